@@ -1,0 +1,1 @@
+"""Raw records to results; no network, no GPU."""

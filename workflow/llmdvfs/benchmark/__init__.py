@@ -1,0 +1,1 @@
+"""Measures the cells of one launch: servers, sampler and load together."""

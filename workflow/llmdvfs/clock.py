@@ -1,0 +1,15 @@
+"""The one time axis: integer nanoseconds of CLOCK_MONOTONIC, shared by all processes of one host."""
+
+import time
+
+NS_PER_S = 1_000_000_000
+
+
+def mono_ns() -> int:
+    """Return the current instant of CLOCK_MONOTONIC [ns]."""
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+
+def unix_s() -> float:
+    """Return the wall time [s since 1970], for humans only: it may jump."""
+    return time.time()

@@ -1,0 +1,1 @@
+"""The load generator: what is asked, when, and what came back at which instant."""

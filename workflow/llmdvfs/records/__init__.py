@@ -1,0 +1,1 @@
+"""What passes between stages: frozen dataclasses with units in their names, and versioned JSON."""

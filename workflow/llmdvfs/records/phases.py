@@ -1,0 +1,36 @@
+"""Phases on the one time axis: `phases.json` (per request) and `timeline.csv` (per telemetry reading).
+
+`t_s` is seconds since the cell's start. timeline.csv has one row per reading: t_s, device_id, role, phase,
+num_prefilling, num_transferring, num_decoding, then one column per quantity of records/telemetry.py.
+"""
+
+from dataclasses import dataclass
+
+from llmdvfs.records.spec import Phase, Role
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseInterval:
+    """One phase of one request on the devices of one role."""
+
+    request_index: int
+    phase: Phase
+    role: Role
+    begin_s: float
+    end_s: float
+    is_bound: bool
+    """The interval contains the phase but may be wider (queueing included, say): docs/metrics.md#phases."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhasesRecord:
+    """All phases of a cell."""
+
+    intervals: tuple[PhaseInterval, ...]
+    device_roles: dict[str, Role]
+    """Which role each telemetry device computes for; a device that is not in it serves nobody here."""
+    load_begin_s: float
+    load_end_s: float
+    window_begin_s: float
+    """Measured window: steady state where one was found, else the whole load (see result.window)."""
+    window_end_s: float

@@ -1,0 +1,46 @@
+"""One request as the client saw it: `requests.jsonl`, one record a line."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Outcome = Literal["ok", "http_error", "stream_error", "timeout", "disconnected", "empty", "wrong_length"]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """Instants are CLOCK_MONOTONIC nanoseconds of the host; None means that it did not happen or was not told."""
+
+    request_id: str
+    """Sent as X-Request-Id; the proxy's stamps carry the same."""
+    index: int
+    """Position in the plan of the load, from 0."""
+    scheduled_mono_ns: int
+    sent_mono_ns: int | None
+    """When the request's bytes were written to the socket."""
+    headers_mono_ns: int | None
+    chunk_mono_ns: tuple[int, ...]
+    """Arrival at the socket of every chunk that carried tokens."""
+    chunk_num_tokens: tuple[int, ...]
+    """Tokens in each of them, as long as chunk_mono_ns; they add up to num_output_tokens."""
+    end_mono_ns: int | None
+    """Last byte, or the instant of the failure."""
+    num_prompt_tokens_requested: int | None
+    num_output_tokens_requested: int
+    num_prompt_tokens: int | None
+    """From the server's `usage`."""
+    num_output_tokens: int | None
+    """From the server's `usage`."""
+    num_cached_prompt_tokens: int | None
+    outcome: Outcome
+    error: str | None
+    """The cause in words, for every outcome but ok."""
+    http_status: int | None
+    finish_reason: str | None
+    output_sha256: str | None
+    """Of the output token ids (or of the text where the server gives no ids): equal outputs have equal digests."""
+    wave: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the request may enter latency figures."""
+        return self.outcome == "ok"

@@ -1,0 +1,184 @@
+"""The numbers of one cell: `result.json`. Every field is defined in docs/metrics.md."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llmdvfs.records.spec import CellId, Phase, Role
+from llmdvfs.records.telemetry import EnergySource
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Summary of a sample; every field but n is None where n is 0."""
+
+    n: int
+    mean: float | None = None
+    sd: float | None = None
+    min: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of the load that the rates are taken from."""
+
+    begin_s: float
+    end_s: float
+    kind: Literal["steady", "whole"]
+    reason: str
+    """How the steady window was found, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyResult:
+    """Over requests with outcome ok; `tbt_s` and `chunk_gap_s` are over gaps."""
+
+    ttft_s: Distribution
+    """From the scheduled send."""
+    ttft_from_sent_s: Distribution
+    tpot_s: Distribution
+    tbt_s: Distribution
+    chunk_gap_s: Distribution
+    e2e_s: Distribution
+    normalised_latency_s: Distribution
+    lateness_s: Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class ThroughputResult:
+    """Over the window."""
+
+    num_requests: int
+    outcomes: dict[str, int]
+    failed_fraction: float
+    num_prompt_tokens: int
+    num_output_tokens: int
+    request_rate_rps: float | None
+    prompt_token_rate_per_s: float | None
+    output_token_rate_per_s: float | None
+    goodput_rps: float | None
+    slo_attainment_fraction: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferResult:
+    """KV transfer of a disaggregated deployment."""
+
+    method: Literal["connector_metric", "upper_bound_from_stamps", "none"]
+    time_s: Distribution
+    bytes_per_request: Distribution
+    rate_bytes_per_s: float | None
+    external_kv_tokens: float | None
+    """Prompt tokens that decode took from the transferred cache."""
+    decode_prompt_tokens: float | None
+    """All prompt tokens of the decode instances; the rest of them was recomputed."""
+    ttft_parts_s: dict[str, Distribution] = field(default_factory=dict)
+    """proxy, prefill, transfer, residual: means add up to the mean TTFT from the send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its 95 % interval; value None: not measured or not identifiable, with the reason."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEnergy:
+    """Energy of one phase on the devices of one role."""
+
+    role: Role
+    phase: Phase
+    occupancy_s: float
+    """Device-seconds spent in the phase inside the window."""
+    power_w: Estimate
+    energy_j: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEnergy:
+    """Energy of one device over the window, by independent methods."""
+
+    device_id: str
+    role: Role | None
+    """None: the device serves nobody here; it is reported, never added to the deployment."""
+    counter_j: float | None
+    integral_j: float | None
+    """Trapezoid of instant power."""
+    disagreement_fraction: float | None
+    """integral / counter - 1."""
+    idle_power_w: float | None
+    """Loaded-idle baseline."""
+    mean_power_w: float | None
+    max_power_w: float | None
+    update_period_s: float | None
+    """Of the sensor that the energy was taken from, found from this run's data."""
+    sm_clock_mhz: Distribution
+    temperature_c: Distribution
+    utilisation_fraction: Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyResult:
+    """Energy of the deployment over the window: the sum over its devices."""
+
+    source: EnergySource
+    method: str
+    gross_j: float | None
+    net_j: float | None
+    """Gross minus loaded-idle power times the window."""
+    mean_power_w: float | None
+    energy_per_prompt_token_j: float | None
+    energy_per_output_token_j: float | None
+    energy_per_token_j: float | None
+    """Over prompt and output tokens together."""
+    energy_per_request_j: float | None
+    output_tokens_per_j: float | None
+    energy_delay_product_js: float | None
+    """Energy per request times mean E2E latency."""
+    by_role_j: dict[str, float | None]
+    phases: tuple[PhaseEnergy, ...]
+    phase_label: Literal["measured", "attributed", "none"]
+    """disaggregated: role energy is a measurement; single: phase energy is an attribution by regression."""
+    condition_number: float | None
+    """Of the phase regression; above the configured limit the phases are not identifiable."""
+    devices: tuple[DeviceEnergy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One validity check; a failed gate marks the point, never drops it."""
+
+    name: str
+    status: Literal["passed", "failed", "not_applicable"]
+    seen: str
+    expected: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """One row of the comparison."""
+
+    key: str
+    cell: CellId
+    server_start_id: str
+    window: Window
+    latency: LatencyResult
+    throughput: ThroughputResult
+    energy: EnergyResult
+    transfer: TransferResult | None
+    gates: tuple[Gate, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether no gate failed."""
+        return all(gate.status != "failed" for gate in self.gates)

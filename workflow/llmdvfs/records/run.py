@@ -1,0 +1,73 @@
+"""One finished measurement, as its raw folder says it: `run.json`."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from llmdvfs.records.spec import CellId, DeploymentSpec, OperatingPoint, Role, WorkloadSpec
+from llmdvfs.records.telemetry import EnergySource
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRecord:
+    """One vLLM server of a deployment, as it was started."""
+
+    name: str
+    """`single-0`, `prefill-0`, `decode-1` ..."""
+    role: Role
+    base_url: str
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    """Only what was set for it, not the inherited environment."""
+    device_ids: tuple[str, ...]
+    """Telemetry devices that it computes on: `gpu0`, or `cpu`."""
+    pid: int | None
+    startup_s: float | None
+    log: str
+    """Path of its log, relative to the results folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStart:
+    """One start of a deployment: the statistical replicate."""
+
+    id: str
+    """Random; two cells with equal ids shared the servers."""
+    started_unix_s: float
+    instances: tuple[InstanceRecord, ...]
+    engine_versions: dict[str, str]
+    """{"vllm": ..., "torch": ..., "python": ...} of the engine's own Python."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """Everything needed to understand a raw folder without the configuration that made it."""
+
+    key: str
+    """Identity of the measurement: hash of all that determines it."""
+    cell: CellId
+    deployment: DeploymentSpec
+    workload: WorkloadSpec
+    point: OperatingPoint
+    server_start: ServerStart
+    order_in_launch: int
+    """Position in the launch's seeded random order, from 0."""
+    seeds: dict[str, int]
+    started_unix_s: float
+    started_mono_ns: int
+    """Instants of the cell's other files minus this, in seconds, are the time axis `t_s`."""
+    load_begin_mono_ns: int
+    """First scheduled send of a measured request."""
+    load_end_mono_ns: int
+    """Last byte of the last measured request."""
+    idle_before: tuple[int, int] | None
+    """Begin and end [mono ns] of the loaded-idle window before the load ..."""
+    idle_after: tuple[int, int] | None
+    """... and after it; None: not taken."""
+    energy_source: EnergySource
+    versions: dict[str, str]
+    """Of this project and the packages that measure."""
+    hardware: dict[str, Any]
+    """CPU model, cores, memory, kernel, host name's hash; GPUs are in the telemetry header."""
+    kv_bytes_per_token: int | None
+    """2 x layers x kv_heads x head_dim x bytes per element, from config.json."""
+    warnings: tuple[str, ...] = field(default=())

@@ -1,0 +1,175 @@
+"""What is to be measured: the model, the deployment, the workload and the operating point."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal["single", "prefill", "decode"]
+Phase = Literal["prefill", "decode", "mixed", "transfer", "idle"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model to serve."""
+
+    name: str
+    source: Literal["tiny", "path", "hub", "shape"]
+    """tiny: generated here; path: a folder; hub: a hub name; shape: config.json of a known model, dummy weights."""
+    location: str
+    """The folder, the hub name or the shape's name; empty for `tiny`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """Engine settings of one vLLM instance; None leaves vLLM's own default."""
+
+    tensor_parallel_size: int = 1
+    gpu_memory_utilization: float | None = None
+    max_model_len: int | None = None
+    max_num_batched_tokens: int | None = None
+    max_num_seqs: int | None = None
+    dtype: str | None = None
+    enforce_eager: bool | None = None
+    enable_prefix_caching: bool | None = False
+    enable_chunked_prefill: bool | None = None
+    block_size: int | None = None
+    num_gpu_blocks_override: int | None = None
+    load_format: str | None = None
+    seed: int | None = 0
+    cpu_offload_gb: float | None = None
+    cpu_kv_cache_gib: int | None = None
+    """VLLM_CPU_KVCACHE_SPACE, on a CPU only."""
+    omp_num_threads: int | None = None
+    extra_args: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSpec:
+    """An architecture with a model and its engine settings: everything that needs a server start."""
+
+    id: str
+    """Folder name and wildcard: letters, digits, '.', '_' and '-'."""
+    architecture: str
+    """Name in the table of `serving/architectures`."""
+    model: ModelSpec
+    device: Literal["cpu", "cuda", "external"]
+    engine: dict[str, EngineSpec]
+    """Per role: {"single": ...} or {"prefill": ..., "decode": ...}."""
+    num_instances: dict[str, int]
+    """Per role, e.g. {"single": 1} or {"prefill": 1, "decode": 1}."""
+    connector: str | None = None
+    """KV connector of `disaggregated` (resolved, never "auto"); None elsewhere."""
+    balancer: str = "round_robin"
+    python: str | None = None
+    """Python that has the engine; None: the one that runs the workflow."""
+    gpu_indices: tuple[int, ...] | None = None
+    """None: assigned automatically at start."""
+    startup_timeout_s: float = 600.0
+    base_url: str | None = None
+    """`external` only: the endpoint that is already running."""
+
+
+@dataclass(frozen=True, slots=True)
+class LengthSpec:
+    """A distribution of token counts."""
+
+    kind: Literal["fixed", "uniform", "normal", "trace"]
+    value: int | None = None
+    low: int | None = None
+    high: int | None = None
+    mean: float | None = None
+    sd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSpec:
+    """What is asked."""
+
+    source: Literal["random", "bbh", "sharegpt", "jsonl", "chinese", "shared_prefix"]
+    prompt_tokens: LengthSpec | None
+    """None: as the data set has them."""
+    output_tokens: LengthSpec
+    path: str | None = None
+    """Data set: a file, or for bbh a folder of task files."""
+    num_prefixes: int | None = None
+    """shared_prefix only: how many distinct prefixes ..."""
+    prefix_tokens: int | None = None
+    """... and their length."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalSpec:
+    """When it is asked."""
+
+    kind: Literal["closed", "waves", "poisson", "gamma", "constant", "ramp", "trace"]
+    concurrency: int | None = None
+    """closed: requests in flight at any time."""
+    wave_sizes: tuple[int, ...] = ()
+    """waves: so many at once, wait for all of them, next."""
+    rate_rps: float | None = None
+    """poisson, gamma, constant: mean rate; ramp: rate at the start."""
+    end_rate_rps: float | None = None
+    """ramp: rate at the end."""
+    burstiness: float | None = None
+    """gamma: shape parameter; 1 is Poisson, below 1 burstier."""
+    trace_path: str | None = None
+    trace_format: Literal["azure", "mooncake", "burstgpt"] | None = None
+    speedup: float = 1.0
+    window_start_s: float = 0.0
+    window_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SloSpec:
+    """Latency limits of goodput; None: no limit."""
+
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+    e2e_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSpec:
+    """What is asked, how often and for how long."""
+
+    id: str
+    prompts: PromptSpec
+    arrival: ArrivalSpec
+    num_requests: int | None
+    """Stop after so many requests (None: by duration_s; both None: the trace's or the waves' own end)."""
+    duration_s: float | None
+    """Stop sending new requests after so long."""
+    isolates: Literal["prefill", "decode"] | None = None
+    """Set where the workload exercises one phase only (prefill: max_tokens = 1; decode: short prompt, long output)."""
+    num_warmup_requests: int = 0
+    """Sent before the measured ones, at the same concurrency; not recorded."""
+    endpoint: Literal["completions", "chat"] = "completions"
+    request_timeout_s: float = 600.0
+    idle_timeout_s: float = 120.0
+    """A stream with no byte for so long is a `timeout`."""
+    max_failed_fraction: float = 0.0
+    slo: SloSpec = field(default_factory=SloSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """Core clock, memory clock and power cap of each role; an empty one is `stock`: nothing is touched."""
+
+    id: str
+    sm_clock_mhz: dict[str, int] = field(default_factory=dict)
+    memory_clock_mhz: dict[str, int] = field(default_factory=dict)
+    power_limit_w: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CellId:
+    """One measurement: deployment x workload x operating point x launch."""
+
+    deployment: str
+    workload: str
+    point: str
+    launch: int
+
+    def folder(self) -> str:
+        """Return the cell's folder below results/cells, e.g. `single_tiny/decode/stock/launch-1`."""
+        return f"{self.deployment}/{self.workload}/{self.point}/launch-{self.launch}"

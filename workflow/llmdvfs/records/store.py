@@ -1,0 +1,115 @@
+"""Reads and writes records as JSON files that name their schema and version.
+
+| schema | version | since | change |
+|---|---|---|---|
+| all below | 1 | 0.1.0 | first |
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from llmdvfs.errors import SchemaError
+
+SCHEMA_VERSION = 1
+
+T = TypeVar("T")
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def schema_name(kind: type) -> str:
+    """Return the name a record's file carries, e.g. `llmdvfs/run-record` for RunRecord."""
+    words = "".join("-" + c.lower() if c.isupper() else c for c in kind.__name__)
+    return f"llmdvfs/{words.lstrip('-')}"
+
+
+def json_schema(kind: type) -> dict[str, Any]:
+    """Return the JSON schema of a record's file, its two header keys included."""
+    schema = _adapter(kind).json_schema()
+    schema["properties"] = {
+        "schema": {"const": schema_name(kind)},
+        "schema_version": {"const": SCHEMA_VERSION},
+    } | schema["properties"]
+    schema["required"] = ["schema", "schema_version", *schema.get("required", [])]
+    schema["additionalProperties"] = False
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """Return the record as plain JSON data, schema name and version first."""
+    kind = type(record)
+    body: dict[str, Any] = _adapter(kind).dump_python(record, mode="json")
+    return {"schema": schema_name(kind), "schema_version": SCHEMA_VERSION, **body}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing: a reader never sees a part of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def write_record(path: Path, record: Any) -> None:
+    """Write one record as an indented JSON file, atomically."""
+    write_text(path, json.dumps(to_json(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_record(path: Path, kind: type[T]) -> T:
+    """Read a record; SchemaError names the file and what is wrong with it."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SchemaError(f"{path}: cannot be read as JSON ({error}); expected a {schema_name(kind)} file") from error
+    seen = (data.pop("schema", None), data.pop("schema_version", None)) if isinstance(data, dict) else (None, None)
+    if seen != (schema_name(kind), SCHEMA_VERSION):
+        raise SchemaError(
+            f"{path}: schema {seen[0]!r} version {seen[1]!r}, expected {schema_name(kind)!r} version "
+            f"{SCHEMA_VERSION}; rebuild it with this version of llm-dvfs"
+        )
+    return _validate(path, kind, data)
+
+
+def write_lines(path: Path, records: Iterable[Any]) -> None:
+    """Write records as JSON lines, atomically."""
+    lines = (orjson.dumps(record).decode() for record in records)
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
+    """Yield the records of a JSON-lines file; SchemaError names the line."""
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield _adapter(kind).validate_json(line)
+            except ValidationError as error:
+                raise SchemaError(f"{path}:{number}: not a {schema_name(kind)}: {error.errors()[0]}") from error
+
+
+def _validate(path: Path, kind: type[T], data: Any) -> T:
+    try:
+        record: T = _adapter(kind).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SchemaError(f"{path}: {where}: {first['msg']} (seen {first['input']!r})") from error
+    return record

@@ -1,0 +1,95 @@
+"""What the sampler writes: `telemetry.jsonl`, a header line, then one reading a line.
+
+Header  {"schema": "llmdvfs/telemetry", "schema_version": 1, "devices": [...], "interval_s": ..., ...}
+Reading {"d": device_id, "b": begin_mono_ns, "e": end_mono_ns, "v": {quantity: value}, "x": {quantity: error}}
+
+A quantity that could not be read is null in "v" and has its cause in "x"; one that the device does not have is absent.
+The energy counter of a GPU is polled on its own (its call blocks for milliseconds), so its readings are lines of
+their own with "v" = {"energy_j": ...}.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+EnergySource = Literal["nvml_counter", "nvml_power", "rapl", "none"]
+
+QUANTITIES: dict[str, str] = {
+    "power_instant_w": "power now (NVML field 186)",
+    "power_average_w": "power averaged by the sensor over its own window (NVML field 185 or nvmlDeviceGetPowerUsage)",
+    "energy_j": "energy counter, since driver load (NVML) or boot (RAPL, unwrapped)",
+    "sm_clock_mhz": "core clock",
+    "memory_clock_mhz": "memory clock",
+    "gpu_utilisation_fraction": "share of time with a kernel running",
+    "memory_utilisation_fraction": "share of time with device memory being read or written",
+    "temperature_c": "core temperature",
+    "memory_temperature_c": "memory temperature",
+    "memory_used_bytes": "device memory in use",
+    "clock_event_reasons": "bit set of reasons that hold the clock down, now",
+    "sw_power_cap_s": "cumulative time held down by the power cap (NVML field 74)",
+    "sw_thermal_s": "cumulative time held down by software thermal slowdown (269)",
+    "hw_thermal_s": "cumulative time held down by hardware thermal slowdown (270)",
+    "hw_power_brake_s": "cumulative time held down by the power brake (271)",
+    "power_limit_w": "enforced power limit",
+    "performance_state": "P-state, 0 is the fastest",
+    "pcie_tx_bytes_per_s": "PCIe throughput out of the device",
+    "pcie_rx_bytes_per_s": "PCIe throughput into the device",
+    "nvlink_tx_bytes": "cumulative NVLink traffic out of the device, all links",
+    "nvlink_rx_bytes": "cumulative NVLink traffic into the device, all links",
+    "cpu_utilisation_fraction": "share of all CPU time not idle since the previous reading",
+    "cpu_clock_mhz": "mean clock of all CPUs",
+    "host_memory_used_bytes": "host memory in use",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryDevice:
+    """Something with sensors."""
+
+    device_id: str
+    """`gpu0`, `cpu`, `rapl-package-0`, `rapl-dram-0`."""
+    kind: Literal["gpu", "cpu", "rapl"]
+    name: str
+    uuid: str | None = None
+    """Identifies a GPU."""
+    index: int | None = None
+    """Displays a GPU: its NVML index."""
+    details: dict[str, str | int | float | None] = field(default_factory=dict)
+    """Driver version, memory size, power limits, supported clock range ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryHeader:
+    """First line of `telemetry.jsonl`."""
+
+    devices: tuple[TelemetryDevice, ...]
+    interval_s: float
+    counter_interval_s: float | None
+    started_mono_ns: int
+    started_unix_s: float
+    energy_source: EnergySource
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of one device. The value was taken somewhere in [begin, end]."""
+
+    device_id: str
+    begin_mono_ns: int
+    end_mono_ns: int
+    values: dict[str, float | None]
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerReport:
+    """What the sampler says of itself when it ends (`telemetry_report.json`)."""
+
+    num_readings: int
+    num_missed_slots: int
+    num_slots: int
+    lateness_p99_s: float | None
+    cpu_s: float
+    """CPU time of the sampler's process."""
+    ended_mono_ns: int
+    error: str | None
+    """Why it ended before it was told to (a lost GPU, say); None: it was told to."""

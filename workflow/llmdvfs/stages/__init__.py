@@ -1,0 +1,1 @@
+"""The commands of `python -m llmdvfs`: each reads arguments, calls the library and writes files."""
