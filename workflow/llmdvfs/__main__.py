@@ -1,0 +1,60 @@
+"""`python -m llmdvfs COMMAND`: the only door to the library."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from llmdvfs import __version__
+from llmdvfs.errors import LlmDvfsError
+
+STAGES = {
+    "plan": "list the cells of a configuration and what is still to be measured",
+    "model": "write the model that a configuration names",
+    "start-server": "resolve how a deployment will be started (nothing runs yet)",
+    "benchmark": "measure the cells of one launch",
+    "monitor-merge": "put requests, telemetry and proxy stamps of a cell on one time axis",
+    "analyze": "turn a cell's timeline into its result",
+    "figures": "draw the figures of a cell, a deployment or the comparison",
+    "compare": "compare the results of many cells",
+    "summary": "print the comparison as a short table",
+    "monitor": "watch GPUs (or the CPU) and record them, without a workflow",
+    "lens": "print a run's numbers as other benchmarks define them",
+    "export": "write a run in another benchmark's file layout",
+    "forget": "set finished measurements aside, so that they are measured again",
+    "doctor": "check this machine before a run",
+    "load": "run one load against one endpoint (used by benchmark)",
+    "guard": "run one server and end all of its processes with it (used by benchmark)",
+    "proxy": "run the proxy (used by benchmark)",
+    "mock-server": "serve tokens at known times, to calibrate a client",
+    "schemas": "write the JSON schemas of all result files",
+    "config-docs": "write config/README.md from the configuration's schema",
+}
+"""Command -> what it does; its module is `llmdvfs.stages.` plus the command with underscores."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; an expected error is one message on standard error and exit code 1."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog="llmdvfs", description="Power, energy and latency of LLM serving.")
+    parser.add_argument("--version", action="version", version=f"llm-dvfs {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, description in STAGES.items():
+        command = commands.add_parser(name, help=description, description=f"{name}: {description}.")
+        if arguments[:1] == [name]:  # import only the stage that runs: the load client must start fast
+            stage = importlib.import_module(f"llmdvfs.stages.{name.replace('-', '_')}")
+            stage.add_arguments(command)
+            command.set_defaults(run=stage.run)
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except LlmDvfsError as error:
+        print(f"llmdvfs {options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"llmdvfs {options.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
