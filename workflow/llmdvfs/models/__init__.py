@@ -1,1 +1,1 @@
-"""Models without a download: a tiny one generated here, and shapes of known ones."""
+"""Writes and describes the models that a configuration names: tiny, a known shape, a folder, a hub name."""

@@ -1,0 +1,39 @@
+"""From a model in the configuration to what vLLM's --model takes."""
+
+from pathlib import Path
+
+from llmdvfs.errors import ConfigError
+from llmdvfs.models.shapes import write_shape
+from llmdvfs.models.tiny import write_tiny_model
+from llmdvfs.records.spec import ModelSpec
+
+TINY_SEED = 0
+
+
+def resolve_model(spec: ModelSpec, cache_folder: Path) -> str:
+    """Return a folder, or a hub name where the model comes from a hub; generated models are written first."""
+    if spec.source == "hub":
+        return spec.location
+    if spec.source == "path":
+        return str(_existing_folder(spec))
+    folder = model_folder(spec, cache_folder)
+    if spec.source == "tiny":
+        write_tiny_model(folder, TINY_SEED)
+    else:
+        write_shape(folder, spec.location)
+    return str(folder)
+
+
+def model_folder(spec: ModelSpec, cache_folder: Path) -> Path:
+    """Return where a generated model lies below the cache folder (absolute: servers start elsewhere)."""
+    name = f"tiny-seed{TINY_SEED}" if spec.source == "tiny" else f"shape-{spec.location}"
+    return (cache_folder / name).resolve()
+
+
+def _existing_folder(spec: ModelSpec) -> Path:
+    folder = Path(spec.location).expanduser().resolve()
+    if not folder.is_dir():
+        raise ConfigError(f"model {spec.name!r}: folder {spec.location!r} does not exist (looked at {folder})")
+    if not (folder / "config.json").is_file():
+        raise ConfigError(f"model {spec.name!r}: {folder} has no config.json; expected a model in Hugging Face layout")
+    return folder
