@@ -1,0 +1,103 @@
+"""Deployments compared at the same workload and operating point; the replicate is the server start."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from llmdvfs.analysis.arm import Measured, arm_order, cell_order, metric_values, summarise
+from llmdvfs.analysis.pair import NO_POWER_DATA, pair
+from llmdvfs.errors import DataError
+from llmdvfs.records.comparison import METRICS, CellRow, ComparisonGroup, ComparisonRecord
+from llmdvfs.records.result import CellResult
+from llmdvfs.records.run import RunRecord
+from llmdvfs.records.spec import ArrivalSpec, CellId
+
+
+def compare(
+    results: Sequence[CellResult], runs: Sequence[RunRecord], without_result: Mapping[CellId, str] | None = None
+) -> ComparisonRecord:
+    """Return every cell as a row, every deployment's mean over its server starts, and the ratios between deployments.
+
+    runs: the run.json of every result, matched by key; without_result: planned cells that failed, and why.
+    """
+    missing = dict(without_result or {})
+    measured = _matched(results, runs)
+    cells = [_row(result, run) for result, run in measured] + [_missing_row(cell, why) for cell, why in missing.items()]
+    by_group: dict[tuple[str, str], list[Measured]] = defaultdict(list)
+    for result, run in measured:
+        by_group[result.cell.workload, result.cell.point].append((result, run))
+    return ComparisonRecord(
+        groups=tuple(_group(members, missing) for _, members in sorted(by_group.items())),
+        cells=tuple(sorted(cells, key=lambda row: cell_order(row.cell))),
+        energy_note=NO_POWER_DATA if all(result.energy.source == "none" for result in results) else None,
+        warnings=tuple(_mixed_launches(results)),
+    )
+
+
+def _matched(results: Iterable[CellResult], runs: Iterable[RunRecord]) -> list[Measured]:
+    by_key = {run.key: run for run in runs}
+    for result in results:
+        if result.key not in by_key:
+            raise DataError(
+                f"result of {result.cell.folder()} has key {result.key!r}, and no run.json with it was given; "
+                f"expected one run.json a result: analyse the cell again"
+            )
+    return [(result, by_key[result.key]) for result in results]
+
+
+def _row(result: CellResult, run: RunRecord) -> CellRow:
+    failed = [f"{gate.name}: {gate.seen}, expected {gate.expected}" for gate in result.gates if gate.status == "failed"]
+    return CellRow(
+        cell=result.cell,
+        architecture=run.deployment.architecture,
+        status="gate_failed" if failed else "ok",
+        reason="; ".join(failed) or None,
+        key=result.key,
+        server_start_id=result.server_start_id,
+        energy_source=result.energy.source,
+        values=metric_values(result),
+    )
+
+
+def _missing_row(cell: CellId, why: str) -> CellRow:
+    return CellRow(cell, None, "no_result", why, None, None, None, dict.fromkeys(METRICS))
+
+
+def _group(members: Sequence[Measured], missing: Mapping[CellId, str]) -> ComparisonGroup:
+    by_deployment: dict[str, list[Measured]] = defaultdict(list)
+    for member in sorted(members, key=lambda member: cell_order(member[0].cell)):
+        by_deployment[member[0].cell.deployment].append(member)
+    cells = sorted(by_deployment.values(), key=arm_order)
+    arms = [summarise(own, missing) for own in cells]
+    run = members[0][1]
+    return ComparisonGroup(
+        workload=run.cell.workload,
+        point=run.cell.point,
+        batch_size=_batch_size(run.workload.arrival),
+        sm_clock_mhz=dict(run.point.sm_clock_mhz),
+        arms=tuple(arms),
+        pairs=tuple(
+            pair(arms[a], arms[b], cells[a], cells[b]) for a in range(len(arms)) for b in range(a + 1, len(arms))
+        ),
+    )
+
+
+def _batch_size(arrival: ArrivalSpec) -> int | None:
+    if arrival.kind == "closed":
+        return arrival.concurrency
+    if arrival.kind == "waves" and len(set(arrival.wave_sizes)) == 1:
+        return arrival.wave_sizes[0]
+    return None
+
+
+def _mixed_launches(results: Iterable[CellResult]) -> Iterator[str]:
+    """Name the launches that were measured in parts: a re-run that added cells started the servers again."""
+    starts: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for result in results:
+        starts[result.cell.deployment, result.cell.launch].add(result.server_start_id)
+    for (deployment, launch), ids in sorted(starts.items()):
+        if len(ids) > 1:
+            yield (
+                f"{deployment} launch {launch}: its cells come from {len(ids)} server starts ({', '.join(sorted(ids))}): "
+                f"between its workloads and operating points they are not one replicate; "
+                f"measure the launch anew to change that"
+            )

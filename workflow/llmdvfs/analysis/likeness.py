@@ -1,0 +1,104 @@
+"""What forbids comparing two deployments, and what must be said when they are compared."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+
+from llmdvfs.records.run import RunRecord
+
+HOST_SHARED = "both instances share the host's CPUs: their phases compete, as they would not on two devices"
+
+PROMPT_SEEDS = (
+    "prompts",
+    "arrivals",
+)  # the seeds that decide what is asked and when; the others only order and resample
+
+
+def num_gpus(runs: Sequence[RunRecord]) -> int | None:
+    """Return how many GPUs the deployment occupies (0: it is on a CPU); None: not known, or not the same in all."""
+    counts = {_num_gpus_of(run) for run in runs}
+    return counts.pop() if len(counts) == 1 else None
+
+
+def differences(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Return every difference that refuses the comparison, by name and value; empty: like against like."""
+    found = [_difference(name, fact, baseline, other) for name, fact in _FACTS.items()]
+    found += _workload_differences(baseline, other)
+    found.append(_seed_difference(baseline, other))
+    if num_gpus(baseline) is None or num_gpus(other) is None:
+        found.append("number of GPUs: not known, or not the same in all launches")
+    return tuple(text for text in found if text)
+
+
+def caveats(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Return what a reader must know of a comparison that is not refused."""
+    found: list[str] = []
+    for runs in (baseline, other):
+        run = runs[0]
+        if run.deployment.device == "cpu" and len(run.server_start.instances) > 1:
+            found.append(f"{run.deployment.id}: {HOST_SHARED}")
+    if num_gpus(baseline) != num_gpus(other):
+        found.append(
+            f"{num_gpus(baseline)} against {num_gpus(other)} GPUs: rates and power are compared per GPU; "
+            f"the fair baseline has as many GPUs (replicated or tensor_parallel)"
+        )
+    return tuple(found)
+
+
+def _num_gpus_of(run: RunRecord) -> int | None:
+    if run.deployment.device == "cpu":
+        return 0
+    devices = {device for instance in run.server_start.instances for device in instance.device_ids}
+    return len(devices) or None
+
+
+def _model(run: RunRecord) -> str:
+    model = run.deployment.model
+    return f"{model.name} ({model.source}{' ' + model.location if model.location else ''})"
+
+
+def _dtype(run: RunRecord) -> str:
+    return "+".join(sorted({engine.dtype or "auto" for engine in run.deployment.engine.values()}))
+
+
+def _hardware(run: RunRecord) -> str:
+    return str(run.hardware.get("cpu_model", "not recorded"))
+
+
+_FACTS: dict[str, Callable[[RunRecord], str]] = {
+    "model": _model,
+    "dtype": _dtype,
+    "vLLM": lambda run: run.server_start.engine_versions.get("vllm", "not recorded"),
+    "device": lambda run: run.deployment.device,
+    "host": _hardware,
+}
+
+
+def _difference(
+    name: str, fact: Callable[[RunRecord], str], baseline: Iterable[RunRecord], other: Iterable[RunRecord]
+) -> str | None:
+    """Name the values where they are not one and the same in all launches of both sides."""
+    seen = [sorted({fact(run) for run in runs}) for runs in (baseline, other)]
+    if len({value for side in seen for value in side}) == 1:
+        return None
+    return f"{name}: {', '.join(seen[0])} against {', '.join(seen[1])}"
+
+
+def _workload_differences(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> list[str | None]:
+    def fact(name: str) -> Callable[[RunRecord], str]:
+        return lambda run: str(asdict(run.workload)[name])
+
+    return [_difference(f"workload.{name}", fact(name), baseline, other) for name in asdict(baseline[0].workload)]
+
+
+def _seed_difference(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> str | None:
+    """Seeds may differ between launches, but launch k must ask the same of both deployments."""
+    ours, theirs = ({run.cell.launch: _prompt_seeds(run) for run in runs} for runs in (baseline, other))
+    unlike = [launch for launch in sorted(ours.keys() & theirs.keys()) if ours[launch] != theirs[launch]]
+    if not unlike:
+        return None
+    first = unlike[0]
+    return f"seeds of launch {first}: {ours[first]} against {theirs[first]}"
+
+
+def _prompt_seeds(run: RunRecord) -> dict[str, int]:
+    return {name: seed for name, seed in run.seeds.items() if name.removeprefix("seed_") in PROMPT_SEEDS}

@@ -1,0 +1,160 @@
+"""Deployments side by side: `comparison.json` and, flat, `comparison.csv` (docs/metrics.md#comparison)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from llmdvfs.records.result import Estimate
+from llmdvfs.records.spec import CellId
+
+Pairing = Literal["paired", "unpaired", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How a compared metric is shown; its values are kept in SI, in the unit that its name says."""
+
+    label: str
+    unit: str
+    """Shown unit; empty for a share."""
+    per_unit: float = 1.0
+    """Shown value = value x per_unit."""
+    grows_with_gpus: bool = False
+    """Compared per GPU where two deployments have different numbers of them."""
+    of_energy: bool = False
+    """Compared only between values of one energy source."""
+
+
+METRICS: dict[str, Metric] = {
+    "ttft_p50_s": Metric("TTFT p50", "ms", 1e3),
+    "ttft_p99_s": Metric("TTFT p99", "ms", 1e3),
+    "tpot_mean_s": Metric("TPOT mean", "ms", 1e3),
+    "tbt_p50_s": Metric("TBT p50", "ms", 1e3),
+    "tbt_p99_s": Metric("TBT p99", "ms", 1e3),
+    "e2e_mean_s": Metric("E2E mean", "ms", 1e3),
+    "output_token_rate_per_s": Metric("Output tokens", "1/s", grows_with_gpus=True),
+    "goodput_rps": Metric("Goodput", "req/s", grows_with_gpus=True),
+    "energy_per_output_token_j": Metric("Energy per output token", "J", of_energy=True),
+    "energy_per_request_j": Metric("Energy per request", "J", of_energy=True),
+    "mean_power_w": Metric("Mean power", "W", grows_with_gpus=True, of_energy=True),
+    "energy_delay_product_js": Metric("Energy-delay product", "J s", of_energy=True),
+    "sm_clock_mean_mhz": Metric("Core clock", "MHz"),
+    "utilisation_mean_fraction": Metric("Utilisation", "%", 1e2),
+    "kv_transfer_mean_s": Metric("KV transfer", "ms", 1e3),
+    "external_kv_fraction": Metric("Prompt taken from transferred KV", "%", 1e2),
+    "failed_fraction": Metric("Failed requests", "%", 1e2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """One planned cell; a cell without a result is a row too."""
+
+    cell: CellId
+    architecture: str | None
+    status: Literal["ok", "gate_failed", "no_result"]
+    reason: str | None
+    """The failed gates, or why there is no result."""
+    key: str | None
+    server_start_id: str | None
+    energy_source: str | None
+    values: dict[str, float | None]
+    """By name in METRICS; None: not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchValue:
+    """One metric of one cell."""
+
+    launch: int
+    server_start_id: str
+    value: float | None
+    valid: bool
+    """No gate of the cell failed; an invalid value counts like any other, and is drawn grey."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmMetric:
+    """One metric of one deployment over its server starts."""
+
+    by_launch: tuple[LaunchValue, ...]
+    n: int
+    """Server starts with a value."""
+    sd: float | None
+    """Between server starts; None below two."""
+    mean: Estimate
+    """With its 95 % t-interval; no interval below two server starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A deployment at the group's workload and operating point."""
+
+    deployment: str
+    architecture: str
+    model: str
+    num_gpus: int | None
+    """0 on a CPU; None: not known (`external`)."""
+    num_without_result: int
+    metrics: dict[str, ArmMetric]
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRatio:
+    """other / baseline within one launch."""
+
+    launch: int
+    ratio: float
+    valid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRatio:
+    """other / baseline of one metric: the ratio of geometric means over server starts, with its 95 % interval."""
+
+    ratio: Estimate
+    pairing: Pairing
+    n_baseline: int
+    """Server starts used; for `paired` both are the number of pairs."""
+    n_other: int
+    per_gpu: bool
+    """Both values were divided by their deployment's number of GPUs."""
+    by_launch: tuple[LaunchRatio, ...]
+    """Empty unless paired."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmPair:
+    """Two deployments; they are compared only if nothing but the architecture and its size differs."""
+
+    baseline: str
+    other: str
+    differences: tuple[str, ...]
+    """Not empty: the pair is refused, and why."""
+    caveats: tuple[str, ...]
+    ratios: dict[str, MetricRatio]
+    """By name in METRICS; empty where refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonGroup:
+    """All deployments at one workload and one operating point."""
+
+    workload: str
+    point: str
+    batch_size: int | None
+    """Requests in flight at once: concurrency of a closed loop, size of equal waves; None: the load is another."""
+    sm_clock_mhz: dict[str, int]
+    """Locked core clock of each role; empty: stock."""
+    arms: tuple[Arm, ...]
+    pairs: tuple[ArmPair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRecord:
+    """Every cell of the study, summarised by deployment and compared between deployments."""
+
+    groups: tuple[ComparisonGroup, ...]
+    cells: tuple[CellRow, ...]
+    energy_note: str | None
+    """`no power data on this machine` where no cell has any."""
+    warnings: tuple[str, ...]
