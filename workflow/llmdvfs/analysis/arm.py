@@ -28,6 +28,7 @@ def metric_values(result: CellResult) -> dict[str, float | None]:
         "tbt_p50_s": latency.tbt_s.p50,
         "tbt_p99_s": latency.tbt_s.p99,
         "e2e_mean_s": latency.e2e_s.mean,
+        "decode_mean_s": _difference(latency.e2e_s.mean, latency.ttft_s.mean),
         "output_token_rate_per_s": throughput.output_token_rate_per_s,
         "goodput_rps": throughput.goodput_rps,
         "energy_per_output_token_j": energy.energy_per_output_token_j,
@@ -45,7 +46,7 @@ def metric_values(result: CellResult) -> dict[str, float | None]:
 
 
 def summarise(cells: Sequence[Measured], without_result: Iterable[CellId] = ()) -> Arm:
-    """Return the deployment of these cells, all at one workload and operating point; the replicate is the server start."""
+    """Return the deployment of these cells (one workload, one operating point) with means over its server starts."""
     result, run = cells[0]
     values = [(cell, metric_values(cell)) for cell, _ in cells]
     return Arm(
@@ -98,6 +99,10 @@ def _same_but_launch(a: CellId, b: CellId) -> bool:
 def _mean_or_none(values: Iterable[float | None]) -> float | None:
     present = [value for value in values if value is not None]
     return fmean(present) if present else None
+
+
+def _difference(whole: float | None, part: float | None) -> float | None:
+    return None if whole is None or part is None else whole - part
 
 
 def _share(part: float | None, whole: float | None) -> float | None:

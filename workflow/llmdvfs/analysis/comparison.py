@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from llmdvfs.analysis.arm import Measured, arm_order, cell_order, metric_values, summarise
 from llmdvfs.analysis.pair import NO_POWER_DATA, pair
@@ -9,7 +10,7 @@ from llmdvfs.errors import DataError
 from llmdvfs.records.comparison import METRICS, CellRow, ComparisonGroup, ComparisonRecord
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
-from llmdvfs.records.spec import ArrivalSpec, CellId
+from llmdvfs.records.spec import ArrivalSpec, CellId, SloSpec, WorkloadSpec
 
 
 def compare(
@@ -25,8 +26,9 @@ def compare(
     by_group: dict[tuple[str, str], list[Measured]] = defaultdict(list)
     for result, run in measured:
         by_group[result.cell.workload, result.cell.point].append((result, run))
+    sweeps = _sweeps([run.workload for _, run in measured])
     return ComparisonRecord(
-        groups=tuple(_group(members, missing) for _, members in sorted(by_group.items())),
+        groups=tuple(_group(members, sweeps, missing) for _, members in sorted(by_group.items())),
         cells=tuple(sorted(cells, key=lambda row: cell_order(row.cell))),
         energy_note=NO_POWER_DATA if all(result.energy.source == "none" for result in results) else None,
         warnings=tuple(_mixed_launches(results)),
@@ -55,6 +57,9 @@ def _row(result: CellResult, run: RunRecord) -> CellRow:
         server_start_id=result.server_start_id,
         energy_source=result.energy.source,
         values=metric_values(result),
+        ttft_parts_s={name: part.mean for name, part in result.transfer.ttft_parts_s.items()}
+        if result.transfer
+        else {},
     )
 
 
@@ -62,7 +67,7 @@ def _missing_row(cell: CellId, why: str) -> CellRow:
     return CellRow(cell, None, "no_result", why, None, None, None, dict.fromkeys(METRICS))
 
 
-def _group(members: Sequence[Measured], missing: Mapping[CellId, str]) -> ComparisonGroup:
+def _group(members: Sequence[Measured], sweeps: Mapping[str, str], missing: Mapping[CellId, str]) -> ComparisonGroup:
     by_deployment: dict[str, list[Measured]] = defaultdict(list)
     for member in sorted(members, key=lambda member: cell_order(member[0].cell)):
         by_deployment[member[0].cell.deployment].append(member)
@@ -73,6 +78,7 @@ def _group(members: Sequence[Measured], missing: Mapping[CellId, str]) -> Compar
         workload=run.cell.workload,
         point=run.cell.point,
         batch_size=_batch_size(run.workload.arrival),
+        sweep=sweeps[run.cell.workload],
         sm_clock_mhz=dict(run.point.sm_clock_mhz),
         arms=tuple(arms),
         pairs=tuple(
@@ -89,6 +95,19 @@ def _batch_size(arrival: ArrivalSpec) -> int | None:
     return None
 
 
+def _sweeps(workloads: Iterable[WorkloadSpec]) -> dict[str, str]:
+    """Map each workload's id to the id of the first workload that differs in batch size and length of the run only."""
+    first: dict[str, str] = {}
+    sweeps: dict[str, str] = {}
+    for workload in workloads:
+        arrival = replace(workload.arrival, concurrency=None, wave_sizes=())
+        kind = replace(
+            workload, id="", arrival=arrival, num_requests=None, duration_s=None, num_warmup_requests=0, slo=SloSpec()
+        )
+        sweeps[workload.id] = first.setdefault(repr(kind), workload.id)
+    return sweeps
+
+
 def _mixed_launches(results: Iterable[CellResult]) -> Iterator[str]:
     """Name the launches that were measured in parts: a re-run that added cells started the servers again."""
     starts: dict[tuple[str, int], set[str]] = defaultdict(set)
@@ -97,7 +116,7 @@ def _mixed_launches(results: Iterable[CellResult]) -> Iterator[str]:
     for (deployment, launch), ids in sorted(starts.items()):
         if len(ids) > 1:
             yield (
-                f"{deployment} launch {launch}: its cells come from {len(ids)} server starts ({', '.join(sorted(ids))}): "
+                f"{deployment} launch {launch}: its cells come from server starts {', '.join(sorted(ids))}: "
                 f"between its workloads and operating points they are not one replicate; "
                 f"measure the launch anew to change that"
             )

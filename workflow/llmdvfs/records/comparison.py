@@ -1,6 +1,6 @@
 """Deployments side by side: `comparison.json` and, flat, `comparison.csv` (docs/metrics.md#comparison)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from llmdvfs.records.result import Estimate
@@ -31,6 +31,7 @@ METRICS: dict[str, Metric] = {
     "tbt_p50_s": Metric("TBT p50", "ms", 1e3),
     "tbt_p99_s": Metric("TBT p99", "ms", 1e3),
     "e2e_mean_s": Metric("E2E mean", "ms", 1e3),
+    "decode_mean_s": Metric("E2E - TTFT mean", "ms", 1e3),
     "output_token_rate_per_s": Metric("Output tokens", "1/s", grows_with_gpus=True),
     "goodput_rps": Metric("Goodput", "req/s", grows_with_gpus=True),
     "energy_per_output_token_j": Metric("Energy per output token", "J", of_energy=True),
@@ -59,6 +60,8 @@ class CellRow:
     energy_source: str | None
     values: dict[str, float | None]
     """By name in METRICS; None: not measured."""
+    ttft_parts_s: dict[str, float | None] = field(default_factory=dict)
+    """Disaggregated: mean of each part of TTFT (proxy, prefill, transfer, residual)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,8 @@ class ComparisonGroup:
     point: str
     batch_size: int | None
     """Requests in flight at once: concurrency of a closed loop, size of equal waves; None: the load is another."""
+    sweep: str
+    """Workloads that differ in nothing but batch size and length of the run share it: the first one's id."""
     sm_clock_mhz: dict[str, int]
     """Locked core clock of each role; empty: stock."""
     arms: tuple[Arm, ...]
