@@ -20,7 +20,7 @@ CHAT_TEMPLATE = (
 
 _ONSETS = ("b", "br", "d", "dr", "f", "g", "gr", "k", "kl", "l", "m", "n", "p", "pl", "r", "s", "st", "t", "tr", "v")
 _VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "ou")
-_CODAS = ("", "", "n", "r", "s", "t", "l", "nd", "ck")
+_CODAS = ("", "", "n", "r", "s", "l", "nd", "m")
 
 
 def write_tokenizer(folder: Path, vocab_size: int, seed: int, max_model_len: int) -> None:

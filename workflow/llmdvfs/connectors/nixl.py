@@ -1,0 +1,61 @@
+"""NIXL, pulling: decode reads prefill's blocks after prefill has answered."""
+
+from typing import Any
+
+from llmdvfs.connectors.connector import Body, Connector, Device, EngineVersion, KvAddresses, one_token
+from llmdvfs.records.spec import Role
+
+
+class NixlConnector(Connector):
+    """The prefill answer says where its blocks lie; the decode request hands that on unchanged."""
+
+    name = "nixl"
+    class_name = "NixlConnector"
+
+    def refusal(self, version: EngineVersion, device: Device) -> str | None:
+        """Every supported version has it; on a CPU only recent ones."""
+        if device == "cpu" and version < (0, 14):
+            return "NIXL through host memory on a CPU needs vLLM 0.14 or newer"
+        return None
+
+    def kv_transfer_config(self, role: Role, version: EngineVersion, device: Device, at: KvAddresses) -> dict[str, Any]:
+        """Name the role; on a CPU the buffers lie in host memory and no extra threads spin."""
+        config: dict[str, Any] = {
+            "kv_connector": self.class_name,
+            "kv_role": "kv_producer" if role == "prefill" else "kv_consumer",
+            "engine_id": at.engine_id,
+        }
+        if device == "cpu":
+            config |= {"kv_buffer_device": "cpu", "kv_connector_extra_config": {"num_threads": 0}}
+        return config
+
+    def env(self, role: Role, version: EngineVersion, device: Device, at: KvAddresses) -> dict[str, str]:
+        """Give every instance its own side channel."""
+        env = {"VLLM_NIXL_SIDE_CHANNEL_HOST": at.host, "VLLM_NIXL_SIDE_CHANNEL_PORT": str(at.kv_port)}
+        return env | ({"UCX_TLS": "tcp,self"} if device == "cpu" else {})
+
+    def prefill_body(self, body: Body, request_id: str) -> Body:
+        """Ask prefill to keep its blocks for a reader."""
+        return one_token(body) | {"kv_transfer_params": remote_decode_params()}
+
+    def decode_body(
+        self, body: Body, request_id: str, prefill_answer: Body | None, prefill: KvAddresses, endpoint: str
+    ) -> Body:
+        """Hand on where prefill's blocks lie."""
+        params = (prefill_answer or {}).get("kv_transfer_params")
+        if not params:
+            # Without it decode would compute the prompt itself, and nobody would notice.
+            raise ValueError("the prefill answer carries no kv_transfer_params")
+        return body | {"kv_transfer_params": params}
+
+
+def remote_decode_params() -> dict[str, Any]:
+    """Return the transfer parameters of a prefill request."""
+    return {
+        "do_remote_decode": True,
+        "do_remote_prefill": False,
+        "remote_engine_id": None,
+        "remote_block_ids": None,
+        "remote_host": None,
+        "remote_port": None,
+    }
