@@ -6,7 +6,7 @@ num_prefilling, num_transferring, num_decoding, then one column per quantity of 
 
 from dataclasses import dataclass
 
-from llmdvfs.records.spec import Phase, Role
+from llmdvfs.records.spec import DeviceRole, Phase, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class PhasesRecord:
     """All phases of a cell."""
 
     intervals: tuple[PhaseInterval, ...]
-    device_roles: dict[str, Role]
+    device_roles: dict[str, DeviceRole]
     """Which role each telemetry device computes for; a device that is not in it serves nobody here."""
     load_begin_s: float
     load_end_s: float

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from llmdvfs.records.spec import CellId, Phase, Role
+from llmdvfs.records.spec import CellId, DeviceRole, Phase
 from llmdvfs.records.telemetry import EnergySource
 
 
@@ -94,7 +94,7 @@ class Estimate:
 class PhaseEnergy:
     """Energy of one phase on the devices of one role."""
 
-    role: Role
+    role: DeviceRole
     phase: Phase
     occupancy_s: float
     """Device-seconds spent in the phase inside the window."""
@@ -103,11 +103,23 @@ class PhaseEnergy:
 
 
 @dataclass(frozen=True, slots=True)
+class SensorTraits:
+    """How a sensor behaves on this device, found from the run's own readings."""
+
+    update_period_s: float
+    """Median time between two new values; not below poll_interval_s, which is all that polling can see."""
+    step: float
+    """Median change from one value to the next, in the quantity's unit."""
+    num_updates: int
+    poll_interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceEnergy:
     """Energy of one device over the window, by independent methods."""
 
     device_id: str
-    role: Role | None
+    role: DeviceRole | None
     """None: the device serves nobody here; it is reported, never added to the deployment."""
     counter_j: float | None
     integral_j: float | None
@@ -123,6 +135,8 @@ class DeviceEnergy:
     sm_clock_mhz: Distribution
     temperature_c: Distribution
     utilisation_fraction: Distribution
+    sensors: dict[str, SensorTraits] = field(default_factory=dict)
+    """quantity -> traits, for the power and energy sensors that changed often enough to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +164,8 @@ class EnergyResult:
     condition_number: float | None
     """Of the phase regression; above the configured limit the phases are not identifiable."""
     devices: tuple[DeviceEnergy, ...]
+    lag_by_role_s: dict[str, float] = field(default_factory=dict)
+    """By how much the energy readings trail the phases' edges, found from the data; empty: no regression was made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Role = Literal["single", "prefill", "decode"]
+DeviceRole = Literal["single", "prefill", "decode", "host"]
+"""What a device computes for; `host`: for instances of several roles at once, as CPUs do."""
+Device = Literal["cpu", "cuda", "external"]
 Phase = Literal["prefill", "decode", "mixed", "transfer", "idle"]
 
 
@@ -52,7 +55,7 @@ class DeploymentSpec:
     architecture: str
     """Name in the table of `serving/architectures`."""
     model: ModelSpec
-    device: Literal["cpu", "cuda", "external"]
+    device: Device
     engine: dict[str, EngineSpec]
     """Per role: {"single": ...} or {"prefill": ..., "decode": ...}."""
     num_instances: dict[str, int]
@@ -67,6 +70,8 @@ class DeploymentSpec:
     startup_timeout_s: float = 600.0
     base_url: str | None = None
     """`external` only: the endpoint that is already running."""
+    proxy_port: int | None = None
+    """None: a free one."""
 
 
 @dataclass(frozen=True, slots=True)

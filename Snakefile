@@ -1,0 +1,36 @@
+# llm-dvfs: power, energy and latency of LLM serving, phase by phase.
+#
+#   snakemake --cores all                             the default study, on this machine's CPU
+#   snakemake --cores all -n                          what would be measured or made, and why
+#   snakemake --cores all --configfile config/gpu.yaml --config launches=5
+#
+# The flow:  start_server -> benchmark -> monitor_merge -> analyze -> compare -> report
+# The keys:  config/README.md       The files:  docs/metrics.md       The rooms:  docs/architecture.md
+
+# A study file is complete by itself: --configfile takes the place of the default one.
+# To change parts of the default: --configfile config/config.yaml mine.yaml
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/start_server.smk"
+include: "workflow/rules/benchmark.smk"
+include: "workflow/rules/monitor_merge.smk"
+include: "workflow/rules/analyze.smk"
+include: "workflow/rules/compare.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.summary.output,
+        CELL_FIGURES,
+        DEPLOYMENT_FIGURES,
+        COMPARISON_FIGURES,

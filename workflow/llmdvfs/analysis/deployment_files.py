@@ -1,0 +1,95 @@
+"""Gathers a deployment's cells into the files of the original system."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from llmdvfs.analysis.timeline import COLUMNS
+from llmdvfs.records.deployment_files import BatchResults, BatchRow, DeviceData, DeviceSeries, PhaseResults
+from llmdvfs.records.result import CellResult
+from llmdvfs.records.run import RunRecord
+from llmdvfs.records.spec import DeviceRole, WorkloadSpec
+
+
+@dataclass(frozen=True, slots=True)
+class CellFiles:
+    """What is known of one cell after analyze."""
+
+    run: RunRecord
+    result: CellResult
+    timeline: pd.DataFrame
+    """Columns of timeline.csv, see analysis/timeline.py."""
+
+
+def deployment_files(cells: Sequence[CellFiles]) -> dict[str, PhaseResults | BatchResults | DeviceData]:
+    """Return the records by file name; a disaggregated deployment has other files than the rest."""
+    deployment = cells[0].run.deployment
+    batch = BatchResults(deployment.id, tuple(_batch_rows(cells)))
+    everything = PhaseResults(deployment.id, "all", tuple(cell.result for cell in cells))
+    if "prefill" in deployment.num_instances:
+        return {
+            "disaggregated_results.json": everything,
+            "batch_results.json": batch,
+            "prefill_gpu_data.json": _device_data(cells, ("prefill", "host")),
+            "decode_gpu_data.json": _device_data(cells, ("decode", "host")),
+        }
+    return {
+        "prefill_results.json": PhaseResults(deployment.id, "prefill", _isolating(cells, "prefill")),
+        "decode_results.json": PhaseResults(deployment.id, "decode", _isolating(cells, "decode")),
+        "unified_results.json": everything,
+        "batch_results.json": batch,
+        "gpu_data.json": _device_data(cells, ("single", "host")),
+    }
+
+
+def batch_size(workload: WorkloadSpec) -> int | None:
+    """Return how many requests are served at once, where the workload fixes it."""
+    arrival = workload.arrival
+    return arrival.concurrency if arrival.kind == "closed" else max(arrival.wave_sizes, default=None)
+
+
+def _isolating(cells: Iterable[CellFiles], phase: str) -> tuple[CellResult, ...]:
+    return tuple(cell.result for cell in cells if cell.run.workload.isolates == phase)
+
+
+def _batch_rows(cells: Iterable[CellFiles]) -> Iterable[BatchRow]:
+    for cell in cells:
+        size, result = batch_size(cell.run.workload), cell.result
+        if size is not None:
+            yield BatchRow(
+                cell=result.cell,
+                batch_size=size,
+                valid=result.valid,
+                ttft_mean_s=result.latency.ttft_s.mean,
+                tpot_mean_s=result.latency.tpot_s.mean,
+                e2e_mean_s=result.latency.e2e_s.mean,
+                request_rate_rps=result.throughput.request_rate_rps,
+                output_token_rate_per_s=result.throughput.output_token_rate_per_s,
+                mean_power_w=result.energy.mean_power_w,
+                energy_per_output_token_j=result.energy.energy_per_output_token_j,
+                energy_per_request_j=result.energy.energy_per_request_j,
+            )
+
+
+def _device_data(cells: Sequence[CellFiles], roles: tuple[DeviceRole, ...]) -> DeviceData:
+    deployment = cells[0].run.deployment
+    note = None
+    if all(cell.run.energy_source == "none" for cell in cells):
+        note = "no power data on this machine: the readings are of its CPU, which all roles share"
+    series = tuple(item for cell in cells for item in _series(cell, roles))
+    return DeviceData(deployment.id, roles, note, series)
+
+
+def _series(cell: CellFiles, roles: tuple[DeviceRole, ...]) -> Iterable[DeviceSeries]:
+    mine = cell.timeline[cell.timeline["role"].isin(roles)]
+    for device_id, frame in mine.groupby("device_id", sort=True):
+        names = [name for name in frame.columns if name not in COLUMNS and frame[name].notna().any()]
+        yield DeviceSeries(
+            cell=cell.result.cell,
+            device_id=str(device_id),
+            role=frame["role"].iloc[0],
+            t_s=tuple(frame["t_s"]),
+            phase=tuple(frame["phase"]),
+            quantities={name: tuple(None if pd.isna(v) else float(v) for v in frame[name]) for name in names},
+        )

@@ -1,0 +1,67 @@
+"""Every telemetry reading on the one time axis, with the phase it fell into; docs/metrics.md#phases."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.records.phases import PhaseInterval
+from llmdvfs.records.spec import DeviceRole, Phase
+from llmdvfs.records.telemetry import QUANTITIES, Reading
+
+COUNTED: tuple[Phase, ...] = ("prefill", "transfer", "decode")
+COLUMNS = ("t_s", "device_id", "role", "phase", "num_prefilling", "num_transferring", "num_decoding")
+
+
+def timeline(
+    readings: Sequence[Reading],
+    intervals: Sequence[PhaseInterval],
+    device_roles: Mapping[str, DeviceRole],
+    *,
+    started_mono_ns: int,
+) -> pd.DataFrame:
+    """Return one row a reading, sorted by t_s: COLUMNS, then the quantities that any reading has.
+
+    A reading stands at the middle of its call. A device without a role serves nobody: its role is empty, its phase idle.
+    """
+    counters = {role: _Occupancy(intervals, role) for role in set(device_roles.values())}
+    rows = []
+    for reading in readings:
+        t_s = ((reading.begin_mono_ns + reading.end_mono_ns) / 2 - started_mono_ns) / NS_PER_S
+        role = device_roles.get(reading.device_id)
+        counts = counters[role].at(t_s) if role else (0, 0, 0)
+        rows.append((t_s, reading.device_id, role or "", phase_of(*counts), *counts, reading.values))
+    seen = {name for row in rows for name in row[-1]}
+    quantities = [name for name in QUANTITIES if name in seen]
+    table = [(*row[:-1], *(row[-1].get(name) for name in quantities)) for row in rows]
+    frame = pd.DataFrame(table, columns=[*COLUMNS, *quantities])
+    return frame.sort_values(["t_s", "device_id"], kind="stable", ignore_index=True)
+
+
+def phase_of(num_prefilling: int, num_transferring: int, num_decoding: int) -> Phase:
+    """Return the phase of a device on which so many requests are in each phase."""
+    if num_prefilling and num_decoding:
+        return "mixed"
+    if num_prefilling:
+        return "prefill"
+    if num_decoding:
+        return "decode"
+    return "transfer" if num_transferring else "idle"
+
+
+class _Occupancy:
+    """How many requests are in each phase on the devices of a role, at any instant."""
+
+    def __init__(self, intervals: Sequence[PhaseInterval], role: DeviceRole) -> None:
+        mine = [interval for interval in intervals if role in ("host", interval.role)]
+        self._begins = [sorted(i.begin_s for i in mine if i.phase == phase) for phase in COUNTED]
+        self._ends = [sorted(i.end_s for i in mine if i.phase == phase) for phase in COUNTED]
+
+    def at(self, t_s: float) -> tuple[int, int, int]:
+        """Return the numbers of requests prefilling, transferring and decoding."""
+        prefill, transfer, decode = (
+            bisect_right(begins, t_s) - bisect_right(ends, t_s)
+            for begins, ends in zip(self._begins, self._ends, strict=True)
+        )
+        return prefill, transfer, decode

@@ -1,0 +1,45 @@
+"""Where a measurement was taken and with what: versions and hardware."""
+
+import hashlib
+import os
+import platform
+import socket
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from llmdvfs import __version__
+
+PACKAGES = ("aiohttp", "httptools", "hypercorn", "nvidia-ml-py", "quart", "snakemake", "uvloop")
+
+
+def measuring_versions() -> dict[str, str]:
+    """Return the versions of this project, its Python and the packages that take part in a measurement."""
+    versions = {"llm-dvfs": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def hardware() -> dict[str, Any]:
+    """Return what the host is; its name only as a hash, since results get published."""
+    return {
+        "cpu_model": _cpu_model(),
+        "num_cpus": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "host": hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12],
+    }
+
+
+def _cpu_model() -> str | None:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return None

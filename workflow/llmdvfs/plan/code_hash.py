@@ -1,0 +1,70 @@
+"""A hash of the code that a stage runs, blind to comments, docstrings, formatting and time stamps.
+
+Snakemake tracks files by time and does not see an edit of an imported module; with this hash in `params:` a touch or a
+comment re-runs nothing, and a change of code re-runs exactly the stages that use it.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "llmdvfs"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def code_hash(modules: Iterable[str], *, only: Iterable[str] | None = None) -> str:
+    """Return 12 hex digits over the syntax trees of `llmdvfs.<module>` and all they import from llmdvfs.
+
+    only: first parts of the module names that count, e.g. {"load", "serving"}; None: all.
+    """
+    seen: set[Path] = set()
+    waiting = [_source(f"{PACKAGE}.{module}") for module in modules]
+    while waiting:
+        path = waiting.pop()
+        if path is not None and path not in seen:
+            seen.add(path)
+            waiting += [_source(name) for name in _parsed(path)[1]]
+    counted = sorted(path for path in seen if only is None or path.relative_to(ROOT).parts[0] in set(only))
+    digest = hashlib.sha256()
+    for path in counted:
+        digest.update(f"{path.relative_to(ROOT)}\0{_parsed(path)[0]}\0".encode())
+        for style in sorted(path.parent.glob("*.mplstyle")):
+            digest.update(style.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _source(name: str) -> Path | None:
+    """Return the file of a dotted name, or of the module that it is an attribute of; None if not ours."""
+    parts = name.split(".")
+    if parts[0] != PACKAGE:
+        return None
+    for end in (len(parts), len(parts) - 1):
+        path = ROOT.joinpath(*parts[1:end])
+        if path.with_suffix(".py").is_file() and end > 1:
+            return path.with_suffix(".py")
+        if (path / "__init__.py").is_file():
+            return path / "__init__.py"
+    return None
+
+
+@cache
+def _parsed(path: Path) -> tuple[str, tuple[str, ...]]:
+    """Return the tree's dump without docstrings, and the dotted names that the file imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [item for item in body if not _is_text(item)]  # type: ignore[attr-defined]
+    return ast.dump(tree), tuple(names)
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Whether the statement is a bare string: a docstring, of a module, a class, a function or a field."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

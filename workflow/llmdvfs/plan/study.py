@@ -1,0 +1,215 @@
+"""A complete configuration as the records of records/spec.py: what is deployed, what is asked, at which clocks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from llmdvfs.architectures.architecture import ArchitectureChoice
+from llmdvfs.architectures.table import parse_architecture
+from llmdvfs.connectors.table import resolve_connector
+from llmdvfs.errors import ConfigError
+from llmdvfs.records.job import MeasureSettings
+from llmdvfs.records.spec import (
+    ArrivalSpec,
+    DeploymentSpec,
+    Device,
+    EngineSpec,
+    LengthSpec,
+    ModelSpec,
+    OperatingPoint,
+    PromptSpec,
+    SloSpec,
+    WorkloadSpec,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Everything that one configuration asks for, each part by its id."""
+
+    results: Path
+    seed: int
+    num_launches: int
+    deployments: dict[str, DeploymentSpec]
+    workloads: dict[str, WorkloadSpec]
+    points: dict[str, OperatingPoint]
+    settings: MeasureSettings
+    gates: dict[str, float]
+    engine_versions: dict[str, str]
+    remeasure: str
+
+    @property
+    def launches(self) -> range:
+        """Launch numbers, from 1."""
+        return range(1, self.num_launches + 1)
+
+
+def make_study(config: Mapping[str, Any], engine_versions: Mapping[str, str]) -> Study:
+    """Return the study of a configuration completed by `complete_config`.
+
+    engine_versions: {"vllm": ..., "torch": ..., "python": ...} of the engine's Python.
+    Raises ConfigError where keys that are right by themselves do not fit together.
+    """
+    models = [_model(name, given) for name, given in config["models"].items()]
+    deployments = [
+        _deployment(text, model, config, engine_versions) for text in config["architectures"] for model in models
+    ]
+    workloads = [_workload(name, given) for name, given in config["workloads"].items()]
+    points = [_point(name, given) for name, given in config["operating_points"].items()]
+    _check_lengths(workloads, deployments)
+    return Study(
+        results=Path(config["results"]),
+        seed=config["seed"],
+        num_launches=config["launches"],
+        deployments={item.id: item for item in deployments},
+        workloads={item.id: item for item in workloads},
+        points={item.id: item for item in points},
+        settings=MeasureSettings(**config["telemetry"], **config["measure"]),
+        gates=dict(config["gates"]),
+        engine_versions=dict(engine_versions),
+        remeasure=str(config["remeasure"]),
+    )
+
+
+def _model(name: str, given: Mapping[str, Any]) -> ModelSpec:
+    if given["source"] != "tiny" and not given["location"]:
+        what = {"path": "a folder", "hub": "a hub name", "shape": "a shape's name"}[given["source"]]
+        raise ConfigError(f"models.{name}.location: '': expected {what}, since source is {given['source']!r}")
+    return ModelSpec(name=name, source=given["source"], location=given["location"])
+
+
+def _deployment(
+    name: str, model: ModelSpec, config: Mapping[str, Any], engine_versions: Mapping[str, str]
+) -> DeploymentSpec:
+    choice = parse_architecture(name)
+    serving = config["serving"]
+    device: Device = "external" if choice.name == "external" else config["device"]
+    if device == "external" and not serving["base_url"]:
+        raise ConfigError("serving.base_url: null: expected the endpoint's URL, since architectures names `external`")
+    roles = list(choice.num_instances)
+    engine = {role: _engine(serving["engine"], serving["engine_by_role"].get(role, {}), choice) for role in roles}
+    num_gpus = sum(engine[role].tensor_parallel_size * choice.num_instances[role] for role in roles)
+    gpus = serving["gpus"]
+    if device == "cuda" and gpus is not None and len(gpus) < num_gpus:
+        raise ConfigError(f"serving.gpus: {gpus}: {name} needs {num_gpus} GPUs; name more, or null for free ones")
+    connector = None
+    if "prefill" in choice.num_instances:
+        connector = resolve_connector(choice.connector or serving["connector"], engine_versions["vllm"], device)
+    return DeploymentSpec(
+        id=f"{name}_{model.name}",
+        architecture=choice.name,
+        model=model,
+        device=device,
+        engine=engine,
+        num_instances=dict(choice.num_instances),
+        connector=connector,
+        balancer=serving["balancer"],
+        python=serving["python"],
+        gpu_indices=None if gpus is None else tuple(gpus),
+        startup_timeout_s=serving["startup_timeout_s"],
+        base_url=serving["base_url"],
+        proxy_port=serving["proxy_port"],
+    )
+
+
+def _engine(common: Mapping[str, Any], own: Mapping[str, Any], choice: ArchitectureChoice) -> EngineSpec:
+    given = {**common, **own}
+    given.setdefault("tensor_parallel_size", choice.tensor_parallel_size)
+    given["extra_args"] = tuple(given.get("extra_args", ()))
+    given["env"] = {**common.get("env", {}), **own.get("env", {})}
+    return EngineSpec(**given)
+
+
+def _length(given: int | Mapping[str, Any] | None, key: str) -> LengthSpec | None:
+    if given is None:
+        return None
+    spec = LengthSpec(kind="fixed", value=given) if isinstance(given, int) else LengthSpec(**given)
+    needs = {"fixed": ("value",), "uniform": ("low", "high"), "normal": ("mean", "sd"), "trace": ()}[spec.kind]
+    for name in needs:
+        if getattr(spec, name) is None:
+            raise ConfigError(f"{key}: {given}: kind {spec.kind!r} needs {' and '.join(needs)}")
+    if spec.low is not None and spec.high is not None and spec.low > spec.high:
+        raise ConfigError(f"{key}: low {spec.low} is above high {spec.high}; expected low <= high")
+    return spec
+
+
+def _workload(name: str, given: Mapping[str, Any]) -> WorkloadSpec:
+    key = f"workloads.{name}"
+    prompts = dict(given["prompts"])
+    output_tokens = _length(prompts.pop("output_tokens"), f"{key}.prompts.output_tokens")
+    prompt_tokens = _length(prompts.pop("prompt_tokens", None), f"{key}.prompts.prompt_tokens")
+    assert output_tokens is not None  # required by the schema
+    arrival = ArrivalSpec(**{**given["arrival"], "wave_sizes": tuple(given["arrival"]["wave_sizes"])})
+    rest = {field.name: given[field.name] for field in fields(WorkloadSpec) if field.name in given}
+    spec = WorkloadSpec(
+        **{
+            **rest,
+            "id": name,
+            "prompts": PromptSpec(prompt_tokens=prompt_tokens, output_tokens=output_tokens, **prompts),
+            "arrival": arrival,
+            "slo": SloSpec(**given["slo"]),
+        }
+    )
+    _check_arrival(spec, key)
+    _check_prompts(spec, key)
+    return spec
+
+
+ARRIVAL_NEEDS = {
+    "closed": ("concurrency",),
+    "waves": ("wave_sizes",),
+    "poisson": ("rate_rps",),
+    "gamma": ("rate_rps", "burstiness"),
+    "constant": ("rate_rps",),
+    "ramp": ("rate_rps", "end_rate_rps"),
+    "trace": ("trace_path", "trace_format"),
+}
+
+
+def _check_arrival(spec: WorkloadSpec, key: str) -> None:
+    for name in ARRIVAL_NEEDS[spec.arrival.kind]:
+        if not getattr(spec.arrival, name):
+            raise ConfigError(f"{key}.arrival.{name}: null: expected a value, since arrival.kind is {spec.arrival.kind!r}")
+    ends_by_itself = spec.arrival.kind in ("waves", "trace")
+    if not ends_by_itself and spec.num_requests is None and spec.duration_s is None:
+        raise ConfigError(f"{key}: neither num_requests nor duration_s: expected one of them, to know when to end")
+    if spec.arrival.kind == "ramp" and spec.duration_s is None:
+        raise ConfigError(f"{key}.duration_s: null: expected the time over which the ramp rises")
+
+
+def _check_prompts(spec: WorkloadSpec, key: str) -> None:
+    prompts = spec.prompts
+    if prompts.source in ("bbh", "sharegpt", "jsonl") and not prompts.path:
+        raise ConfigError(f"{key}.prompts.path: null: expected the data set's file, since source is {prompts.source!r}")
+    if prompts.source in ("random", "shared_prefix") and prompts.prompt_tokens is None:
+        raise ConfigError(f"{key}.prompts.prompt_tokens: null: expected a length, since source is {prompts.source!r}")
+    if prompts.source == "shared_prefix" and not (prompts.num_prefixes and prompts.prefix_tokens):
+        raise ConfigError(f"{key}.prompts: shared_prefix needs num_prefixes and prefix_tokens")
+    for name in ("prompt_tokens", "output_tokens"):
+        length = getattr(prompts, name)
+        if length is not None and length.kind == "trace" and spec.arrival.kind != "trace":
+            raise ConfigError(f"{key}.prompts.{name}: kind 'trace' needs arrival.kind 'trace', not {spec.arrival.kind!r}")
+    if spec.isolates == "prefill" and (prompts.output_tokens.kind, prompts.output_tokens.value) != ("fixed", 1):
+        raise ConfigError(f"{key}.isolates: 'prefill': expected prompts.output_tokens = 1 (max_tokens = 1)")
+
+
+def _check_lengths(workloads: list[WorkloadSpec], deployments: list[DeploymentSpec]) -> None:
+    """Refuse fixed and uniform lengths that no engine of the study could take."""
+    for workload in workloads:
+        longest = _longest(workload.prompts.prompt_tokens) + _longest(workload.prompts.output_tokens)
+        for deployment in deployments:
+            for engine in deployment.engine.values():
+                if engine.max_model_len is not None and longest > engine.max_model_len:
+                    raise ConfigError(
+                        f"workloads.{workload.id}.prompts: up to {longest} tokens of prompt and output: expected at most "
+                        f"serving.engine.max_model_len = {engine.max_model_len}; shorten one or raise the other"
+                    )
+
+
+def _longest(length: LengthSpec | None) -> int:
+    return 0 if length is None else length.value or length.high or 0
+
+
+def _point(name: str, given: Mapping[str, Any]) -> OperatingPoint:
+    return OperatingPoint(id=name, **{key: dict(value) for key, value in given.items()})

@@ -1,0 +1,69 @@
+"""What Snakemake hands to a benchmark job, and what start-server resolves for it."""
+
+from dataclasses import dataclass, field
+
+from llmdvfs.records.spec import DeploymentSpec, OperatingPoint, Role, WorkloadSpec
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSettings:
+    """How a cell is measured, whatever the workload."""
+
+    interval_s: float = 0.1
+    """Between two readings of a device."""
+    counter_interval_s: float = 0.02
+    """Between two readings of a GPU's energy counter."""
+    idle_s: float = 2.0
+    """Loaded-idle time measured before and after the load."""
+    retries: int = 1
+    """Further tries of a cell, with fresh servers, when a server died or hung."""
+    fresh_servers: bool = False
+    """New servers for every cell."""
+    calibrate_client: bool = True
+    """Measure the client's own error against a mock at the cell's load."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellJob:
+    """One cell of a launch that is to be delivered."""
+
+    workload: str
+    point: str
+    key: str
+    """Identity of the measurement, and its folder in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchJob:
+    """The cells of one launch that are missing, in the order in which they are measured."""
+
+    launch: int
+    seed: int
+    cells: tuple[CellJob, ...]
+    workloads: dict[str, WorkloadSpec]
+    points: dict[str, OperatingPoint]
+    settings: MeasureSettings = field(default_factory=MeasureSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedInstance:
+    """One server as it will be started; `{...}` in argv and env stands for what only the start can know."""
+
+    name: str
+    role: Role
+    argv: tuple[str, ...]
+    env: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRecord:
+    """`launch.json`: a deployment, resolved and reviewable, before anything runs."""
+
+    deployment: DeploymentSpec
+    model_path: str
+    """Folder or hub name that vLLM is given."""
+    served_model_name: str
+    engine_versions: dict[str, str]
+    kv_bytes_per_token: int | None
+    instances: tuple[PlannedInstance, ...]
+    proxy_argv: tuple[str, ...] | None

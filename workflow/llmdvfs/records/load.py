@@ -1,0 +1,54 @@
+"""What the load generator is told (`load_spec.json`) and what it says of its run (`load_report.json`)."""
+
+from dataclasses import dataclass
+
+from llmdvfs.records.spec import WorkloadSpec
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSpec:
+    """One run of the load generator: `python -m llmdvfs load load_spec.json`."""
+
+    workload: WorkloadSpec
+    base_url: str
+    """`http://127.0.0.1:8000`, with or without the trailing `/v1`."""
+    model: str
+    """Name that the server serves the model under."""
+    tokenizer_folder: str | None
+    """Folder with the model's tokenizer.json; None: token ids that every vocabulary has."""
+    seed_prompts: int
+    seed_arrivals: int
+    folder: str
+    """Where requests.jsonl, journal.bin and load_report.json are written."""
+    api_key_env: str | None = None
+    """Environment variable that holds the key of an endpoint that wants one; the key itself is never written."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """The run of the load as the generator saw it; the requests themselves are in requests.jsonl."""
+
+    load_begin_mono_ns: int
+    """First scheduled send of a measured request."""
+    load_end_mono_ns: int
+    """End of the last measured request."""
+    num_requests: int
+    num_warmup_requests: int
+    outcomes: dict[str, int]
+    stopped_early: str | None
+    """Why it stopped before the plan's end (the server is gone, say); None: it did not."""
+    peak_in_flight: int
+    num_connections: int
+    """Opened over the run; opening is never part of a latency unless the pool ran dry."""
+    num_reads: int
+    num_bytes: int
+    """Read from the sockets by measured requests."""
+    lateness_p99_s: float | None
+    """Actual minus scheduled send, over the requests that were sent."""
+    lateness_max_s: float | None
+    cpu_s: float
+    """CPU time of the client's process while the load ran."""
+    parse_cpu_s: float
+    """CPU time of reading the journal afterwards, when nobody waits for it."""
+    max_rss_bytes: int
+    """Largest resident memory of the client's process."""

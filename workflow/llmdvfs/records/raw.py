@@ -1,0 +1,55 @@
+"""The raw folder of a cell: written once by benchmark, read by everything after it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmdvfs.records.load import LoadReport
+from llmdvfs.records.metrics import MetricsRecord
+from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.run import RunRecord
+from llmdvfs.records.store import read_lines, read_record
+from llmdvfs.records.telemetry import Reading, SamplerReport, TelemetryHeader
+from llmdvfs.records.telemetry_file import read_telemetry
+
+RUN = "run.json"
+REQUESTS = "requests.jsonl"
+LOAD_REPORT = "load_report.json"
+TELEMETRY = "telemetry.jsonl"
+TELEMETRY_REPORT = "telemetry_report.json"
+PROXY = "proxy.jsonl"
+METRICS_BEFORE = "metrics_before.json"
+METRICS_AFTER = "metrics_after.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RawCell:
+    """All that was recorded of one cell."""
+
+    run: RunRecord
+    requests: tuple[RequestRecord, ...]
+    load_report: LoadReport
+    header: TelemetryHeader
+    readings: tuple[Reading, ...]
+    sampler_report: SamplerReport
+    proxy: dict[str, ProxyRecord]
+    """By request id; empty where no proxy stood before the servers."""
+    metrics_before: MetricsRecord
+    metrics_after: MetricsRecord
+
+
+def read_raw(folder: Path) -> RawCell:
+    """Read a raw folder; SchemaError names the file that is missing or damaged."""
+    header, readings = read_telemetry(folder / TELEMETRY)
+    proxy = folder / PROXY
+    return RawCell(
+        run=read_record(folder / RUN, RunRecord),
+        requests=tuple(read_lines(folder / REQUESTS, RequestRecord)),
+        load_report=read_record(folder / LOAD_REPORT, LoadReport),
+        header=header,
+        readings=tuple(readings),
+        sampler_report=read_record(folder / TELEMETRY_REPORT, SamplerReport),
+        proxy={record.request_id: record for record in read_lines(proxy, ProxyRecord)} if proxy.exists() else {},
+        metrics_before=read_record(folder / METRICS_BEFORE, MetricsRecord),
+        metrics_after=read_record(folder / METRICS_AFTER, MetricsRecord),
+    )

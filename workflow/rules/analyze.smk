@@ -1,0 +1,132 @@
+# Turns a cell's phases into its numbers and figures, and a deployment's cells into the files that users of the original
+# system know by name.
+#
+# INPUTS   {cell}/raw/, {cell}/phases.json, {cell}/timeline.csv
+# OUTPUTS  {cell}/result.json               latency, throughput, energy by phase, KV transfer, validity gates
+#          {cell}/timeline.png .pdf         power (or CPU), phases and requests over time
+#          {cell}/latency.png .pdf          distributions of TTFT, TBT and E2E
+#          {results}/deployments/{deployment}/...   see docs/metrics.md#files
+# CONFIG   gates, seed
+
+PHASE_FILES = {
+    False: ["prefill_results.json", "decode_results.json", "unified_results.json", "batch_results.json", "gpu_data.json"],
+    True: ["disaggregated_results.json", "batch_results.json", "prefill_gpu_data.json", "decode_gpu_data.json"],
+}
+PHASE_FIGURES = {
+    False: ["vllm_server_comparison", "batch_analysis"],
+    True: ["disaggregated_performance_analysis", "batch_analysis"],
+}
+
+
+def is_disaggregated(deployment):
+    return "prefill" in STUDY.deployments[deployment].num_instances
+
+
+def deployment_cells(deployment):
+    return [cell for cell in CELLS if f"/{deployment}/" in cell]
+
+
+rule analyze:
+    input:
+        raw=f"{CELL}/raw",
+        phases=f"{CELL}/phases.json",
+    output:
+        result=f"{CELL}/result.json",
+    params:
+        gates=compact_json(STUDY.gates),
+        seed=STUDY.seed,
+        code=code_hash(["stages.analyze"]),
+    log:
+        f"{LOGS}/analyze/{{deployment}}/{{workload}}.{{point}}.launch-{{launch}}.log",
+    conda:
+        CONDA
+    shell:
+        "python -m llmdvfs analyze --raw {input.raw:q} --phases {input.phases:q} --gates {params.gates:q}"
+        " --seed {params.seed} --output {output.result:q} > {log:q} 2>&1"
+
+
+rule plot_cell:
+    input:
+        raw=f"{CELL}/raw",
+        timeline=f"{CELL}/timeline.csv",
+        phases=f"{CELL}/phases.json",
+        result=f"{CELL}/result.json",
+    output:
+        timeline=report(f"{CELL}/timeline.png", caption="../report/cell_timeline.rst", category="Cells", subcategory="{deployment}"),
+        timeline_pdf=f"{CELL}/timeline.pdf",
+        latency=report(f"{CELL}/latency.png", caption="../report/cell_latency.rst", category="Cells", subcategory="{deployment}"),
+        latency_pdf=f"{CELL}/latency.pdf",
+    params:
+        code=code_hash(["stages.figures"]),
+    log:
+        f"{LOGS}/plot_cell/{{deployment}}/{{workload}}.{{point}}.launch-{{launch}}.log",
+    conda:
+        CONDA
+    shell:
+        "python -m llmdvfs figures cell --raw {input.raw:q} --timeline {input.timeline:q} --phases {input.phases:q}"
+        " --result {input.result:q} --output {output.timeline:q} {output.latency:q} > {log:q} 2>&1"
+
+
+# The two kinds of deployment have files of their own, so each kind is a rule.
+for disaggregated in (False, True):
+    kind = "disaggregated" if disaggregated else "single"
+    members = one_of(name for name in STUDY.deployments if is_disaggregated(name) == disaggregated) or "none"
+
+    rule:
+        name:
+            f"phase_files_{kind}"
+        wildcard_constraints:
+            deployment=members,
+        input:
+            raw=lambda wildcards: [f"{cell}/raw" for cell in deployment_cells(wildcards.deployment)],
+            phases=lambda wildcards: [f"{cell}/phases.json" for cell in deployment_cells(wildcards.deployment)],
+            results=lambda wildcards: [f"{cell}/result.json" for cell in deployment_cells(wildcards.deployment)],
+        output:
+            files=[f"{DEPLOYMENT}/{name}" for name in PHASE_FILES[disaggregated]],
+        params:
+            folder=lambda wildcards, output: str(Path(output.files[0]).parent),
+            cells=lambda wildcards: deployment_cells(wildcards.deployment),
+            code=code_hash(["stages.phase_files"]),
+        log:
+            f"{LOGS}/phase_files/{{deployment}}.log",
+        conda:
+            CONDA
+        shell:
+            "python -m llmdvfs phase-files --output {params.folder:q} {params.cells:q} > {log:q} 2>&1"
+
+    rule:
+        name:
+            f"plot_deployment_{kind}"
+        wildcard_constraints:
+            deployment=members,
+        input:
+            results=lambda wildcards: [f"{cell}/result.json" for cell in deployment_cells(wildcards.deployment)],
+            timelines=lambda wildcards: [f"{cell}/timeline.csv" for cell in deployment_cells(wildcards.deployment)],
+        output:
+            report(
+                [f"{DEPLOYMENT}/{name}.png" for name in PHASE_FIGURES[disaggregated]],
+                caption=f"../report/{PHASE_FIGURES[disaggregated][0]}.rst",
+                category="Deployments",
+            ),
+            [f"{DEPLOYMENT}/{name}.pdf" for name in PHASE_FIGURES[disaggregated]],
+        params:
+            folder=lambda wildcards, output: str(Path(output[0]).parent),
+            cells=lambda wildcards: deployment_cells(wildcards.deployment),
+            code=code_hash(["stages.figures"]),
+        log:
+            f"{LOGS}/plot_deployment/{{deployment}}.log",
+        conda:
+            CONDA
+        shell:
+            "python -m llmdvfs figures deployment --output {params.folder:q} {params.cells:q} > {log:q} 2>&1"
+
+
+CELL_FIGURES = [f"{cell}/{name}.png" for cell in CELLS for name in ("timeline", "latency")]
+DEPLOYMENT_FIGURES = [
+    f"{RESULTS}/deployments/{name}/{file}"
+    for name in STUDY.deployments
+    for file in [
+        *PHASE_FILES[is_disaggregated(name)],
+        *[f"{figure}.png" for figure in PHASE_FIGURES[is_disaggregated(name)]],
+    ]
+]

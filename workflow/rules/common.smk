@@ -1,0 +1,59 @@
+# What all rules share: the checked configuration as a Study, its cells, and the paths of their files.
+#
+# INPUTS   the configuration (config/README.md)
+# OUTPUTS  STUDY, CELLS, PENDING, the targets CELL_FIGURES, DEPLOYMENT_FIGURES and COMPARISON_FIGURES
+# CONFIG   all keys
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+# the library of this checkout, here and in every job
+LIBRARY = str(Path(workflow.basedir) / "workflow")
+sys.path.insert(0, LIBRARY)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")]))
+
+from llmdvfs.errors import LlmDvfsError
+from llmdvfs.plan.cells import all_cells, cell_folder, pending_launches
+from llmdvfs.plan.code_hash import code_hash
+from llmdvfs.plan.config import complete_config
+from llmdvfs.plan.preflight import check_preconditions
+from llmdvfs.plan.study import make_study
+from llmdvfs.records.store import compact_json
+from llmdvfs.serving.engine_version import engine_versions
+
+try:
+    CONFIG = complete_config(config)
+    STUDY = make_study(CONFIG, engine_versions(CONFIG["serving"]["python"]))
+    PENDING = pending_launches(STUDY)
+    check_preconditions(STUDY, measuring=bool(PENDING))
+except LlmDvfsError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = str(STUDY.results)
+CELLS = [str(cell_folder(STUDY.results, cell)) for cell in all_cells(STUDY)]
+CONDA = str(Path(workflow.basedir) / "envs" / "cpu.yaml")
+
+
+def one_of(ids):
+    """Return the regular expression of a wildcard that takes these ids and nothing else."""
+    return "|".join(re.escape(str(item)) for item in ids)
+
+
+wildcard_constraints:
+    deployment=one_of(STUDY.deployments),
+    workload=one_of(STUDY.workloads),
+    point=one_of(STUDY.points),
+    launch=r"\d+",
+
+
+CELL = f"{RESULTS}/cells/{{deployment}}/{{workload}}/{{point}}/launch-{{launch}}"
+DEPLOYMENT = f"{RESULTS}/deployments/{{deployment}}"
+COMPARISON = f"{RESULTS}/comparison"
+LOGS = f"{RESULTS}/logs"

@@ -1,0 +1,27 @@
+# The short table that ends a run. The whole report is made by `snakemake --report results/report.html`, offline.
+#
+# INPUTS   {results}/comparison/comparison.json
+# OUTPUTS  {results}/comparison/summary.txt
+# CONFIG   none
+
+
+report: "../report/workflow.rst"
+
+
+localrules:
+    summary,
+
+
+rule summary:
+    input:
+        comparison=f"{COMPARISON}/comparison.json",
+    output:
+        summary=f"{COMPARISON}/summary.txt",
+    params:
+        code=code_hash(["stages.summary"]),
+    log:
+        f"{LOGS}/summary.log",
+    conda:
+        CONDA
+    shell:
+        "python -m llmdvfs summary --comparison {input.comparison:q} --output {output.summary:q} > {log:q} 2>&1"
