@@ -56,7 +56,7 @@ def to_json(record: Any) -> dict[str, Any]:
 def compact_json(record: Any) -> str:
     """Return a record (or plain data) as one line of JSON without defaults, to pass it on a command line."""
     data = _adapter(type(record)).dump_python(record, mode="json", exclude_defaults=True)
-    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return json.dumps(data, separators=(",", ":"))
 
 
 def from_json(text: str, kind: type[T]) -> T:
@@ -91,10 +91,10 @@ def read_record(path: Path, kind: type[T]) -> T:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SchemaError(f"{path}: cannot be read as JSON ({error}); expected a {schema_name(kind)} file") from error
-    return from_json(path, data, kind)
+    return record_of(path, data, kind)
 
 
-def from_json(path: Path, data: Any, kind: type[T]) -> T:
+def record_of(path: Path, data: Any, kind: type[T]) -> T:
     """Return the record that plain JSON data of the file `path` holds; SchemaError names what is wrong with it."""
     seen = (data.pop("schema", None), data.pop("schema_version", None)) if isinstance(data, dict) else (None, None)
     if seen != (schema_name(kind), SCHEMA_VERSION):

@@ -1,0 +1,35 @@
+"""What the sampler reads: probes, each a set of quantities of one device that are read together."""
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from llmdvfs.records.telemetry import TelemetryDevice
+
+Cadence = Literal["state", "counter", "slow"]
+"""state: every slot; counter: on a thread of its own, because its call blocks; slow: at most ten times a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one read gave; the units are those of records/telemetry.QUANTITIES."""
+
+    values: dict[str, float | None]
+    errors: dict[str, str] = field(default_factory=dict)
+    """Cause of every null in `values`."""
+    lost: str | None = None
+    """Why the device will never answer again; None: it may."""
+
+
+class Probe(Protocol):
+    """Some quantities of one device. A failed quantity is None with its cause; read() itself never raises for it."""
+
+    @property
+    def device(self) -> TelemetryDevice:
+        """The device that the quantities belong to."""
+
+    @property
+    def cadence(self) -> Cadence:
+        """How often, and on which thread, the sampler reads."""
+
+    def read(self) -> Sample:
+        """Read all quantities now."""

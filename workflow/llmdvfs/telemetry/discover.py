@@ -1,0 +1,83 @@
+"""The probes of this machine, and what they can say about energy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmdvfs.errors import TelemetryError
+from llmdvfs.records.telemetry import EnergySource, TelemetryDevice
+from llmdvfs.telemetry.cpu import CpuProbe
+from llmdvfs.telemetry.device import Probe
+from llmdvfs.telemetry.gpu import GpuCounterProbe, GpuLinkProbe, GpuStateProbe, describe_gpu
+from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus
+from llmdvfs.telemetry.rapl import POWERCAP, rapl_probes
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What can be read here."""
+
+    probes: tuple[Probe, ...]
+    energy_source: EnergySource
+    """The worst of the GPUs' sources where there are GPUs; else the CPU's."""
+    absences: tuple[str, ...]
+    """What is not there, each with its reason."""
+
+    @property
+    def devices(self) -> tuple[TelemetryDevice, ...]:
+        """Every device once, GPUs first."""
+        return tuple({probe.device.device_id: probe.device for probe in self.probes}.values())
+
+
+def discover(gpu_indices: Sequence[int] | None, *, rapl_root: Path = POWERCAP) -> Discovery:
+    """Return what can be read on this machine: the GPUs asked for, RAPL where it may be read, and the CPU.
+
+    gpu_indices: NVML's; None: all GPUs, or none where there is no driver.
+    TelemetryError where a GPU that was asked for is not there or does not answer.
+    """
+    absences: list[str] = []
+    probes: list[Probe] = []
+    sources: list[EnergySource] = []
+    for index in _indices(gpu_indices, absences):
+        gpu_probes, source = _gpu_probes(index, absences)
+        probes += gpu_probes
+        sources.append(source)
+    rapl, no_rapl = rapl_probes(rapl_root)
+    absences += [no_rapl] if no_rapl else []
+    if not sources:
+        sources = ["rapl" if rapl else "none"]
+    order: tuple[EnergySource, ...] = ("none", "rapl", "nvml_power", "nvml_counter")
+    return Discovery((*probes, *rapl, CpuProbe()), min(sources, key=order.index), tuple(absences))
+
+
+def _indices(wanted: Sequence[int] | None, absences: list[str]) -> Sequence[int]:
+    if wanted is not None and not wanted:
+        return ()
+    try:
+        count = num_gpus()
+    except NvmlError as error:
+        if wanted is None:
+            absences.append(f"no GPU: {error}")
+            return ()
+        raise TelemetryError(f"GPUs {list(wanted)} cannot be read: {error}; is the NVIDIA driver loaded?") from error
+    missing = [index for index in wanted or () if not 0 <= index < count]
+    if missing:
+        raise TelemetryError(f"there is no GPU {missing}; this machine has {count}, numbered from 0 (nvidia-smi -L)")
+    return range(count) if wanted is None else wanted
+
+
+def _gpu_probes(index: int, absences: list[str]) -> tuple[list[Probe], EnergySource]:
+    gpu = NvmlGpu(index)
+    device = describe_gpu(gpu)
+    state = GpuStateProbe(gpu, device)
+    probes: list[Probe] = [state]
+    source: EnergySource = "nvml_power" if state.has_power else "none"
+    try:
+        probes.append(GpuCounterProbe(gpu, device))
+        source = "nvml_counter"
+    except NvmlError as error:
+        if error.is_lost:
+            raise
+        absences.append(f"no energy counter on {device.device_id}: {error}")
+    links = GpuLinkProbe(gpu, device)
+    return [*probes, *([links] if links.has_links else [])], source

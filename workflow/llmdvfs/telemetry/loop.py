@@ -1,0 +1,59 @@
+"""Reads probes at absolute deadlines and counts what it missed."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from llmdvfs.clock import NS_PER_S, mono_ns
+from llmdvfs.errors import TelemetryError
+from llmdvfs.records.telemetry import Reading
+from llmdvfs.telemetry.device import Probe
+
+
+class SlotLoop:
+    """Reads its probes once in every slot; slot k begins at start + k * interval, whatever happened before."""
+
+    def __init__(self, probes: Sequence[Probe], interval_s: float) -> None:
+        self.probes = probes
+        self.interval_s = interval_s
+        self.num_slots = 0
+        self.num_readings = 0
+        self.lateness_s: list[float] = []
+        """Of the first read's beginning after its slot's, for every slot that was not missed."""
+
+    @property
+    def num_missed_slots(self) -> int:
+        """Return in how many slots no read began, because the read before, or the machine, took too long."""
+        return self.num_slots - len(self.lateness_s)
+
+    def run(self, stop: threading.Event, append: Callable[[list[Reading]], None]) -> None:
+        """Read until `stop` is set; TelemetryError where a device is lost, after its last reading was appended."""
+        interval_ns = round(self.interval_s * NS_PER_S)
+        start_ns = mono_ns()
+        slot = 0
+        while not stop.is_set():
+            deadline_ns = start_ns + slot * interval_ns
+            wait_s = (deadline_ns - mono_ns()) / NS_PER_S
+            if wait_s > 0 and stop.wait(wait_s):
+                return
+            late_ns = mono_ns() - deadline_ns
+            missed = late_ns // interval_ns
+            slot += missed  # their time is over: this read belongs to the slot that it begins in
+            self.num_slots += missed + 1
+            self.lateness_s.append((late_ns - missed * interval_ns) / NS_PER_S)
+            self._read_all(append)
+            slot += 1
+
+    def _read_all(self, append: Callable[[list[Reading]], None]) -> None:
+        readings: list[Reading] = []
+        losses: list[str] = []
+        for probe in self.probes:
+            begin_ns = mono_ns()
+            sample = probe.read()
+            device_id = probe.device.device_id
+            readings.append(Reading(device_id, begin_ns, mono_ns(), sample.values, sample.errors))
+            if sample.lost:
+                losses.append(f"{device_id} ({probe.device.uuid or probe.device.name}) is lost: {sample.lost}")
+        append(readings)
+        self.num_readings += len(readings)
+        if losses:
+            raise TelemetryError("; ".join(losses))

@@ -1,0 +1,181 @@
+"""NVML as this project uses it: the one importer of pynvml. Values leave in SI units, failures as NvmlError."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pynvml
+
+from llmdvfs.errors import TelemetryError
+
+ALL_LINKS = 0xFFFFFFFF  # scope of an NVLink field: all links of the GPU together
+MW_PER_W = 1000
+MJ_PER_J = 1000  # NVML counts millijoules
+NS_PER_S = 1_000_000_000
+KIB = 1024
+
+# Before Hopper some of them do not exist; a driver says so, or does not know the id (INVALID_ARGUMENT).
+_ABSENT = {
+    pynvml.NVML_ERROR_NOT_SUPPORTED,
+    pynvml.NVML_ERROR_FUNCTION_NOT_FOUND,
+    pynvml.NVML_ERROR_INVALID_ARGUMENT,
+    pynvml.NVML_ERROR_DEPRECATED,
+}
+_LOST = {
+    pynvml.NVML_ERROR_GPU_IS_LOST,
+    pynvml.NVML_ERROR_RESET_REQUIRED,
+    pynvml.NVML_ERROR_GPU_NOT_FOUND,
+    pynvml.NVML_ERROR_UNINITIALIZED,
+    pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
+}
+
+FIELDS: dict[str, tuple[int, int, float]] = {
+    "power_instant_w": (pynvml.NVML_FI_DEV_POWER_INSTANT, 0, 1 / MW_PER_W),
+    "power_average_w": (pynvml.NVML_FI_DEV_POWER_AVERAGE, 0, 1 / MW_PER_W),
+    "memory_temperature_c": (pynvml.NVML_FI_DEV_MEMORY_TEMP, 0, 1),
+    "sw_power_cap_s": (pynvml.NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_POWER_CAP, 0, 1 / NS_PER_S),
+    "sw_thermal_s": (pynvml.NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN, 0, 1 / NS_PER_S),
+    "hw_thermal_s": (pynvml.NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_THERM_SLOWDOWN, 0, 1 / NS_PER_S),
+    "hw_power_brake_s": (pynvml.NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN, 0, 1 / NS_PER_S),
+    "pcie_tx_bytes": (pynvml.NVML_FI_DEV_PCIE_COUNT_TX_BYTES, 0, 1),
+    "pcie_rx_bytes": (pynvml.NVML_FI_DEV_PCIE_COUNT_RX_BYTES, 0, 1),
+    "nvlink_tx_bytes": (pynvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX, ALL_LINKS, KIB),
+    "nvlink_rx_bytes": (pynvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX, ALL_LINKS, KIB),
+}
+"""Quantity -> (field of nvmlDeviceGetFieldValues, scope, factor to its unit)."""
+
+_MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")  # by nvmlValueType_t
+
+
+class NvmlError(TelemetryError):
+    """A call of NVML failed."""
+
+    def __init__(self, what: str, error: pynvml.NVMLError) -> None:
+        super().__init__(f"{what}: {error} (NVML error {error.value})")
+        self.is_absent = error.value in _ABSENT
+        """The device does not have it: it will never work."""
+        self.is_lost = error.value in _LOST
+        """The device is gone."""
+        self.is_denied = error.value == pynvml.NVML_ERROR_NO_PERMISSION
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except pynvml.NVMLError as error:
+        raise NvmlError(function.__name__, error) from error
+
+
+def num_gpus() -> int:
+    """Load the driver's library, if that is still to be done, and return how many GPUs it knows; or NvmlError."""
+    _call(pynvml.nvmlInit)
+    return int(_call(pynvml.nvmlDeviceGetCount))
+
+
+class NvmlGpu:
+    """One GPU. Every method makes one call of the driver, 1-5 us unless it says otherwise."""
+
+    def __init__(self, index: int) -> None:
+        """Take the GPU with this NVML index; `num_gpus` has been called before."""
+        self.index = index
+        self._handle = _call(pynvml.nvmlDeviceGetHandleByIndex, index)
+
+    def fields(self, quantities: Sequence[str]) -> dict[str, float | NvmlError]:
+        """Return the quantities of FIELDS, each its value or why there is none.
+
+        NvmlError where the whole call fails. The driver can succeed and still refuse a field.
+        """
+        wanted = [FIELDS[quantity][:2] for quantity in quantities]
+        answers = _call(pynvml.nvmlDeviceGetFieldValues, self._handle, wanted)
+        values: dict[str, float | NvmlError] = {}
+        for quantity, answer in zip(quantities, answers, strict=True):
+            if answer.nvmlReturn != pynvml.NVML_SUCCESS:
+                values[quantity] = NvmlError(f"field {answer.fieldId}", pynvml.NVMLError(answer.nvmlReturn))
+            else:
+                values[quantity] = getattr(answer.value, _MEMBERS[answer.valueType]) * FIELDS[quantity][2]
+        return values
+
+    def energy_j(self) -> float:
+        """Return the energy counter [J since driver load]. It blocks: 3 ms, up to 16 ms on an H100 or H200."""
+        return float(_call(pynvml.nvmlDeviceGetTotalEnergyConsumption, self._handle)) / MJ_PER_J
+
+    def power_usage_w(self) -> float:
+        """Return nvmlDeviceGetPowerUsage: a 1 s average after Ampere but for GA100, power now elsewhere."""
+        return float(_call(pynvml.nvmlDeviceGetPowerUsage, self._handle)) / MW_PER_W
+
+    def sm_clock_mhz(self) -> float:
+        """Return the core clock."""
+        return float(_call(pynvml.nvmlDeviceGetClockInfo, self._handle, pynvml.NVML_CLOCK_SM))
+
+    def memory_clock_mhz(self) -> float:
+        """Return the memory clock."""
+        return float(_call(pynvml.nvmlDeviceGetClockInfo, self._handle, pynvml.NVML_CLOCK_MEM))
+
+    def utilisation_fraction(self) -> tuple[float, float]:
+        """Return the shares of time with a kernel running and with device memory in use."""
+        rates = _call(pynvml.nvmlDeviceGetUtilizationRates, self._handle)
+        return rates.gpu / 100, rates.memory / 100
+
+    def temperature_c(self) -> float:
+        """Return the core temperature."""
+        return float(_call(pynvml.nvmlDeviceGetTemperature, self._handle, pynvml.NVML_TEMPERATURE_GPU))
+
+    def memory_bytes(self) -> tuple[int, int]:
+        """Return device memory in use and in all."""
+        memory = _call(pynvml.nvmlDeviceGetMemoryInfo, self._handle)
+        return int(memory.used), int(memory.total)
+
+    def clock_event_reasons(self) -> int:
+        """Return the bit set of reasons that hold the clock down now."""
+        return int(_call(pynvml.nvmlDeviceGetCurrentClocksEventReasons, self._handle))
+
+    def power_limit_w(self) -> float:
+        """Return the power limit in force."""
+        return float(_call(pynvml.nvmlDeviceGetEnforcedPowerLimit, self._handle)) / MW_PER_W
+
+    def performance_state(self) -> int:
+        """Return the P-state."""
+        return int(_call(pynvml.nvmlDeviceGetPerformanceState, self._handle))
+
+    def name(self) -> str:
+        """Return the product's name."""
+        return str(_call(pynvml.nvmlDeviceGetName, self._handle))
+
+    def uuid(self) -> str:
+        """Return what identifies the GPU."""
+        return str(_call(pynvml.nvmlDeviceGetUUID, self._handle))
+
+    def details(self) -> dict[str, str | int | float | None]:
+        """Return what does not change during a run; None: this GPU does not tell."""
+        handle = self._handle
+        readers: dict[str, Callable[[], str | int | float]] = {
+            "driver": lambda: str(_call(pynvml.nvmlSystemGetDriverVersion)),
+            "pci_bus_id": lambda: str(_call(pynvml.nvmlDeviceGetPciInfo, handle).busId),
+            "memory_total_bytes": lambda: self.memory_bytes()[1],
+            "power_limit_w": self.power_limit_w,
+            "power_limit_default_w": lambda: _call(pynvml.nvmlDeviceGetPowerManagementDefaultLimit, handle) / MW_PER_W,
+            "power_limit_min_w": lambda: self.power_limit_range_w()[0],
+            "power_limit_max_w": lambda: self.power_limit_range_w()[1],
+            "sm_clock_max_mhz": lambda: int(_call(pynvml.nvmlDeviceGetMaxClockInfo, handle, pynvml.NVML_CLOCK_SM)),
+            "memory_clock_max_mhz": lambda: int(_call(pynvml.nvmlDeviceGetMaxClockInfo, handle, pynvml.NVML_CLOCK_MEM)),
+            "mig_mode": self.mig_mode,
+            "persistence_mode": lambda: int(_call(pynvml.nvmlDeviceGetPersistenceMode, handle)),
+        }
+        return {key: _or_none(read) for key, read in readers.items()}
+
+    def power_limit_range_w(self) -> tuple[float, float]:
+        """Return the lowest and the highest power limit that can be set."""
+        low, high = _call(pynvml.nvmlDeviceGetPowerManagementLimitConstraints, self._handle)
+        return low / MW_PER_W, high / MW_PER_W
+
+    def mig_mode(self) -> int:
+        """Return 1 where the GPU is divided into instances."""
+        return int(_call(pynvml.nvmlDeviceGetMigMode, self._handle)[0])
+
+
+def _or_none(read: Callable[[], str | int | float]) -> str | int | float | None:
+    try:
+        return read()
+    except NvmlError as error:
+        if error.is_lost:
+            raise
+        return None

@@ -1,0 +1,157 @@
+"""The sampler's own process: `python -m llmdvfs.telemetry.sampler_process`, started by telemetry/sampler.py.
+
+A thread inside a busy client would miss one 10 ms slot in five; a process of its own misses next to none.
+"""
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from llmdvfs.clock import mono_ns, unix_s
+from llmdvfs.errors import LlmDvfsError
+from llmdvfs.records.store import write_record
+from llmdvfs.records.telemetry import EnergySource, SamplerReport, TelemetryHeader
+from llmdvfs.telemetry.device import Probe
+from llmdvfs.telemetry.discover import discover
+from llmdvfs.telemetry.file import TelemetryWriter
+from llmdvfs.telemetry.loop import SlotLoop
+from llmdvfs.telemetry.replay import replay_probes
+
+SLOW_INTERVAL_S = 0.1  # at least: /proc/stat ticks every 10 ms, and PCIe counters take half a millisecond
+PARENT_CHECK_INTERVAL_S = 0.5
+PARENT_GONE = "the process that had started the sampler is gone"
+PR_SET_PDEATHSIG = 1
+SIGNALS = {signal.SIGTERM, signal.SIGUSR1}  # "stop" and "the parent may be gone"
+
+
+class Sampling:
+    """All loops on their threads, from start to stop."""
+
+    def __init__(self, probes: Sequence[Probe], interval_s: float, counter_interval_s: float) -> None:
+        self._stop = threading.Event()
+        self._error: str | None = None
+        groups = [([probe for probe in probes if probe.cadence == "state"], interval_s)]
+        groups += [([probe for probe in probes if probe.cadence == "slow"], max(interval_s, SLOW_INTERVAL_S))]
+        self._slot_loops = [SlotLoop(group, interval) for group, interval in groups if group]
+        # One thread a counter: the driver holds each call for milliseconds, and they do not wait for one another.
+        self._counter_loops = [SlotLoop([probe], counter_interval_s) for probe in probes if probe.cadence == "counter"]
+
+    def run(self, writer: TelemetryWriter, parent_pid: int) -> None:
+        """Sample until SIGTERM, the parent's end or the failure of a loop."""
+        loops = self._slot_loops + self._counter_loops
+        threads = [threading.Thread(target=self._run_loop, args=(loop, writer)) for loop in loops]
+        for thread in threads:
+            thread.start()
+        self._wait_for_end(parent_pid)
+        self._stop.set()
+        for thread in threads:
+            thread.join()
+
+    def _wait_for_end(self, parent_pid: int) -> None:
+        while os.getppid() == parent_pid:
+            received = signal.sigtimedwait(SIGNALS, PARENT_CHECK_INTERVAL_S)
+            if received is not None and received.si_signo == signal.SIGTERM:
+                return
+        self._error = self._error or PARENT_GONE
+
+    def _run_loop(self, loop: SlotLoop, writer: TelemetryWriter) -> None:
+        try:
+            loop.run(self._stop, writer.append)
+        except Exception as error:  # whatever it is, it ends the sampler and stands in the report
+            self._error = self._error or (str(error) if isinstance(error, LlmDvfsError) else repr(error))
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def report(self) -> SamplerReport:
+        """Return what the loops did."""
+        lateness_s = sorted(lateness for loop in self._slot_loops for lateness in loop.lateness_s)
+        return SamplerReport(
+            num_readings=sum(loop.num_readings for loop in self._slot_loops + self._counter_loops),
+            num_missed_slots=sum(loop.num_missed_slots for loop in self._slot_loops),
+            num_slots=sum(loop.num_slots for loop in self._slot_loops),
+            lateness_p99_s=lateness_s[len(lateness_s) * 99 // 100] if lateness_s else None,
+            cpu_s=time.process_time(),
+            ended_mono_ns=mono_ns(),
+            error=self._error,
+        )
+
+
+def report_path(path: Path) -> Path:
+    """Return where the report of a telemetry file lies: `telemetry_report.json` beside `telemetry.jsonl`."""
+    return path.with_name(f"{path.stem}_report.json")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Sample; 0: told to stop, 1: ended by itself, with the reason on standard error and in the report."""
+    options = _parser().parse_args(arguments)
+    _receive_signals()
+    try:
+        probes, energy_source = _probes(options)
+    except LlmDvfsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    has_counter = any(probe.cadence == "counter" for probe in probes)
+    header = TelemetryHeader(
+        devices=tuple({probe.device.device_id: probe.device for probe in probes}.values()),
+        interval_s=options.interval,
+        counter_interval_s=options.counter_interval if has_counter else None,
+        started_mono_ns=mono_ns(),
+        started_unix_s=unix_s(),
+        energy_source=energy_source,
+    )
+    try:
+        writer = TelemetryWriter(options.path, header)
+    except OSError as error:
+        print(
+            f"{options.path} cannot be begun: {error}; expected a new file in a folder that can be written",
+            file=sys.stderr,
+        )
+        return 1
+    sampling = Sampling(probes, options.interval, options.counter_interval)
+    print("ready", flush=True)
+    sampling.run(writer, options.parent)
+    writer.close()
+    report = sampling.report()
+    write_record(report_path(options.path), report)
+    if report.error:
+        print(report.error, file=sys.stderr)
+    return 1 if report.error else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--path", type=Path, required=True)
+    parser.add_argument("--interval", type=float, required=True)
+    parser.add_argument("--counter-interval", type=float, required=True)
+    parser.add_argument("--gpus", help="indices with commas between; left out: all")
+    parser.add_argument("--replay", type=Path)
+    parser.add_argument("--parent", type=int, required=True)
+    return parser
+
+
+def _probes(options: argparse.Namespace) -> tuple[Sequence[Probe], EnergySource]:
+    if options.replay:
+        return replay_probes(options.replay)
+    indices = None if options.gpus is None else [int(index) for index in options.gpus.split(",") if index]
+    found = discover(indices)
+    return found.probes, found.energy_source
+
+
+def _receive_signals() -> None:
+    """Hold the signals back for sigtimedwait, and have the kernel send one when the parent ends.
+
+    It sends that one when the *thread* that started this process ends, too: it is only a reason to look.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGUSR1), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
