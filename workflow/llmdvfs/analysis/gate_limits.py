@@ -1,0 +1,29 @@
+"""The limits of the validity gates, each with its reason (docs/metrics.md#gates)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class GateLimits:
+    """Beyond them a gate fails."""
+
+    max_disagreement_fraction: float = 0.03
+    """Counter against integral: two sensors of one board that part by more were not read well, or one of them lies."""
+    max_missed_fraction: float = 0.01
+    """Missed sampling slots: more, and the sampler was starved when the load was highest, which biases the integral."""
+    min_window_s: float = 5.0
+    """NVML's counter is noisy over less than 2 s and stable from 5 s (docs/energy.md#sensors)."""
+    max_temperature_drift_c: float = 5.0
+    """Leakage grows with temperature by some tenths of a percent a degree: five are about 1-2 %."""
+    max_clock_error_mhz: float = 15.0
+    """One step of the clock grid."""
+    min_achieved_rate_fraction: float = 0.95
+    """Of the offered rate: below it the queue grows, and latency says how long the run was."""
+    max_lateness_s: float = 0.005
+    """p99 of (sent - scheduled): above it the client, not the server, shapes the arrivals ..."""
+    max_lateness_of_ttft_fraction: float = 0.05
+    """... unless it is small beside the median TTFT."""
+    max_recomputed_fraction: float = 0.05
+    """Prompt tokens that decode computed itself: above it the two phases did not run apart ..."""
+    max_recomputed_per_request: float = 1.0
+    """... unless it is the one token a request that some connectors leave to decode."""

@@ -1,0 +1,88 @@
+"""What a sensor said when, and what the run's own data tell about the sensor: its update period and its step.
+
+A GPU's sensors are refreshed about every 100 ms, whoever reads them: between two refreshes a reading repeats the old
+value. What carries information is the instant at which the value changed (docs/energy.md#sensors).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.records.result import SensorTraits
+from llmdvfs.records.telemetry import Reading
+
+Floats = npt.NDArray[np.float64]
+
+MAX_POLLS_PER_UPDATE_OF_A_LIVE_SENSOR = 1.5  # below it nearly every poll sees a new value: it is as old as the poll
+MIN_UPDATES = 3  # fewer say nothing about a period
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One quantity of one device, sorted by time; `t_s` is the middle of the read, seconds since the cell's start."""
+
+    t_s: Floats
+    value: Floats
+
+    def __len__(self) -> int:
+        return len(self.t_s)
+
+    def between(self, begin_s: float, end_s: float) -> Floats:
+        """Return the values read in [begin, end]."""
+        return self.value[(self.t_s >= begin_s) & (self.t_s <= end_s)]
+
+
+def device_series(
+    readings: Sequence[Reading], device_id: str, quantities: Sequence[str], started_mono_ns: int
+) -> dict[str, Series]:
+    """Return each quantity's readings of one device; failed readings are left out, an unread quantity is empty."""
+    points: dict[str, list[tuple[float, float]]] = {quantity: [] for quantity in quantities}
+    for reading in readings:
+        if reading.device_id != device_id:
+            continue
+        t_s = ((reading.begin_mono_ns + reading.end_mono_ns) / 2 - started_mono_ns) / NS_PER_S
+        for quantity in quantities:
+            value = reading.values.get(quantity)
+            if value is not None:
+                points[quantity].append((t_s, value))
+    return {quantity: _sorted(found) for quantity, found in points.items()}
+
+
+def change_instants(series: Series) -> tuple[Floats, Floats]:
+    """Return when the sensor took each new value, and that value.
+
+    A stepping sensor changed somewhere between two polls: the middle is returned. A sensor that is refreshed faster
+    than it is polled shows a new value at every poll, valid at the poll itself.
+    """
+    changed = np.flatnonzero(np.diff(series.value) != 0) + 1
+    if _is_live(series, changed):
+        return series.t_s, series.value
+    return (series.t_s[changed] + series.t_s[changed - 1]) / 2, series.value[changed]
+
+
+def sensor_traits(series: Series) -> SensorTraits | None:
+    """Return update period and step, found from the data; None where it changed too rarely to tell."""
+    changed = np.flatnonzero(np.diff(series.value) != 0) + 1
+    if len(changed) < MIN_UPDATES:
+        return None
+    instants = (series.t_s[changed] + series.t_s[changed - 1]) / 2
+    period_s = float(np.median(np.diff(instants)))
+    return SensorTraits(
+        update_period_s=period_s,
+        step=float(np.median(np.abs(np.diff(series.value)[changed - 1]))),
+        num_updates=len(changed),
+        poll_interval_s=float(np.median(np.diff(series.t_s))),
+    )
+
+
+def _is_live(series: Series, changed: npt.NDArray[np.intp]) -> bool:
+    polls = max(len(series) - 1, 0)
+    return len(changed) >= MIN_UPDATES and polls <= MAX_POLLS_PER_UPDATE_OF_A_LIVE_SENSOR * len(changed)
+
+
+def _sorted(points: list[tuple[float, float]]) -> Series:
+    table = np.array(sorted(points), dtype=np.float64).reshape(-1, 2)
+    return Series(t_s=table[:, 0], value=table[:, 1])
