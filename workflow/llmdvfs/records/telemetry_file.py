@@ -1,7 +1,5 @@
-"""The telemetry file: appended to line by line, and read back whole."""
+"""Lines of the telemetry file: how they are written, and the file read back whole."""
 
-import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +10,13 @@ from llmdvfs.records.store import record_of, to_json
 from llmdvfs.records.telemetry import Reading, TelemetryHeader
 
 
-class TelemetryWriter:
-    """Appends whole lines, from any thread. What it has been given survives the death of any process."""
-
-    def __init__(self, path: Path, header: TelemetryHeader) -> None:
-        """Begin a new file; FileExistsError where there is one: a raw file is never written over."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-        self._write(orjson.dumps(to_json(header), option=orjson.OPT_APPEND_NEWLINE))
-
-    def append(self, readings: Iterable[Reading]) -> None:
-        """Add the readings in one write."""
-        self._write(b"".join(_line(reading) for reading in readings))
-
-    def close(self) -> None:
-        """End the file."""
-        os.close(self._file)
-
-    def _write(self, lines: bytes) -> None:
-        # No buffer of this process stands between a reading and the kernel: SIGKILL loses nothing.
-        written = os.write(self._file, lines)
-        if written != len(lines):
-            raise OSError(f"only {written} of {len(lines)} bytes of telemetry could be written; is the disk full?")
+def header_line(header: TelemetryHeader) -> bytes:
+    """Return the first line of a file."""
+    return orjson.dumps(to_json(header), option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _line(reading: Reading) -> bytes:
+def reading_line(reading: Reading) -> bytes:
+    """Return the line of a reading."""
     line: dict[str, Any] = {
         "d": reading.device_id,
         "b": reading.begin_mono_ns,

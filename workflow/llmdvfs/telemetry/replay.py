@@ -7,8 +7,8 @@ from pathlib import Path
 from llmdvfs.clock import mono_ns
 from llmdvfs.errors import TelemetryGap
 from llmdvfs.records.telemetry import EnergySource, Reading, TelemetryDevice
+from llmdvfs.records.telemetry_file import read_telemetry
 from llmdvfs.telemetry.device import Cadence, Sample
-from llmdvfs.telemetry.file import read_telemetry
 
 
 class ReplayProbe:

@@ -19,9 +19,9 @@ from llmdvfs.records.store import write_record
 from llmdvfs.records.telemetry import EnergySource, SamplerReport, TelemetryHeader
 from llmdvfs.telemetry.device import Probe
 from llmdvfs.telemetry.discover import discover
-from llmdvfs.telemetry.file import TelemetryWriter
 from llmdvfs.telemetry.loop import SlotLoop
 from llmdvfs.telemetry.replay import replay_probes
+from llmdvfs.telemetry.writer import TelemetryWriter
 
 SLOW_INTERVAL_S = 0.1  # at least: /proc/stat ticks every 10 ms, and PCIe counters take half a millisecond
 PARENT_CHECK_INTERVAL_S = 0.5
