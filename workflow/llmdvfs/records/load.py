@@ -52,3 +52,15 @@ class LoadReport:
     """CPU time of reading the journal afterwards, when nobody waits for it."""
     max_rss_bytes: int
     """Largest resident memory of the client's process."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendRecord:
+    """One request as the mock server served it: the truth that a client is measured against."""
+
+    request_id: str | None
+    """The client's X-Request-Id."""
+    received_mono_ns: int
+    """When the kernel had the request, whatever the mock was doing then."""
+    token_mono_ns: tuple[int, ...]
+    """Just before each token was written to the socket."""

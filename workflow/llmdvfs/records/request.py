@@ -29,7 +29,7 @@ class RequestRecord:
     num_prompt_tokens: int | None
     """From the server's `usage`."""
     num_output_tokens: int | None
-    """From the server's `usage`."""
+    """From the server's `usage` where it gives one; see token_count_source."""
     num_cached_prompt_tokens: int | None
     outcome: Outcome
     error: str | None
@@ -39,6 +39,9 @@ class RequestRecord:
     output_sha256: str | None
     """Of the output token ids (or of the text where the server gives no ids): equal outputs have equal digests."""
     wave: int | None = None
+    token_count_source: Literal["token_ids", "continuous_usage", "usage", "tokenizer", "finish_reason"] | None = None
+    """Where the token counts come from, best first; the last three say nothing of single chunks: tokens are spread evenly
+    over the chunks. None: no count could be told."""
 
     @property
     def ok(self) -> bool:

@@ -1,0 +1,127 @@
+"""The load while it runs: requests out, stamped reads in, time-outs in between."""
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic_ns
+
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.load.connection import Connection
+from llmdvfs.load.exchange import Exchange
+from llmdvfs.load.feed import Feed, ReadyRequest
+from llmdvfs.load.pacing import Launch, Pacer
+from llmdvfs.load.pool import ConnectionPool
+from llmdvfs.load.spool import Spool
+from llmdvfs.load.wire import Target
+
+TICK_S = 0.01
+TICKS_PER_TIMEOUT_CHECK = 5  # 50 ms: a time-out is noticed so late at most
+TICKS_PER_POOL_CHECK = 10
+MIN_FAILURES_TO_STOP = 32
+
+
+class Client:
+    """Drives one load at a time over a pool of connections."""
+
+    def __init__(self, to: Target, *, request_timeout_s: float, idle_timeout_s: float) -> None:
+        self.pool = ConnectionPool(to, self._done)
+        self._request_timeout_ns = round(request_timeout_s * NS_PER_S)
+        self._idle_timeout_ns = round(idle_timeout_s * NS_PER_S)
+        self._busy: set[Connection] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
+
+    async def run(self, feed: Feed, make_pacer: Callable[[Launch], Pacer], spool: Spool, max_failures: int) -> None:
+        """Run one load to its end. max_failures: so many in a row, and nothing but them, end it early."""
+        self._feed, self._spool = feed, spool
+        self._max_failures = max(max_failures, MIN_FAILURES_TO_STOP)
+        self._failures_in_row = 0
+        self._in_flight = 0
+        self.peak_in_flight = 0
+        self.stopped_early: str | None = None
+        self._ended = asyncio.Event()
+        self._pacer = make_pacer(self._launch)
+        ticking = asyncio.get_running_loop().create_task(self._tick())
+        try:
+            self.begin_mono_ns = monotonic_ns()
+            self._pacer.begin(self.begin_mono_ns)
+            while not (self._pacer.finished and self._in_flight == 0):
+                self._ended.clear()
+                await self._ended.wait()
+        finally:
+            ticking.cancel()
+
+    def _launch(self, request: ReadyRequest, scheduled_mono_ns: int) -> None:
+        request.exchange.scheduled_mono_ns = scheduled_mono_ns
+        self._in_flight += 1
+        self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
+        connection = self.pool.take()
+        if connection is None:
+            task = asyncio.get_running_loop().create_task(self._connect_and_send(request))
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+        else:
+            self._send(connection, request)
+
+    async def _connect_and_send(self, request: ReadyRequest) -> None:
+        try:
+            connection = await self.pool.connect()
+        except (OSError, TimeoutError) as error:
+            exchange = request.exchange
+            exchange.failure, exchange.cause = "refused", f"no connection: {error or 'timed out'}"
+            exchange.end_mono_ns = monotonic_ns()
+            self._ended_exchange(exchange, is_ok=False)
+        else:
+            self._send(connection, request)
+
+    def _send(self, connection: Connection, request: ReadyRequest) -> None:
+        self._busy.add(connection)
+        connection.send(request.exchange, request.rendered)
+
+    def _done(self, connection: Connection, exchange: Exchange) -> None:
+        self._busy.discard(connection)
+        is_ok = exchange.failure is None and connection.status == 200
+        self.pool.give_back(connection)
+        self._ended_exchange(exchange, is_ok=is_ok)
+
+    def _ended_exchange(self, exchange: Exchange, *, is_ok: bool) -> None:
+        self._in_flight -= 1
+        self._spool.add(exchange)
+        self._failures_in_row = 0 if is_ok else self._failures_in_row + 1
+        if self._failures_in_row >= self._max_failures and self.stopped_early is None:
+            self.stopped_early = (
+                f"{self._failures_in_row} requests in a row failed, the last one: {exchange.cause or 'HTTP error'}"
+            )
+            self._feed.stop()
+        self._pacer.done(exchange)
+        self._ended.set()
+
+    async def _tick(self) -> None:
+        """Do in small slices what must not be done between two stamps."""
+        tick = 0
+        while True:
+            await asyncio.sleep(TICK_S)
+            tick += 1
+            self._feed.top_up()
+            self._spool.write_some()
+            if tick % TICKS_PER_TIMEOUT_CHECK == 0:
+                self._check_timeouts()
+            if tick % TICKS_PER_POOL_CHECK == 0:
+                self.pool.refresh()
+            if self._pacer.finished and self._in_flight == 0:
+                self._ended.set()
+
+    def _check_timeouts(self) -> None:
+        now = monotonic_ns()
+        for connection in list(self._busy):
+            exchange = connection.exchange
+            if exchange is None or exchange.sent_mono_ns is None:
+                continue
+            last_mono_ns = exchange.reads[-1][0] if exchange.reads else exchange.sent_mono_ns
+            if now - exchange.sent_mono_ns > self._request_timeout_ns:
+                limit_s = self._request_timeout_ns / NS_PER_S
+                connection.abandon("timeout", f"not finished {limit_s:g} s after it was sent (request_timeout_s)")
+            elif now - last_mono_ns > self._idle_timeout_ns:
+                limit_s = self._idle_timeout_ns / NS_PER_S
+                connection.abandon(
+                    "timeout",
+                    f"no byte for {limit_s:g} s (idle_timeout_s) after {len(exchange.reads)} reads; is it alive?",
+                )

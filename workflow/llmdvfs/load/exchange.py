@@ -1,0 +1,28 @@
+"""One request and the raw bytes of its answer, as the socket gave them."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Failure = Literal["timeout", "refused", "reset", "closed"]
+"""closed: the server ended the connection in good order, which is the end of an answer that states no length."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Filled while the load runs, read after it. Instants are CLOCK_MONOTONIC nanoseconds."""
+
+    index: int
+    request_id: str
+    wave: int | None
+    num_prompt_tokens: int | None
+    """As asked; None: the server turns a text into tokens."""
+    num_output_tokens: int
+    """As asked."""
+    scheduled_mono_ns: int = 0
+    sent_mono_ns: int | None = None
+    reads: list[tuple[int, bytes]] = field(default_factory=list)
+    """(instant, bytes) of every read."""
+    end_mono_ns: int | None = None
+    failure: Failure | None = None
+    """What the transport saw; what the answer itself says is found after the run."""
+    cause: str | None = None

@@ -1,0 +1,86 @@
+"""Requests rendered ahead of their time, so that sending one costs no more than writing its bytes."""
+
+import secrets
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import monotonic
+
+from llmdvfs.load.exchange import Exchange
+from llmdvfs.load.plan import PlannedRequest
+from llmdvfs.load.wire import Target, render_request
+
+LOW_WATER = 256  # below so many waiting requests, rendering goes on while the load runs
+MAX_TOP_UP = 4  # at a time: a read that comes meanwhile is stamped late
+MAX_AHEAD_BYTES = 24_000_000
+AHEAD_TIME_S = 0.15  # spent on rendering before the first request goes out
+
+
+@dataclass(slots=True)
+class ReadyRequest:
+    """A request that only needs a connection."""
+
+    offset_s: float | None
+    exchange: Exchange
+    rendered: bytes
+
+
+class Feed:
+    """The plan's requests in order, each rendered some time before it is needed."""
+
+    def __init__(self, plan: Iterator[PlannedRequest], to: Target) -> None:
+        self._plan = plan
+        self._to = to
+        self._run_id = secrets.token_hex(12)  # servers log request ids: they differ between runs
+        self._ready: deque[ReadyRequest] = deque()
+        self._ready_bytes = 0
+        self._exhausted = False
+
+    def fill(self, num_at_least: int) -> None:
+        """Render what the begin of the load needs, then what fits into a short time."""
+        deadline_s = monotonic() + AHEAD_TIME_S
+        while self._render_one() and self._ready_bytes < MAX_AHEAD_BYTES:
+            if len(self._ready) >= num_at_least and monotonic() >= deadline_s:
+                return
+
+    def top_up(self) -> None:
+        """Render a few more where the reserve is low; called in idle moments of the load."""
+        for _ in range(MAX_TOP_UP):
+            if len(self._ready) >= LOW_WATER or self._ready_bytes >= MAX_AHEAD_BYTES or not self._render_one():
+                return
+
+    def peek(self) -> ReadyRequest | None:
+        """Return the next request and leave it; None: the plan is at its end."""
+        if not self._ready and not self._render_one():
+            return None
+        return self._ready[0]
+
+    def pop(self) -> ReadyRequest | None:
+        """Return the next request and take it; None: the plan is at its end."""
+        if self.peek() is None:
+            return None
+        request = self._ready.popleft()
+        self._ready_bytes -= len(request.rendered)
+        return request
+
+    def stop(self) -> None:
+        """Forget the rest of the plan."""
+        self._exhausted = True
+        self._ready.clear()
+
+    def _render_one(self) -> bool:
+        planned = None if self._exhausted else next(self._plan, None)
+        if planned is None:
+            self._exhausted = True
+            return False
+        exchange = Exchange(
+            index=planned.index,
+            request_id=f"{self._run_id}{planned.index:08x}",
+            wave=planned.wave,
+            num_prompt_tokens=planned.num_prompt_tokens,
+            num_output_tokens=planned.num_output_tokens,
+        )
+        rendered = render_request(planned, self._to, exchange.request_id)
+        self._ready.append(ReadyRequest(planned.offset_s, exchange, rendered))
+        self._ready_bytes += len(rendered)
+        return True

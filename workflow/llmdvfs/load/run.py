@@ -1,0 +1,178 @@
+"""One whole run of the load generator: warm-up, load, and afterwards the reading of the journal."""
+
+import asyncio
+import gc
+import resource
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from time import process_time
+
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.errors import ConfigError, ServerNotReady
+from llmdvfs.load.client import Client
+from llmdvfs.load.feed import Feed
+from llmdvfs.load.journal import JournalWriter, read_journal
+from llmdvfs.load.outcome import CountTokens, request_record
+from llmdvfs.load.pacing import ClosedLoop, Launch, OpenLoop, Pacer, Waves
+from llmdvfs.load.plan import plan_requests, plan_warmup
+from llmdvfs.load.spool import Spool
+from llmdvfs.load.tokens import ModelTokenizer
+from llmdvfs.load.wire import Target, target
+from llmdvfs.records.load import LoadReport
+from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.spec import WorkloadSpec
+from llmdvfs.records.store import write_lines, write_record
+
+OPEN_LOOP_CONNECTIONS = 64  # opened beforehand where nobody knows how many requests will be in flight
+OPEN_LOOP_WARMUP_CONCURRENCY = 8
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the load itself leaves behind."""
+
+    begin_mono_ns: int
+    stopped_early: str | None
+    peak_in_flight: int
+    num_connections: int
+    cpu_s: float
+    spool: Spool
+
+
+def run_load(
+    workload: WorkloadSpec,
+    *,
+    base_url: str,
+    model: str,
+    tokenizer_folder: Path | None,
+    seed_prompts: int,
+    seed_arrivals: int,
+    folder: Path,
+    api_key: str | None = None,
+) -> LoadReport:
+    """Run the load in this process and write journal.bin, requests.jsonl and load_report.json into the folder."""
+    to = target(base_url, endpoint=workload.endpoint, model=model, api_key=api_key)
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = folder / "journal.bin"
+    feed = Feed(plan_requests(workload, tokenizer_folder, seed_prompts, seed_arrivals), to)
+    warmup = Feed(iter(plan_warmup(workload, tokenizer_folder, seed_prompts, seed_arrivals)), to)
+    _allow_many_files()
+    with JournalWriter(journal) as writer, asyncio.Runner(loop_factory=_fast_loop) as runner:
+        run = runner.run(_run(workload, to, feed, warmup, Spool(writer)))
+    cpu_s = process_time()
+    requests = read_requests(journal, _token_counter(tokenizer_folder))
+    write_lines(folder / "requests.jsonl", requests)
+    report = _report(run, requests, workload.num_warmup_requests, process_time() - cpu_s)
+    write_record(folder / "load_report.json", report)
+    return report
+
+
+def read_requests(journal: Path, count_tokens: CountTokens | None = None) -> list[RequestRecord]:
+    """Return the records of a journal in the order of the plan."""
+    records = (request_record(exchange, count_tokens) for exchange in read_journal(journal))
+    return sorted(records, key=lambda record: record.index)
+
+
+async def _run(workload: WorkloadSpec, to: Target, feed: Feed, warmup: Feed, spool: Spool) -> _Run:
+    client = Client(to, request_timeout_s=workload.request_timeout_s, idle_timeout_s=workload.idle_timeout_s)
+    num_connections = _num_connections(workload)
+    feed.fill(num_connections)
+    try:
+        await client.pool.open(num_connections)
+    except (OSError, TimeoutError) as error:
+        raise ServerNotReady(
+            f"http{'s' * to.tls}://{to.host}:{to.port} takes no connection ({error or 'timed out'}); "
+            "start the server first, or check base_url"
+        ) from error
+    if workload.num_warmup_requests:
+        await client.run(warmup, _warmup_pacer(workload, warmup), Spool(None), num_connections)
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # a collection stops the loop for milliseconds; reference counting frees all that matters
+    cpu_s = process_time()
+    await client.run(feed, _pacer(workload, feed), spool, 2 * num_connections)
+    cpu_s = process_time() - cpu_s
+    gc.enable()
+    gc.unfreeze()
+    spool.write_all()
+    await client.pool.close()
+    return _Run(client.begin_mono_ns, client.stopped_early, client.peak_in_flight, client.pool.num_opened, cpu_s, spool)
+
+
+def _num_connections(workload: WorkloadSpec) -> int:
+    arrival = workload.arrival
+    if arrival.kind == "closed":
+        return _concurrency(workload)
+    return max(arrival.wave_sizes) if arrival.wave_sizes else OPEN_LOOP_CONNECTIONS
+
+
+def _concurrency(workload: WorkloadSpec) -> int:
+    concurrency = workload.arrival.concurrency
+    if concurrency is None or concurrency < 1:
+        raise ConfigError(
+            f"workload {workload.id!r}: arrival kind 'closed' needs a concurrency >= 1; seen {concurrency}"
+        )
+    return concurrency
+
+
+def _pacer(workload: WorkloadSpec, feed: Feed) -> Callable[[Launch], Pacer]:
+    if workload.arrival.kind == "closed":
+        concurrency = _concurrency(workload)
+        return lambda launch: ClosedLoop(feed, launch, concurrency=concurrency, duration_s=workload.duration_s)
+    if workload.arrival.kind == "waves":
+        return lambda launch: Waves(feed, launch, duration_s=workload.duration_s)
+    return lambda launch: OpenLoop(feed, launch)
+
+
+def _warmup_pacer(workload: WorkloadSpec, feed: Feed) -> Callable[[Launch], Pacer]:
+    is_open = workload.arrival.kind not in ("closed", "waves")
+    concurrency = OPEN_LOOP_WARMUP_CONCURRENCY if is_open else _num_connections(workload)
+    return lambda launch: ClosedLoop(feed, launch, concurrency=concurrency, duration_s=None)
+
+
+def _report(run: _Run, requests: list[RequestRecord], num_warmup_requests: int, parse_cpu_s: float) -> LoadReport:
+    lateness_s = sorted(
+        (request.sent_mono_ns - request.scheduled_mono_ns) / NS_PER_S
+        for request in requests
+        if request.sent_mono_ns is not None
+    )
+    return LoadReport(
+        load_begin_mono_ns=min((request.scheduled_mono_ns for request in requests), default=run.begin_mono_ns),
+        load_end_mono_ns=max((request.end_mono_ns or 0 for request in requests), default=run.begin_mono_ns),
+        num_requests=len(requests),
+        num_warmup_requests=num_warmup_requests,
+        outcomes=dict(Counter(request.outcome for request in requests)),
+        stopped_early=run.stopped_early,
+        peak_in_flight=run.peak_in_flight,
+        num_connections=run.num_connections,
+        num_reads=run.spool.num_reads,
+        num_bytes=run.spool.num_bytes,
+        lateness_p99_s=lateness_s[round(0.99 * (len(lateness_s) - 1))] if lateness_s else None,
+        lateness_max_s=lateness_s[-1] if lateness_s else None,
+        cpu_s=run.cpu_s,
+        parse_cpu_s=parse_cpu_s,
+        max_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    )
+
+
+def _token_counter(tokenizer_folder: Path | None) -> CountTokens | None:
+    """Return a counter that loads the tokenizer when the first answer needs it: few do."""
+    if tokenizer_folder is None:
+        return None
+    load = cache(lambda: ModelTokenizer(tokenizer_folder, "counting the tokens of an answer"))
+    return lambda text: load().count(text)
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files to the hard one: a connection is a file."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _fast_loop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    return uvloop.new_event_loop()

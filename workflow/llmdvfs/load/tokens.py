@@ -1,0 +1,55 @@
+"""The model's own tokenizer: exact counts, and texts of an exact count."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from llmdvfs.errors import ConfigError, DataError
+
+MAX_FITTING_TRIES = 32  # a text is cut and counted again; most fit at the first or second try
+
+
+class ModelTokenizer:
+    """The tokenizer of tokenizer.json; imported only where texts are in play, since a large one takes a second."""
+
+    def __init__(self, folder: Path | None, needed_for: str) -> None:
+        if folder is None:
+            raise ConfigError(f"{needed_for} needs the model's tokenizer, and no tokenizer folder is given")
+        from tokenizers import Tokenizer
+
+        try:
+            self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # the package raises bare Exception
+            raise DataError(
+                f"{folder / 'tokenizer.json'}: cannot be loaded ({error}); expected the model's own"
+            ) from error
+
+    def prompt_ids(self, text: str) -> list[int]:
+        """Return the ids that a server makes of a completion prompt, its leading control tokens included."""
+        ids: list[int] = self._tokenizer.encode(text).ids
+        return ids
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens of a text by itself."""
+        return len(self._plain_ids(text))
+
+    def text_of(self, ids: Sequence[int], num_tokens: int) -> str:
+        """Return a text of exactly num_tokens tokens, made of the leading ids.
+
+        Decoding and encoding again may merge neighbours, so the cut moves until the count is right.
+        """
+        cut = num_tokens
+        for _ in range(MAX_FITTING_TRIES):
+            text: str = self._tokenizer.decode(list(ids[:cut]), skip_special_tokens=True)
+            seen = self.count(text)
+            if seen == num_tokens:
+                return text
+            cut = max(cut + num_tokens - seen, 1)
+        raise DataError(
+            f"no text of exactly {num_tokens} tokens found in {MAX_FITTING_TRIES} tries (last count {seen}); "
+            "use the completions endpoint, which takes token ids"
+        )
+
+    def _plain_ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids

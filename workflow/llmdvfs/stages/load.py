@@ -1,0 +1,40 @@
+"""`python -m llmdvfs load`: runs one load, alone in its process so that nothing shares the client's interpreter."""
+
+import argparse
+import os
+from pathlib import Path
+
+from llmdvfs.errors import ConfigError
+from llmdvfs.load.run import run_load
+from llmdvfs.records.load import LoadSpec
+from llmdvfs.records.store import read_record
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the stage's arguments."""
+    parser.add_argument("spec", type=Path, help="load_spec.json: workload, endpoint, seeds and output folder")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the load and print its outcomes."""
+    spec = read_record(args.spec, LoadSpec)
+    report = run_load(
+        spec.workload,
+        base_url=spec.base_url,
+        model=spec.model,
+        tokenizer_folder=Path(spec.tokenizer_folder) if spec.tokenizer_folder else None,
+        seed_prompts=spec.seed_prompts,
+        seed_arrivals=spec.seed_arrivals,
+        folder=Path(spec.folder),
+        api_key=_api_key(spec.api_key_env),
+    )
+    print(", ".join(f"{num} {outcome}" for outcome, num in sorted(report.outcomes.items())) or "no request")
+    return 0
+
+
+def _api_key(variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    if not (key := os.environ.get(variable)):
+        raise ConfigError(f"environment variable {variable} is empty; it should hold the key of the endpoint")
+    return key

@@ -1,0 +1,33 @@
+"""`python -m llmdvfs mock-server`: serves tokens at known times and logs when each one went out."""
+
+import argparse
+import signal
+from pathlib import Path
+from types import FrameType
+
+from llmdvfs.load.mock_server import MockServer
+from llmdvfs.records.store import write_lines
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the stage's arguments."""
+    parser.add_argument("--port", type=int, default=0, help="loopback port; 0 takes a free one")
+    parser.add_argument("--ttft-s", type=float, default=0.05, help="time to the first token, at least")
+    parser.add_argument("--gap-s", type=float, default=0.01, help="time between two tokens of a stream")
+    parser.add_argument("--log", type=Path, help="file for the send log, written when the server is ended by SIGTERM")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    server = MockServer(ttft_s=args.ttft_s, gap_s=args.gap_s, port=args.port)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        server.stop = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    print(f"listening on http://127.0.0.1:{server.port}", flush=True)
+    server.serve()
+    if args.log is not None:
+        write_lines(args.log, server.log)
+    return 0
