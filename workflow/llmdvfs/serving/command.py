@@ -1,0 +1,125 @@
+"""The command line and environment of one vLLM instance: pure, per engine version."""
+
+import json
+from collections.abc import Sequence
+
+from llmdvfs.connectors.connector import EngineVersion, KvAddresses
+from llmdvfs.connectors.table import CONNECTORS
+from llmdvfs.records.spec import DeploymentSpec, EngineSpec, Role
+
+LOOPBACK = "127.0.0.1"
+IDLE_CONNECTION_S = 3600
+"""vLLM closes idle connections after 5 s; a client that opened its own beforehand would find them gone."""
+MODULE = "vllm.entrypoints.openai.api_server"
+"""Run with -m: the `vllm` command looks for a distribution of that name, and CPU builds have another."""
+
+# Setting -> flag, where the flag takes the setting's value. In the order in which they appear.
+VALUE_FLAGS: dict[str, str] = {
+    "dtype": "--dtype",
+    "load_format": "--load-format",
+    "max_model_len": "--max-model-len",
+    "max_num_seqs": "--max-num-seqs",
+    "max_num_batched_tokens": "--max-num-batched-tokens",
+    "gpu_memory_utilization": "--gpu-memory-utilization",
+    "block_size": "--block-size",
+    "num_gpu_blocks_override": "--num-gpu-blocks-override",
+    "cpu_offload_gb": "--cpu-offload-gb",
+    "seed": "--seed",
+}
+# Setting -> flag, where true gives --FLAG and false --no-FLAG.
+SWITCH_FLAGS: dict[str, str] = {
+    "enforce_eager": "enforce-eager",
+    "enable_prefix_caching": "enable-prefix-caching",
+    "enable_chunked_prefill": "enable-chunked-prefill",
+}
+
+
+def server_argv(
+    deployment: DeploymentSpec,
+    role: Role,
+    instance: int,
+    *,
+    model: str,
+    http_port: int,
+    engine_version: EngineVersion,
+    kv: KvAddresses | None,
+    python: str,
+    host: str = LOOPBACK,
+) -> tuple[str, ...]:
+    """Return the command that serves one instance; ConfigError where settings contradict the connector.
+
+    model: a folder or a hub name. kv: the instance's own addresses, for a deployment with a connector.
+    """
+    engine = deployment.engine[role]
+    argv = [python, "-m", MODULE, "--model", model, "--served-model-name", deployment.model.name]
+    argv += ["--host", host, "--port", str(http_port)]
+    # Answers carry the cached prompt tokens; a line in the log for every request would cost time under load.
+    argv += ["--enable-prompt-tokens-details", "--disable-uvicorn-access-log"]
+    argv += engine_flags(engine)
+    if deployment.connector is not None and kv is not None:
+        connector = CONNECTORS[deployment.connector]
+        argv += connector.flags(role, engine)
+        config = connector.kv_transfer_config(role, engine_version, deployment.device, kv)
+        argv += ["--kv-transfer-config", json.dumps(config, separators=(",", ":"))]
+    return (*argv, *engine.extra_args)
+
+
+def engine_flags(engine: EngineSpec) -> list[str]:
+    """Return the flags of the engine's settings; what is None is left to vLLM."""
+    flags: list[str] = []
+    if engine.tensor_parallel_size > 1:
+        flags += ["--tensor-parallel-size", str(engine.tensor_parallel_size)]
+    for setting, flag in VALUE_FLAGS.items():
+        value = getattr(engine, setting)
+        if value is not None:
+            flags += [flag, str(value)]
+    for setting, flag in SWITCH_FLAGS.items():
+        value = getattr(engine, setting)
+        if value is not None:
+            flags.append(f"--{flag}" if value else f"--no-{flag}")
+    return flags
+
+
+def server_env(
+    deployment: DeploymentSpec,
+    role: Role,
+    instance: int,
+    *,
+    engine_version: EngineVersion,
+    kv: KvAddresses | None,
+    gpus: Sequence[str] = (),
+    host: str = LOOPBACK,
+) -> dict[str, str]:
+    """Return what is set for one instance on top of the inherited environment.
+
+    gpus: what CUDA_VISIBLE_DEVICES takes, indices or UUIDs; the configuration's own variables come last and win.
+    """
+    engine = deployment.engine[role]
+    env = {
+        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+        "VLLM_HOST_IP": host,
+        "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": str(IDLE_CONNECTION_S),
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+    }
+    if deployment.model.source != "hub":
+        env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    if engine.enable_prefix_caching:
+        env["VLLM_SERVER_DEV_MODE"] = "1"  # opens /reset_prefix_cache, so that every cell starts with an empty cache
+    env |= _cpu_env(engine) if deployment.device == "cpu" else _cuda_env(gpus)
+    if deployment.connector is not None and kv is not None:
+        env |= CONNECTORS[deployment.connector].env(role, engine_version, deployment.device, kv)
+    return env | engine.env
+
+
+def _cpu_env(engine: EngineSpec) -> dict[str, str]:
+    # Without "nobind" every instance binds its threads to the same first cores.
+    env = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(engine.omp_num_threads or 1)}
+    if engine.cpu_kv_cache_gib is not None:
+        env["VLLM_CPU_KVCACHE_SPACE"] = str(engine.cpu_kv_cache_gib)
+    return env
+
+
+def _cuda_env(gpus: Sequence[str]) -> dict[str, str]:
+    # In PCI order CUDA counts as NVML and nvidia-smi do.
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(gpus)}

@@ -1,0 +1,166 @@
+"""Why a server did not start or died: known causes, recognised in its log (pure)."""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One known cause: how its line in the log looks, and which key to change."""
+
+    name: str
+    pattern: str
+    remedy: str
+
+
+# The first match wins: specific before general. Patterns are searched line by line, without regard to case.
+CAUSES: tuple[Cause, ...] = (
+    Cause(
+        "port already in use",
+        r"address already in use|errno 98",
+        "stop what listens there, or leave the port unset so that a free one is found",
+    ),
+    Cause(
+        "not enough GPU memory for the KV cache",
+        r"no available memory for the cache blocks"
+        r"|larger than the maximum number of tokens that can be stored in kv cache"
+        r"|kv cache is needed, which is larger than the available",
+        "raise engine.gpu_memory_utilization or lower engine.max_model_len",
+    ),
+    Cause(
+        "GPU memory already taken by others",
+        r"free memory on device .* is less than desired gpu memory utilization",
+        "end what else runs on the GPU, choose other GPUs, or lower engine.gpu_memory_utilization",
+    ),
+    Cause(
+        "out of GPU memory",
+        r"cuda out of memory|outofmemoryerror|cublas_status_alloc_failed|cuda error: out of memory",
+        "lower engine.gpu_memory_utilization, engine.max_num_seqs or engine.max_num_batched_tokens, "
+        "or raise engine.tensor_parallel_size",
+    ),
+    Cause(
+        "not enough host memory",
+        r"available memory on node .* is less than|cannot allocate memory|can't allocate memory|\bmemoryerror",
+        "lower engine.cpu_kv_cache_gib or engine.num_gpu_blocks_override, or use fewer instances",
+    ),
+    Cause(
+        "unknown flag",
+        r"unrecognized arguments?:.*",
+        "remove it from engine.extra_args, or use an engine version that has it",
+    ),
+    Cause(
+        "wrong value of a flag",
+        r"api_server\.py: error: .*|argument --[\w/-]+.*: (invalid|expected).*",
+        "correct the engine setting of that name, or engine.extra_args",
+    ),
+    Cause(
+        "KV connector not in this engine",
+        r"unsupported connector type.*|no module named .*kv_connector.*|nixl is not available"
+        r"|p2pncclconnector.*not (found|supported)",
+        "choose another connector (serving.connector), or install what it needs (NIXL: the nixl package)",
+    ),
+    Cause(
+        "KV transfer configuration refused",
+        r"kvtransferconfig.*|validation errors? for kvtransfer.*|unexpected keyword argument 'kv_.*",
+        "choose another connector, or an engine version that the connector table supports",
+    ),
+    Cause(
+        "context longer than the model's",
+        r"user-specified max_model_len \(\d+\) is greater than.*",
+        "lower engine.max_model_len",
+    ),
+    Cause(
+        "token budget below the context length",
+        r"max_num_batched_tokens \(?\d+\)? is (smaller|less) than max_model_len.*",
+        "raise engine.max_num_batched_tokens, or lower engine.max_model_len",
+    ),
+    Cause(
+        "tensor parallel size does not fit the model",
+        r"total number of attention heads.*must be divisible by tensor parallel size.*",
+        "choose an engine.tensor_parallel_size that divides the model's heads",
+    ),
+    Cause(
+        "model architecture not supported",
+        r"model architectures .* are not supported.*|does not recognize this architecture",
+        "use a newer engine, or another model",
+    ),
+    Cause(
+        "model not found",
+        r"repository not found|is not a local folder and is not a valid model identifier|localentrynotfounderror"
+        r"|cannot find any model weights.*|offlinemodeisenabled|invalid repository id or local directory",
+        "check model.path (a folder) or model.hub (a hub name; gated ones need HF_TOKEN in the environment)",
+    ),
+    Cause(
+        "missing file",
+        r"(filenotfounderror|no such file or directory).*",
+        "check the model folder and the paths in the configuration",
+    ),
+    Cause(
+        "too few GPUs",
+        r"world size \(?\d+\)? is larger than the number of available gpus.*"
+        r"|invalid device ordinal|no cuda gpus are available",
+        "lower engine.tensor_parallel_size or the number of instances, or check CUDA_VISIBLE_DEVICES",
+    ),
+    Cause(
+        "GPU driver too old or missing",
+        r"the nvidia driver on your system is too old.*|cuda driver version is insufficient.*|found no nvidia driver.*",
+        "update the driver, or use an engine built for it (envs/)",
+    ),
+    Cause(
+        "NCCL error",
+        r"nccl error.*|ncclunhandledcudaerror.*|ncclsystemerror.*|distbackenderror.*",
+        "run once with NCCL_DEBUG=INFO in engine.env; check that the GPUs reach each other (`nvidia-smi topo -p2p r`)",
+    ),
+    Cause(
+        "CUDA error",
+        r"cuda error: .*|cuda kernel errors.*|cudnn_status_.*",
+        "look at `dmesg` for Xid messages; try engine.enforce_eager: true",
+    ),
+    Cause(
+        "engine's Python lacks a package",
+        r"modulenotfounderror: .*|importerror: .*",
+        "install it where serving.python points, from the lock in envs/",
+    ),
+)
+
+_ERROR_LINE = re.compile(r"(\w+Error|\w+Exception|error):? .*", re.IGNORECASE)
+_LOG_PREFIX = re.compile(r"^\(\w+[^)]*pid=\d+\)\s*|^(ERROR|WARNING|INFO) [\d-]+ [\d:.]+ \[[^\]]*\]\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The cause in words, the line of the log that shows it, and what to do."""
+
+    cause: str
+    evidence: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Return one message."""
+        return f"{self.cause}: {self.evidence}; {self.remedy}"
+
+
+def diagnose(log: str) -> Diagnosis | None:
+    """Return the known cause that a log shows; None: it shows none of them."""
+    lines = log.splitlines()
+    for cause in CAUSES:
+        pattern = re.compile(cause.pattern, re.IGNORECASE)
+        for line in lines:
+            if pattern.search(line) and not re.search(r"\b(INFO|DEBUG|WARNING)\b", line):
+                return Diagnosis(cause.name, _clean(line), cause.remedy)
+    return None
+
+
+def last_error_line(log: str) -> str | None:
+    """Return the last line that names an error, or the last line at all; None: the log is empty."""
+    lines = [_clean(line) for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if _ERROR_LINE.search(line)]
+    found = errors or lines
+    return found[-1] if found else None
+
+
+def _clean(line: str) -> str:
+    previous = None
+    while line != previous:
+        previous, line = line, _LOG_PREFIX.sub("", line.strip())
+    return line[:300]

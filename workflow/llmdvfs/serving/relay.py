@@ -1,0 +1,187 @@
+"""One request's way through the instances: prefill then decode, or one instance of several (no web framework here)."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+
+import aiohttp
+import orjson
+
+from llmdvfs.clock import mono_ns
+from llmdvfs.connectors.connector import Body, Connector
+from llmdvfs.connectors.table import CONNECTORS
+from llmdvfs.serving.journal import Journal, Stamps
+from llmdvfs.serving.policy import Chooser, Load
+from llmdvfs.serving.proxy_plan import ProxyPlan
+
+CLIENT_GONE = 499  # nginx's status for a client that closed the connection; recorded, never sent
+BAD_GATEWAY = 502
+
+
+class UpstreamFailed(Exception):
+    """An instance refused a request or broke off; `status` and `body` are for the client."""
+
+    def __init__(self, status: int, message: str, body: bytes | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body or error_body(message, status)
+
+
+def error_body(message: str, status: int) -> bytes:
+    """Return an error in OpenAI's form."""
+    return orjson.dumps({"error": {"message": message, "type": "upstream_error", "code": status}})
+
+
+class Relay:
+    """The instances, and who has been given what."""
+
+    def __init__(self, plan: ProxyPlan, session: aiohttp.ClientSession, journal: Journal) -> None:
+        prefill = plan.of_role("prefill")
+        self.connector: Connector | None = CONNECTORS[plan.connector] if plan.connector else None
+        self.prefill = Chooser.of(prefill, plan.policy, plan.seed) if prefill else None
+        self.decode = Chooser.of(plan.of_role("decode", "single"), plan.policy, plan.seed + 1)
+        self.session = session
+        self.journal = journal
+
+    def loads(self) -> list[Load]:
+        """Return the load of every instance."""
+        return [*(self.prefill.loads if self.prefill else []), *self.decode.loads]
+
+
+class Exchange:
+    """One request. `open`, then `stream`; `close` in any case, as often as you like: it cancels what is unfinished."""
+
+    def __init__(self, relay: Relay, endpoint: str, body: Body, stamps: Stamps) -> None:
+        self._relay = relay
+        self._endpoint = endpoint
+        self._body = body
+        self._busy: list[Load] = []
+        self._response: aiohttp.ClientResponse | None = None
+        self._closed = False
+        self.stamps = stamps
+
+    async def open(self) -> aiohttp.ClientResponse:
+        """Bring the request to where its answer begins; never to decode where prefill failed (UpstreamFailed)."""
+        try:
+            if self._relay.prefill is None:
+                decode = self._take(self._relay.decode)
+                await self._reach(decode, self._body, self.stamps.request_id)
+            else:
+                await self._prefill_and_decode(self._take(self._relay.prefill), self._take(self._relay.decode))
+        except UpstreamFailed as failed:
+            self.stamps.status, self.stamps.error = failed.status, str(failed)
+            raise
+        assert self._response is not None
+        self.stamps.status = self._response.status
+        return self._response
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """Yield the answer as it comes; nothing is read ahead of the client. A break becomes an error event."""
+        assert self._response is not None
+        stamps = self.stamps
+        try:
+            async for chunk in self._response.content.iter_any():
+                if stamps.first_byte_mono_ns is None:
+                    stamps.first_byte_mono_ns = mono_ns()
+                yield chunk
+            stamps.last_byte_mono_ns = mono_ns()
+        except (aiohttp.ClientError, OSError) as error:
+            stamps.error = f"{stamps.decode_instance} broke off: {_words(error)}"
+            self._busy[-1].failed += 1
+            yield b"data: " + error_body(stamps.error, BAD_GATEWAY) + b"\n\n"
+
+    def close(self) -> None:
+        """End the request: cancel what is unfinished upstream, count it out and write its stamps."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._response is not None:
+            self._response.close()  # a complete answer has gone back to the pool by itself
+        for load in self._busy:
+            load.in_flight -= 1
+        if self.stamps.last_byte_mono_ns is None and self.stamps.error is None:
+            self.stamps.status, self.stamps.error = CLIENT_GONE, "the client closed the connection"
+        self._relay.journal.write(self.stamps)
+
+    async def _prefill_and_decode(self, prefill: Load, decode: Load) -> None:
+        connector, at_prefill, at_decode = self._relay.connector, prefill.upstream.kv, decode.upstream.kv
+        if connector is None or at_prefill is None or at_decode is None:
+            raise ValueError("a plan with prefill instances needs a connector and KV addresses")
+        # Two clients may use one id; engines and connectors must not mix the two up.
+        unique_id = f"{self.stamps.request_id}-{uuid.uuid4().hex[:12]}"
+        request_id = connector.request_id(unique_id, at_prefill, at_decode)
+        prefill_body = connector.prefill_body(self._body, request_id)
+        if connector.sends_together:
+            decode_body = connector.decode_body(self._body, request_id, None, at_prefill, self._endpoint)
+            await _both(self._compute(prefill, prefill_body, request_id), self._reach(decode, decode_body, request_id))
+            return
+        answer = await self._compute(prefill, prefill_body, request_id)
+        try:
+            decode_body = connector.decode_body(self._body, request_id, answer, at_prefill, self._endpoint)
+        except ValueError as error:
+            raise UpstreamFailed(BAD_GATEWAY, f"{prefill.upstream.name}: {error}") from error
+        await self._reach(decode, decode_body, request_id)
+
+    async def _compute(self, prefill: Load, body: Body, request_id: str) -> Body:
+        """Return the prefill instance's whole answer."""
+        name = prefill.upstream.name
+        self.stamps.prefill_instance = name
+        self.stamps.prefill_sent_mono_ns = mono_ns()
+        try:
+            async with self._post(prefill, body, request_id) as response:
+                content = await response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            prefill.failed += 1
+            raise UpstreamFailed(BAD_GATEWAY, f"{name}: prefill failed: {_words(error)}") from error
+        self.stamps.prefill_done_mono_ns = mono_ns()
+        self._release(prefill)
+        if response.status != 200:
+            prefill.failed += 1
+            raise UpstreamFailed(response.status, f"{name}: prefill answered {response.status}", content)
+        answer: Body = orjson.loads(content)
+        return answer
+
+    async def _reach(self, decode: Load, body: Body, request_id: str) -> None:
+        """Open the answer of the instance that streams."""
+        self.stamps.decode_instance = decode.upstream.name
+        self.stamps.decode_sent_mono_ns = mono_ns()
+        try:
+            self._response = await self._post(decode, body, request_id)
+        except (aiohttp.ClientError, OSError) as error:
+            decode.failed += 1
+            name = decode.upstream.name
+            raise UpstreamFailed(BAD_GATEWAY, f"{name}: request failed: {_words(error)}") from error
+        self.stamps.headers_mono_ns = mono_ns()
+
+    def _post(self, load: Load, body: Body, request_id: str) -> "aiohttp.client._RequestContextManager":
+        headers = {"Content-Type": "application/json", "X-Request-Id": request_id}
+        url = load.upstream.base_url + self._endpoint
+        return self._relay.session.post(url, data=orjson.dumps(body), headers=headers)
+
+    def _take(self, chooser: Chooser) -> Load:
+        load = chooser.choose()
+        load.in_flight += 1
+        load.served += 1
+        self._busy.append(load)
+        return load
+
+    def _release(self, load: Load) -> None:
+        load.in_flight -= 1
+        self._busy.remove(load)
+
+
+async def _both(prefill: "asyncio._CoroutineLike[Body]", decode: "asyncio._CoroutineLike[None]") -> None:
+    """Run both requests; the first failure cancels the other one."""
+    failure: UpstreamFailed | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(prefill)
+            group.create_task(decode)
+    except* UpstreamFailed as failures:
+        failure = next(error for error in failures.exceptions if isinstance(error, UpstreamFailed))
+    if failure is not None:
+        raise failure
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,22 @@
+"""`python -m llmdvfs proxy`: runs the proxy of a deployment."""
+
+import argparse
+from pathlib import Path
+
+from llmdvfs.records.store import read_record
+from llmdvfs.serving.proxy_plan import ProxyPlan
+from llmdvfs.serving.proxy_server import serve
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the stage's arguments."""
+    parser.add_argument("--plan", type=Path, required=True, help="JSON file: instances, connector, policy")
+    parser.add_argument("--log", type=Path, required=True, help="takes one line of stamps a request")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until told to end."""
+    serve(read_record(args.plan, ProxyPlan), args.log, args.host, args.port)
+    return 0
