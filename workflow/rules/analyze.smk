@@ -9,21 +9,24 @@
 # CONFIG   gates, seed
 
 PHASE_FILES = {
-    False: ["prefill_results.json", "decode_results.json", "unified_results.json", "batch_results.json", "gpu_data.json"],
-    True: ["disaggregated_results.json", "batch_results.json", "prefill_gpu_data.json", "decode_gpu_data.json"],
+    False: [
+        "prefill_results.json",
+        "decode_results.json",
+        "unified_results.json",
+        "batch_results.json",
+        "gpu_data.json",
+    ],
+    True: [
+        "disaggregated_results.json",
+        "batch_results.json",
+        "prefill_gpu_data.json",
+        "decode_gpu_data.json",
+    ],
 }
 PHASE_FIGURES = {
     False: ["vllm_server_comparison", "batch_analysis"],
     True: ["disaggregated_performance_analysis", "batch_analysis"],
 }
-
-
-def is_disaggregated(deployment):
-    return "prefill" in STUDY.deployments[deployment].num_instances
-
-
-def deployment_cells(deployment):
-    return [cell for cell in CELLS if f"/{deployment}/" in cell]
 
 
 rule analyze:
@@ -32,14 +35,14 @@ rule analyze:
         phases=f"{CELL}/phases.json",
     output:
         result=f"{CELL}/result.json",
-    params:
-        gates=compact_json(STUDY.gates),
-        seed=STUDY.seed,
-        code=code_hash(["stages.analyze"]),
     log:
         f"{LOGS}/analyze/{{deployment}}/{{workload}}.{{point}}.launch-{{launch}}.log",
     conda:
         CONDA
+    params:
+        gates=compact_json(STUDY.gates),
+        seed=STUDY.seed,
+        code=code_hash(["stages.analyze"]),
     shell:
         "python -m llmdvfs analyze --raw {input.raw:q} --phases {input.phases:q} --gates {params.gates:q}"
         " --seed {params.seed} --output {output.result:q} > {log:q} 2>&1"
@@ -52,16 +55,26 @@ rule plot_cell:
         phases=f"{CELL}/phases.json",
         result=f"{CELL}/result.json",
     output:
-        timeline=report(f"{CELL}/timeline.png", caption="../report/cell_timeline.rst", category="Cells", subcategory="{deployment}"),
+        timeline=report(
+            f"{CELL}/timeline.png",
+            caption="../report/cell_timeline.rst",
+            category="Cells",
+            subcategory="{deployment}",
+        ),
         timeline_pdf=f"{CELL}/timeline.pdf",
-        latency=report(f"{CELL}/latency.png", caption="../report/cell_latency.rst", category="Cells", subcategory="{deployment}"),
+        latency=report(
+            f"{CELL}/latency.png",
+            caption="../report/cell_latency.rst",
+            category="Cells",
+            subcategory="{deployment}",
+        ),
         latency_pdf=f"{CELL}/latency.pdf",
-    params:
-        code=code_hash(["stages.figures"]),
     log:
         f"{LOGS}/plot_cell/{{deployment}}/{{workload}}.{{point}}.launch-{{launch}}.log",
     conda:
         CONDA
+    params:
+        code=code_hash(["stages.figures"]),
     shell:
         "python -m llmdvfs figures cell --raw {input.raw:q} --timeline {input.timeline:q} --phases {input.phases:q}"
         " --result {input.result:q} --output {output.timeline:q} {output.latency:q} > {log:q} 2>&1"
@@ -75,48 +88,48 @@ for disaggregated in (False, True):
     rule:
         name:
             f"phase_files_{kind}"
-        wildcard_constraints:
-            deployment=members,
         input:
             raw=lambda wildcards: [f"{cell}/raw" for cell in deployment_cells(wildcards.deployment)],
             phases=lambda wildcards: [f"{cell}/phases.json" for cell in deployment_cells(wildcards.deployment)],
             results=lambda wildcards: [f"{cell}/result.json" for cell in deployment_cells(wildcards.deployment)],
         output:
             files=[f"{DEPLOYMENT}/{name}" for name in PHASE_FILES[disaggregated]],
+        log:
+            f"{LOGS}/phase_files/{{deployment}}.log",
+        wildcard_constraints:
+            deployment=members,
+        conda:
+            CONDA
         params:
             folder=lambda wildcards, output: str(Path(output.files[0]).parent),
             cells=lambda wildcards: deployment_cells(wildcards.deployment),
             code=code_hash(["stages.phase_files"]),
-        log:
-            f"{LOGS}/phase_files/{{deployment}}.log",
-        conda:
-            CONDA
         shell:
             "python -m llmdvfs phase-files --output {params.folder:q} {params.cells:q} > {log:q} 2>&1"
 
     rule:
         name:
             f"plot_deployment_{kind}"
-        wildcard_constraints:
-            deployment=members,
         input:
             results=lambda wildcards: [f"{cell}/result.json" for cell in deployment_cells(wildcards.deployment)],
             timelines=lambda wildcards: [f"{cell}/timeline.csv" for cell in deployment_cells(wildcards.deployment)],
         output:
-            report(
+            png=report(
                 [f"{DEPLOYMENT}/{name}.png" for name in PHASE_FIGURES[disaggregated]],
                 caption=f"../report/{PHASE_FIGURES[disaggregated][0]}.rst",
                 category="Deployments",
             ),
-            [f"{DEPLOYMENT}/{name}.pdf" for name in PHASE_FIGURES[disaggregated]],
-        params:
-            folder=lambda wildcards, output: str(Path(output[0]).parent),
-            cells=lambda wildcards: deployment_cells(wildcards.deployment),
-            code=code_hash(["stages.figures"]),
+            pdf=[f"{DEPLOYMENT}/{name}.pdf" for name in PHASE_FIGURES[disaggregated]],
         log:
             f"{LOGS}/plot_deployment/{{deployment}}.log",
+        wildcard_constraints:
+            deployment=members,
         conda:
             CONDA
+        params:
+            folder=lambda wildcards, output: str(Path(output.png[0]).parent),
+            cells=lambda wildcards: deployment_cells(wildcards.deployment),
+            code=code_hash(["stages.figures"]),
         shell:
             "python -m llmdvfs figures deployment --output {params.folder:q} {params.cells:q} > {log:q} 2>&1"
 

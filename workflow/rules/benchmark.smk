@@ -17,20 +17,23 @@ for planned in PENDING:
             launch=f"{RESULTS}/deployments/{planned.deployment}/launch.json",
         output:
             raw=[directory(cell_folder(STUDY.results, cell) / "raw") for cell in planned.cells],
-        params:
-            job=compact_json(planned.job),
-            results=RESULTS,
         log:
             f"{LOGS}/benchmark/{planned.deployment}.launch-{planned.job.launch}.log",
-        conda:
-            CONDA
         # launch 1 of every deployment, then launch 2; and nothing else beside a measurement
         priority: 1000 - planned.job.launch
+        conda:
+            CONDA
         threads: workflow.cores
         resources:
-            gpu=sum(engine.tensor_parallel_size for engine in STUDY.deployments[planned.deployment].engine.values())
-            if STUDY.deployments[planned.deployment].device == "cuda"
-            else 0,
+            gpu=(
+                sum(engine.tensor_parallel_size for engine in STUDY.deployments[planned.deployment].engine.values())
+                if STUDY.deployments[planned.deployment].device == "cuda"
+                else 0
+            ),
+        params:
+            job=compact_json(planned.job),
+            results=lambda wildcards: RESULTS,
+        # `exec`: the job is then a child of Snakemake itself, and ends when Snakemake is killed
         shell:
-            "python -m llmdvfs benchmark --launch {input.launch:q} --job {params.job:q} --results {params.results:q}"
-            " 2>&1 | tee {log:q}"
+            "exec python -m llmdvfs benchmark --launch {input.launch:q} --job {params.job:q} --results {params.results:q}"
+            " --log {log:q}"

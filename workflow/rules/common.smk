@@ -4,8 +4,8 @@
 # OUTPUTS  STUDY, CELLS, PENDING, the targets CELL_FIGURES, DEPLOYMENT_FIGURES and COMPARISON_FIGURES
 # CONFIG   all keys
 
-import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -14,10 +14,12 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-# the library of this checkout, here and in every job
+# Jobs use the library of this checkout and, unless Snakemake deploys an environment for them, the Python that runs
+# Snakemake: also where the environment has not been activated.
 LIBRARY = str(Path(workflow.basedir) / "workflow")
 sys.path.insert(0, LIBRARY)
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")]))
+SEARCH = [] if workflow.deployment_settings.deployment_method else [str(Path(sys.executable).parent)]
+shell.prefix(f"export PYTHONPATH={shlex.quote(LIBRARY)} PATH={':'.join([*map(shlex.quote, SEARCH), '$PATH'])}; ")
 
 from llmdvfs.errors import LlmDvfsError
 from llmdvfs.plan.cells import all_cells, cell_folder, pending_launches
@@ -30,7 +32,7 @@ from llmdvfs.serving.engine_version import engine_versions
 
 try:
     CONFIG = complete_config(config)
-    STUDY = make_study(CONFIG, engine_versions(CONFIG["serving"]["python"]))
+    STUDY = make_study(CONFIG, engine_versions)
     PENDING = pending_launches(STUDY)
     check_preconditions(STUDY, measuring=bool(PENDING))
 except LlmDvfsError as error:
@@ -44,6 +46,16 @@ CONDA = str(Path(workflow.basedir) / "envs" / "cpu.yaml")
 def one_of(ids):
     """Return the regular expression of a wildcard that takes these ids and nothing else."""
     return "|".join(re.escape(str(item)) for item in ids)
+
+
+def is_disaggregated(deployment):
+    """Return whether a deployment has its phases on separate instances."""
+    return "prefill" in STUDY.deployments[deployment].num_instances
+
+
+def deployment_cells(deployment):
+    """Return the folders of a deployment's cells."""
+    return [cell for cell in CELLS if cell.startswith(f"{RESULTS}/cells/{deployment}/")]
 
 
 wildcard_constraints:

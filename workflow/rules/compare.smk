@@ -7,7 +7,12 @@
 #          {results}/comparison/*.png .pdf        the figures of COMPARISON_FIGURE_NAMES
 # CONFIG   architectures, models, workloads, operating_points, launches
 
-COMPARISON_FIGURE_NAMES = ["performance_comparison", "ratios", "ttft_parts", "cross_frequency_comparison"]
+COMPARISON_FIGURE_NAMES = [
+    "performance_comparison",
+    "ratios",
+    "ttft_parts",
+    "cross_frequency_comparison",
+]
 
 
 localrules:
@@ -22,13 +27,12 @@ rule compare:
         comparison=f"{COMPARISON}/comparison.json",
         table=f"{COMPARISON}/comparison.csv",
         frequencies=f"{COMPARISON}/frequency_analysis_summary.csv",
-    params:
-        cells=f"{RESULTS}/cells",
-        code=code_hash(["stages.compare"]),
     log:
         f"{LOGS}/compare.log",
     conda:
         CONDA
+    params:
+        code=code_hash(["stages.compare"]),
     shell:
         "python -m llmdvfs compare --results {input.results:q} --output {output.comparison:q} --csv {output.table:q}"
         " --frequencies {output.frequencies:q} > {log:q} 2>&1"
@@ -38,23 +42,23 @@ rule plot_comparison:
     input:
         comparison=f"{COMPARISON}/comparison.json",
     output:
-        report(
+        png=report(
             f"{COMPARISON}/{{figure}}.png",
             caption="../report/comparison.rst",
             category="Comparison",
         ),
-        f"{COMPARISON}/{{figure}}.pdf",
-    wildcard_constraints:
-        figure=one_of(COMPARISON_FIGURE_NAMES),
-    params:
-        code=code_hash(["stages.figures"]),
+        pdf=f"{COMPARISON}/{{figure}}.pdf",
     log:
         f"{LOGS}/plot_comparison/{{figure}}.log",
+    wildcard_constraints:
+        figure=one_of(COMPARISON_FIGURE_NAMES),
     conda:
         CONDA
+    params:
+        code=code_hash(["stages.figures"]),
     shell:
         "python -m llmdvfs figures comparison --comparison {input.comparison:q} --figure {wildcards.figure:q}"
-        " --output {output[0]:q} > {log:q} 2>&1"
+        " --output {output.png:q} > {log:q} 2>&1"
 
 
 COMPARISON_FIGURES = [f"{COMPARISON}/{name}.png" for name in COMPARISON_FIGURE_NAMES]

@@ -12,12 +12,12 @@ rule monitor_merge:
     output:
         timeline=f"{CELL}/timeline.csv",
         phases=f"{CELL}/phases.json",
-    params:
-        code=code_hash(["stages.monitor_merge"]),
     log:
         f"{LOGS}/monitor_merge/{{deployment}}/{{workload}}.{{point}}.launch-{{launch}}.log",
     conda:
         CONDA
+    params:
+        code=code_hash(["stages.monitor_merge"]),
     shell:
         "python -m llmdvfs monitor-merge --raw {input.raw:q} --timeline {output.timeline:q} --phases {output.phases:q}"
         " > {log:q} 2>&1"

@@ -17,11 +17,11 @@ rule summary:
         comparison=f"{COMPARISON}/comparison.json",
     output:
         summary=f"{COMPARISON}/summary.txt",
-    params:
-        code=code_hash(["stages.summary"]),
     log:
         f"{LOGS}/summary.log",
     conda:
         CONDA
+    params:
+        code=code_hash(["stages.summary"]),
     shell:
         "python -m llmdvfs summary --comparison {input.comparison:q} --output {output.summary:q} > {log:q} 2>&1"

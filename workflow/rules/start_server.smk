@@ -12,18 +12,20 @@ localrules:
 rule start_server:
     output:
         launch=f"{DEPLOYMENT}/launch.json",
-    params:
-        deployment=lambda wildcards: compact_json(STUDY.deployments[wildcards.deployment]),
-        models=f"{RESULTS}/models",
-        seed=STUDY.seed,
-        engine=STUDY.engine_versions,
-        code=code_hash(["stages.start_server"], only=["architectures", "connectors", "models", "serving", "stages"]),
     log:
         f"{LOGS}/start_server/{{deployment}}.log",
-    conda:
-        CONDA
     # before any benchmark, so that jobs become ready in the planned order
     priority: 1_000_000
+    conda:
+        CONDA
+    params:
+        deployment=lambda wildcards: compact_json(STUDY.deployments[wildcards.deployment]),
+        models=lambda wildcards: f"{RESULTS}/models",
+        engine=STUDY.engine_versions,
+        code=code_hash(
+            ["stages.start_server"],
+            only=["architectures", "connectors", "models", "serving", "stages"],
+        ),
     shell:
         "python -m llmdvfs start-server --deployment {params.deployment:q} --models {params.models:q}"
-        " --seed {params.seed} --output {output.launch:q} > {log:q} 2>&1"
+        " --output {output.launch:q} > {log:q} 2>&1"

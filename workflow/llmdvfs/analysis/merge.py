@@ -10,6 +10,7 @@ from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.raw import RawCell
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import DeviceRole
+from llmdvfs.records.telemetry import TelemetryHeader
 
 
 def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
@@ -17,7 +18,7 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
     run = raw.run
     started = run.started_mono_ns
     intervals = phase_intervals(raw.requests, raw.proxy, started_mono_ns=started)
-    roles = device_roles(run)
+    roles = device_roles(run, raw.header)
     window = find_window(raw.requests, run.workload, started)
     phases = PhasesRecord(
         intervals=intervals,
@@ -30,12 +31,17 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
     return phases, timeline(raw.readings, intervals, roles, started_mono_ns=started)
 
 
-def device_roles(run: RunRecord) -> dict[str, DeviceRole]:
-    """Return what each device computes for; one that serves instances of several roles is a `host`."""
+def device_roles(run: RunRecord, header: TelemetryHeader) -> dict[str, DeviceRole]:
+    """Return what each device computes for; one that serves instances of several roles is a `host`.
+
+    What measures the host's energy (RAPL) serves whom the host's CPU serves.
+    """
     roles: dict[str, DeviceRole] = {}
     for instance in run.server_start.instances:
         for device_id in instance.device_ids:
             known = roles.setdefault(device_id, instance.role)
             if known != instance.role:
                 roles[device_id] = "host"
+    if "cpu" in roles:
+        roles |= {device.device_id: roles["cpu"] for device in header.devices if device.kind == "rapl"}
     return roles

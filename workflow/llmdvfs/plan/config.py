@@ -99,7 +99,9 @@ def _explain(error: ValidationError) -> str:
         missing = error.message.split("'")[1]
         return f"{key}: key {missing!r} is missing; allowed: {', '.join(sorted(schema.get('properties', {})))}"
     if error.validator == "pattern" and "propertyNames" in [str(part) for part in error.absolute_schema_path]:
-        return f"{key}: name {error.instance!r}: expected letters, digits, '.' and '-', beginning with a letter or digit"
+        return (
+            f"{key}: name {error.instance!r}: expected letters, digits, '.' and '-', beginning with a letter or digit"
+        )
     return f"{key}: {error.instance!r}: {_expectation(error, schema)}"
 
 

@@ -1,6 +1,6 @@
 """A complete configuration as the records of records/spec.py: what is deployed, what is asked, at which clocks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from llmdvfs.architectures.architecture import ArchitectureChoice
 from llmdvfs.architectures.table import parse_architecture
 from llmdvfs.connectors.table import resolve_connector
+from llmdvfs.connectors.version import version_tuple
 from llmdvfs.errors import ConfigError
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.spec import (
@@ -45,16 +46,17 @@ class Study:
         return range(1, self.num_launches + 1)
 
 
-def make_study(config: Mapping[str, Any], engine_versions: Mapping[str, str]) -> Study:
+def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None], Mapping[str, str]]) -> Study:
     """Return the study of a configuration completed by `complete_config`.
 
-    engine_versions: {"vllm": ..., "torch": ..., "python": ...} of the engine's Python.
+    look_up_engine: gives {"vllm": ..., "torch": ..., "python": ...} of a Python (None: this one); it is not called
+    where every deployment is somebody else's endpoint.
     Raises ConfigError where keys that are right by themselves do not fit together.
     """
+    external = set(config["architectures"]) == {"external"}
+    versions = {} if external else dict(look_up_engine(config["serving"]["python"]))
     models = [_model(name, given) for name, given in config["models"].items()]
-    deployments = [
-        _deployment(text, model, config, engine_versions) for text in config["architectures"] for model in models
-    ]
+    deployments = [_deployment(text, model, config, versions) for text in config["architectures"] for model in models]
     workloads = [_workload(name, given) for name, given in config["workloads"].items()]
     points = [_point(name, given) for name, given in config["operating_points"].items()]
     _check_lengths(workloads, deployments)
@@ -67,7 +69,7 @@ def make_study(config: Mapping[str, Any], engine_versions: Mapping[str, str]) ->
         points={item.id: item for item in points},
         settings=MeasureSettings(**config["telemetry"], **config["measure"]),
         gates=dict(config["gates"]),
-        engine_versions=dict(engine_versions),
+        engine_versions=versions,
         remeasure=str(config["remeasure"]),
     )
 
@@ -95,7 +97,8 @@ def _deployment(
         raise ConfigError(f"serving.gpus: {gpus}: {name} needs {num_gpus} GPUs; name more, or null for free ones")
     connector = None
     if "prefill" in choice.num_instances:
-        connector = resolve_connector(choice.connector or serving["connector"], engine_versions["vllm"], device)
+        wanted = serving["connector"] if choice.connector in (None, "auto") else choice.connector
+        connector = resolve_connector(wanted, version_tuple(engine_versions["vllm"]), device)
     return DeploymentSpec(
         id=f"{name}_{model.name}",
         architecture=choice.name,
@@ -170,7 +173,9 @@ ARRIVAL_NEEDS = {
 def _check_arrival(spec: WorkloadSpec, key: str) -> None:
     for name in ARRIVAL_NEEDS[spec.arrival.kind]:
         if not getattr(spec.arrival, name):
-            raise ConfigError(f"{key}.arrival.{name}: null: expected a value, since arrival.kind is {spec.arrival.kind!r}")
+            raise ConfigError(
+                f"{key}.arrival.{name}: null: expected a value, since arrival.kind is {spec.arrival.kind!r}"
+            )
     ends_by_itself = spec.arrival.kind in ("waves", "trace")
     if not ends_by_itself and spec.num_requests is None and spec.duration_s is None:
         raise ConfigError(f"{key}: neither num_requests nor duration_s: expected one of them, to know when to end")
@@ -189,7 +194,9 @@ def _check_prompts(spec: WorkloadSpec, key: str) -> None:
     for name in ("prompt_tokens", "output_tokens"):
         length = getattr(prompts, name)
         if length is not None and length.kind == "trace" and spec.arrival.kind != "trace":
-            raise ConfigError(f"{key}.prompts.{name}: kind 'trace' needs arrival.kind 'trace', not {spec.arrival.kind!r}")
+            raise ConfigError(
+                f"{key}.prompts.{name}: kind 'trace' needs arrival.kind 'trace', not {spec.arrival.kind!r}"
+            )
     if spec.isolates == "prefill" and (prompts.output_tokens.kind, prompts.output_tokens.value) != ("fixed", 1):
         raise ConfigError(f"{key}.isolates: 'prefill': expected prompts.output_tokens = 1 (max_tokens = 1)")
 

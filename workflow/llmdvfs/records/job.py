@@ -66,4 +66,5 @@ class LaunchRecord:
     engine_versions: dict[str, str]
     kv_bytes_per_token: int | None
     instances: tuple[PlannedInstance, ...]
-    proxy_argv: tuple[str, ...] | None
+    front_door: str
+    """none: clients talk to the one server; balancer or prefill_decode: to the proxy."""

@@ -1,0 +1,162 @@
+"""A hand-made timeline pins where every phase and every telemetry reading lies.
+
+The original system compared request times relative to the start with absolute time stamps of the GPU, so that every
+sample came out "idle": 51 of 51, 877 of 877, 1469 of 1469.
+"""
+
+import pytest
+
+from llmdvfs.analysis.phases import decode_step_ns, phase_intervals
+from llmdvfs.analysis.timeline import phase_of, timeline
+from llmdvfs.records.phases import PhaseInterval
+from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.telemetry import Reading
+
+S = 1_000_000_000
+START = 7_000 * S  # an absolute monotonic instant, far from 0: the fault of the original would show
+
+
+def request(
+    index: int, sent_s: float, chunks_s: list[float], end_s: float | None = None, **changes: object
+) -> RequestRecord:
+    at = [START + int(t * S) for t in chunks_s]
+    end = START + int(end_s * S) if end_s is not None else at[-1]
+    values = {
+        "request_id": f"r{index}",
+        "index": index,
+        "scheduled_mono_ns": START + int(sent_s * S),
+        "sent_mono_ns": START + int(sent_s * S),
+        "headers_mono_ns": None,
+        "chunk_mono_ns": tuple(at),
+        "chunk_num_tokens": (1,) * len(at),
+        "end_mono_ns": end,
+        "num_prompt_tokens_requested": 8,
+        "num_output_tokens_requested": len(at),
+        "num_prompt_tokens": 8,
+        "num_output_tokens": len(at),
+        "num_cached_prompt_tokens": None,
+        "outcome": "ok",
+        "error": None,
+        "http_status": 200,
+        "finish_reason": "length",
+        "output_sha256": None,
+    }
+    return RequestRecord(**(values | changes))  # type: ignore[arg-type]
+
+
+def stamps(index: int, received: float, sent: float, done: float | None, first: float | None) -> ProxyRecord:
+    def at(t_s: float | None) -> int | None:
+        return None if t_s is None else START + int(t_s * S)
+
+    return ProxyRecord(
+        f"r{index}",
+        START + int(received * S),
+        "prefill-0",
+        at(sent),
+        at(done),
+        "decode-0",
+        at(done),
+        None,
+        at(first),
+        None,
+        200,
+        None,
+    )
+
+
+def seen(intervals: tuple[PhaseInterval, ...]) -> list[tuple[str, str, float, float]]:
+    return [(i.phase, i.role, round(i.begin_s, 6), round(i.end_s, 6)) for i in intervals]
+
+
+def test_single_server_has_prefill_until_the_first_token_then_decode() -> None:
+    intervals = phase_intervals([request(0, 1.0, [1.5, 1.6, 1.7])], {}, started_mono_ns=START)
+    assert seen(intervals) == [("prefill", "single", 1.0, 1.5), ("decode", "single", 1.5, 1.7)]
+    assert [i.is_bound for i in intervals] == [True, False]
+
+
+def test_disaggregated_request_is_prefill_transfer_decode_on_their_own_roles() -> None:
+    """The gap between tokens is 0.1 s, so the decode step of the first token began 0.1 s before its byte, at 2.4 s."""
+    intervals = phase_intervals(
+        [request(0, 1.0, [2.5, 2.6, 2.7])], {"r0": stamps(0, 1.01, 1.02, 2.0, 2.5)}, started_mono_ns=START
+    )
+    assert seen(intervals) == [
+        ("prefill", "prefill", 1.02, 2.0),
+        ("transfer", "decode", 2.0, 2.4),
+        ("decode", "decode", 2.4, 2.7),
+    ]
+
+
+def test_transfer_is_never_negative() -> None:
+    """Where decode answers within one step of prefill's end the bound leaves nothing for the transfer."""
+    intervals = phase_intervals(
+        [request(0, 1.0, [2.05, 2.15])], {"r0": stamps(0, 1.0, 1.0, 2.0, 2.05)}, started_mono_ns=START
+    )
+    assert seen(intervals) == [("prefill", "prefill", 1.0, 2.0), ("decode", "decode", 2.0, 2.15)]
+
+
+def test_failed_request_has_the_phases_it_got_to() -> None:
+    failed = request(0, 1.0, [], end_s=1.8, outcome="stream_error", error="prefill died")
+    assert seen(phase_intervals([failed], {}, started_mono_ns=START)) == [("prefill", "single", 1.0, 1.8)]
+    proxied = phase_intervals([failed], {"r0": stamps(0, 1.0, 1.1, None, None)}, started_mono_ns=START)
+    assert seen(proxied) == [("prefill", "prefill", 1.1, 1.8)]
+
+
+def test_request_that_was_never_sent_has_no_phase() -> None:
+    unsent = request(0, 1.0, [], end_s=1.0, sent_mono_ns=None, outcome="disconnected", error="no connection")
+    assert phase_intervals([unsent], {}, started_mono_ns=START) == ()
+
+
+def test_decode_step_is_the_median_gap() -> None:
+    assert decode_step_ns([request(0, 0.0, [1.0, 1.1, 1.2, 2.2])]) == int(0.1 * S)
+    assert decode_step_ns([request(0, 0.0, [1.0])]) == 0
+
+
+@pytest.mark.parametrize(
+    ("counts", "phase"),
+    [
+        ((0, 0, 0), "idle"),
+        ((2, 0, 0), "prefill"),
+        ((0, 0, 3), "decode"),
+        ((1, 0, 1), "mixed"),
+        ((0, 1, 0), "transfer"),
+        ((0, 1, 1), "decode"),
+        ((1, 1, 0), "prefill"),
+    ],
+)
+def test_phase_of_counts(counts: tuple[int, int, int], phase: str) -> None:
+    assert phase_of(*counts) == phase
+
+
+def test_every_reading_gets_its_phase_on_its_own_device() -> None:
+    intervals = phase_intervals(
+        [request(0, 1.0, [2.5, 2.6, 2.7]), request(1, 1.5, [3.0, 3.1])],
+        {"r0": stamps(0, 1.0, 1.0, 2.0, 2.5), "r1": stamps(1, 1.5, 1.5, 2.6, 3.0)},
+        started_mono_ns=START,
+    )
+    instants = [0.5, 1.2, 1.7, 2.2, 2.55, 2.8, 3.05, 3.5]
+    readings = [
+        Reading(device, START + int(t * S) - 1000, START + int(t * S) + 1000, {"power_instant_w": 100.0 + t})
+        for t in instants
+        for device in ("gpu0", "gpu1", "gpu7")
+    ]
+    frame = timeline(readings, intervals, {"gpu0": "prefill", "gpu1": "decode"}, started_mono_ns=START)
+    phases = {device: list(rows["phase"]) for device, rows in frame.groupby("device_id")}
+    assert phases["gpu0"] == ["idle", "prefill", "prefill", "prefill", "prefill", "idle", "idle", "idle"]
+    # 2.2: r0 on its way; 2.55: r0 decodes; 2.8: r1 on its way; 3.05: r1 decodes
+    assert phases["gpu1"] == ["idle", "idle", "idle", "transfer", "decode", "transfer", "decode", "idle"]
+    assert set(phases["gpu7"]) == {"idle"}  # serves nobody here
+    assert list(frame[frame.device_id == "gpu0"]["num_prefilling"]) == [0, 1, 2, 1, 1, 0, 0, 0]
+    assert list(frame[frame.device_id == "gpu0"]["t_s"].round(6)) == instants
+    assert list(frame[frame.device_id == "gpu0"]["power_instant_w"]) == [100.0 + t for t in instants]
+
+
+def test_host_device_sees_the_phases_of_all_roles() -> None:
+    intervals = phase_intervals(
+        [request(0, 1.0, [2.5, 2.6]), request(1, 2.45, [3.5])],
+        {"r0": stamps(0, 1.0, 1.0, 2.0, 2.5), "r1": stamps(1, 2.45, 2.45, 3.0, 3.5)},
+        started_mono_ns=START,
+    )
+    readings = [Reading("cpu", START + int(t * S), START + int(t * S), {}) for t in (1.5, 2.55)]
+    frame = timeline(readings, intervals, {"cpu": "host"}, started_mono_ns=START)
+    assert list(frame["phase"]) == ["prefill", "mixed"]

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from llmdvfs.plan import code_hash as module
+from llmdvfs.plan.code_hash import code_hash
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A library of three files: stage -> engine, and a stranger that nobody imports."""
+    root = tmp_path / "llmdvfs"
+    (root / "stages").mkdir(parents=True)
+    (root / "stages" / "__init__.py").write_text("")
+    (root / "stages" / "run.py").write_text("from llmdvfs.engine import start\n\ndef run():\n    return start()\n")
+    (root / "engine.py").write_text('"""Doc."""\n\ndef start():\n    """Doc."""\n    return 1\n')
+    (root / "stranger.py").write_text("value = 1\n")
+    monkeypatch.setattr(module, "ROOT", root)
+    module._parsed.cache_clear()
+    return root
+
+
+def hash_after(library: Path, name: str, text: str) -> tuple[str, str]:
+    before = code_hash(["stages.run"])
+    (library / name).write_text(text)
+    module._parsed.cache_clear()
+    return before, code_hash(["stages.run"])
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        '"""Doc."""\n\n\n# a comment\ndef start():\n    """Another text."""\n    return 1\n',
+        "def start():\n        return 1  # why\n",
+    ],
+)
+def test_comments_docstrings_and_layout_do_not_count(library: Path, same: str) -> None:
+    before, after = hash_after(library, "engine.py", same)
+    assert after == before
+
+
+def test_an_edit_of_an_imported_module_counts(library: Path) -> None:
+    before, after = hash_after(library, "engine.py", "def start():\n    return 2\n")
+    assert after != before
+
+
+def test_a_module_that_is_not_imported_does_not_count(library: Path) -> None:
+    before, after = hash_after(library, "stranger.py", "value = 2\n")
+    assert after == before
+
+
+def test_only_restricts_what_counts(library: Path) -> None:
+    before = code_hash(["stages.run"], only=["stages"])
+    (library / "engine.py").write_text("def start():\n    return 2\n")
+    module._parsed.cache_clear()
+    assert code_hash(["stages.run"], only=["stages"]) == before

@@ -1,0 +1,80 @@
+"""All numbers of one cell."""
+
+from collections.abc import Mapping
+
+from llmdvfs.analysis.energy import EnergySettings, energy_result
+from llmdvfs.analysis.gate_limits import GateLimits
+from llmdvfs.analysis.gates import cell_gates
+from llmdvfs.analysis.latency import latency_result, throughput_result
+from llmdvfs.analysis.phase_energy import RegressionSettings
+from llmdvfs.analysis.steady_state import find_window
+from llmdvfs.analysis.transfer import transfer_result
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.records.phases import PhasesRecord
+from llmdvfs.records.raw import RawCell
+from llmdvfs.records.result import CellResult
+from llmdvfs.records.run import RunRecord
+
+
+def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, float], seed: int) -> CellResult:
+    """Return the result of a cell; a doubtful one is marked by its gates and warnings, never dropped.
+
+    limits: keys of the configuration's `gates`; seed: root of the bootstrap.
+    """
+    run = raw.run
+    window = find_window(raw.requests, run.workload, run.started_mono_ns)
+    latency = latency_result(raw.requests, window, run.started_mono_ns)
+    throughput = throughput_result(raw.requests, run.workload, window, run.started_mono_ns)
+    transfer = transfer_result(
+        run, raw.requests, raw.proxy, phases.intervals, raw.metrics_before, raw.metrics_after
+    )
+    energy = energy_result(
+        raw.header,
+        raw.readings,
+        phases,
+        started_mono_ns=run.started_mono_ns,
+        idle_windows_s=_idle_windows_s(run),
+        num_prompt_tokens=throughput.num_prompt_tokens,
+        num_output_tokens=throughput.num_output_tokens,
+        num_requests=throughput.num_requests,
+        mean_e2e_s=latency.e2e_s.mean,
+        seed_bootstrap=seed,
+        settings=_energy_settings(limits),
+    )
+    gates = cell_gates(
+        run,
+        requests=raw.requests,
+        readings=raw.readings,
+        sampler=raw.sampler_report,
+        window=window,
+        latency=latency,
+        throughput=throughput,
+        energy=energy,
+        transfer=transfer,
+        foreign_processes=raw.run.foreign_processes,
+        limits=GateLimits(**{key: value for key, value in limits.items() if key != "max_condition_number"}),
+    )
+    return CellResult(
+        key=run.key,
+        cell=run.cell,
+        server_start_id=run.server_start.id,
+        window=window,
+        latency=latency,
+        throughput=throughput,
+        energy=energy,
+        transfer=transfer,
+        gates=gates,
+        warnings=run.warnings,
+    )
+
+
+def _idle_windows_s(run: RunRecord) -> list[tuple[float, float]]:
+    """Return the loaded-idle windows on the cell's time axis."""
+    windows = [window for window in (run.idle_before, run.idle_after) if window is not None]
+    return [tuple((instant - run.started_mono_ns) / NS_PER_S for instant in window) for window in windows]  # type: ignore[misc]
+
+
+def _energy_settings(limits: Mapping[str, float]) -> EnergySettings:
+    if "max_condition_number" not in limits:
+        return EnergySettings()
+    return EnergySettings(RegressionSettings(max_condition_number=limits["max_condition_number"]))

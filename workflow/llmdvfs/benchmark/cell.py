@@ -1,0 +1,168 @@
+"""Measures one cell: sampler, idle, load, idle, and everything that is needed to understand them afterwards."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmdvfs.benchmark.provenance import hardware, measuring_versions
+from llmdvfs.clock import mono_ns, unix_s
+from llmdvfs.errors import DataError, LlmDvfsError, ServerDied, TelemetryError
+from llmdvfs.plan.seeds import derive_seed
+from llmdvfs.records import raw
+from llmdvfs.records.job import CellJob, LaunchJob, LaunchRecord
+from llmdvfs.records.load import LoadReport, LoadSpec
+from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.run import RunRecord
+from llmdvfs.records.spec import CellId
+from llmdvfs.records.store import read_lines, read_record, write_lines, write_record
+from llmdvfs.records.telemetry_file import read_telemetry
+from llmdvfs.serving.deploy import Deployment
+from llmdvfs.telemetry.sampler import SamplerHandle, start_sampler
+
+WATCH_INTERVAL_S = 0.05  # how soon a death under load is noticed; a look costs microseconds
+API_KEY_VARIABLE = "LLMDVFS_API_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class CellTask:
+    """One cell to measure, in its launch."""
+
+    launch: LaunchRecord
+    job: LaunchJob
+    cell: CellJob
+    order_in_launch: int
+
+    @property
+    def id(self) -> CellId:
+        """Return the cell's name."""
+        return CellId(self.launch.deployment.id, self.cell.workload, self.cell.point, self.job.launch)
+
+    @property
+    def seeds(self) -> dict[str, int]:
+        """Return the seeds: without the deployment, so that every deployment is asked the same."""
+        return {
+            purpose: derive_seed(self.job.seed, purpose, self.job.launch, self.cell.workload)
+            for purpose in ("prompts", "arrivals")
+        }
+
+
+def measure_cell(task: CellTask, deployment: Deployment, folder: Path) -> RunRecord:
+    """Measure into a folder, run.json last; raises what ended it early, with everything recorded so far kept."""
+    settings = task.job.settings
+    deployment.reset()
+    started_unix_s, started = unix_s(), mono_ns()
+    sampler = start_sampler(
+        folder / raw.TELEMETRY,
+        interval_s=settings.interval_s,
+        counter_interval_s=settings.counter_interval_s,
+        gpu_indices=deployment.gpu_indices,
+    )
+    with sampler:
+        sampler.wait_ready()
+        idle_before = _idle(settings.idle_s)
+        write_record(folder / raw.METRICS_BEFORE, deployment.scrape_metrics())
+        report = _run_load(task, deployment, sampler, folder)
+        write_record(folder / raw.METRICS_AFTER, deployment.scrape_metrics())
+        idle_after = _idle(settings.idle_s)
+        sampler_report = sampler.stop()
+        if sampler_report.error is not None:
+            raise TelemetryError(f"the telemetry sampler ended during the cell: {sampler_report.error}")
+    if deployment.proxy_log is not None:
+        _copy_proxy_stamps(deployment.proxy_log, folder)
+    header, _ = read_telemetry(folder / raw.TELEMETRY)
+    run = RunRecord(
+        key=task.cell.key,
+        cell=task.id,
+        deployment=task.launch.deployment,
+        workload=task.job.workloads[task.cell.workload],
+        point=task.job.points[task.cell.point],
+        server_start=deployment.server_start,
+        order_in_launch=task.order_in_launch,
+        seeds=task.seeds,
+        started_unix_s=started_unix_s,
+        started_mono_ns=started,
+        load_begin_mono_ns=report.load_begin_mono_ns,
+        load_end_mono_ns=report.load_end_mono_ns,
+        idle_before=idle_before,
+        idle_after=idle_after,
+        energy_source=header.energy_source,
+        versions=measuring_versions(),
+        hardware=hardware(),
+        kv_bytes_per_token=task.launch.kv_bytes_per_token,
+    )
+    write_record(folder / raw.RUN, run)
+    return run
+
+
+def _idle(length_s: float) -> tuple[int, int] | None:
+    """Let the loaded servers be idle; return begin and end of that."""
+    if not length_s:
+        return None
+    begin = mono_ns()
+    time.sleep(length_s)
+    return begin, mono_ns()
+
+
+def _run_load(task: CellTask, deployment: Deployment, sampler: SamplerHandle, folder: Path) -> LoadReport:
+    """Run the load generator in a process of its own and watch everything else meanwhile."""
+    spec = LoadSpec(
+        workload=task.job.workloads[task.cell.workload],
+        base_url=deployment.base_url,
+        model=task.launch.served_model_name,
+        tokenizer_folder=task.launch.model_path if Path(task.launch.model_path).is_dir() else None,
+        seed_prompts=task.seeds["prompts"],
+        seed_arrivals=task.seeds["arrivals"],
+        folder=str(folder),
+        api_key_env=API_KEY_VARIABLE if os.environ.get(API_KEY_VARIABLE) else None,
+    )
+    write_record(folder / "load_spec.json", spec)
+    log = folder / "load.log"
+    with log.open("wb") as output:
+        client = subprocess.Popen(
+            [sys.executable, "-m", "llmdvfs", "load", str(folder / "load_spec.json")],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            code = _wait_watching(client, deployment.first_dead, sampler)
+        finally:
+            client.kill()
+            client.wait()
+    if code != 0:
+        cause = log.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
+        raise DataError(f"the load generator ended with exit code {code}: {cause or 'without a message'}; see {log}")
+    report = read_record(folder / raw.LOAD_REPORT, LoadReport)
+    if report.stopped_early is not None:
+        raise ServerDied(f"the load was ended early: {report.stopped_early}")
+    return report
+
+
+def _wait_watching(
+    client: subprocess.Popen[bytes], first_dead: Callable[[], tuple[str, str] | None], sampler: SamplerHandle
+) -> int:
+    """Return the client's exit code; a server or a sampler that dies under load ends the wait at once."""
+    while (code := client.poll()) is None:
+        dead = first_dead()
+        if dead is not None:
+            raise ServerDied(f"{dead[0]} died under load: {dead[1]}")
+        cause = sampler.poll()
+        if cause is not None:
+            raise TelemetryError(f"the telemetry sampler died under load: {cause}")
+        time.sleep(WATCH_INTERVAL_S)
+    return code
+
+
+def _copy_proxy_stamps(log: Path, folder: Path) -> None:
+    """Take this cell's requests from the proxy's log, which goes on over all cells of the launch."""
+    mine = {request.request_id for request in read_lines(folder / raw.REQUESTS, RequestRecord)}
+    stamps = [record for record in read_lines(log, ProxyRecord) if record.request_id in mine]
+    missing = len(mine) - len({record.request_id for record in stamps})
+    if missing > len(mine) // 2:
+        raise LlmDvfsError(f"{log}: {missing} of {len(mine)} requests have no stamps; expected one line a request")
+    write_lines(folder / raw.PROXY, stamps)

@@ -1,0 +1,85 @@
+"""Measures the missing cells of one launch: servers start once, and end with the job however it ends."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from llmdvfs.benchmark.cell import CellTask, measure_cell
+from llmdvfs.benchmark.host_lock import host_lock
+from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished
+from llmdvfs.errors import LlmDvfsError, ServerDied
+from llmdvfs.plan.cells import cell_folder
+from llmdvfs.records.job import LaunchJob, LaunchRecord
+from llmdvfs.serving.deploy import Deployment, deploy
+
+LOG = logging.getLogger(__name__)
+
+
+class CellsFailed(LlmDvfsError):
+    """Some cells of a launch could not be measured; the others are in the store."""
+
+
+def measure_launch(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
+    """Bring every cell of the job into the store and link it to its folder.
+
+    A cell that fails does not end the launch: the others are measured, then CellsFailed tells of all that failed.
+    """
+    tasks = [CellTask(launch, job, cell, order) for order, cell in enumerate(job.cells)]
+    missing = [task for task in tasks if not is_finished(results, task.cell.key)]
+    if len(missing) < len(tasks):
+        LOG.info("%d of %d cells are in the store already", len(tasks) - len(missing), len(tasks))
+    failures = _measure_all(missing, results) if missing else {}
+    for task in tasks:
+        if task.cell.key not in failures:
+            deliver(results, task.cell.key, cell_folder(results, task.id) / "raw")
+    if failures:
+        causes = "\n  ".join(failures.values())
+        raise CellsFailed(f"{len(failures)} of {len(tasks)} cells failed; run again to measure them:\n  {causes}")
+
+
+def _measure_all(tasks: Sequence[CellTask], results: Path) -> dict[str, str]:
+    """Measure cells, with fresh servers after a death; return the causes of those that failed, by key."""
+    waiting = [(task, task.job.settings.retries) for task in tasks]
+    failures: dict[str, str] = {}
+    with host_lock():
+        while waiting:
+            with _servers(waiting[0][0], results) as deployment:
+                while waiting:
+                    task, tries_left = waiting.pop(0)
+                    cause = _try_cell(task, deployment, results)
+                    if cause is None and task.job.settings.fresh_servers:
+                        break
+                    if cause is None:
+                        continue
+                    if isinstance(cause, ServerDied) and tries_left:
+                        waiting.insert(0, (task, tries_left - 1))
+                    else:
+                        failures[task.cell.key] = f"{task.id.folder()}: {cause}"
+                    if isinstance(cause, ServerDied):
+                        break  # with fresh servers
+    return failures
+
+
+def _try_cell(task: CellTask, deployment: Deployment, results: Path) -> LlmDvfsError | None:
+    """Measure one cell into the store; return why not, where that is the cell's or the servers' doing."""
+    clear_drafts(results, task.cell.key)
+    try:
+        with draft(results, task.cell.key) as folder:
+            measure_cell(task, deployment, folder)
+    except LlmDvfsError as error:
+        LOG.info("%s: failed: %s", task.id.folder(), error)
+        return error
+    LOG.info("%s: measured", task.id.folder())
+    return None
+
+
+@contextmanager
+def _servers(task: CellTask, results: Path) -> Iterator[Deployment]:
+    launch, number = task.launch, task.job.launch
+    LOG.info("%s launch %d: starting servers", launch.deployment.id, number)
+    logs = results / "logs" / "servers" / f"{launch.deployment.id}.launch-{number}"
+    with deploy(launch, logs=logs, results=results, progress=LOG.info) as deployment:
+        LOG.info("%s launch %d: ready", launch.deployment.id, number)
+        yield deployment
+    LOG.info("%s launch %d: servers stopped", launch.deployment.id, number)

@@ -1,0 +1,44 @@
+"""`benchmark`: launch.json and the launch's missing cells -> their raw folders."""
+
+import argparse
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from llmdvfs.benchmark.launch import measure_launch
+from llmdvfs.errors import LlmDvfsError
+from llmdvfs.records.job import LaunchJob, LaunchRecord
+from llmdvfs.records.store import from_json, read_record
+from llmdvfs.serving.lifetime import become_subreaper_with_parent_death_signal
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--launch", type=Path, required=True, help="launch.json of the deployment")
+    parser.add_argument("--job", required=True, help="the launch's missing cells, as JSON")
+    parser.add_argument("--results", type=Path, required=True, help="results folder")
+    parser.add_argument("--log", type=Path, required=True, help="takes what is also shown")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure one launch; SIGTERM (also sent when Snakemake dies) ends it in order, servers first."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    become_subreaper_with_parent_death_signal()
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[logging.StreamHandler(sys.stdout), logging.FileHandler(options.log, mode="w")],
+    )
+    launch, job = read_record(options.launch, LaunchRecord), from_json(options.job, LaunchJob)
+    try:
+        measure_launch(launch, job, options.results)
+    except LlmDvfsError as error:
+        logging.error("%s", error)
+        return 1
+    return 0
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,32 @@
+"""`compare`: the results of all cells -> comparison.json, comparison.csv and frequency_analysis_summary.csv."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from llmdvfs.analysis.comparison import compare
+from llmdvfs.analysis.comparison_table import comparison_rows, summary_rows
+from llmdvfs.records.raw import RUN
+from llmdvfs.records.result import CellResult
+from llmdvfs.records.run import RunRecord
+from llmdvfs.records.store import read_record, write_record, write_text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--results", type=Path, nargs="+", required=True, help="result.json of every cell")
+    parser.add_argument("--output", type=Path, required=True, help="comparison.json to write")
+    parser.add_argument("--csv", type=Path, required=True, help="comparison.csv to write: one row a cell")
+    parser.add_argument("--frequencies", type=Path, required=True, help="summary to write: one row a deployment and point")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare all cells."""
+    results = [read_record(path, CellResult) for path in options.results]
+    runs = [read_record(path.parent / "raw" / RUN, RunRecord) for path in options.results]
+    record = compare(results, runs)
+    write_record(options.output, record)
+    write_text(options.csv, pd.DataFrame(comparison_rows(record)).to_csv(index=False))
+    write_text(options.frequencies, pd.DataFrame(summary_rows(record)).to_csv(index=False))
+    return 0
