@@ -12,9 +12,10 @@ from llmdvfs.telemetry.device import Probe
 class SlotLoop:
     """Reads its probes once in every slot; slot k begins at start + k * interval, whatever happened before."""
 
-    def __init__(self, probes: Sequence[Probe], interval_s: float) -> None:
+    def __init__(self, probes: Sequence[Probe], interval_s: float, clock: Callable[[], int] = mono_ns) -> None:
         self.probes = probes
         self.interval_s = interval_s
+        self._clock = clock
         self.num_slots = 0
         self.num_readings = 0
         self.lateness_s: list[float] = []
@@ -28,14 +29,14 @@ class SlotLoop:
     def run(self, stop: threading.Event, append: Callable[[list[Reading]], None]) -> None:
         """Read until `stop` is set; TelemetryError where a device is lost, after its last reading was appended."""
         interval_ns = round(self.interval_s * NS_PER_S)
-        start_ns = mono_ns()
+        start_ns = self._clock()
         slot = 0
         while not stop.is_set():
             deadline_ns = start_ns + slot * interval_ns
-            wait_s = (deadline_ns - mono_ns()) / NS_PER_S
+            wait_s = (deadline_ns - self._clock()) / NS_PER_S
             if wait_s > 0 and stop.wait(wait_s):
                 return
-            late_ns = mono_ns() - deadline_ns
+            late_ns = self._clock() - deadline_ns
             missed = late_ns // interval_ns
             slot += missed  # their time is over: this read belongs to the slot that it begins in
             self.num_slots += missed + 1
@@ -47,10 +48,10 @@ class SlotLoop:
         readings: list[Reading] = []
         losses: list[str] = []
         for probe in self.probes:
-            begin_ns = mono_ns()
+            begin_ns = self._clock()
             sample = probe.read()
             device_id = probe.device.device_id
-            readings.append(Reading(device_id, begin_ns, mono_ns(), sample.values, sample.errors))
+            readings.append(Reading(device_id, begin_ns, self._clock(), sample.values, sample.errors))
             if sample.lost:
                 losses.append(f"{device_id} ({probe.device.uuid or probe.device.name}) is lost: {sample.lost}")
         append(readings)
