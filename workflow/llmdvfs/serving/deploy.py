@@ -4,8 +4,9 @@ import contextlib
 import os
 import shutil
 import sys
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from llmdvfs.connectors.version import version_tuple
 from llmdvfs.errors import ServerNotReady
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.metrics import MetricsRecord
+from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.run import InstanceRecord, ServerStart
 from llmdvfs.records.spec import Role
 from llmdvfs.records.store import write_record
 from llmdvfs.serving.command import LOOPBACK, server_argv, server_env
 from llmdvfs.serving.health import Say, first_answers, wait_healthy
 from llmdvfs.serving.http import post
+from llmdvfs.serving.journal import proxy_records
 from llmdvfs.serving.ports import Reservation, is_listening, owner_of, reserve
 from llmdvfs.serving.process import ServerProcess
 from llmdvfs.serving.proxy_plan import ProxyPlan, Upstream
@@ -29,6 +32,7 @@ from llmdvfs.serving.scrape import scrape
 
 API_KEY_VARIABLE = "LLMDVFS_API_KEY"
 RESET_LIMIT_S = 30.0
+STAMPS_LIMIT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,18 @@ class Deployment:
     def scrape_metrics(self) -> MetricsRecord:
         """Return the metrics of all instances, now."""
         return scrape(self._metrics_urls)
+
+    def proxy_records(self, request_ids: Collection[str]) -> list[ProxyRecord]:
+        """Return the proxy's stamps of some requests that have ended for their clients; empty without a proxy."""
+        if self.proxy_log is None:
+            return []
+        deadline = time.monotonic() + STAMPS_LIMIT_S
+        # The proxy writes a request's stamps just after its last byte, so the newest may be on their way.
+        while len(found := proxy_records(self.proxy_log, request_ids)) < len(request_ids):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        return found
 
     def reset(self) -> None:
         """Make the state before a cell equal to that after the start: no cached prefixes, no transferred files."""

@@ -123,6 +123,8 @@ CAUSES: tuple[Cause, ...] = (
     ),
 )
 
+MAX_EVIDENCE = 300  # characters of a log line in a message
+_HARMLESS = re.compile(r"\b(INFO|DEBUG|WARNING)\b")
 _ERROR_LINE = re.compile(r"(\w+Error|\w+Exception|error):? .*", re.IGNORECASE)
 _LOG_PREFIX = re.compile(r"^\(\w+[^)]*pid=\d+\)\s*|^(ERROR|WARNING|INFO) [\d-]+ [\d:.]+ \[[^\]]*\]\s*")
 
@@ -146,21 +148,25 @@ def diagnose(log: str) -> Diagnosis | None:
     for cause in CAUSES:
         pattern = re.compile(cause.pattern, re.IGNORECASE)
         for line in lines:
-            if pattern.search(line) and not re.search(r"\b(INFO|DEBUG|WARNING)\b", line):
+            if pattern.search(line) and not _HARMLESS.search(line):
                 return Diagnosis(cause.name, _clean(line), cause.remedy)
     return None
 
 
 def last_error_line(log: str) -> str | None:
     """Return the last line that names an error, or the last line at all; None: the log is empty."""
-    lines = [_clean(line) for line in log.splitlines() if line.strip()]
-    errors = [line for line in lines if _ERROR_LINE.search(line)]
-    found = errors or lines
-    return found[-1] if found else None
+    errors = [line for line in log.splitlines() if _ERROR_LINE.search(line) and not _HARMLESS.search(line)]
+    return _clean(errors[-1]) if errors else last_line(log)
+
+
+def last_line(log: str) -> str | None:
+    """Return the last line that is not empty, without the log's own prefix."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    return _clean(lines[-1]) if lines else None
 
 
 def _clean(line: str) -> str:
     previous = None
     while line != previous:
         previous, line = line, _LOG_PREFIX.sub("", line.strip())
-    return line[:300]
+    return line[:MAX_EVIDENCE]

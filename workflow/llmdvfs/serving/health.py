@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 
 from llmdvfs.errors import ServerNotReady
-from llmdvfs.serving.diagnosis import last_error_line
+from llmdvfs.serving.diagnosis import last_line
 from llmdvfs.serving.http import Answer, get, post
 from llmdvfs.serving.process import ServerProcess
 
@@ -79,4 +79,4 @@ def _too_late(waiting: Sequence[ServerProcess], limit_s: float) -> str:
 
 
 def _last_line(server: ServerProcess) -> str:
-    return f"last said: {last_error_line(server.log_tail()) or 'nothing yet'}"
+    return f"last said: {last_line(server.log_tail()) or 'nothing yet'}"
