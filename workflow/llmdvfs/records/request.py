@@ -40,8 +40,8 @@ class RequestRecord:
     """Of the output token ids (or of the text where the server gives no ids): equal outputs have equal digests."""
     wave: int | None = None
     token_count_source: Literal["token_ids", "continuous_usage", "usage", "tokenizer", "finish_reason"] | None = None
-    """Where the token counts come from, best first; the last three say nothing of single chunks: tokens are spread evenly
-    over the chunks. None: no count could be told."""
+    """Where the token counts come from, best first; the last three say nothing of single chunks, so the tokens are
+    spread evenly over the chunks. None: no count could be told."""
 
     @property
     def ok(self) -> bool:
