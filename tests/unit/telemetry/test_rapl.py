@@ -2,7 +2,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmdvfs.telemetry.rapl import RaplProbe, rapl_probes
@@ -49,6 +49,7 @@ def test_a_counter_that_wrapped_goes_on_rising(tmp_path: Path) -> None:
     assert probe.read().values["energy_j"] == 220.0
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 999), st.lists(st.integers(0, 999), min_size=1, max_size=30))
 def test_energy_is_the_sum_of_increments_whatever_wraps(start_uj: int, increments_uj: list[int]) -> None:
     """With less than one range between reads, unwrapping loses and invents nothing."""
