@@ -64,3 +64,35 @@ class SendRecord:
     """When the kernel had the request, whatever the mock was doing then."""
     token_mono_ns: tuple[int, ...]
     """Just before each token was written to the socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationShape:
+    """The load that a client is calibrated at; equal shapes on one host need one calibration."""
+
+    num_streams: int
+    ttft_s: float
+    gap_s: float
+    """Between two tokens of a stream; all streams get their tokens in one burst."""
+    num_output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationResult:
+    """How far the client's figures are from the truth at this shape (docs/metrics.md#the-instruments-own-error)."""
+
+    shape: CalibrationShape
+    num_requests: int
+    num_tokens: int
+    token_rate_per_s: float
+    ttft_error_s: float
+    """Mean over requests, from the send."""
+    gap_p99_error_s: float | None
+    """p99 of the client's gaps minus p99 of the true ones; None: one token a request has no gaps."""
+    gap_error_p99_s: float | None
+    """p99 of the errors of single gaps, a stricter figure."""
+    stamp_error_p50_s: float
+    stamp_error_p99_s: float
+    cpu_per_token_s: float
+    cpu_fraction: float
+    """Share of one core that the client used: near 1 it is the bottleneck."""

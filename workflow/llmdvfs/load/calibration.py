@@ -1,0 +1,148 @@
+"""The client's own error on this host, measured against the mock server at the load of a cell."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.errors import LlmDvfsError, ServerNotReady
+from llmdvfs.records.load import CalibrationResult, CalibrationShape, LoadReport, LoadSpec, SendRecord
+from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec, WorkloadSpec
+from llmdvfs.records.store import read_lines, read_record, write_record
+
+STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # a decade of the values that a shape may have: few shapes, few calibrations
+MIN_GAP_S, MAX_GAP_S = 0.001, 0.05  # a slower stream is no harder to read
+MIN_TTFT_S, MAX_TTFT_S = 0.005, 0.5
+MAX_STREAM_S = 0.6  # of decoding a request
+MAX_TOKENS = 64
+MIN_ROUNDS, MAX_ROUNDS = 4, 50  # requests a stream
+TARGET_S = 3.0  # of load
+PROMPT_TOKENS = 64
+CLIENT_TIMEOUT_S = 120.0
+
+
+def calibration_shape(requests: Sequence[RequestRecord]) -> CalibrationShape | None:
+    """Return the load of a cell as a shape, rounded to the harder side; None: no request of it succeeded."""
+    ok = [r for r in requests if r.ok and r.sent_mono_ns is not None and r.end_mono_ns is not None]
+    if not ok:
+        return None
+    gaps_s = np.concatenate([np.diff(np.asarray(r.chunk_mono_ns, dtype=np.int64)) for r in ok]) / NS_PER_S
+    ttft_s = float(np.median([(r.chunk_mono_ns[0] - (r.sent_mono_ns or 0)) / NS_PER_S for r in ok]))
+    gap_s = _stepped(float(np.median(gaps_s)), MIN_GAP_S, MAX_GAP_S) if gaps_s.size else MAX_GAP_S
+    num_tokens = max(1, min(MAX_TOKENS, int(MAX_STREAM_S / gap_s))) if gaps_s.size else 1
+    num_streams = 1 << (_peak_in_flight(ok) - 1).bit_length()
+    return CalibrationShape(num_streams, _stepped(ttft_s, MIN_TTFT_S, MAX_TTFT_S), gap_s, num_tokens)
+
+
+def calibrate(shape: CalibrationShape, folder: Path) -> CalibrationResult:
+    """Run the client, as it runs in a measurement, against the mock; a few seconds. The folder keeps the raw files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "send_log.jsonl"
+    stream_s = shape.ttft_s + shape.num_output_tokens * shape.gap_s
+    num_rounds = min(max(int(TARGET_S / stream_s), MIN_ROUNDS), MAX_ROUNDS)
+    workload = WorkloadSpec(
+        id="calibration",
+        prompts=PromptSpec(
+            "random",
+            prompt_tokens=LengthSpec("fixed", value=PROMPT_TOKENS),
+            output_tokens=LengthSpec("fixed", value=shape.num_output_tokens),
+        ),
+        arrival=ArrivalSpec("closed", concurrency=shape.num_streams),
+        num_requests=num_rounds * shape.num_streams,
+        duration_s=None,
+        num_warmup_requests=shape.num_streams,
+    )
+    with mock_server(ttft_s=shape.ttft_s, gap_s=shape.gap_s, log=log) as base_url:
+        spec = LoadSpec(workload, base_url, "mock", None, seed_prompts=0, seed_arrivals=0, folder=str(folder))
+        write_record(folder / "load_spec.json", spec)
+        _run_client(folder / "load_spec.json")
+    report = read_record(folder / "load_report.json", LoadReport)
+    return client_error(
+        shape, read_lines(folder / "requests.jsonl", RequestRecord), read_lines(log, SendRecord), report
+    )
+
+
+def client_error(
+    shape: CalibrationShape, requests: Iterable[RequestRecord], log: Iterable[SendRecord], report: LoadReport
+) -> CalibrationResult:
+    """Return the difference between what the client saw and what the mock did, request by request."""
+    truth = {record.request_id: record for record in log}
+    pairs = [(r, truth[r.request_id]) for r in requests if r.ok]
+    num_tokens = sum(len(true.token_mono_ns) for _, true in pairs)
+    if not pairs or any(len(r.chunk_mono_ns) != len(true.token_mono_ns) for r, true in pairs):
+        raise LlmDvfsError(
+            f"calibration failed: {len(pairs)} requests ended well, outcomes {report.outcomes}; expected all of "
+            "them, with one token a chunk; see journal.bin beside the send log"
+        )
+    seen = [np.asarray(r.chunk_mono_ns, dtype=np.int64) for r, _ in pairs]
+    true_s = [np.asarray(true.token_mono_ns, dtype=np.int64) for _, true in pairs]
+    ttft_error_ns = [
+        (r.chunk_mono_ns[0] - (r.sent_mono_ns or 0)) - (true.token_mono_ns[0] - true.received_mono_ns)
+        for r, true in pairs
+    ]
+    stamp_error_ns = np.concatenate(seen) - np.concatenate(true_s)
+    gaps_ns = np.concatenate([np.diff(instants) for instants in seen])
+    true_gaps_ns = np.concatenate([np.diff(instants) for instants in true_s])
+    load_s = (report.load_end_mono_ns - report.load_begin_mono_ns) / NS_PER_S
+    has_gaps = gaps_ns.size > 0
+    return CalibrationResult(
+        shape=shape,
+        num_requests=len(pairs),
+        num_tokens=num_tokens,
+        token_rate_per_s=num_tokens / load_s,
+        ttft_error_s=float(np.mean(ttft_error_ns)) / NS_PER_S,
+        gap_p99_error_s=_p99_s(gaps_ns) - _p99_s(true_gaps_ns) if has_gaps else None,
+        gap_error_p99_s=_p99_s(np.abs(gaps_ns - true_gaps_ns)) if has_gaps else None,
+        stamp_error_p50_s=float(np.median(stamp_error_ns)) / NS_PER_S,
+        stamp_error_p99_s=_p99_s(stamp_error_ns),
+        cpu_per_token_s=report.cpu_s / num_tokens,
+        cpu_fraction=report.cpu_s / load_s,
+    )
+
+
+@contextmanager
+def mock_server(*, ttft_s: float, gap_s: float, log: Path) -> Iterator[str]:
+    """Run the mock in a process of its own and yield its base URL; its send log is there after the block."""
+    command = [sys.executable, "-m", "llmdvfs", "mock-server", f"--ttft-s={ttft_s}", f"--gap-s={gap_s}", f"--log={log}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            line = server.stdout.readline()
+            found = re.search(r"http://\S+", line)
+            if found is None:
+                raise ServerNotReady(f"the mock server did not start: it said {line!r}; its error is above")
+            yield found.group()
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(CLIENT_TIMEOUT_S)
+
+
+def _run_client(spec: Path) -> None:
+    command = [sys.executable, "-m", "llmdvfs", "load", str(spec)]
+    client = subprocess.run(command, capture_output=True, text=True, timeout=CLIENT_TIMEOUT_S, check=False)
+    if client.returncode != 0:
+        raise LlmDvfsError(f"the client ended with {client.returncode} in its calibration: {client.stderr.strip()}")
+
+
+def _stepped(value: float, low: float, high: float) -> float:
+    """Return the largest value of the series 1, 1.5, 2, 3, 5, 7, 10 ... that is not above, within the limits."""
+    decade = 10.0 ** np.floor(np.log10(max(value, low)))
+    below = [step * decade for step in STEPS if step * decade <= value * (1 + 1e-9)]
+    return float(f"{min(max(below[-1] if below else low, low), high):.3g}")
+
+
+def _peak_in_flight(requests: Sequence[RequestRecord]) -> int:
+    changes = sorted([(r.sent_mono_ns, 1) for r in requests] + [(r.end_mono_ns, -1) for r in requests])
+    return int(np.cumsum([change for _, change in changes]).max())
+
+
+def _p99_s(values_ns: npt.NDArray[np.int64]) -> float:
+    return float(np.percentile(values_ns, 99)) / NS_PER_S
