@@ -1,5 +1,6 @@
 """Deployments compared at the same workload and operating point; the replicate is the server start."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -28,9 +29,9 @@ def compare(
         by_group[result.cell.workload, result.cell.point].append((result, run))
     sweeps = _sweeps([run.workload for _, run in measured])
     return ComparisonRecord(
-        groups=tuple(_group(members, sweeps, missing) for _, members in sorted(by_group.items())),
+        groups=tuple(sorted((_group(own, sweeps, missing) for own in by_group.values()), key=_group_order)),
         cells=tuple(sorted(cells, key=lambda row: cell_order(row.cell))),
-        energy_note=NO_POWER_DATA if all(result.energy.source == "none" for result in results) else None,
+        energy_note=NO_POWER_DATA if results and all(result.energy.source == "none" for result in results) else None,
         warnings=tuple(_mixed_launches(results)),
     )
 
@@ -79,7 +80,7 @@ def _group(members: Sequence[Measured], sweeps: Mapping[str, str], missing: Mapp
         point=run.cell.point,
         batch_size=_batch_size(run.workload.arrival),
         sweep=sweeps[run.cell.workload],
-        sm_clock_mhz=dict(run.point.sm_clock_mhz),
+        sm_clock_mhz={role: clock for _, run in members for role, clock in run.point.sm_clock_mhz.items()},
         arms=tuple(arms),
         pairs=tuple(
             pair(arms[a], arms[b], cells[a], cells[b]) for a in range(len(arms)) for b in range(a + 1, len(arms))
@@ -95,17 +96,31 @@ def _batch_size(arrival: ArrivalSpec) -> int | None:
     return None
 
 
+def _group_order(group: ComparisonGroup) -> tuple[str, int, str, float, str]:
+    """Return the sorting key: sweeps together, by rising batch size, then by rising clock with stock last."""
+    clock = max(group.sm_clock_mhz.values(), default=math.inf)
+    return group.sweep, group.batch_size or 0, group.workload, clock, group.point
+
+
 def _sweeps(workloads: Iterable[WorkloadSpec]) -> dict[str, str]:
-    """Map each workload's id to the id of the first workload that differs in batch size and length of the run only."""
-    first: dict[str, str] = {}
-    sweeps: dict[str, str] = {}
+    """Map each workload's id to the name of its sweep: its first id without the number at its end."""
+    members: dict[str, set[str]] = defaultdict(set)
     for workload in workloads:
-        arrival = replace(workload.arrival, concurrency=None, wave_sizes=())
-        kind = replace(
-            workload, id="", arrival=arrival, num_requests=None, duration_s=None, num_warmup_requests=0, slo=SloSpec()
-        )
-        sweeps[workload.id] = first.setdefault(repr(kind), workload.id)
+        members[repr(_without_batch(workload))].add(workload.id)
+    sweeps: dict[str, str] = {}
+    for ids in members.values():
+        name = min(ids).rstrip("0123456789").rstrip("-_.") if len(ids) > 1 else ""
+        taken = not name or name in sweeps.values()
+        sweeps |= dict.fromkeys(ids, min(ids) if taken else name)
     return sweeps
+
+
+def _without_batch(workload: WorkloadSpec) -> WorkloadSpec:
+    """Return what is left of a workload when batch size, length of the run and limits do not count."""
+    arrival = replace(workload.arrival, concurrency=None, wave_sizes=())
+    return replace(
+        workload, id="", arrival=arrival, num_requests=None, duration_s=None, num_warmup_requests=0, slo=SloSpec()
+    )
 
 
 def _mixed_launches(results: Iterable[CellResult]) -> Iterator[str]:

@@ -147,7 +147,7 @@ class ComparisonGroup:
     batch_size: int | None
     """Requests in flight at once: concurrency of a closed loop, size of equal waves; None: the load is another."""
     sweep: str
-    """Workloads that differ in nothing but batch size and length of the run share it: the first one's id."""
+    """Name shared by the workloads that differ in nothing but batch size and length of the run."""
     sm_clock_mhz: dict[str, int]
     """Locked core clock of each role; empty: stock."""
     arms: tuple[Arm, ...]

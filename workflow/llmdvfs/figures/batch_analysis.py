@@ -1,0 +1,47 @@
+"""`batch_analysis.png`: throughput, latency and energy of one deployment over the number of requests in flight."""
+
+from collections import defaultdict
+
+from matplotlib.figure import Figure
+
+from llmdvfs.figures.note import draw_note
+from llmdvfs.figures.style import DOUBLE_COLUMN_IN, styled
+from llmdvfs.figures.sweep import draw_lines, ordered_looks, set_batch_axis
+from llmdvfs.figures.titles import set_title
+from llmdvfs.records.comparison import Arm, ComparisonRecord
+
+QUANTITIES = ("output_token_rate_per_s", "ttft_p50_s", "tpot_mean_s", "energy_per_output_token_j")
+
+
+@styled
+def batch_analysis(record: ComparisonRecord, deployment: str) -> Figure:
+    """Return a panel a quantity over batch size, a line a workload and operating point.
+
+    A line joins workloads that differ in batch size only.
+    """
+    lines = _lines(record, deployment)
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 4.2 if lines else 1.2))
+    if not lines:
+        draw_note(figure.subplots(), "no workload of this study has a batch size (closed loop, or equal waves)")
+        return figure
+    looks = ordered_looks(list(lines))
+    batches = [x for points in lines.values() for x, _ in points]
+    panels = figure.subplots(2, 2)
+    for axes, name in zip(panels.flat, QUANTITIES, strict=True):
+        draw_lines(axes, name, lines, looks)
+        if axes.has_data():
+            set_batch_axis(axes, batches)
+    handles, names = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=3)
+    is_sweep = any(len({x for x, _ in points}) > 1 for points in lines.values())
+    set_title(figure, f"{deployment} by batch size" + ("" if is_sweep else ": one batch size only for each workload"))
+    return figure
+
+
+def _lines(record: ComparisonRecord, deployment: str) -> dict[str, list[tuple[float, Arm]]]:
+    lines: dict[str, list[tuple[float, Arm]]] = defaultdict(list)
+    for group in record.groups:
+        for arm in group.arms:
+            if arm.deployment == deployment and group.batch_size is not None:
+                lines[f"{group.sweep}, {group.point}"].append((group.batch_size, arm))
+    return lines

@@ -1,0 +1,31 @@
+"""`latency.png` of a cell: how its TTFT, TBT and E2E latency are distributed."""
+
+from matplotlib.figure import Figure
+
+from llmdvfs.figures.cell import MeasuredCell
+from llmdvfs.figures.ecdf import draw_ecdf, mark_percentiles
+from llmdvfs.figures.style import DOUBLE_COLUMN_IN, architecture_look, styled
+from llmdvfs.figures.titles import cell_title, set_title
+
+
+@styled
+def cell_latency(cell: MeasuredCell) -> Figure:
+    """Return the distributions of TTFT and E2E over ok requests, and of TBT over gaps, percentiles marked."""
+    latency = cell.result.latency
+    panels = {
+        "TTFT": ("ttft_s", latency.ttft_s, "requests"),
+        "TBT": ("tbt_s", latency.tbt_s, "gaps"),
+        "E2E": ("e2e_s", latency.e2e_s, "requests"),
+    }
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 2.3))
+    look = architecture_look(cell.run.deployment.architecture)
+    for axes, (name, (column, summary, unit)) in zip(figure.subplots(1, 3, sharey=True), panels.items(), strict=True):
+        samples = cell.samples_s[column]
+        draw_ecdf(axes, [samples], look, [cell.result.valid], f"no {name}: no ok request has any {unit}")
+        if len(samples):
+            mark_percentiles(axes, summary)
+            axes.set_xlabel(f"{name} (ms)")
+        axes.set_title(f"{name}, n = {len(samples)} {unit}")
+    figure.axes[0].set_ylabel("Share at or below")
+    set_title(figure, cell_title(cell))
+    return figure

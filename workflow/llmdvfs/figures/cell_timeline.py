@@ -1,0 +1,66 @@
+"""`timeline.png` of a cell: what each device did while the requests were in which phase."""
+
+from collections.abc import Callable
+from functools import partial
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from llmdvfs.figures.cell import MeasuredCell
+from llmdvfs.figures.limits import equal_tops
+from llmdvfs.figures.over_time import (
+    TIME_LABEL,
+    cell_lanes,
+    draw_clock,
+    draw_energy,
+    draw_in_flight,
+    draw_lanes,
+    draw_power,
+    draw_utilisation,
+    has_power,
+    lane_legend,
+    roles_with_devices,
+    time_limits,
+)
+from llmdvfs.figures.style import DOUBLE_COLUMN_IN, styled
+from llmdvfs.figures.titles import cell_title, set_title
+
+PANEL_IN, LANE_IN, NOTE_IN, MARGINS_IN = 0.95, 0.17, 0.3, 0.8
+
+Panel = tuple[Callable[[Axes, MeasuredCell], None], float]
+"""A drawing and its height [in]."""
+
+
+@styled
+def cell_timeline(cell: MeasuredCell) -> Figure:
+    """Return phases, power (where there is any), utilisation, clock, requests in flight and energy over the cell."""
+    panels = _panels(cell)
+    heights = [height for _, height in panels]
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, sum(heights) + MARGINS_IN))
+    axes = figure.subplots(len(panels), 1, sharex=True, height_ratios=heights)
+    for own, (draw, _) in zip(axes, panels, strict=True):
+        draw(own, cell)
+        if len(own.get_legend_handles_labels()[0]) > 1:
+            own.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    equal_tops([own for own, (draw, _) in zip(axes, panels, strict=True) if getattr(draw, "func", None) is draw_power])
+    axes[-1].tick_params(axis="x", bottom=True, labelbottom=True)
+    axes[-1].set_xlabel(TIME_LABEL)
+    axes[-1].set_xlim(*time_limits(cell))
+    axes[-1].xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
+    axes[0].legend(handles=lane_legend(cell), loc="center left", bbox_to_anchor=(1.0, 0.5))
+    set_title(figure, cell_title(cell))
+    return figure
+
+
+def _panels(cell: MeasuredCell) -> list[Panel]:
+    power = has_power(cell)
+    roles = roles_with_devices(cell) if power else []
+    return [
+        (draw_lanes, LANE_IN * (len(cell_lanes(cell)) + 0.7)),
+        *[(partial(draw_power, role=role), PANEL_IN) for role in roles],
+        (draw_utilisation, PANEL_IN),
+        (draw_clock, PANEL_IN),
+        (draw_in_flight, PANEL_IN),
+        (draw_energy, PANEL_IN if power else NOTE_IN),
+    ]

@@ -1,0 +1,77 @@
+"""The look of every figure: colours bound to meaning, with a marker and a line style each for grey print; saving."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import matplotlib.style
+from matplotlib.figure import Figure
+
+SINGLE_COLUMN_IN = 3.5
+DOUBLE_COLUMN_IN = 7.2
+
+STYLE_FILE = Path(__file__).with_name("llmdvfs.mplstyle")
+
+# Okabe and Ito's palette, told apart by all common kinds of colour vision.
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+INVALID = "0.65"  # a gate failed: grey, never dropped
+NOBODY = "0.6"  # a device that serves nobody here
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one meaning is drawn, everywhere."""
+
+    colour: str
+    marker: str
+    line: str | tuple[int, tuple[float, ...]]
+
+
+ARCHITECTURES: dict[str, Look] = {
+    "single": Look(BLUE, "o", "-"),
+    "replicated": Look(GREEN, "^", "-."),
+    "tensor_parallel": Look(PURPLE, "D", (0, (5, 1, 1, 1, 1, 1))),
+    "disaggregated": Look(VERMILLION, "s", "--"),
+    "external": Look(BLACK, "v", ":"),
+}
+ROLES: dict[str, Look] = {
+    "single": ARCHITECTURES["single"],
+    "prefill": Look(SKY, "P", "-"),
+    "decode": Look(ORANGE, "X", "--"),
+}
+PHASES: dict[str, Look] = {
+    "prefill": ROLES["prefill"],
+    "decode": ROLES["decode"],
+    "transfer": Look(YELLOW, "d", ":"),
+}
+LINES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+MARKERS = "osD^vP*Xd"
+
+P = ParamSpec("P")
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Make a function draw in the project's style, whatever style its caller has set."""
+
+    @wraps(draw)
+    def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with matplotlib.style.context(STYLE_FILE):
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+def architecture_look(architecture: str) -> Look:
+    """Return the look of an architecture; one without its own is drawn like `external`."""
+    return ARCHITECTURES.get(architecture, ARCHITECTURES["external"])
+
+
+def save_figure(figure: Figure, png: Path) -> None:
+    """Write the figure as PNG and, beside it, as PDF; equal figures give equal bytes: no dates, no version strings."""
+    with matplotlib.style.context(STYLE_FILE):
+        png.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(png, metadata={"Software": None})
+        figure.savefig(png.with_suffix(".pdf"), metadata={"CreationDate": None, "Creator": None, "Producer": None})
