@@ -1,0 +1,26 @@
+"""`python -m llmdvfs export`: writes a run in the file layout of `vllm bench serve --save-result`."""
+
+import argparse
+import json
+from pathlib import Path
+
+from llmdvfs.load.lens import read_seen
+from llmdvfs.load.vllm_export import vllm_result
+from llmdvfs.records.load import LoadSpec
+from llmdvfs.records.store import read_record, write_text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the stage's arguments."""
+    parser.add_argument("folder", type=Path, help="raw folder of a cell, with its journal.bin and load_spec.json")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the file and say where it is."""
+    spec = read_record(args.folder / "load_spec.json", LoadSpec)
+    journal = args.folder / "journal.bin"
+    result = vllm_result(read_seen(journal), spec.workload, model=spec.model, started_unix_s=journal.stat().st_mtime)
+    write_text(args.output, json.dumps(result) + "\n")
+    print(args.output)
+    return 0

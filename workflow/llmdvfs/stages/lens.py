@@ -1,0 +1,45 @@
+"""`python -m llmdvfs lens`: prints a run's numbers as other benchmarks define them."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from llmdvfs.load.lens import LENSES, LensNumbers, numbers, read_seen
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the stage's arguments."""
+    parser.add_argument("folder", type=Path, help="raw folder of a cell, with its journal.bin")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one column a benchmark."""
+    requests = read_seen(args.folder / "journal.bin")
+    columns = {name: _figures(numbers(requests, name)) for name in LENSES}
+    width = max(len(name) for name in columns) + 2
+    print(" " * 16 + "".join(name.rjust(width) for name in columns))
+    for row in next(iter(columns.values())):
+        print(row.ljust(16) + "".join(column[row].rjust(width) for column in columns.values()))
+    print(
+        f"{len(requests)} sent requests, whole load, from the actual send. Every TPOT, and the ITL of aiperf and guidellm, "
+        "is over requests; the ITL of the others is over gaps. guidellm's TPOT contains the TTFT."
+    )
+    return 0
+
+
+def _figures(seen: LensNumbers) -> dict[str, str]:
+    figures = {"successes": str(seen.num_successes), "output tokens": str(seen.num_output_tokens)}
+    for name, values_s in (("TTFT", seen.ttft_s), ("TPOT", seen.tpot_s), ("ITL", seen.itl_s), ("E2E", seen.e2e_s)):
+        for statistic, value in _statistics(values_s).items():
+            figures[f"{name} {statistic} ms"] = value
+    return figures
+
+
+def _statistics(values_s: Sequence[float]) -> dict[str, str]:
+    if not values_s:
+        return dict.fromkeys(("mean", "p50", "p99"), "-")
+    values_ms = np.asarray(values_s) * 1e3
+    found = {"mean": values_ms.mean(), "p50": np.median(values_ms), "p99": np.percentile(values_ms, 99)}
+    return {statistic: f"{value:.3f}" for statistic, value in found.items()}
