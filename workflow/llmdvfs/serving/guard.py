@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmdvfs.serving.lifetime import (
+    await_descendants,
     become_subreaper_with_parent_death_signal,
     descendants,
     end_descendants,
@@ -21,6 +22,8 @@ from llmdvfs.serving.lifetime import (
 )
 
 TERM_GRACE_S = 5.0  # between SIGTERM and SIGKILL; with what follows, nothing is left after 10 s
+SETTLE_S = 0.5  # for what ends by itself once its parent has
+INNER_LIMIT_S = 3.0  # of an inner guard, beyond the server's grace
 NUM_LEVELS = 2
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 EXIT_NOT_STARTED = 127
@@ -70,12 +73,24 @@ def _guard_level(argv: Sequence[str], level: int, parent_pid: int) -> int:
             traceback.print_exc()
         finally:
             os._exit(EXIT_NOT_STARTED)
-    grace_s = TERM_GRACE_S + (level - 1)  # the outer one leaves the inner one time to do its work
+    grace_s = TERM_GRACE_S + INNER_LIMIT_S * (level - 1)  # the outer one leaves the inner one time to do its work
     code = _wait(child, grace_s)
+    if code is not None:
+        await_descendants(SETTLE_S)
+    # Shared memory stays behind unless Python's resource trackers outlive what they track.
+    end_descendants(spare=_is_resource_tracker)
+    await_descendants(SETTLE_S)
     survivors = end_descendants()
     if survivors:
         print(f"guard: processes {survivors} did not end when killed; look for them in `ps`", flush=True)
-    return code
+    return 128 + signal.SIGKILL if code is None else code
+
+
+def _is_resource_tracker(pid: int) -> bool:
+    try:
+        return b"multiprocessing.resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _become_server(argv: Sequence[str], guard_pid: int) -> None:
@@ -89,8 +104,8 @@ def _become_server(argv: Sequence[str], guard_pid: int) -> None:
         print(f"guard: {argv[0]} cannot be started: {error.strerror}", flush=True)
 
 
-def _wait(child: int, grace_s: float) -> int:
-    """Return the child's exit code; a signal to end is handed on, and followed by SIGKILL after the grace."""
+def _wait(child: int, grace_s: float) -> int | None:
+    """Return the child's exit code; a signal to end is handed on, and None returned where it outlasts the grace."""
     wait_s: float | None = None
     while True:
         received = signal.sigtimedwait(SIGNALS, wait_s) if wait_s is not None else signal.sigwaitinfo(SIGNALS)
@@ -99,7 +114,7 @@ def _wait(child: int, grace_s: float) -> int:
             return codes[child]
         if received is None:
             print(f"guard: still running {grace_s:.0f} s after SIGTERM; killing {descendants(os.getpid())}", flush=True)
-            return 128 + signal.SIGKILL
+            return None
         if received.si_signo != signal.SIGCHLD and wait_s is None:
             os.kill(child, signal.SIGTERM)
             wait_s = grace_s

@@ -5,6 +5,7 @@ import ctypes
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
@@ -62,18 +63,26 @@ def _living_parent(entry: Path) -> int | None:
     return None if fields[0] in "ZX" else int(fields[1])
 
 
-def end_descendants(limit_s: float = END_LIMIT_S) -> list[int]:
-    """Kill every descendant of this process and reap them; return those that would not go within the limit.
+def await_descendants(limit_s: float) -> None:
+    """Wait until every descendant of this process has ended by itself, or the limit is over."""
+    deadline = time.monotonic() + limit_s
+    while descendants(os.getpid()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+        reap()
+
+
+def end_descendants(limit_s: float = END_LIMIT_S, spare: Callable[[int], bool] = lambda pid: False) -> list[int]:
+    """Kill every descendant of this process but the spared, and reap them; return those that would not go in time.
 
     Call it in a subreaper: there, orphans come back as children, and repeated looks find what was forked meanwhile.
     """
     deadline = time.monotonic() + limit_s
-    while remaining := descendants(os.getpid()):
+    while remaining := [pid for pid in descendants(os.getpid()) if not spare(pid)]:
+        if time.monotonic() > deadline:
+            return remaining
         for pid in remaining:
             _kill(pid)
         reap()
-        if time.monotonic() > deadline:
-            return descendants(os.getpid())
         time.sleep(0.02)
     reap()
     return []

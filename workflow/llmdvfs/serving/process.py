@@ -10,12 +10,11 @@ from pathlib import Path
 
 import llmdvfs
 from llmdvfs.serving.diagnosis import diagnose, last_error_line
-from llmdvfs.serving.guard import NUM_LEVELS, TERM_GRACE_S
+from llmdvfs.serving.guard import INNER_LIMIT_S, NUM_LEVELS, TERM_GRACE_S
 from llmdvfs.serving.lifetime import descendants
 
 LOG_TAIL_BYTES = 256 * 1024
-# Both guards' grace, and time for killed processes to go.
-STOP_LIMIT_S = TERM_GRACE_S + NUM_LEVELS + 10.0
+STOP_LIMIT_S = TERM_GRACE_S + NUM_LEVELS * INNER_LIMIT_S + 10.0  # beyond what the guards allow themselves
 
 
 class ServerProcess:

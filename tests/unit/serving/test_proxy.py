@@ -1,0 +1,326 @@
+"""The proxy over real sockets, with scripted instances behind it."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import hypercorn.asyncio
+import hypercorn.config
+import pytest
+from fakes.upstream import FakeUpstream, serving
+
+from llmdvfs.connectors.connector import KvAddresses
+from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.spec import Role
+from llmdvfs.serving.journal import proxy_records
+from llmdvfs.serving.ports import reserve
+from llmdvfs.serving.proxy import create_app
+from llmdvfs.serving.proxy_plan import ProxyPlan, Upstream
+
+BODY = {"model": "m", "prompt": [1, 2, 3], "max_tokens": 8, "stream": True}
+
+
+class Proxied:
+    """A running proxy and what stands behind it."""
+
+    def __init__(self, url: str, log: Path, session: aiohttp.ClientSession) -> None:
+        self.url = url
+        self.log = log
+        self.session = session
+
+    def post(self, body: dict[str, Any] = BODY, request_id: str = "r1") -> Any:
+        return self.session.post(f"{self.url}/v1/completions", json=body, headers={"X-Request-Id": request_id})
+
+    async def record(self, request_id: str = "r1") -> ProxyRecord:
+        assert await eventually(lambda: bool(proxy_records(self.log, [request_id])))
+        (record,) = proxy_records(self.log, [request_id])
+        return record
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        async with self.session.get(self.url + path) as answer:
+            return answer.status, await answer.json()
+
+
+async def eventually(condition: Callable[[], bool], limit_s: float = 5.0) -> bool:
+    for _ in range(int(limit_s / 0.01)):
+        if condition():
+            return True
+        await asyncio.sleep(0.01)
+    return condition()
+
+
+def upstream(name: str, role: Role, fake: FakeUpstream) -> Upstream:
+    return Upstream(name, role, fake.url, KvAddresses("127.0.0.1", 1, 2, "/kv", f"engine-{name}"))
+
+
+@contextlib.asynccontextmanager
+async def proxied(plan: ProxyPlan, folder: Path) -> AsyncIterator[Proxied]:
+    reservation = reserve("127.0.0.1")
+    config = hypercorn.config.Config()
+    config.bind = [f"127.0.0.1:{reservation.port}"]
+    config.graceful_timeout = 0.1
+    stop = asyncio.Event()
+    log = folder / "proxy.jsonl"
+    server = asyncio.create_task(hypercorn.asyncio.serve(create_app(plan, log), config, shutdown_trigger=stop.wait))
+    url = f"http://127.0.0.1:{reservation.port}"
+    try:
+        async with aiohttp.ClientSession() as session:
+            for _ in range(200):
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(f"{url}/stats"):
+                        break
+                await asyncio.sleep(0.01)
+            yield Proxied(url, log, session)
+    finally:
+        stop.set()
+        await server
+        reservation.release()
+
+
+@pytest.fixture
+async def prefill() -> AsyncIterator[FakeUpstream]:
+    async with serving(FakeUpstream(kv_transfer_params={"remote_block_ids": [1]})) as fake:
+        yield fake
+
+
+@pytest.fixture
+async def decode() -> AsyncIterator[FakeUpstream]:
+    async with serving(FakeUpstream()) as fake:
+        yield fake
+
+
+@pytest.fixture
+async def pair(prefill: FakeUpstream, decode: FakeUpstream, tmp_path: Path) -> AsyncIterator[Proxied]:
+    plan = ProxyPlan((upstream("prefill-0", "prefill", prefill), upstream("decode-0", "decode", decode)), "nixl")
+    async with proxied(plan, tmp_path) as running:
+        yield running
+
+
+async def test_prefill_first_then_decode_with_its_answer(
+    pair: Proxied, prefill: FakeUpstream, decode: FakeUpstream
+) -> None:
+    async with pair.post() as answer:
+        text = await answer.text()
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        assert answer.headers["X-Request-Id"] == "r1"
+    assert text.count("data: {") == 3
+    assert text.endswith("data: [DONE]\n\n")
+    (prefill_headers, prefill_body), (decode_headers, decode_body) = prefill.requests[0], decode.requests[0]
+    assert prefill_body["max_tokens"] == 1
+    assert prefill_body["stream"] is False
+    assert decode_body == BODY | {"kv_transfer_params": {"remote_block_ids": [1]}}
+    assert prefill_headers["x-request-id"] == decode_headers["x-request-id"]
+    assert prefill_headers["x-request-id"].startswith("r1-")
+
+
+async def test_stamps_are_in_the_order_of_events(pair: Proxied) -> None:
+    async with pair.post() as answer:
+        await answer.read()
+    record = await pair.record()
+    assert (record.prefill_instance, record.decode_instance) == ("prefill-0", "decode-0")
+    assert (record.status, record.error) == (200, None)
+    stamps = [
+        record.received_mono_ns,
+        record.prefill_sent_mono_ns,
+        record.prefill_done_mono_ns,
+        record.decode_sent_mono_ns,
+        record.headers_mono_ns,
+        record.first_byte_mono_ns,
+        record.last_byte_mono_ns,
+    ]
+    known = [stamp for stamp in stamps if stamp is not None]
+    assert len(known) == 7
+    assert known == sorted(known)
+
+
+async def test_no_decode_after_a_failed_prefill(pair: Proxied, prefill: FakeUpstream, decode: FakeUpstream) -> None:
+    """With some connectors decode would wait for ever for a cache that never comes."""
+    prefill.status = 500
+    async with pair.post() as answer:
+        assert answer.status == 500
+        assert await answer.json() == {"error": {"message": "scripted"}}
+    assert decode.requests == []
+    record = await pair.record()
+    assert (record.status, record.error) == (500, "prefill-0: prefill answered 500")
+    assert record.decode_sent_mono_ns is None
+
+
+async def test_no_decode_where_prefill_forgot_the_transfer(
+    pair: Proxied, prefill: FakeUpstream, decode: FakeUpstream
+) -> None:
+    prefill.kv_transfer_params = None
+    async with pair.post() as answer:
+        assert answer.status == 502
+        assert "no kv_transfer_params" in (await answer.json())["error"]["message"]
+    assert decode.requests == []
+
+
+async def test_an_instance_that_is_gone_gives_a_clean_error_at_once(decode: FakeUpstream, tmp_path: Path) -> None:
+    gone = FakeUpstream(url="http://127.0.0.1:9")
+    plan = ProxyPlan((upstream("prefill-0", "prefill", gone), upstream("decode-0", "decode", decode)), "example")
+    async with proxied(plan, tmp_path) as running, asyncio.timeout(5):
+        async with running.post() as answer:
+            assert answer.status == 502
+            assert "prefill-0: prefill failed" in (await answer.json())["error"]["message"]
+        status, health = await running.get("/health")
+    assert status == 503
+    assert health["instances"]["decode-0"] == "ok"
+    assert "Cannot connect" in health["instances"]["prefill-0"]
+    assert decode.requests == []
+
+
+async def test_chunks_are_passed_on_as_they_come(pair: Proxied, decode: FakeUpstream) -> None:
+    decode.num_chunks, decode.chunk_gap_s = 5, 0.1
+    loop = asyncio.get_running_loop()
+    async with pair.post() as answer:
+        times = [loop.time() async for _ in answer.content.iter_any()]
+    assert len(times) >= 5
+    assert times[4] - times[0] > 0.3
+
+
+async def test_a_break_in_the_stream_becomes_an_error_event(pair: Proxied, decode: FakeUpstream) -> None:
+    decode.break_after = 2
+    async with pair.post() as answer:
+        events = (await answer.text()).strip().split("\n\n")
+    assert answer.status == 200
+    error = json.loads(events[-1].removeprefix("data: "))["error"]
+    assert error["message"].startswith("decode-0 broke off")
+    record = await pair.record()
+    assert record.error == error["message"]
+    assert record.last_byte_mono_ns is None
+    assert (await pair.get("/stats"))[1]["instances"]["decode-0"] == {"in_flight": 0, "served": 1, "failed": 1}
+
+
+@pytest.mark.parametrize("where", ["prefill", "decode"])
+async def test_a_client_that_goes_away_cancels_upstream(
+    pair: Proxied, prefill: FakeUpstream, decode: FakeUpstream, where: str
+) -> None:
+    fake = prefill if where == "prefill" else decode
+    fake.hold = asyncio.Event()
+
+    async def ask() -> None:
+        async with pair.post() as answer:
+            await answer.read()
+
+    asking = asyncio.create_task(ask())
+    assert await eventually(lambda: bool(fake.requests))
+    asking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asking
+    assert await eventually(lambda: fake.num_cancelled == 1)
+    record = await pair.record()
+    assert (record.status, record.error) == (499, "the client closed the connection")
+    assert all(load["in_flight"] == 0 for load in (await pair.get("/stats"))[1]["instances"].values())
+
+
+async def test_a_slow_client_slows_the_instance_down_instead_of_filling_memory(
+    pair: Proxied, decode: FakeUpstream
+) -> None:
+    decode.num_chunks, decode.padding = 1000, 100_000  # 100 MB in all
+    async with pair.post() as answer:
+        await answer.content.readany()
+        await asyncio.sleep(0.5)  # the client reads nothing more for a while
+        sent = decode.num_sent
+        await asyncio.sleep(0.5)
+        assert decode.num_sent == sent  # it has come to a stop ...
+        assert sent < 400  # ... after what the sockets' own buffers take
+        body = await answer.read()
+    assert body.endswith(b"data: [DONE]\n\n")
+
+
+async def test_health_is_false_when_any_instance_is(pair: Proxied, decode: FakeUpstream) -> None:
+    assert await pair.get("/health") == (200, {"instances": {"prefill-0": "ok", "decode-0": "ok"}})
+    decode.healthy = False
+    assert await pair.get("/health") == (
+        503,
+        {"instances": {"prefill-0": "ok", "decode-0": "/health answered 503"}},
+    )
+
+
+async def test_waiting_is_bounded(decode: FakeUpstream, tmp_path: Path) -> None:
+    decode.hold = asyncio.Event()
+    plan = ProxyPlan((upstream("single-0", "single", decode),), None, max_in_flight=1, max_waiting=1)
+    async with proxied(plan, tmp_path) as running:
+
+        async def ask(request_id: str) -> int:
+            async with running.post(request_id=request_id) as answer:
+                await answer.read()
+                status: int = answer.status
+                return status
+
+        first, second = asyncio.create_task(ask("a")), asyncio.create_task(ask("b"))
+        assert await eventually(lambda: bool(decode.requests))
+        await asyncio.sleep(0.1)
+        assert (await running.get("/stats"))[1]["waiting"] == 1
+        assert await ask("c") == 503
+        decode.hold.set()
+        assert await asyncio.gather(first, second) == [200, 200]
+        assert (await running.get("/stats"))[1]["refused"] == 1
+
+
+async def test_push_sends_both_at_once(prefill: FakeUpstream, decode: FakeUpstream, tmp_path: Path) -> None:
+    prefill.hold = asyncio.Event()
+    plan = ProxyPlan((upstream("prefill-0", "prefill", prefill), upstream("decode-0", "decode", decode)), "nixl_push")
+    async with proxied(plan, tmp_path) as running:
+
+        async def ask() -> str:
+            async with running.post() as answer:
+                text: str = await answer.text()
+                return text
+
+        asking = asyncio.create_task(ask())
+        assert await eventually(lambda: bool(decode.requests))  # though prefill has not answered
+        prefill.hold.set()
+        assert (await asking).endswith("data: [DONE]\n\n")
+    (_, body) = decode.requests[0]
+    assert body["kv_transfer_params"]["remote_engine_id"] == "engine-prefill-0"
+
+
+async def test_push_cancels_decode_when_prefill_fails(
+    prefill: FakeUpstream, decode: FakeUpstream, tmp_path: Path
+) -> None:
+    prefill.status = 500
+    decode.hold = asyncio.Event()
+    plan = ProxyPlan((upstream("prefill-0", "prefill", prefill), upstream("decode-0", "decode", decode)), "nixl_push")
+    async with proxied(plan, tmp_path) as running:
+        async with running.post() as answer:
+            assert answer.status == 500
+        # The decode request may not even have been sent; if it was, it is cancelled.
+        assert await eventually(lambda: decode.num_cancelled == len(decode.requests))
+
+
+async def test_a_balancer_takes_turns_and_passes_requests_unchanged(decode: FakeUpstream, tmp_path: Path) -> None:
+    async with serving(FakeUpstream()) as other:
+        plan = ProxyPlan((upstream("single-0", "single", decode), upstream("single-1", "single", other)), None)
+        async with proxied(plan, tmp_path) as running:
+            for number in range(4):
+                async with running.post(request_id=f"r{number}") as answer:
+                    await answer.read()
+            stats = (await running.get("/stats"))[1]
+        assert [len(decode.requests), len(other.requests)] == [2, 2]
+        assert stats["imbalance"] == {"prefill": None, "decode": 0.0}
+        headers, body = decode.requests[0]
+        assert body == BODY
+        assert headers["x-request-id"] == "r0"
+
+
+async def test_what_is_not_json_is_the_clients_fault(pair: Proxied) -> None:
+    async with pair.session.post(f"{pair.url}/v1/completions", data=b"{") as answer:
+        assert answer.status == 400
+        assert "not JSON" in (await answer.json())["error"]["message"]
+
+
+async def test_models_and_tokenizer_are_an_instances(pair: Proxied) -> None:
+    assert await pair.get("/v1/models") == (200, {"data": [{"id": "m"}]})
+    async with pair.session.post(f"{pair.url}/tokenize", json={"prompt": "a"}) as answer:
+        assert await answer.json() == {"seen": {"prompt": "a"}}
+
+
+async def test_an_answer_that_is_not_streamed_is_passed_on_whole(pair: Proxied) -> None:
+    async with pair.post(BODY | {"stream": False}) as answer:
+        assert (await answer.json())["usage"] == {"completion_tokens": 1}
