@@ -81,6 +81,6 @@ def test_a_terminal_is_redrawn_in_place_and_a_log_is_not(tmp_path: Path, is_term
     path = tmp_path / "t.jsonl"
     path.write_bytes(header_line(HEADER) + gpu(power_instant_w=500.0))
     screen = Screen()
-    watch(Running(path), 0.6, screen)  # type: ignore[arg-type]
+    watch(Running(path), 1.6, screen)  # type: ignore[arg-type]
     assert "gpu0             500 W" in screen.getvalue()
     assert ("\x1b[" in screen.getvalue()) == is_terminal

@@ -1,5 +1,6 @@
 """The live view of a running sampler: its newest readings, redrawn in place on a terminal."""
 
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,12 +8,11 @@ from typing import TextIO
 
 import orjson
 
-from llmdvfs.clock import NS_PER_S, mono_ns
 from llmdvfs.records.telemetry import Reading
 from llmdvfs.records.telemetry_file import parse_reading
 from llmdvfs.telemetry.sampler import SamplerHandle
 
-TERMINAL_INTERVAL_S = 0.5
+REDRAW_INTERVAL_S = 0.5
 LOG_INTERVAL_S = 10.0  # where the output is not a terminal, a line is there for good
 CLEAR_LINE = "\x1b[2K"
 CURSOR_UP = "\x1b[{}A"
@@ -83,29 +83,33 @@ class LiveView:
 
 def watch(sampler: SamplerHandle, duration_s: float | None, out: TextIO) -> None:
     """Show the sampler's readings until the time is over, the sampler ends or the user interrupts."""
-    begin_ns = mono_ns()
+    begin_s = time.monotonic()
+    end_s = math.inf if duration_s is None else begin_s + duration_s
+    redraws = out.isatty()
+    due_s = begin_s + REDRAW_INTERVAL_S
     view = LiveView(sampler.path)
-    is_terminal = out.isatty()
     num_drawn = 0
     try:
-        while sampler.poll() is None:
-            elapsed_s = (mono_ns() - begin_ns) / NS_PER_S
-            left_s = float("inf") if duration_s is None else duration_s - elapsed_s
-            if left_s <= 0:
-                return
-            time.sleep(min(left_s, TERMINAL_INTERVAL_S if is_terminal else LOG_INTERVAL_S))
-            view.update()
-            lines = view.lines((mono_ns() - begin_ns) / NS_PER_S)
-            if is_terminal:
-                out.write(CURSOR_UP.format(num_drawn) if num_drawn else "")
-                lines = [CLEAR_LINE + line for line in lines]
+        while sampler.poll() is None and (now_s := time.monotonic()) < end_s:
+            if now_s >= due_s:
+                view.update()
+                lines = view.lines(now_s - begin_s)
+                _draw(lines, num_drawn if redraws else 0, out)
                 num_drawn = len(lines)
-            out.write("\n".join(lines) + "\n")
-            out.flush()
+                due_s = now_s + (REDRAW_INTERVAL_S if redraws else LOG_INTERVAL_S)
+            time.sleep(max(0.0, min(REDRAW_INTERVAL_S, end_s - now_s)))
     except KeyboardInterrupt:
         return  # the user has seen enough
     finally:
         view.close()
+
+
+def _draw(lines: list[str], num_over: int, out: TextIO) -> None:
+    """Write the lines over so many that were written before."""
+    if num_over:
+        out.write(CURSOR_UP.format(num_over))
+    out.writelines(f"{CLEAR_LINE if num_over else ''}{line}\n" for line in lines)
+    out.flush()
 
 
 def _line(device_id: str, view: _DeviceView) -> str:
