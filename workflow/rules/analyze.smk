@@ -74,10 +74,10 @@ rule plot_cell:
     conda:
         CONDA
     params:
+        cell=lambda wildcards, output: str(Path(output.timeline).parent),
         code=code_hash(["stages.figures"]),
     shell:
-        "python -m llmdvfs figures cell --raw {input.raw:q} --timeline {input.timeline:q} --phases {input.phases:q}"
-        " --result {input.result:q} --output {output.timeline:q} {output.latency:q} > {log:q} 2>&1"
+        "python -m llmdvfs figures cell {params.cell:q} > {log:q} 2>&1"
 
 
 # The two kinds of deployment have files of their own, so each kind is a rule.

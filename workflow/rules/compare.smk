@@ -42,23 +42,20 @@ rule plot_comparison:
     input:
         comparison=f"{COMPARISON}/comparison.json",
     output:
-        png=report(
-            f"{COMPARISON}/{{figure}}.png",
-            caption="../report/comparison.rst",
-            category="Comparison",
-        ),
-        pdf=f"{COMPARISON}/{{figure}}.pdf",
+        png=[
+            report(f"{COMPARISON}/{name}.png", caption=f"../report/{name}.rst", category="Comparison")
+            for name in COMPARISON_FIGURE_NAMES
+        ],
+        pdf=[f"{COMPARISON}/{name}.pdf" for name in COMPARISON_FIGURE_NAMES],
     log:
-        f"{LOGS}/plot_comparison/{{figure}}.log",
-    wildcard_constraints:
-        figure=one_of(COMPARISON_FIGURE_NAMES),
+        f"{LOGS}/plot_comparison.log",
     conda:
         CONDA
     params:
+        folder=lambda wildcards, output: str(Path(output.png[0]).parent),
         code=code_hash(["stages.figures"]),
     shell:
-        "python -m llmdvfs figures comparison --comparison {input.comparison:q} --figure {wildcards.figure:q}"
-        " --output {output.png:q} > {log:q} 2>&1"
+        "python -m llmdvfs figures comparison --comparison {input.comparison:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
 COMPARISON_FIGURES = [f"{COMPARISON}/{name}.png" for name in COMPARISON_FIGURE_NAMES]

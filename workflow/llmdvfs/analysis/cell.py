@@ -25,9 +25,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
     window = find_window(raw.requests, run.workload, run.started_mono_ns)
     latency = latency_result(raw.requests, window, run.started_mono_ns)
     throughput = throughput_result(raw.requests, run.workload, window, run.started_mono_ns)
-    transfer = transfer_result(
-        run, raw.requests, raw.proxy, phases.intervals, raw.metrics_before, raw.metrics_after
-    )
+    transfer = transfer_result(run, raw.requests, raw.proxy, phases.intervals, raw.metrics_before, raw.metrics_after)
     energy = energy_result(
         raw.header,
         raw.readings,

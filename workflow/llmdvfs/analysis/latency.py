@@ -15,8 +15,8 @@ from llmdvfs.records.spec import SloSpec, WorkloadSpec
 
 
 def latency_result(requests: Sequence[RequestRecord], window: Window, started_mono_ns: int) -> LatencyResult:
-    """Return the latencies of the ok requests that lived wholly in the window: no other load shaped them."""
-    inside = [r for r in requests if r.ok and _lived_in(r, window, started_mono_ns)]
+    """Return the latencies of the requests of `inside_window`."""
+    inside = inside_window(requests, window, started_mono_ns)
     return LatencyResult(
         ttft_s=distribution([ttft_s(r) for r in inside]),
         ttft_from_sent_s=distribution([ttft_s(r) - lateness_s(r) for r in inside]),
@@ -27,6 +27,11 @@ def latency_result(requests: Sequence[RequestRecord], window: Window, started_mo
         normalised_latency_s=distribution([e2e_s(r) / sum(r.chunk_num_tokens) for r in inside]),
         lateness_s=distribution([lateness_s(r) for r in inside]),
     )
+
+
+def inside_window(requests: Sequence[RequestRecord], window: Window, started_mono_ns: int) -> list[RequestRecord]:
+    """Return the ok requests that lived wholly in the window: no other load shaped them."""
+    return [r for r in requests if r.ok and _lived_in(r, window, started_mono_ns)]
 
 
 def throughput_result(
@@ -84,7 +89,7 @@ def tpot_s(request: RequestRecord) -> float | None:
 
 def token_gaps_s(request: RequestRecord) -> npt.NDArray[np.float64]:
     """Return the gaps between tokens: a chunk of k tokens, d after the chunk before it, counts as k gaps of d / k."""
-    num_tokens = np.asarray(request.chunk_num_tokens[1:])
+    num_tokens = np.asarray(request.chunk_num_tokens[1:], dtype=np.int64)
     return np.repeat(_chunk_gaps_s(request) / num_tokens, num_tokens)
 
 

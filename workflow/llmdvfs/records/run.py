@@ -70,4 +70,6 @@ class RunRecord:
     """CPU model, cores, memory, kernel, host name's hash; GPUs are in the telemetry header."""
     kv_bytes_per_token: int | None
     """2 x layers x kv_heads x head_dim x bytes per element, from config.json."""
+    foreign_processes: tuple[str, ...] | None = None
+    """What else was seen computing on the deployment's GPUs before or after the cell; None: nobody could look."""
     warnings: tuple[str, ...] = field(default=())

@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, nargs="+", required=True, help="result.json of every cell")
     parser.add_argument("--output", type=Path, required=True, help="comparison.json to write")
     parser.add_argument("--csv", type=Path, required=True, help="comparison.csv to write: one row a cell")
-    parser.add_argument("--frequencies", type=Path, required=True, help="summary to write: one row a deployment and point")
+    parser.add_argument(
+        "--frequencies", type=Path, required=True, help="summary to write: one row a deployment and point"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
