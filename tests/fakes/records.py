@@ -27,6 +27,7 @@ from llmdvfs.records.spec import (
     ArrivalSpec,
     CellId,
     DeploymentSpec,
+    DeviceRole,
     EngineSpec,
     LengthSpec,
     ModelSpec,
@@ -66,6 +67,10 @@ class Toy:
     @property
     def roles(self) -> tuple[Role, ...]:
         return ("prefill", "decode") if self.architecture == "disaggregated" else ("single",)
+
+    @property
+    def host_role(self) -> DeviceRole:
+        return "single" if len(self.roles) == 1 else "host"
 
     @property
     def in_flight(self) -> int:
@@ -167,7 +172,7 @@ def _phases(toy: Toy, requests: list[ToyRequest]) -> PhasesRecord:
     load_end = max(request.tokens_s[-1] for request in requests)
     return PhasesRecord(
         intervals=tuple(intervals),
-        device_roles={f"gpu{i}": role for i, role in enumerate(toy.roles)} if toy.gpu else {"cpu": toy.roles[-1]},
+        device_roles={f"gpu{i}": role for i, role in enumerate(toy.roles)} if toy.gpu else {"cpu": toy.host_role},
         load_begin_s=LOAD_BEGIN_S,
         load_end_s=load_end,
         window_begin_s=LOAD_BEGIN_S + 0.5,
@@ -314,11 +319,11 @@ def _energy(
     )
 
 
-def _by_device(toy: Toy, frame: pd.DataFrame) -> list[tuple[tuple[str, Role], pd.DataFrame]]:
-    return [((device, role or toy.roles[-1]), frame[frame.device_id == device]) for device, role in _devices(toy)]
+def _by_device(toy: Toy, frame: pd.DataFrame) -> list[tuple[tuple[str, DeviceRole], pd.DataFrame]]:
+    return [((device, role or toy.host_role), frame[frame.device_id == device]) for device, role in _devices(toy)]
 
 
-def _device_energy(toy: Toy, rows: pd.DataFrame, device: str, role: Role) -> DeviceEnergy:
+def _device_energy(toy: Toy, rows: pd.DataFrame, device: str, role: DeviceRole) -> DeviceEnergy:
     clock, busy = ("sm_clock_mhz", "gpu_utilisation_fraction") if toy.gpu else ("", "cpu_utilisation_fraction")
     return DeviceEnergy(
         device_id=device,

@@ -1,1 +1,1 @@
-"""Records to figures; no statistics."""
+"""Records in, figures out: nothing is read from disk here and no statistic is computed."""

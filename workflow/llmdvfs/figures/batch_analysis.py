@@ -1,4 +1,4 @@
-"""`batch_analysis.png`: throughput, latency and energy of one deployment over the number of requests in flight."""
+"""`batch_analysis.png`: throughput, latency and energy over the number of requests in flight."""
 
 from collections import defaultdict
 
@@ -14,12 +14,12 @@ QUANTITIES = ("output_token_rate_per_s", "ttft_p50_s", "tpot_mean_s", "energy_pe
 
 
 @styled
-def batch_analysis(record: ComparisonRecord, deployment: str) -> Figure:
-    """Return a panel a quantity over batch size, a line a workload and operating point.
+def batch_analysis(record: ComparisonRecord) -> Figure:
+    """Return a panel a quantity over batch size; a line joins workloads that differ in batch size only.
 
-    A line joins workloads that differ in batch size only.
+    record: of one deployment (of several, their lines lie in the same panels).
     """
-    lines = _lines(record, deployment)
+    lines = _lines(record)
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, 4.2 if lines else 1.2))
     if not lines:
         draw_note(figure.subplots(), "no workload of this study has a batch size (closed loop, or equal waves)")
@@ -34,14 +34,19 @@ def batch_analysis(record: ComparisonRecord, deployment: str) -> Figure:
     handles, names = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3)
     is_sweep = any(len({x for x, _ in points}) > 1 for points in lines.values())
-    set_title(figure, f"{deployment} by batch size" + ("" if is_sweep else ": one batch size only for each workload"))
+    deployments = dict.fromkeys(arm.deployment for group in record.groups for arm in group.arms)
+    set_title(
+        figure,
+        f"{', '.join(deployments)} by batch size" + ("" if is_sweep else ": one batch size only for each workload"),
+    )
     return figure
 
 
-def _lines(record: ComparisonRecord, deployment: str) -> dict[str, list[tuple[float, Arm]]]:
+def _lines(record: ComparisonRecord) -> dict[str, list[tuple[float, Arm]]]:
     lines: dict[str, list[tuple[float, Arm]]] = defaultdict(list)
     for group in record.groups:
         for arm in group.arms:
-            if arm.deployment == deployment and group.batch_size is not None:
-                lines[f"{group.sweep}, {group.point}"].append((group.batch_size, arm))
+            if group.batch_size is not None:
+                prefix = f"{arm.deployment}, " if len(group.arms) > 1 else ""
+                lines[f"{prefix}{group.sweep}, {group.point}"].append((group.batch_size, arm))
     return lines

@@ -33,7 +33,8 @@ def energy_curve(timeline: pd.DataFrame, device_id: str) -> Curve | None:
     """Return the energy since the first reading [J], never falling: the counter's, else the integral of power."""
     counter = quantity_curve(timeline, device_id, "energy_j")
     if counter:
-        return counter[0], counter[1] - counter[1][0]
+        used_j = np.maximum(np.diff(counter[1]), 0.0)  # a counter goes back when its driver is loaded anew
+        return counter[0], np.concatenate([[0.0], np.cumsum(used_j)])
     power = power_curve(timeline, device_id)
     if power is None:
         return None

@@ -163,14 +163,15 @@ def _first_of(columns: Sequence[str]) -> Callable[..., Curve | None]:
 
 
 def _draw_devices(axes: Axes, cell: MeasuredCell, curves: dict[str, Curve]) -> None:
-    """Draw a line a device: its role's colour, black for the host's CPU, grey for one that serves nobody."""
+    """Draw a line a device: a GPU in its role's colour, what serves the whole host black, what serves nobody grey."""
     drawn: dict[str, int] = {}
     kinds = {device.device_id: device.kind for device in cell.header.devices}
     for device, curve in curves.items():
         role = cell.phases.device_roles.get(device)
-        if kinds[device] == "gpu":
-            colour = ROLES[role].colour if role else NOBODY
-            label = device if role == "single" else f"{device} ({role or 'serves nobody'})"
+        if role is None:
+            colour, label = NOBODY, f"{device} (serves nobody)"
+        elif kinds[device] == "gpu" and role in ROLES:
+            colour, label = ROLES[role].colour, device if role == "single" else f"{device} ({role})"
         else:
             colour, label = BLACK, device
         number = drawn[colour] = drawn.get(colour, -1) + 1

@@ -9,7 +9,7 @@ from llmdvfs.figures.style import BLACK, INVALID, Look
 from llmdvfs.records.comparison import ArmMetric
 
 SPREAD = 0.16  # of the slot's width, over which the dots of the starts lie side by side
-HALF_BAR = 0.22
+HALF_BAR = 0.3
 
 
 def draw_marks(axes: Axes, x: float, summary: ArmMetric, per_unit: float, look: Look, width: float = 1.0) -> None:
@@ -25,11 +25,11 @@ def draw_marks(axes: Axes, x: float, summary: ArmMetric, per_unit: float, look: 
             (launch.value or 0.0) * per_unit,
             look.marker,
             color=look.colour if launch.valid else INVALID,
-            alpha=0.8,
+            markersize=4.5,
             markeredgewidth=0,
         )
     half = HALF_BAR * width
-    axes.plot([x - half, x + half], [mean.value * per_unit] * 2, color=BLACK, linewidth=1.0, solid_capstyle="butt")
+    axes.plot([x - half, x + half], [mean.value * per_unit] * 2, color=BLACK, linewidth=0.8, solid_capstyle="butt")
     if mean.low is not None and mean.high is not None:
         axes.plot([x, x], [mean.low * per_unit, mean.high * per_unit], color=BLACK, linewidth=0.7)
 
