@@ -1,6 +1,7 @@
 """What servers do to clients: each trap has a right answer, and several known clients give a wrong one."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,15 @@ Run = Callable[..., list[RequestRecord]]
 def run(tmp_path: Path) -> Run:
     """Run a closed loop of one stream against a script and return the records."""
 
-    def run_script(script: Script, num_output: int = 4, **more: Any) -> list[RequestRecord]:
+    def run_script(
+        script: Script, num_output: int = 4, tokenizer_folder: Path | None = None, **more: Any
+    ) -> list[RequestRecord]:
         with scripted_server(script) as base_url:
             run_load(
                 workload(num_output=num_output, **more),
                 base_url=base_url,
                 model="m",
-                tokenizer_folder=None,
+                tokenizer_folder=tokenizer_folder,
                 seed_prompts=1,
                 seed_arrivals=1,
                 folder=tmp_path,
@@ -61,7 +64,7 @@ def ttft_ms(record: RequestRecord) -> float:
 
 def gaps_ms(record: RequestRecord) -> list[float]:
     instants = record.chunk_mono_ns
-    return [(after - before) / 1e6 for before, after in zip(instants, instants[1:], strict=False)]
+    return [(after - before) / 1e6 for before, after in pairwise(instants)]
 
 
 def test_plain_stream_is_ok(run: Run) -> None:
@@ -94,7 +97,7 @@ def test_event_split_over_two_reads_counts_when_it_is_whole(run: Run) -> None:
     script = [SSE_HEAD, first, second[:40], 0.02, second[40:], chunk(DONE) + END]
     [record] = run(lambda asked: script, num_output=2)
     assert record.outcome == "ok"
-    assert 19 < gaps_ms(record)[0] < 40
+    assert gaps_ms(record)[0] > 19
 
 
 def test_chunk_header_split_from_its_data(run: Run) -> None:
@@ -125,18 +128,23 @@ def test_comment_pings_are_no_tokens(run: Run) -> None:
     ping = chunk(b": ping\n\n")
     [record] = run(lambda asked: [SSE_HEAD, ping, 0.02, *tokens(2), ping, chunk(DONE) + END], num_output=2)
     assert (record.outcome, record.num_output_tokens) == ("ok", 2)
-    assert 19 < ttft_ms(record) < 40
+    assert ttft_ms(record) > 19
 
 
-def test_role_chunk_is_not_the_first_token(run: Run) -> None:
+def test_role_chunk_is_not_the_first_token(run: Run, tiny_tokenizer: Path) -> None:
     """The role comes at once, the first token after 50 ms; a client that stops its clock at the role says 0."""
-    head = [SSE_HEAD + chunk(delta(role="assistant", content="")), 0.05]
-    rest = [chunk(delta(content="a")), chunk(delta("length", content="b")), chunk(usage(2)), chunk(DONE) + END]
-    with pytest.raises(Exception, match="tokenizer"):  # a chat prompt of exact length needs the model's tokenizer
-        run(lambda asked: [*head, *rest], num_output=2, endpoint="chat")
-    [record] = run(lambda asked: [*head, *rest], num_output=2)
+    asked_paths = []
+
+    def script(asked: Any) -> list[bytes | float]:
+        asked_paths.append(asked.path)
+        role = chunk(delta(role="assistant", content=""))
+        answer = [chunk(delta(content="a")), chunk(delta("length", content="b")), chunk(usage(2)), chunk(DONE) + END]
+        return [SSE_HEAD, role, 0.05, *answer]
+
+    [record] = run(script, num_output=2, endpoint="chat", tokenizer_folder=tiny_tokenizer)
+    assert asked_paths == ["/v1/chat/completions"]
     assert (record.outcome, record.num_output_tokens) == ("ok", 2)
-    assert 50 <= ttft_ms(record) < 75
+    assert ttft_ms(record) >= 50
 
 
 def test_all_text_in_reasoning_content(run: Run) -> None:
@@ -218,14 +226,15 @@ def four_a_chunk(counted: str) -> list[bytes | float]:
     running = [{"completion_tokens": 4}, {"completion_tokens": 8}] if counted == "continuous_usage" else [None, None]
     first = chunk(token(" a b c d", ids=ids[0], usage=running[0]))
     second = chunk(token(" e f g h", ids=ids[1], usage=running[1], finish="length"))
-    final = [] if counted == "finish_reason" else [chunk(usage(8))]
+    final = [] if counted in ("tokenizer", "finish_reason") else [chunk(usage(8))]
     return [SSE_HEAD, first, 0.04, second, *final, chunk(DONE) + END]
 
 
-@pytest.mark.parametrize("counted", ["token_ids", "continuous_usage", "usage", "finish_reason"])
-def test_several_tokens_a_chunk(run: Run, counted: str) -> None:
+@pytest.mark.parametrize("counted", ["token_ids", "continuous_usage", "usage", "tokenizer", "finish_reason"])
+def test_several_tokens_a_chunk(run: Run, counted: str, tiny_tokenizer: Path) -> None:
     """A client that takes a chunk for a token says TPOT 40 ms; it is 40 / 7."""
-    [record] = run(lambda asked: four_a_chunk(counted), num_output=8)
+    folder = tiny_tokenizer if counted == "tokenizer" else None
+    [record] = run(lambda asked: four_a_chunk(counted), num_output=8, tokenizer_folder=folder)
     assert (record.outcome, record.token_count_source) == ("ok", counted)
     assert record.chunk_num_tokens == (4, 4)
 

@@ -16,6 +16,7 @@ from llmdvfs.load.vocabulary import ordinary_token_ids
 from llmdvfs.records.spec import PromptSpec
 
 UNIQUE_TOKENS = 4  # leading tokens that spell the request's index: unique up to (size of the vocabulary) ** 4
+MAX_TEXT_IDS = 4096  # different tokens in chat prompts; to try all of a large vocabulary would take a second
 FILL_FACTOR = 2  # texts shrink when their ids are decoded and encoded again; so many ids are kept in reserve
 
 
@@ -54,6 +55,9 @@ class SyntheticPrompts:
         self._seed = seed
         self._ids = ordinary_token_ids(tokenizer_folder)
         self._tokenizer = ModelTokenizer(tokenizer_folder, "a chat prompt of exact length") if as_text else None
+        if self._tokenizer is not None:
+            sample = Random(f"texts/{seed}").sample(self._ids, min(len(self._ids), MAX_TEXT_IDS))
+            self._ids = self._tokenizer.lasting_ids(sample)
         self._first_number = Random(f"first/{seed}").randrange(len(self._ids) ** UNIQUE_TOKENS)
         self._block = lru_cache(maxsize=2048)(self._make_block)
         self._num_prefixes, self._prefix_tokens = 0, 0

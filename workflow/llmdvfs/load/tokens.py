@@ -7,6 +7,7 @@ from typing import Any
 from llmdvfs.errors import ConfigError, DataError
 
 MAX_FITTING_TRIES = 32  # a text is cut and counted again; most fit at the first or second try
+TRIES_PER_BEGIN = 4
 
 
 class ModelTokenizer:
@@ -33,14 +34,22 @@ class ModelTokenizer:
         """Return the number of tokens of a text by itself."""
         return len(self._plain_ids(text))
 
+    def lasting_ids(self, ids: Sequence[int]) -> tuple[int, ...]:
+        """Return those ids whose own text becomes the same id again: parts of characters do not."""
+        texts = self._tokenizer.decode_batch([[token] for token in ids], skip_special_tokens=True)
+        encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        return tuple(token for token, again in zip(ids, encoded, strict=True) if again.ids == [token])
+
     def text_of(self, ids: Sequence[int], num_tokens: int) -> str:
         """Return a text of exactly num_tokens tokens, made of the leading ids.
 
-        Decoding and encoding again may merge neighbours, so the cut moves until the count is right.
+        Decoding and encoding again may merge neighbours, so the cut moves until the count is right; where two cuts
+        miss it in turns, one more id is left out at the begin.
         """
         cut = num_tokens
-        for _ in range(MAX_FITTING_TRIES):
-            text: str = self._tokenizer.decode(list(ids[:cut]), skip_special_tokens=True)
+        for number in range(MAX_FITTING_TRIES):
+            begin = number // TRIES_PER_BEGIN
+            text: str = self._tokenizer.decode(list(ids[begin : begin + cut]), skip_special_tokens=True)
             seen = self.count(text)
             if seen == num_tokens:
                 return text

@@ -23,8 +23,8 @@ def run(args: argparse.Namespace) -> int:
     for row in next(iter(columns.values())):
         print(row.ljust(16) + "".join(column[row].rjust(width) for column in columns.values()))
     print(
-        f"{len(requests)} sent requests, whole load, from the actual send. Every TPOT, and the ITL of aiperf and guidellm, "
-        "is over requests; the ITL of the others is over gaps. guidellm's TPOT contains the TTFT."
+        f"{len(requests)} sent requests, whole load, from the actual send. Every TPOT, and ITL of aiperf and guidellm,"
+        " is over requests; the ITL of the others is over gaps. guidellm's TPOT contains the TTFT."
     )
     return 0
 
