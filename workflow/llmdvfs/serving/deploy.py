@@ -6,15 +6,18 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from llmdvfs.architectures.table import architecture_named
 from llmdvfs.clock import unix_s
 from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.errors import ServerNotReady
+from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.proxy import ProxyRecord
@@ -22,9 +25,11 @@ from llmdvfs.records.run import InstanceRecord, ServerStart
 from llmdvfs.records.spec import Role
 from llmdvfs.records.store import write_record
 from llmdvfs.serving.command import LOOPBACK, server_argv, server_env
+from llmdvfs.serving.gpus import LeasedGpus, take_gpus
 from llmdvfs.serving.health import Say, first_answers, wait_healthy
 from llmdvfs.serving.http import post
 from llmdvfs.serving.journal import proxy_records
+from llmdvfs.serving.memory import check_gpu_memory, check_host_memory
 from llmdvfs.serving.ports import Reservation, is_listening, owner_of, reserve
 from llmdvfs.serving.process import ServerProcess
 from llmdvfs.serving.proxy_plan import ProxyPlan, Upstream
@@ -114,17 +119,23 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def deploy(
-    launch: LaunchRecord, *, logs: Path, results: Path | None = None, progress: Say = say
+    launch: LaunchRecord,
+    *,
+    logs: Path,
+    results: Path | None = None,
+    progress: Say = say,
+    host_gpus: Callable[[], Sequence[HostGpu]] = tuple,
 ) -> Iterator[Deployment]:
     """Start a deployment, wait until it has answered a request, and stop all of it at the end of the block.
 
     logs: a folder below which every start has its own. results: what paths of logs are recorded relative to.
+    host_gpus: lists this host's GPUs and who uses them; called for a deployment on GPUs only.
     Call it in the main thread of a process that `become_subreaper_with_parent_death_signal` was called in.
     """
     if launch.deployment.device == "external":
         yield _external(launch)
         return
-    start = _Start(launch, logs, results, progress)
+    start = _Start(launch, logs, results, progress, host_gpus)
     try:
         yield start.run()
     finally:
@@ -147,7 +158,14 @@ def _new_id() -> str:
 class _Start:
     """One start, from ports to the last process ended."""
 
-    def __init__(self, launch: LaunchRecord, logs: Path, results: Path | None, progress: Say) -> None:
+    def __init__(
+        self,
+        launch: LaunchRecord,
+        logs: Path,
+        results: Path | None,
+        progress: Say,
+        host_gpus: Callable[[], Sequence[HostGpu]],
+    ) -> None:
         self._launch = launch
         self._spec = launch.deployment
         self._architecture = architecture_named(self._spec.architecture)
@@ -157,6 +175,8 @@ class _Start:
         self._storage = self._folder / "kv"
         self._results = (results or Path.cwd()).resolve()
         self._say = progress
+        self._host_gpus = host_gpus
+        self._leased = LeasedGpus((), ())
         self._reservations: list[Reservation] = []
         self._instances: list[Instance] = []
         self._proxy: ServerProcess | None = None
@@ -165,12 +185,14 @@ class _Start:
     def run(self) -> Deployment:
         """Start everything at once and wait until it serves."""
         self._folder.mkdir(parents=True)
-        gpus: list[int] = []
+        gpus = self._take_gpus() if self._spec.device == "cuda" else []
         has_proxy = self._architecture.front_door != "none"
         # The front door's port first: where the wanted one is taken, nothing has been started in vain.
         door_port = self._reserve(self._spec.proxy_port or 0) if has_proxy else None
         if self._spec.connector is not None:
             self._storage.mkdir()
+        if self._spec.device == "cpu" and Path(self._launch.model_path).is_dir():
+            check_host_memory(self._spec, Path(self._launch.model_path), psutil.virtual_memory().available)
         for role in self._architecture.roles:
             for number in range(self._spec.num_instances[role]):
                 self._start_instance(role, number, gpus)
@@ -202,15 +224,30 @@ class _Start:
             if not process.wait_ended():
                 self._say(f"{process.name}: its guard did not end in time and was killed; see {process.log}")
         self._release_ports()
+        self._leased.release()
         shutil.rmtree(self._storage, ignore_errors=True)
         for port in self._ports:
             if is_listening(LOOPBACK, port):
                 self._say(f"port {port} is still open after its server was stopped: {owner_of(port)}")
 
-    def _start_instance(self, role: Role, number: int, gpus: list[int]) -> None:
+    def _take_gpus(self) -> list[HostGpu]:
+        """Return the GPUs of all instances, in the order in which instances are started."""
+        spec = self._spec
+        num_needed = sum(spec.engine[role].tensor_parallel_size * spec.num_instances[role] for role in spec.engine)
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        self._leased = take_gpus(num_needed, spec.gpu_indices, self._host_gpus(), visible)
+        return list(self._leased.gpus)
+
+    def _start_instance(self, role: Role, number: int, gpus: list[HostGpu]) -> None:
+        """Start one instance on the first of the GPUs, which it takes out of the list."""
         spec, name = self._spec, f"{role}-{number}"
         size = spec.engine[role].tensor_parallel_size
-        own_gpus, gpus[:size] = tuple(gpus[:size]), []
+        own_gpus = gpus[:size]
+        del gpus[:size]
+        model = Path(self._launch.model_path)
+        if model.is_dir():
+            for gpu in own_gpus:
+                check_gpu_memory(spec.engine[role], model, gpu)
         http_port = self._reserve()
         kv = None
         if spec.connector is not None:
@@ -227,9 +264,27 @@ class _Start:
             kv=kv,
             python=spec.python or sys.executable,
         )
-        env = server_env(spec, role, number, engine_version=version, kv=kv, gpus=[str(index) for index in own_gpus])
-        process = ServerProcess(name, argv, env, self._folder / f"{name}.log", remove=[self._storage] if kv else [])
-        self._instances.append(Instance(name, role, f"http://{LOOPBACK}:{http_port}", process, argv, env, own_gpus, kv))
+        env = server_env(spec, role, number, engine_version=version, kv=kv, gpus=[str(gpu.index) for gpu in own_gpus])
+        process = ServerProcess(
+            name,
+            argv,
+            env,
+            self._folder / f"{name}.log",
+            remove=[self._storage] if kv else [],
+            lease_fds=self._leased.fds,
+        )
+        self._instances.append(
+            Instance(
+                name,
+                role,
+                f"http://{LOOPBACK}:{http_port}",
+                process,
+                argv,
+                env,
+                tuple(gpu.index for gpu in own_gpus),
+                kv,
+            )
+        )
 
     def _start_proxy(self, port: int) -> str:
         upstreams = tuple(Upstream(item.name, item.role, item.base_url, item.kv) for item in self._instances)

@@ -25,33 +25,38 @@ CAUSES: tuple[Cause, ...] = (
         r"no available memory for the cache blocks"
         r"|larger than the maximum number of tokens that can be stored in kv cache"
         r"|kv cache is needed, which is larger than the available",
-        "raise engine.gpu_memory_utilization or lower engine.max_model_len",
+        "raise serving.engine.gpu_memory_utilization or lower serving.engine.max_model_len",
     ),
     Cause(
         "GPU memory already taken by others",
         r"free memory on device .* is less than desired gpu memory utilization",
-        "end what else runs on the GPU, choose other GPUs, or lower engine.gpu_memory_utilization",
+        "end what else runs on the GPU, choose other GPUs, or lower serving.engine.gpu_memory_utilization",
     ),
     Cause(
         "out of GPU memory",
         r"cuda out of memory|outofmemoryerror|cublas_status_alloc_failed|cuda error: out of memory",
-        "lower engine.gpu_memory_utilization, engine.max_num_seqs or engine.max_num_batched_tokens, "
-        "or raise engine.tensor_parallel_size",
+        "lower gpu_memory_utilization, max_num_seqs or max_num_batched_tokens of serving.engine, or raise its "
+        "tensor_parallel_size",
     ),
     Cause(
         "not enough host memory",
         r"available memory on node .* is less than|cannot allocate memory|can't allocate memory|\bmemoryerror",
-        "lower engine.cpu_kv_cache_gib or engine.num_gpu_blocks_override, or use fewer instances",
+        "lower serving.engine.cpu_kv_cache_gib or serving.engine.num_gpu_blocks_override, or use fewer instances",
+    ),
+    Cause(
+        "KV transfer configuration refused",
+        r"validation errors? for kvtransferconfig|argument --kv-transfer-config.*",
+        "choose another connector, or an engine version that the connector table supports",
     ),
     Cause(
         "unknown flag",
         r"unrecognized arguments?:.*",
-        "remove it from engine.extra_args, or use an engine version that has it",
+        "remove it from serving.engine.extra_args, or use an engine version that has it",
     ),
     Cause(
         "wrong value of a flag",
         r"api_server\.py: error: .*|argument --[\w/-]+.*: (invalid|expected).*",
-        "correct the engine setting of that name, or engine.extra_args",
+        "correct the engine setting of that name, or serving.engine.extra_args",
     ),
     Cause(
         "KV connector not in this engine",
@@ -60,24 +65,19 @@ CAUSES: tuple[Cause, ...] = (
         "choose another connector (serving.connector), or install what it needs (NIXL: the nixl package)",
     ),
     Cause(
-        "KV transfer configuration refused",
-        r"kvtransferconfig.*|validation errors? for kvtransfer.*|unexpected keyword argument 'kv_.*",
-        "choose another connector, or an engine version that the connector table supports",
-    ),
-    Cause(
         "context longer than the model's",
         r"user-specified max_model_len \(\d+\) is greater than.*",
-        "lower engine.max_model_len",
+        "lower serving.engine.max_model_len",
     ),
     Cause(
         "token budget below the context length",
         r"max_num_batched_tokens \(?\d+\)? is (smaller|less) than max_model_len.*",
-        "raise engine.max_num_batched_tokens, or lower engine.max_model_len",
+        "raise serving.engine.max_num_batched_tokens, or lower serving.engine.max_model_len",
     ),
     Cause(
         "tensor parallel size does not fit the model",
         r"total number of attention heads.*must be divisible by tensor parallel size.*",
-        "choose an engine.tensor_parallel_size that divides the model's heads",
+        "choose a serving.engine.tensor_parallel_size that divides the model's heads",
     ),
     Cause(
         "model architecture not supported",
@@ -86,9 +86,10 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         "model not found",
-        r"repository not found|is not a local folder and is not a valid model identifier|localentrynotfounderror"
-        r"|cannot find any model weights.*|offlinemodeisenabled|invalid repository id or local directory",
-        "check model.path (a folder) or model.hub (a hub name; gated ones need HF_TOKEN in the environment)",
+        r"repository not found|is not a local folder and is not a valid model identifier|localentrynotfounderror:"
+        r"|cannot find any model weights.*|offlinemodeisenabled:|hfvalidationerror:"
+        r"|invalid repository id or local directory",
+        "check models.NAME.location (a folder, or a hub name; gated ones need HF_TOKEN in the environment)",
     ),
     Cause(
         "missing file",
@@ -99,7 +100,7 @@ CAUSES: tuple[Cause, ...] = (
         "too few GPUs",
         r"world size \(?\d+\)? is larger than the number of available gpus.*"
         r"|invalid device ordinal|no cuda gpus are available",
-        "lower engine.tensor_parallel_size or the number of instances, or check CUDA_VISIBLE_DEVICES",
+        "lower serving.engine.tensor_parallel_size or the number of instances, or check CUDA_VISIBLE_DEVICES",
     ),
     Cause(
         "GPU driver too old or missing",
@@ -109,12 +110,13 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "NCCL error",
         r"nccl error.*|ncclunhandledcudaerror.*|ncclsystemerror.*|distbackenderror.*",
-        "run once with NCCL_DEBUG=INFO in engine.env; check that the GPUs reach each other (`nvidia-smi topo -p2p r`)",
+        "run once with NCCL_DEBUG=INFO in serving.engine.env; see whether the GPUs reach each other "
+        "(`nvidia-smi topo -p2p r`)",
     ),
     Cause(
         "CUDA error",
         r"cuda error: .*|cuda kernel errors.*|cudnn_status_.*",
-        "look at `dmesg` for Xid messages; try engine.enforce_eager: true",
+        "look at `dmesg` for Xid messages; try serving.engine.enforce_eager: true",
     ),
     Cause(
         "engine's Python lacks a package",
