@@ -1,6 +1,6 @@
 """The GPU probes, through the real pynvml, against fake GPUs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 from fakes.nvml import NOT_SUPPORTED, NS_PER_S, FakeNvml
@@ -150,3 +150,36 @@ def test_link_traffic(make_gpus: MakeGpus, monkeypatch: pytest.MonkeyPatch) -> N
     sample = links.read()
     assert sample.values["pcie_tx_bytes_per_s"] is None
     assert "field 197" in sample.errors["pcie_tx_bytes_per_s"]
+
+
+class Clock:
+    """An instant that only the test moves."""
+
+    now_ns = 0
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+
+def num_quantities(clock: Clock, instants_ms: Iterable[int]) -> list[int]:
+    num_gpus()
+    gpu = NvmlGpu(0)
+    probe = GpuStateProbe(gpu, describe_gpu(gpu), clock=clock)
+    found = []
+    for instant_ms in instants_ms:
+        clock.now_ns = instant_ms * 1_000_000
+        values = probe.read().values
+        assert {"power_instant_w", "power_average_w", "sm_clock_mhz", "clock_event_reasons"} <= set(values)
+        found.append(len(values))
+    return found
+
+
+def test_at_short_intervals_only_what_changes_fast_is_in_every_reading(make_gpus: MakeGpus) -> None:
+    make_gpus()
+    # all of them at 0, 80 and 160 ms
+    assert num_quantities(Clock(), range(0, 200, 10)) == [16, *[4] * 7, 16, *[4] * 7, 16, *[4] * 3]
+
+
+def test_at_the_default_interval_every_reading_is_whole(make_gpus: MakeGpus) -> None:
+    make_gpus()
+    assert num_quantities(Clock(), [0, 100, 195, 300]) == [16] * 4  # one woke up 95 ms after the one before

@@ -7,61 +7,72 @@ from llmdvfs.records.telemetry import TelemetryDevice
 from llmdvfs.telemetry.device import Cadence, Sample
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu
 
-STATE_FIELDS = (
-    "power_instant_w",
-    "power_average_w",
-    "memory_temperature_c",
-    "sw_power_cap_s",
-    "sw_thermal_s",
-    "hw_thermal_s",
-    "hw_power_brake_s",
-)
+FAST_FIELDS = ("power_instant_w", "power_average_w")
+SLOW_FIELDS = ("memory_temperature_c", "sw_power_cap_s", "sw_thermal_s", "hw_thermal_s", "hw_power_brake_s")
 LINK_FIELDS = ("nvlink_tx_bytes", "nvlink_rx_bytes", "pcie_tx_bytes", "pcie_rx_bytes")
 
+# Sensors that update no faster, and settings: reading them every 5 ms would only load the driver. Below 100 ms, so that
+# the default interval of 100 ms reads everything each time, however late or early it wakes up.
+SLOW_INTERVAL_NS = 80_000_000
+
 Reader = Callable[[], tuple[float, ...]]
+Readers = dict[tuple[str, ...], Reader]
 
 
 class GpuStateProbe:
-    """Power, clocks, utilisation, temperatures, memory and limits: what the GPU has of them, in about 30 us."""
+    """Power, clocks, utilisation, temperatures, memory and limits: what the GPU has of them.
+
+    At intervals below 80 ms only power, core clock and clock events are in every reading.
+    """
 
     cadence: Cadence = "state"
 
-    def __init__(self, gpu: NvmlGpu, device: TelemetryDevice) -> None:
+    def __init__(self, gpu: NvmlGpu, device: TelemetryDevice, clock: Callable[[], int] = mono_ns) -> None:
         """Find out, by trying each, which quantities this GPU has."""
         self.device = device
         self._gpu = gpu
-        self._fields = _present_fields(gpu, STATE_FIELDS)
-        readers: dict[tuple[str, ...], Reader] = {
+        self._clock = clock
+        self._slow_due_ns = clock()
+        self._fast_fields = _present_fields(gpu, FAST_FIELDS)
+        self._all_fields = self._fast_fields + _present_fields(gpu, SLOW_FIELDS)
+        fast: Readers = {
             ("sm_clock_mhz",): lambda: (gpu.sm_clock_mhz(),),
+            ("clock_event_reasons",): lambda: (gpu.clock_event_reasons(),),
+        }
+        if "power_average_w" not in self._fast_fields:  # older than field 185
+            fast[("power_average_w",)] = lambda: (gpu.power_usage_w(),)
+        slow: Readers = {
             ("memory_clock_mhz",): lambda: (gpu.memory_clock_mhz(),),
             ("gpu_utilisation_fraction", "memory_utilisation_fraction"): gpu.utilisation_fraction,
             ("temperature_c",): lambda: (gpu.temperature_c(),),
             ("memory_used_bytes",): lambda: gpu.memory_bytes()[:1],
-            ("clock_event_reasons",): lambda: (gpu.clock_event_reasons(),),
             ("power_limit_w",): lambda: (gpu.power_limit_w(),),
             ("performance_state",): lambda: (gpu.performance_state(),),
         }
-        if "power_average_w" not in self._fields:  # older than field 185
-            readers[("power_average_w",)] = lambda: (gpu.power_usage_w(),)
-        self._readers = {names: read for names, read in readers.items() if _is_present(read)}
+        self._fast = {names: read for names, read in fast.items() if _is_present(read)}
+        self._all = self._fast | {names: read for names, read in slow.items() if _is_present(read)}
 
     @property
     def has_power(self) -> bool:
         """Whether there is any reading of power."""
-        return "power_instant_w" in self._fields or "power_average_w" in (*self._fields, *sum(self._readers, ()))
+        return bool(self._fast_fields) or ("power_average_w",) in self._fast
 
     def read(self) -> Sample:
-        """Read everything now."""
-        sample = _read_fields(self._gpu, self._fields)
-        lost = sample.lost
-        for quantities, read in self._readers.items():
+        """Read what is due now."""
+        fields, readers = self._fast_fields, self._fast
+        now_ns = self._clock()
+        if now_ns >= self._slow_due_ns:
+            self._slow_due_ns = now_ns + SLOW_INTERVAL_NS
+            fields, readers = self._all_fields, self._all
+        values, errors, lost = _read_fields(self._gpu, fields)
+        for quantities, read in readers.items():
             try:
-                sample.values.update(zip(quantities, read(), strict=True))
+                values.update(zip(quantities, read(), strict=True))
             except NvmlError as error:
-                sample.values.update(dict.fromkeys(quantities))
-                sample.errors.update(dict.fromkeys(quantities, str(error)))
+                values.update(dict.fromkeys(quantities))
+                errors.update(dict.fromkeys(quantities, str(error)))
                 lost = lost or _loss(error)
-        return Sample(sample.values, sample.errors, lost)
+        return Sample(values, errors, lost)
 
 
 class GpuCounterProbe:
@@ -103,21 +114,21 @@ class GpuLinkProbe:
     def read(self) -> Sample:
         """Read the counters; the PCIe rates are over the time since the read before."""
         # nvmlDeviceGetPcieThroughput would give a rate at once, but blocks for 20 ms each way.
-        now_ns, sample = mono_ns(), _read_fields(self._gpu, self._fields)
+        now_ns = mono_ns()
+        values, errors, lost = _read_fields(self._gpu, self._fields)
         for count_name in ("pcie_tx_bytes", "pcie_rx_bytes"):
-            if count_name not in sample.values:
+            if count_name not in values:
                 continue
-            rate_name, count = f"{count_name}_per_s", sample.values.pop(count_name)
-            if count_name in sample.errors:
-                sample.errors[rate_name] = sample.errors.pop(count_name)
+            rate_name, count = f"{count_name}_per_s", values.pop(count_name)
             if count is None:
-                sample.values[rate_name] = None
+                values[rate_name] = None
+                errors[rate_name] = errors.pop(count_name)
                 continue
             then_ns, then_count = self._before.get(count_name, (now_ns, count))
             self._before[count_name] = (now_ns, count)
             if now_ns > then_ns and count >= then_count:  # it may wrap: then this one rate is left out
-                sample.values[rate_name] = (count - then_count) * NS_PER_S / (now_ns - then_ns)
-        return sample
+                values[rate_name] = (count - then_count) * NS_PER_S / (now_ns - then_ns)
+        return Sample(values, errors, lost)
 
 
 def describe_gpu(gpu: NvmlGpu) -> TelemetryDevice:
@@ -134,12 +145,12 @@ def describe_gpu(gpu: NvmlGpu) -> TelemetryDevice:
 
 def _present_fields(gpu: NvmlGpu, quantities: tuple[str, ...]) -> tuple[str, ...]:
     try:
-        answers = gpu.fields(quantities)
+        _, errors = gpu.fields(quantities)
     except NvmlError as error:
         if error.is_absent:
             return ()
         raise
-    return tuple(name for name, value in answers.items() if not (isinstance(value, NvmlError) and value.is_absent))
+    return tuple(name for name in quantities if name not in errors or not errors[name].is_absent)
 
 
 def _is_present(read: Reader) -> bool:
@@ -150,17 +161,18 @@ def _is_present(read: Reader) -> bool:
     return True
 
 
-def _read_fields(gpu: NvmlGpu, quantities: tuple[str, ...]) -> Sample:
+def _read_fields(
+    gpu: NvmlGpu, quantities: tuple[str, ...]
+) -> tuple[dict[str, float | None], dict[str, str], str | None]:
+    """Return values, causes of the nulls among them, and why the GPU is lost."""
     if not quantities:
-        return Sample({})
+        return {}, {}, None
     try:
-        answers = gpu.fields(quantities)
+        values, errors = gpu.fields(quantities)
     except NvmlError as error:
-        return Sample(dict.fromkeys(quantities), dict.fromkeys(quantities, str(error)), _loss(error))
-    failed = {name: value for name, value in answers.items() if isinstance(value, NvmlError)}
-    values = {name: None if isinstance(value, NvmlError) else value for name, value in answers.items()}
-    lost = next((_loss(error) for error in failed.values() if error.is_lost), None)
-    return Sample(values, {name: str(error) for name, error in failed.items()}, lost)
+        return dict.fromkeys(quantities), dict.fromkeys(quantities, str(error)), _loss(error)
+    lost = next((str(error) for error in errors.values() if error.is_lost), None)
+    return values, {name: str(error) for name, error in errors.items()}, lost
 
 
 def _loss(error: NvmlError) -> str | None:

@@ -79,20 +79,21 @@ class NvmlGpu:
         self.index = index
         self._handle = _call(pynvml.nvmlDeviceGetHandleByIndex, index)
 
-    def fields(self, quantities: Sequence[str]) -> dict[str, float | NvmlError]:
-        """Return the quantities of FIELDS, each its value or why there is none.
+    def fields(self, quantities: Sequence[str]) -> tuple[dict[str, float | None], dict[str, NvmlError]]:
+        """Return the quantities of FIELDS, and why those that are None failed.
 
         NvmlError where the whole call fails. The driver can succeed and still refuse a field.
         """
-        wanted = [FIELDS[quantity][:2] for quantity in quantities]
-        answers = _call(pynvml.nvmlDeviceGetFieldValues, self._handle, wanted)
-        values: dict[str, float | NvmlError] = {}
+        answers = _call(pynvml.nvmlDeviceGetFieldValues, self._handle, [FIELDS[name][:2] for name in quantities])
+        values: dict[str, float | None] = {}
+        errors: dict[str, NvmlError] = {}
         for quantity, answer in zip(quantities, answers, strict=True):
-            if answer.nvmlReturn != pynvml.NVML_SUCCESS:
-                values[quantity] = NvmlError(f"field {answer.fieldId}", pynvml.NVMLError(answer.nvmlReturn))
-            else:
+            if answer.nvmlReturn == pynvml.NVML_SUCCESS:
                 values[quantity] = getattr(answer.value, _MEMBERS[answer.valueType]) * FIELDS[quantity][2]
-        return values
+            else:
+                values[quantity] = None
+                errors[quantity] = NvmlError(f"field {answer.fieldId}", pynvml.NVMLError(answer.nvmlReturn))
+        return values, errors
 
     def energy_j(self) -> float:
         """Return the energy counter [J since driver load]. It blocks: 3 ms, up to 16 ms on an H100 or H200."""
