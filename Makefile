@@ -18,7 +18,8 @@ unexport PYTHONHOME
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m llmdvfs unlock
 	$(BIN)/snakemake --cores all $(ARGS)
-	@$(BIN)/python -m llmdvfs report $(ARGS)
+	@$(BIN)/snakemake --cores 1 --report results/report.html --quiet all $(ARGS)
+	@echo "report: results/report.html (opens offline in any browser)"
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)

@@ -24,8 +24,6 @@ STAGES = {
     "export": "write a run in another benchmark's file layout",
     "forget": "set finished measurements aside, so that they are measured again",
     "unlock": "remove the lock that a killed Snakemake left in this folder",
-    "report": "write the HTML report of the finished study and print where everything is",
-    "doctor": "check this machine before a run",
     "load": "run one load against one endpoint (used by benchmark)",
     "guard": "run one server and end all of its processes with it (used by benchmark)",
     "proxy": "run the proxy (used by benchmark)",

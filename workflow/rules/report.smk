@@ -25,3 +25,13 @@ rule summary:
         code=code_hash(["stages.summary"]),
     shell:
         "python -m llmdvfs summary --comparison {input.comparison:q} --output {output.summary:q} > {log:q} 2>&1"
+
+
+onsuccess:
+    summary = Path(rules.summary.output.summary)
+    if summary.exists():
+        print("\n" + summary.read_text(encoding="utf-8"))
+        print(f"figures: {COMPARISON}/*.png, {RESULTS}/deployments/*/*.png, {RESULTS}/cells/*/*/*/*/*.png")
+        print(
+            f"numbers: {COMPARISON}/comparison.json, {COMPARISON}/comparison.csv (docs/metrics.md says what they are)"
+        )

@@ -21,7 +21,7 @@ def draft(results: Path, key: str) -> Iterator[Path]:
     try:
         yield folder
     except BaseException:
-        _set_aside(folder, results / "failed", key)
+        set_aside(folder, results / "failed", key)
         raise
     for path in (*folder.iterdir(), folder):
         _flush(path)
@@ -51,13 +51,14 @@ def deliver(results: Path, key: str, output: Path) -> None:
 def clear_drafts(results: Path, key: str) -> None:
     """Set aside what measurements of this key left half-written when their process was killed."""
     for folder in (results / "drafts").glob(f"{key}.*"):
-        _set_aside(folder, results / "failed", key)
+        set_aside(folder, results / "failed", key)
 
 
-def _set_aside(folder: Path, failed: Path, key: str) -> None:
-    failed.mkdir(parents=True, exist_ok=True)
-    number = 1 + sum(1 for _ in failed.glob(f"{key}.*"))
-    folder.rename(failed / f"{key}.{number}")
+def set_aside(folder: Path, place: Path, key: str) -> None:
+    """Move a folder to place/{key}.{n}: nothing that was recorded is removed."""
+    place.mkdir(parents=True, exist_ok=True)
+    number = 1 + sum(1 for _ in place.glob(f"{key}.*"))
+    folder.rename(place / f"{key}.{number}")
 
 
 def _link(source: str, target: str) -> None:

@@ -34,14 +34,13 @@ def schema_name(kind: type) -> str:
     return f"llmdvfs/{words.lstrip('-')}"
 
 
-def json_schema(kind: type) -> dict[str, Any]:
-    """Return the JSON schema of a record's file, its two header keys included."""
-    schema = _adapter(kind).json_schema()
-    schema["properties"] = {
-        "schema": {"const": schema_name(kind)},
-        "schema_version": {"const": SCHEMA_VERSION},
-    } | schema["properties"]
-    schema["required"] = ["schema", "schema_version", *schema.get("required", [])]
+def json_schema(kind: type, *, in_line: bool = False) -> dict[str, Any]:
+    """Return the JSON schema of a record's file, its two header keys included; in_line: of one line of JSON lines."""
+    schema = _adapter(kind).json_schema(mode="serialization")
+    if not in_line:
+        header = {"schema": {"const": schema_name(kind)}, "schema_version": {"const": SCHEMA_VERSION}}
+        schema["properties"] = header | schema["properties"]
+        schema["required"] = [*header, *schema.get("required", [])]
     schema["additionalProperties"] = False
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 

@@ -31,10 +31,11 @@ def wait_healthy(servers: Mapping[str, ServerProcess], limit_s: float, say: Say)
         for url, server in servers.items():
             if server.name in took:
                 continue
-            if server.exit_code() is not None:
+            if server.exit_code() is not None or server.engine_failed_to_start():
                 raise ServerNotReady(f"{server.name} did not start: {server.cause_of_death()}")
             if get(f"{url}/health", HEALTH_LIMIT_S).ok:
                 took[server.name] = time.monotonic() - server.started_s
+                server.note_engine()
         waiting = [server for server in servers.values() if server.name not in took]
         now = time.monotonic()
         if waiting and now - begin > limit_s:
@@ -53,6 +54,7 @@ def first_answers(base_url: str, model: str, count: int, headers: Mapping[str, s
     for _ in range(count):
         words = " ".join(f"{uuid.uuid4().hex[:4]}" for _ in range(PROMPT_WORDS))
         body = {"model": model, "prompt": words, "max_tokens": 2, "temperature": 0}
+        body |= {"stream": True, "stream_options": {"include_usage": True}}  # as measured requests are
         answer = post(f"{base_url}/v1/completions", body, FIRST_ANSWER_LIMIT_S, dict(headers or {}))
         if not _has_token(answer):
             raise ServerNotReady(
@@ -62,12 +64,15 @@ def first_answers(base_url: str, model: str, count: int, headers: Mapping[str, s
 
 
 def _has_token(answer: Answer) -> bool:
-    if not answer.ok:
-        return False
+    events = [line.removeprefix(b"data: ") for line in answer.body.splitlines() if line.startswith(b"data: {")]
+    return answer.ok and any(_num_tokens(event) for event in events)
+
+
+def _num_tokens(event: bytes) -> int:
     try:
-        return bool(json.loads(answer.body)["usage"]["completion_tokens"])
+        return int(json.loads(event)["usage"]["completion_tokens"])
     except (ValueError, KeyError, TypeError):
-        return False
+        return 0
 
 
 def _too_late(waiting: Sequence[ServerProcess], limit_s: float) -> str:

@@ -18,8 +18,15 @@ def scrape(base_urls: Mapping[str, str]) -> MetricsRecord:
     instances: dict[str, dict[str, float] | None] = {}
     for name, url in base_urls.items():
         answer = get(f"{url}/metrics", LIMIT_S)
-        instances[name] = parse_metrics(answer.body.decode("utf-8")) if answer.ok else None
+        instances[name] = _parse_if_metrics(answer.body) if answer.ok else None
     return MetricsRecord(taken, instances)
+
+
+def _parse_if_metrics(body: bytes) -> dict[str, float] | None:
+    try:
+        return parse_metrics(body.decode("utf-8"))
+    except ValueError:  # somebody else's endpoint may answer anything there
+        return None
 
 
 def parse_metrics(text: str) -> dict[str, float]:

@@ -37,6 +37,9 @@ def run(options: argparse.Namespace) -> int:
     except LlmDvfsError as error:
         logging.error("%s", error)
         return 1
+    except Exception:
+        logging.exception("benchmark: an error that should not happen; what was measured is kept")
+        return 1
     return 0
 
 

@@ -1,0 +1,104 @@
+"""A whole study on a copy of the checkout, against an endpoint with known times: everything but vLLM itself."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "workflow", "config", "profiles", "envs", "pyproject.toml")
+SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+RUN_LIMIT_S = 300
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the project that a test may edit and run."""
+
+    folder: Path
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run snakemake in the copy."""
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        return subprocess.run(
+            [str(SNAKEMAKE), "--cores", "2", *arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=RUN_LIMIT_S,
+            check=False,
+        )
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Return what `snakemake -n` plans: rule -> number of jobs, without `all`."""
+        run = self.snakemake("-n", *arguments)
+        output = run.stdout + run.stderr
+        assert run.returncode == 0, output
+        if "Nothing to be done" in output:
+            return {}
+        table = output.split("Job stats:")[1].split("total")[0]
+        return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE) if name != "all"}
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace text in a file of the copy."""
+        file = self.folder / path
+        text = file.read_text(encoding="utf-8")
+        assert old in text
+        file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def study(base_url: str) -> dict[str, object]:
+    """Return a study of two small workloads on an external endpoint."""
+    workload = {
+        "prompts": {"prompt_tokens": 16, "output_tokens": 4},
+        "arrival": {"kind": "closed", "concurrency": 2},
+        "num_requests": 30,
+        "num_warmup_requests": 0,
+    }
+    return {
+        "launches": 1,
+        "architectures": ["external"],
+        "workloads": {"first": workload, "second": workload | {"num_requests": 20}},
+        "serving": {"base_url": base_url},
+        "measure": {"idle_s": 0.2},
+    }
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """An OpenAI-compatible endpoint that serves tokens at known times."""
+    command = [sys.executable, "-m", "llmdvfs", "mock-server", "--ttft-s", "0.01", "--gap-s", "0.002"]
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT / "workflow")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().split()[-1]
+        finally:
+            server.terminate()
+
+
+def copy_checkout(folder: Path, base_url: str) -> Checkout:
+    """Copy what a user has, with the small study as the default one."""
+    for part in PARTS:
+        source = CHECKOUT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, folder / part)
+    (folder / "config" / "config.yaml").write_text(yaml.safe_dump(study(base_url)), encoding="utf-8")
+    return Checkout(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, endpoint: str) -> Checkout:
+    """A checkout whose study has been measured, analysed and compared. Tests must leave it as they found it."""
+    checkout = copy_checkout(tmp_path_factory.mktemp("finished"), endpoint)
+    run = checkout.snakemake()
+    assert run.returncode == 0, run.stdout + run.stderr
+    return checkout

@@ -1,0 +1,103 @@
+"""What is made again after which change, read off Snakemake's own plan."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from workflow.conftest import Checkout
+
+LIBRARY = "workflow/llmdvfs"
+PLOTS = {"plot_cell", "plot_deployment_single", "plot_comparison"}
+FROM_MERGE = {"monitor_merge", "analyze", "phase_files_single", "compare", "summary", *PLOTS}
+
+
+@contextmanager
+def edited(checkout: Checkout, path: str, old: str, new: str) -> Iterator[None]:
+    """Have a file of the checkout changed for a while."""
+    file = checkout.folder / path
+    before = file.read_text(encoding="utf-8")
+    checkout.edit(path, old, new)
+    try:
+        yield
+    finally:
+        file.write_text(before, encoding="utf-8")
+
+
+def test_a_finished_study_has_nothing_to_do(finished: Checkout) -> None:
+    assert finished.planned() == {}
+
+
+def test_a_touch_and_a_comment_make_nothing_again(finished: Checkout) -> None:
+    for path in (finished.folder / LIBRARY).rglob("*.py"):
+        os.utime(path)
+    with edited(finished, f"{LIBRARY}/load/run.py", "import", "# a comment\nimport"):
+        assert finished.planned() == {}
+
+
+def test_a_plot_edit_makes_figures_only(finished: Checkout) -> None:
+    with edited(finished, f"{LIBRARY}/figures/cell_latency.py", "2.3", "2.4"):
+        assert set(finished.planned()) == PLOTS
+
+
+def test_an_analysis_edit_makes_everything_from_merge_on(finished: Checkout) -> None:
+    with edited(
+        finished, f"{LIBRARY}/analysis/phases.py", "max(done, first - step_ns)", "max(done, first - 2 * step_ns)"
+    ):
+        plan = finished.planned()
+    assert set(plan) == FROM_MERGE
+    assert plan["monitor_merge"] == 2
+
+
+def test_a_gate_makes_results_again_but_not_the_merge(finished: Checkout) -> None:
+    plan = finished.planned("--config", "gates={'min_window_s': 9}")
+    assert "monitor_merge" not in plan
+    assert plan["analyze"] == 2
+
+
+def test_an_edit_of_the_load_generator_measures_again(finished: Checkout) -> None:
+    with edited(finished, f"{LIBRARY}/load/run.py", "def run_load(", "CHANGED = True\n\n\ndef run_load("):
+        plan = finished.planned()
+    assert plan["benchmark_external_tiny_launch_1"] == 1
+    assert plan["monitor_merge"] == 2
+
+
+def test_a_changed_workload_measures_its_own_cells_only(finished: Checkout) -> None:
+    with edited(finished, "config/config.yaml", "num_requests: 20", "num_requests: 21"):
+        plan = finished.planned()
+        cells = finished.snakemake("-n").stdout.split("output:")
+    assert plan["benchmark_external_tiny_launch_1"] == 1
+    assert plan["monitor_merge"] == 1
+    assert not any("cells/external_tiny/first/" in text.split("\n")[0] for text in cells[1:])
+
+
+def test_a_further_launch_plans_that_launch_only(finished: Checkout) -> None:
+    plan = finished.planned("--config", "launches=2")
+    assert [name for name in plan if name.startswith("benchmark")] == ["benchmark_external_tiny_launch_2"]
+    assert plan["monitor_merge"] == 2
+    assert "start_server" not in plan
+
+
+def test_remeasure_measures_everything_again(finished: Checkout) -> None:
+    assert finished.planned("--config", "remeasure=again")["monitor_merge"] == 2
+
+
+def test_deleting_a_result_makes_it_again_without_measuring(finished: Checkout) -> None:
+    result = finished.folder / "results/cells/external_tiny/first/stock/launch-1/result.json"
+    kept = result.read_bytes()
+    times = os.stat(result)
+    result.unlink()
+    try:
+        plan = finished.planned()
+    finally:
+        result.write_bytes(kept)
+        os.utime(result, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert plan["analyze"] == 1
+    assert not any(name.startswith("benchmark") for name in plan)
+
+
+def test_the_report_is_made_offline(finished: Checkout, tmp_path: Path) -> None:
+    run = finished.snakemake("--report", str(tmp_path / "report.html"))
+    assert run.returncode == 0, run.stderr
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "performance_comparison" in html

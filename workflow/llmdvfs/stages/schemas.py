@@ -1,0 +1,58 @@
+"""`schemas`: the JSON schema of every result file, from the records that define them."""
+
+import argparse
+import json
+from pathlib import Path
+
+from llmdvfs.records.comparison import ComparisonRecord
+from llmdvfs.records.deployment_files import BatchResults, DeviceData, PhaseResults
+from llmdvfs.records.job import LaunchRecord
+from llmdvfs.records.load import LoadReport, LoadSpec
+from llmdvfs.records.metrics import MetricsRecord
+from llmdvfs.records.phases import PhasesRecord
+from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.result import CellResult
+from llmdvfs.records.run import RunRecord
+from llmdvfs.records.store import json_schema, schema_name, write_text
+from llmdvfs.records.telemetry import SamplerReport, TelemetryHeader
+
+FILES: tuple[type, ...] = (
+    LaunchRecord,
+    LoadSpec,
+    LoadReport,
+    MetricsRecord,
+    SamplerReport,
+    TelemetryHeader,
+    RunRecord,
+    PhasesRecord,
+    CellResult,
+    PhaseResults,
+    BatchResults,
+    DeviceData,
+    ComparisonRecord,
+)
+"""Records that are a JSON file each (TelemetryHeader: the first line of one)."""
+LINES: tuple[type, ...] = (RequestRecord, ProxyRecord)
+"""Records that are a line each of a JSON-lines file."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--output", type=Path, required=True, help="folder of the schemas")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write all schemas."""
+    for name, text in schema_files().items():
+        write_text(options.output / name, text)
+    return 0
+
+
+def schema_files() -> dict[str, str]:
+    """Return the schemas by file name."""
+    schemas = {kind: json_schema(kind) for kind in FILES} | {kind: json_schema(kind, in_line=True) for kind in LINES}
+    return {
+        f"{schema_name(kind).removeprefix('llmdvfs/')}.schema.json": json.dumps(schema, indent=1) + "\n"
+        for kind, schema in schemas.items()
+    }
