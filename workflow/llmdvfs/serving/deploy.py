@@ -75,9 +75,9 @@ class Deployment:
         return [*([self.proxy] if self.proxy else []), *(instance.process for instance in self.instances)]
 
     def first_dead(self) -> tuple[str, str] | None:
-        """Return the name of a process that has ended, and why; None: all run. It costs microseconds."""
+        """Return the name of a server that has ended, or whose engine has, and why; None: all run."""
         for process in self.processes():
-            if process.exit_code() is not None:
+            if process.is_dead():
                 return process.name, process.cause_of_death()
         return None
 

@@ -54,6 +54,11 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def is_alive(pid: int) -> bool:
+    """Return whether a process runs: neither gone nor ended and waiting to be reaped."""
+    return _living_parent(Path(f"/proc/{pid}")) is not None
+
+
 def _living_parent(entry: Path) -> int | None:
     try:
         # The command's name, in parentheses, may itself contain spaces and parentheses.

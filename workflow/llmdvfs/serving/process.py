@@ -11,10 +11,11 @@ from pathlib import Path
 import llmdvfs
 from llmdvfs.serving.diagnosis import diagnose, last_error_line
 from llmdvfs.serving.guard import INNER_LIMIT_S, NUM_LEVELS, TERM_GRACE_S
-from llmdvfs.serving.lifetime import descendants
+from llmdvfs.serving.lifetime import descendants, is_alive
 
 LOG_TAIL_BYTES = 256 * 1024
 STOP_LIMIT_S = TERM_GRACE_S + NUM_LEVELS * INNER_LIMIT_S + 10.0  # beyond what the guards allow themselves
+ENGINE_FAILED = "EngineCore failed to start"
 
 
 class ServerProcess:
@@ -36,6 +37,7 @@ class ServerProcess:
         self.name = name
         self.log = log
         self.started_s = time.monotonic()
+        self._engine: tuple[int, ...] = ()
         guard = [sys.executable, "-m", "llmdvfs", "guard", "--log", str(log), "--parent", str(os.getpid())]
         guard += [part for folder in remove for part in ("--remove", str(folder))]
         guard += [part for lease in lease_fds for part in ("--lease-fd", str(lease))]
@@ -65,14 +67,27 @@ class ServerProcess:
         """Return the server's exit code; None: it runs."""
         return self._guard.poll()
 
+    def note_engine(self) -> None:
+        """Remember the engine's processes of a server that is ready, so that `is_dead` notices when one has gone."""
+        self._engine = tuple(pid for pid in descendants(self._guard.pid) if is_engine(pid))
+
+    def is_dead(self) -> bool:
+        """Return whether the server or its engine has ended; it costs microseconds.
+
+        A server whose engine was killed, or failed to start, can go on for ever without it.
+        """
+        return self._guard.poll() is not None or any(not is_alive(pid) for pid in self._engine)
+
+    def engine_failed_to_start(self) -> bool:
+        """Return whether the log says so."""
+        return ENGINE_FAILED in self.log_tail()
+
     def cause_of_death(self) -> str:
         """Return why it ended, as far as its log says, and where the log is."""
-        code = self._guard.poll()
-        ended = f"ended by {signal.Signals(_signal(code)).name}" if _signal(code) else f"ended with exit code {code}"
         text = self.log_tail()
         known = diagnose(text)
         seen = str(known) if known else f"last said: {last_error_line(text) or 'nothing'}"
-        return f"{ended}; {seen}; see {self.log}"
+        return f"{_how_it_ended(self._guard.poll())}; {seen}; see {self.log}"
 
     def log_tail(self) -> str:
         """Return the last part of the log."""
@@ -96,9 +111,18 @@ class ServerProcess:
         return True
 
 
-def _signal(code: int | None) -> int:
-    """Return the number of the signal that an exit code stands for; 0: none."""
+def _how_it_ended(code: int | None) -> str:
     if code is None:
-        return 0
+        return "its engine ended, and left the server without it"
     number = -code if code < 0 else code - 128
-    return number if number in set(signal.Signals) else 0
+    known = number in set(signal.Signals)
+    return f"ended by {signal.Signals(number).name}" if known else f"ended with exit code {code}"
+
+
+def is_engine(pid: int) -> bool:
+    """Return whether a process is one of vLLM's engine: by the title it gives itself, or how it was spawned."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"VLLM::" in command or b"multiprocessing.spawn" in command

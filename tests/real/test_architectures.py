@@ -1,0 +1,161 @@
+"""Real vLLM in every architecture gives the single server's greedy tokens; then it is killed.
+
+The tests of this file share their servers and run in its order: the last ones end them.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from llmdvfs.records.store import read_record, write_record
+from llmdvfs.serving.http import Answer, get, post
+from llmdvfs.serving.lifetime import is_alive
+from llmdvfs.serving.ports import reserved
+from llmdvfs.serving.proxy_plan import ProxyPlan
+
+from .conftest import WORKFLOW, Answers, Job, ask, ask_all, prompts, tokens_by_source
+
+Prompts = list[list[int]]
+
+
+def test_greedy_text_depends_on_the_prompt(answers: Answers) -> None:
+    assert len({tuple(tokens) for tokens in answers.single}) == 40
+    assert all(len(set(tokens)) > 5 for tokens in answers.single)
+
+
+def test_replicated_answers_as_the_single_server(answers: Answers) -> None:
+    assert answers.balanced == answers.single
+    assert answers.balanced_at_once == answers.single
+
+
+def test_the_balancer_used_both(answers: Answers) -> None:
+    assert answers.served == {"single-0": 40, "single-1": 40}
+
+
+@contextlib.contextmanager
+def one_to_one(job: Job) -> Iterator[str]:
+    """A second proxy, before the first prefill server and the decode server."""
+    plan = read_record(Path(job.facts["plan"]), ProxyPlan)
+    pair = tuple(item for item in plan.upstreams if item.name in ("prefill-0", "decode-0"))
+    folder = job.folder / "one_to_one"
+    write_record(folder / "plan.json", ProxyPlan(pair, plan.connector))
+    with reserved("127.0.0.1") as port:
+        argv = ["proxy", "--plan", str(folder / "plan.json"), "--log", str(folder / "proxy.jsonl"), "--port", str(port)]
+        proxy = subprocess.Popen(
+            [sys.executable, "-m", "llmdvfs", *argv], env=os.environ | {"PYTHONPATH": str(WORKFLOW)}
+        )
+        try:
+            assert wait_until(lambda: get(f"http://127.0.0.1:{port}/health", 2).ok, 20)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            proxy.terminate()
+            proxy.wait(10)
+
+
+def wait_until(condition: Callable[[], bool], limit_s: float) -> bool:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def forget_transfers(job: Job) -> None:
+    """A prefill server, too, loads what lies there; each pass is to transfer everything anew."""
+    for entry in Path(job.facts["storage"]).iterdir():
+        shutil.rmtree(entry)
+
+
+@pytest.mark.parametrize("at_once", [1, 16])
+def test_one_prefill_one_decode(disaggregated: Job, answers: Answers, forty: Prompts, at_once: int) -> None:
+    forget_transfers(disaggregated)
+    before = tokens_by_source(disaggregated.facts["instances"]["decode-0"])
+    with one_to_one(disaggregated) as url:
+        assert ask_all(url, forty, at_once) == answers.single
+    after = tokens_by_source(disaggregated.facts["instances"]["decode-0"])
+    # All full blocks before a prompt's last token are transferred: blocks of 32, as vLLM's example connector counts.
+    expected = sum((len(prompt) - 2) // 32 * 32 for prompt in forty)
+    assert after["external_kv_transfer"] - before["external_kv_transfer"] == expected
+    assert after["local_compute"] - before["local_compute"] == sum(map(len, forty)) - expected
+
+
+def test_two_prefills_one_decode(disaggregated: Job, answers: Answers, forty: Prompts) -> None:
+    forget_transfers(disaggregated)
+    before = json.loads(get(f"{disaggregated.base_url}/stats", 5).body)["instances"]
+    assert ask_all(disaggregated.base_url, forty, at_once=16) == answers.single
+    after = json.loads(get(f"{disaggregated.base_url}/stats", 5).body)["instances"]
+    served = {name: after[name]["served"] - before[name]["served"] for name in after}
+    assert served == {"prefill-0": 20, "prefill-1": 20, "decode-0": 40}
+
+
+def test_a_slow_client_does_not_grow_the_proxy(disaggregated: Job) -> None:
+    proxy = psutil.Process(disaggregated.facts["pids"]["proxy"])
+    ask(disaggregated.base_url, prompts(11, seed=5)[10])
+    before = proxy.memory_info().rss
+    host, port = disaggregated.base_url.removeprefix("http://").split(":")
+    with contextlib.ExitStack() as clients:
+        for number in range(8):  # each asks for a long answer and reads nothing of it
+            client = clients.enter_context(socket.create_connection((host, int(port))))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            body = json.dumps(
+                {"model": "tiny", "prompt": [7 + number] * 40, "max_tokens": 1000, "ignore_eos": True, "stream": True}
+            ).encode()
+            head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+            client.sendall(head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        time.sleep(8)
+        assert proxy.memory_info().rss - before < 20 * 2**20
+    stats = f"{disaggregated.base_url}/stats"
+    assert wait_until(lambda: json.loads(get(stats, 5).body)["instances"]["decode-0"]["in_flight"] == 0, 10)
+
+
+def test_a_killed_prefill_server_is_a_clean_error_at_once(disaggregated: Job) -> None:
+    """Its requests are refused, decode is not asked, /health is false, and the job knows."""
+    results: list[tuple[float, Answer]] = []
+    body = {"model": "tiny", "max_tokens": 4, "ignore_eos": True}
+
+    def send(prompt: list[int]) -> None:
+        answer = post(f"{disaggregated.base_url}/v1/completions", body | {"prompt": prompt}, 30)
+        results.append((time.monotonic(), answer))
+
+    senders = [threading.Thread(target=send, args=(prompt,)) for prompt in prompts(24, seed=9)[10:]]
+    os.kill(disaggregated.facts["pids"]["prefill-1"], signal.SIGKILL)
+    killed = time.monotonic()
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    failed = [(when, answer) for when, answer in results if not answer.ok]
+    assert len(failed) == 7  # in turns, half of 14 were prefill-1's
+    for when, answer in failed:
+        assert when - killed < 5
+        assert answer.status == 502
+        assert "prefill-1: prefill failed" in json.loads(answer.body)["error"]["message"]
+    health = get(f"{disaggregated.base_url}/health", 5)
+    assert health.status == 503
+    assert json.loads(health.body)["instances"]["decode-0"] == "ok"
+    event = disaggregated.next_event()
+    assert (event["event"], event["name"]) == ("dead", "prefill-1")
+    assert event["cause"].startswith("ended by SIGKILL")
+
+
+def test_nothing_is_left_after_sigkill_of_the_job(disaggregated: Job) -> None:
+    family = [pid for pid in disaggregated.facts["family"] if is_alive(pid)]
+    assert len(family) >= 8  # guards, servers and engines of two instances and the proxy
+    disaggregated.process.kill()
+    assert wait_until(lambda: not any(is_alive(pid) for pid in family), 10), [p for p in family if is_alive(p)]
+    for url in disaggregated.facts["instances"].values():
+        assert get(f"{url}/health", 1).status is None
+    assert not Path(disaggregated.facts["storage"]).exists()
