@@ -121,20 +121,20 @@ def fake_cell(toy: Toy) -> MeasuredCell:
 def fake_study(*, gpu: bool, launches: int = 3) -> list[MeasuredCell]:
     """Return single against disaggregated on three workloads, as the default study has them."""
     return [
-        fake_cell(Toy(architecture, workload, launch, gpu))
+        fake_cell(Toy(architecture, workload, launch, gpu, duration_s=3.0))
         for architecture in ("single", "disaggregated")
         for workload in ("prefill", "decode", "concurrent")
         for launch in range(1, launches + 1)
     ]
 
 
-def fake_sweep(launches: int = 3) -> list[MeasuredCell]:
+def fake_sweep(launches: int = 2) -> list[MeasuredCell]:
     """Return clocks x batch sizes on made-up GPUs."""
     return [
-        fake_cell(Toy(architecture, "concurrent", launch, True, clock, batch, duration_s=4.0))
+        fake_cell(Toy(architecture, "concurrent", launch, True, clock, batch, duration_s=1.0))
         for architecture in ("single", "disaggregated")
         for launch in range(1, launches + 1)
-        for clock in (None, 600, 1005, 1410, 1800)
+        for clock in (None, 600, 1005, 1800)
         for batch in (8, 32, 128)
     ]
 

@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fakes.records import Toy, fake_cell
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+
+from llmdvfs.figures.cell import MeasuredCell
+from llmdvfs.figures.cell_timeline import cell_timeline
+from llmdvfs.figures.over_time import draw_power
+
+
+@pytest.fixture(scope="module")
+def on_gpus() -> MeasuredCell:
+    return fake_cell(Toy("disaggregated", gpu=True, duration_s=3.0))
+
+
+@pytest.fixture(scope="module")
+def on_cpu() -> MeasuredCell:
+    return fake_cell(Toy("single", duration_s=3.0))
+
+
+def panel(figure: Figure, label: str) -> Axes:
+    return next(axes for axes in figure.axes if axes.get_ylabel().replace("\n", " ").startswith(label))
+
+
+def curve(axes: Axes, label: str) -> np.ndarray:
+    return next(np.asarray(line.get_ydata()) for line in axes.get_lines() if line.get_label() == label)
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_energy_so_far_never_falls_and_ends_at_the_counters_difference(on_gpus: MeasuredCell) -> None:
+    axes = panel(cell_timeline(on_gpus), "Energy so far")
+    total = curve(axes, "sum of 2")
+    assert (np.diff(total) >= 0).all()
+    used = on_gpus.timeline.groupby("device_id").energy_j.agg(lambda joules: joules.iloc[-1] - joules.iloc[0])
+    assert total[-1] == pytest.approx(used.sum())
+
+
+def test_power_of_two_gpus_of_one_role_is_their_sum(on_gpus: MeasuredCell) -> None:
+    both = replace(on_gpus, phases=replace(on_gpus.phases, device_roles={"gpu0": "single", "gpu1": "single"}))
+    axes = Figure().subplots()
+    draw_power(axes, both)
+    by_device = on_gpus.timeline.pivot_table(index="t_s", columns="device_id", values="power_instant_w")
+    np.testing.assert_allclose(curve(axes, "sum of 2"), by_device.sum(axis=1))
+
+
+def test_a_device_that_serves_nobody_is_shown_and_not_summed(on_gpus: MeasuredCell) -> None:
+    alone = replace(on_gpus, phases=replace(on_gpus.phases, device_roles={"gpu0": "prefill"}))
+    axes = panel(cell_timeline(alone), "Energy so far")
+    labels = [line.get_label() for line in axes.get_lines()]
+    assert labels == ["gpu0 (prefill)", "gpu1 (serves nobody)"]
+
+
+def test_phases_are_shaded(on_gpus: MeasuredCell, on_cpu: MeasuredCell) -> None:
+    for figure, label in ((cell_timeline(on_gpus), "Power, prefill"), (cell_timeline(on_cpu), "Utilisation")):
+        shades = [c for c in panel(figure, label).collections if isinstance(c, PolyCollection)]
+        assert sum(len(shade.get_paths()) for shade in shades) > 5
+
+
+def test_time_is_seconds_since_the_cells_start_with_few_ticks(on_cpu: MeasuredCell) -> None:
+    """The original put a tick at every second, labelled in UTC: an hour's run was a black bar."""
+    hour = on_cpu.timeline.assign(t_s=np.linspace(0, 3600, len(on_cpu.timeline)))
+    figure = cell_timeline(replace(on_cpu, timeline=hour))
+    axes = figure.axes[-1]
+    assert axes.get_xlabel() == "Time since the cell's start (s)"
+    assert axes.get_xlim() == (0, 3600)
+    figure.draw_without_rendering()
+    labels = [text.get_text() for text in axes.get_xticklabels()]
+    assert 4 <= len(labels) <= 10
+    assert all(float(label) % 1 == 0 for label in labels)
+
+
+def test_readings_are_drawn_as_they_were_read(on_gpus: MeasuredCell) -> None:
+    """The original's lines were flat: one mean for the whole run."""
+    drawn = curve(panel(cell_timeline(on_gpus), "Power, prefill"), "gpu0 (prefill)")
+    read = on_gpus.timeline[on_gpus.timeline.device_id == "gpu0"].power_instant_w
+    np.testing.assert_array_equal(drawn, read)
+
+
+def test_both_roles_power_has_the_same_limits(on_gpus: MeasuredCell) -> None:
+    figure = cell_timeline(on_gpus)
+    assert panel(figure, "Power, prefill").get_ylim() == panel(figure, "Power, decode").get_ylim()
+
+
+def test_without_power_data_the_figure_says_so(on_cpu: MeasuredCell, on_gpus: MeasuredCell) -> None:
+    figure = cell_timeline(on_cpu)
+    assert "no power data on this machine" in texts(figure)
+    assert not any(axes.get_ylabel().startswith("Power") for axes in figure.axes)
+    assert "no power data on this machine" not in texts(cell_timeline(on_gpus))
+
+
+def test_a_failed_gate_is_named() -> None:
+    title = cell_timeline(fake_cell(Toy(duration_s=1.0, gate_fails=True))).get_suptitle()
+    assert title.endswith("gate failed: missed_samples")

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import matplotlib
+import pytest
+from matplotlib.figure import Figure
+
+from llmdvfs.figures.style import ARCHITECTURES, PHASES, architecture_look, save_figure, styled
+
+
+@styled
+def small() -> Figure:
+    figure = Figure(figsize=(2, 1))
+    figure.subplots().plot([0, 1], [0, 1], label="line")
+    return figure
+
+
+def test_equal_figures_give_equal_files(tmp_path: Path) -> None:
+    """Nothing depends on when a figure is made, so a re-made one is no change."""
+    for name in ("a", "b"):
+        save_figure(small(), tmp_path / f"{name}.png")
+    for suffix in (".png", ".pdf"):
+        content = (tmp_path / "a").with_suffix(suffix).read_bytes()
+        assert content == (tmp_path / "b").with_suffix(suffix).read_bytes()
+        assert b"CreationDate" not in content
+
+
+def test_png_has_300_dots_an_inch(tmp_path: Path) -> None:
+    save_figure(small(), tmp_path / "deep" / "a.png")
+    width, height = matplotlib.image.imread(tmp_path / "deep" / "a.png").shape[1::-1]
+    assert (width, height) == (600, 300)
+
+
+def test_the_callers_style_is_left_alone() -> None:
+    before = dict(matplotlib.rcParams)
+    figure = small()
+    assert dict(matplotlib.rcParams) == before
+    assert not figure.axes[0].spines["top"].get_visible()
+
+
+@pytest.mark.parametrize("looks", [ARCHITECTURES, PHASES])
+def test_grey_print_tells_meanings_apart(looks: dict) -> None:
+    assert len({look.colour for look in looks.values()}) == len(looks)
+    assert len({look.marker for look in looks.values()}) == len(looks)
+    assert len({look.line for look in looks.values()}) == len(looks)
+
+
+def test_an_architecture_without_a_look_has_one_nevertheless() -> None:
+    assert architecture_look("something new") == ARCHITECTURES["external"]
