@@ -21,11 +21,12 @@ CAUSES: tuple[Cause, ...] = (
         "stop what listens there, or leave the port unset so that a free one is found",
     ),
     Cause(
-        "not enough GPU memory for the KV cache",
+        "not enough memory for the KV cache",
         r"no available memory for the cache blocks"
         r"|larger than the maximum number of tokens that can be stored in kv cache"
         r"|kv cache is needed, which is larger than the available",
-        "raise serving.engine.gpu_memory_utilization or lower serving.engine.max_model_len",
+        "raise serving.engine.gpu_memory_utilization (on a CPU: cpu_kv_cache_gib, num_gpu_blocks_override) "
+        "or lower serving.engine.max_model_len",
     ),
     Cause(
         "GPU memory already taken by others",
@@ -128,6 +129,7 @@ CAUSES: tuple[Cause, ...] = (
 MAX_EVIDENCE = 300  # characters of a log line in a message
 _HARMLESS = re.compile(r"\b(INFO|DEBUG|WARNING)\b")
 _ERROR_LINE = re.compile(r"(\w+Error|\w+Exception|error):? .*", re.IGNORECASE)
+_PYDANTIC_TAIL = re.compile(r" \[type=\w+, input_value=.*")
 _LOG_PREFIX = re.compile(r"^\(\w+[^)]*pid=\d+\)\s*|^(ERROR|WARNING|INFO) [\d-]+ [\d:.]+ \[[^\]]*\]\s*")
 
 
@@ -171,4 +173,4 @@ def _clean(line: str) -> str:
     previous = None
     while line != previous:
         previous, line = line, _LOG_PREFIX.sub("", line.strip())
-    return line[:MAX_EVIDENCE]
+    return _PYDANTIC_TAIL.sub("", line)[:MAX_EVIDENCE]
