@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from llmdvfs.figures.legend import legend_below
 from llmdvfs.figures.note import draw_note
 from llmdvfs.figures.style import DOUBLE_COLUMN_IN, Look, styled
 from llmdvfs.figures.sweep import draw_lines, ordered_looks, set_clock_axis
@@ -40,10 +41,13 @@ def cross_frequency_comparison(record: ComparisonRecord) -> Figure:
         set_clock_axis(panels[-1, column])
     for axes in panels[:, 1:].flat:
         axes.set_ylabel("")
-    handles = [Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.line) for look in looks.values()]
-    figure.legend(handles, list(looks), loc="outside lower center", ncols=3)
+    legend_below(figure, [_handle(name, look) for name, look in looks.items()])
     set_title(figure, "Over locked core clocks; dotted levels: stock clocks")
     return figure
+
+
+def _handle(name: str, look: Look) -> Line2D:
+    return Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.line, label=name)
 
 
 def _without_clocks(record: ComparisonRecord) -> Figure:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from llmdvfs.figures.cell import MeasuredCell, representative
 from llmdvfs.figures.ecdf import draw_ecdf
+from llmdvfs.figures.legend import legend_below
 from llmdvfs.figures.limits import equal_tops
 from llmdvfs.figures.note import NO_POWER_DATA, draw_note
 from llmdvfs.figures.over_time import (
@@ -74,7 +75,7 @@ def _draw_roles(figure: SubFigure, cell: MeasuredCell) -> None:
         if row > 1 or has_power(cell):
             equal_tops(list(axes[row]))
     axes[0, 0].set_xlim(*time_limits(cell))
-    figure.legend(handles=lane_legend(cell), loc="outside lower center", ncols=5)
+    legend_below(figure, lane_legend(cell))
 
 
 def _no_power(axes: Axes, cell: MeasuredCell, role: str | None) -> None:

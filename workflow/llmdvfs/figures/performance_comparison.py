@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from llmdvfs.figures.legend import legend_below
 from llmdvfs.figures.limits import from_zero, log_scale
 from llmdvfs.figures.note import NO_POWER_DATA, draw_note
 from llmdvfs.figures.style import DOUBLE_COLUMN_IN, INVALID, Look, architecture_look, styled
@@ -42,7 +43,7 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
     looks = _looks(arms)
     for axes, name in zip(above.subplots(2, 4).flat, QUANTITIES, strict=True):
         _draw_quantity(axes, name, groups, looks)
-    above.legend(handles=_legend(looks, groups), loc="outside lower center", ncols=max(len(looks) + 1, 2))
+    legend_below(above, _legend(looks, groups))
     _draw_table(below.subplots(), groups)
     point = groups[0].point if groups else "no result"
     set_title(figure, f"Deployments at {point}")

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from llmdvfs.figures.legend import legend_below
 from llmdvfs.figures.note import draw_note
 from llmdvfs.figures.style import DOUBLE_COLUMN_IN, INVALID, Look, architecture_look, styled
 from llmdvfs.figures.titles import set_title
@@ -32,7 +33,7 @@ def ratios(record: ComparisonRecord) -> Figure:
         _draw_group(axes, group, names)
     panels[0].set_yticks(range(len(names)), [METRICS[name].label for name in names])
     panels[0].set_ylim(len(names) - 0.5, -0.5)
-    figure.legend(handles=_legend(compared, record), loc="outside lower center", ncols=3)
+    legend_below(figure, _legend(compared, record))
     set_title(figure, f"Relative to {', '.join(dict.fromkeys(pair.baseline for pair in compared))}")
     return figure
 
