@@ -31,7 +31,7 @@ def test_a_finished_study_has_nothing_to_do(finished: Checkout) -> None:
 def test_a_touch_and_a_comment_make_nothing_again(finished: Checkout) -> None:
     for path in (finished.folder / LIBRARY).rglob("*.py"):
         os.utime(path)
-    with edited(finished, f"{LIBRARY}/load/run.py", "import", "# a comment\nimport"):
+    with edited(finished, f"{LIBRARY}/load/run.py", "\nimport asyncio", "\n# a comment\nimport asyncio"):
         assert finished.planned() == {}
 
 
