@@ -28,6 +28,8 @@ _LOST = {
     pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
 }
 
+_PEER_READ = 0  # pynvml's NVML_P2P_CAPS_INDEX_READ is a tuple by mistake, which its own function refuses
+
 FIELDS: dict[str, tuple[int, int, float]] = {
     "power_instant_w": (pynvml.NVML_FI_DEV_POWER_INSTANT, 0, 1 / MW_PER_W),
     "power_average_w": (pynvml.NVML_FI_DEV_POWER_AVERAGE, 0, 1 / MW_PER_W),
@@ -153,12 +155,13 @@ class NvmlGpu:
             "pci_bus_id": lambda: str(_call(pynvml.nvmlDeviceGetPciInfo, handle).busId),
             "memory_total_bytes": lambda: self.memory_bytes()[1],
             "power_limit_w": self.power_limit_w,
-            "power_limit_default_w": lambda: _call(pynvml.nvmlDeviceGetPowerManagementDefaultLimit, handle) / MW_PER_W,
+            "power_limit_default_w": self.default_power_limit_w,
             "power_limit_min_w": lambda: self.power_limit_range_w()[0],
             "power_limit_max_w": lambda: self.power_limit_range_w()[1],
             "sm_clock_max_mhz": lambda: int(_call(pynvml.nvmlDeviceGetMaxClockInfo, handle, pynvml.NVML_CLOCK_SM)),
             "memory_clock_max_mhz": lambda: int(_call(pynvml.nvmlDeviceGetMaxClockInfo, handle, pynvml.NVML_CLOCK_MEM)),
             "mig_mode": self.mig_mode,
+            "num_nvlinks": self.num_nvlinks,
             "persistence_mode": lambda: int(_call(pynvml.nvmlDeviceGetPersistenceMode, handle)),
         }
         return {key: _or_none(read) for key, read in readers.items()}
@@ -171,6 +174,74 @@ class NvmlGpu:
     def mig_mode(self) -> int:
         """Return 1 where the GPU is divided into instances."""
         return int(_call(pynvml.nvmlDeviceGetMigMode, self._handle)[0])
+
+    def processes(self) -> dict[int, int | None]:
+        """Return the processes that hold the GPU, and their device memory [bytes]. 5 ms and a lock: never in a loop."""
+        compute = _call(pynvml.nvmlDeviceGetComputeRunningProcesses, self._handle)
+        graphics = _call(pynvml.nvmlDeviceGetGraphicsRunningProcesses, self._handle)
+        return {int(process.pid): process.usedGpuMemory for process in (*compute, *graphics)}
+
+    def num_nvlinks(self) -> int:
+        """Return how many of its NVLinks are up; 0 where it has none."""
+        num_active = 0
+        for link in range(pynvml.NVML_NVLINK_MAX_LINKS):
+            try:
+                num_active += int(_call(pynvml.nvmlDeviceGetNvLinkState, self._handle, link))
+            except NvmlError as error:
+                if not error.is_absent:
+                    raise
+                break  # past the last link
+        return num_active
+
+    def common_ancestor(self, other: "NvmlGpu") -> int:
+        """Return the NVML_TOPOLOGY_ level at which the two meet on PCIe."""
+        return int(_call(pynvml.nvmlDeviceGetTopologyCommonAncestor, self._handle, other._handle))
+
+    def can_access(self, other: "NvmlGpu") -> bool:
+        """Return whether it can read and write the other's memory directly."""
+        return self._has_peer(other, _PEER_READ) and self._has_peer(other, pynvml.NVML_P2P_CAPS_INDEX_WRITE)
+
+    def is_nvlinked_to(self, other: "NvmlGpu") -> bool:
+        """Return whether that access goes over NVLink."""
+        return self._has_peer(other, pynvml.NVML_P2P_CAPS_INDEX_NVLINK)
+
+    def _has_peer(self, other: "NvmlGpu", capability: int) -> bool:
+        status = _call(pynvml.nvmlDeviceGetP2PStatus, self._handle, other._handle, capability)
+        return bool(status == pynvml.NVML_P2P_STATUS_OK)
+
+    def supported_memory_clocks_mhz(self) -> list[int]:
+        """Return the memory clocks that can be asked for."""
+        return [int(clock) for clock in _call(pynvml.nvmlDeviceGetSupportedMemoryClocks, self._handle)]
+
+    def supported_sm_clocks_mhz(self) -> list[int]:
+        """Return the core clocks that can be asked for, at the highest memory clock."""
+        memory_mhz = max(self.supported_memory_clocks_mhz())
+        return [int(clock) for clock in _call(pynvml.nvmlDeviceGetSupportedGraphicsClocks, self._handle, memory_mhz)]
+
+    def lock_sm_clock(self, clock_mhz: int) -> None:
+        """Lock the core clock; it outlives this process. Needs root or CAP_SYS_ADMIN, as all that follows."""
+        _call(pynvml.nvmlDeviceSetGpuLockedClocks, self._handle, clock_mhz, clock_mhz)
+
+    def lock_memory_clock(self, clock_mhz: int) -> None:
+        """Lock the memory clock; it outlives this process."""
+        _call(pynvml.nvmlDeviceSetMemoryLockedClocks, self._handle, clock_mhz, clock_mhz)
+
+    def reset_sm_clock(self) -> None:
+        """Undo any lock of the core clock."""
+        _call(pynvml.nvmlDeviceResetGpuLockedClocks, self._handle)
+
+    def reset_memory_clock(self) -> None:
+        """Undo any lock of the memory clock."""
+        _call(pynvml.nvmlDeviceResetMemoryLockedClocks, self._handle)
+
+    def set_power_limit(self, limit_w: float) -> None:
+        """Set the power limit; it outlives this process."""
+        # Not ..._v2: pynvml's binding of that ignores what the driver answers.
+        _call(pynvml.nvmlDeviceSetPowerManagementLimit, self._handle, round(limit_w * MW_PER_W))
+
+    def default_power_limit_w(self) -> float:
+        """Return the power limit that the GPU starts with."""
+        return float(_call(pynvml.nvmlDeviceGetPowerManagementDefaultLimit, self._handle)) / MW_PER_W
 
 
 def _or_none(read: Callable[[], str | int | float]) -> str | int | float | None:
