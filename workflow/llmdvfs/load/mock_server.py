@@ -1,7 +1,8 @@
 """An OpenAI server without a model: tokens at known times, and a log of when each one really went out.
 
 One thread and epoll, no event loop of anybody else: the instrument and its standard share no code. Tokens go out as an
-engine's do, in steps: every `gap_s` one token to each running stream, all in a burst. Requests are dated by the kernel.
+engine's do, in steps: every `gap_s` one token to each running stream, all in a burst; a stream whose client does not
+keep up and lets its socket fill waits. Requests are dated by the kernel.
 """
 
 import select
@@ -48,7 +49,9 @@ class _Stream:
 class MockServer:
     """Serves /v1/completions and /v1/chat/completions on a loopback port until `stop` is set."""
 
-    def __init__(self, *, ttft_s: float, gap_s: float, port: int = 0) -> None:
+    def __init__(self, *, ttft_s: float, gap_s: float, tokens_per_step: int = 1, port: int = 0) -> None:
+        """tokens_per_step: events that a stream gets at once, to offer more than the mock could send one by one."""
+        self._tokens_per_step = tokens_per_step
         self._ttft_ns = round(ttft_s * NS_PER_S)
         self._gap_ns = round(gap_s * NS_PER_S)
         self._listener = socket.create_server(("127.0.0.1", port), backlog=4096)
@@ -142,16 +145,17 @@ class MockServer:
     def _step(self, now: int) -> None:
         has_ended = False
         for stream in self._running:
-            if stream.first_due_mono_ns > now:
+            if stream.first_due_mono_ns > now or stream.connection.unsent:
                 continue
-            stream.num_left -= 1
+            num_now = min(self._tokens_per_step, stream.num_left)
+            stream.num_left -= num_now
             is_last = stream.num_left == 0
-            event = _EVENTS[stream.is_chat, is_last]
+            events = _EVENTS[stream.is_chat, False] * (num_now - is_last)
             if is_last:
-                event += _tail(stream)
+                events += _EVENTS[stream.is_chat, True] + _tail(stream)
                 has_ended = True
-            stream.sent_mono_ns.append(monotonic_ns())
-            self._send(stream.connection, event)
+            stream.sent_mono_ns.extend([monotonic_ns()] * num_now)
+            self._send(stream.connection, events)
         if has_ended:
             for stream in self._running:
                 if stream.num_left == 0:

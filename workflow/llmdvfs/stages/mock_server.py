@@ -14,12 +14,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="loopback port; 0 takes a free one")
     parser.add_argument("--ttft-s", type=float, default=0.05, help="time to the first token, at least")
     parser.add_argument("--gap-s", type=float, default=0.01, help="time between two tokens of a stream")
+    parser.add_argument("--tokens-per-step", type=int, default=1, help="tokens that a stream gets at once")
     parser.add_argument("--log", type=Path, help="file for the send log, written when the server is ended by SIGTERM")
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
-    server = MockServer(ttft_s=args.ttft_s, gap_s=args.gap_s, port=args.port)
+    server = MockServer(ttft_s=args.ttft_s, gap_s=args.gap_s, tokens_per_step=args.tokens_per_step, port=args.port)
 
     def stop(number: int, frame: FrameType | None) -> None:
         server.stop = True
