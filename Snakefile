@@ -31,6 +31,6 @@ rule all:
     default_target: True
     input:
         rules.summary.output,
-        CELL_FIGURES,
-        DEPLOYMENT_FIGURES,
-        COMPARISON_FIGURES,
+        CELL_FILES,
+        DEPLOYMENT_FILES,
+        COMPARISON_FILES,

@@ -9,7 +9,6 @@ from llmdvfs import __version__
 from llmdvfs.errors import LlmDvfsError
 
 STAGES = {
-    "plan": "list the cells of a configuration and what is still to be measured",
     "model": "write the model that a configuration names",
     "start-server": "resolve how a deployment will be started (nothing runs yet)",
     "benchmark": "measure the cells of one launch",

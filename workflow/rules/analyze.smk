@@ -134,8 +134,12 @@ for disaggregated in (False, True):
             "python -m llmdvfs figures deployment --output {params.folder:q} {params.cells:q} > {log:q} 2>&1"
 
 
-CELL_FIGURES = [f"{cell}/{name}.png" for cell in CELLS for name in ("timeline", "latency")]
-DEPLOYMENT_FIGURES = [
+CELL_FILES = [
+    f"{cell}/{name}"
+    for cell in CELLS
+    for name in ("timeline.csv", "phases.json", "result.json", "timeline.png", "latency.png")
+]
+DEPLOYMENT_FILES = [
     f"{RESULTS}/deployments/{name}/{file}"
     for name in STUDY.deployments
     for file in [

@@ -1,7 +1,7 @@
 # What all rules share: the checked configuration as a Study, its cells, and the paths of their files.
 #
 # INPUTS   the configuration (config/README.md)
-# OUTPUTS  STUDY, CELLS, PENDING, the targets CELL_FIGURES, DEPLOYMENT_FIGURES and COMPARISON_FIGURES
+# OUTPUTS  STUDY, CELLS, PENDING, the targets CELL_FILES, DEPLOYMENT_FILES and COMPARISON_FILES
 # CONFIG   all keys
 
 import re

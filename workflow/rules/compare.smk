@@ -58,4 +58,4 @@ rule plot_comparison:
         "python -m llmdvfs figures comparison --comparison {input.comparison:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
-COMPARISON_FIGURES = [f"{COMPARISON}/{name}.png" for name in COMPARISON_FIGURE_NAMES]
+COMPARISON_FILES = [*rules.compare.output, *rules.plot_comparison.output.png]

@@ -61,7 +61,7 @@ def cell_key(study: Study, cell: CellId, measuring_code: str) -> str:
     """Return the identity of a measurement: equal keys were measured the same way."""
     deployment = study.deployments[cell.deployment]
     identity: dict[str, Any] = {
-        # neither the number of a port nor where GPUs lie changes what is measured
+        # neither the proxy's port nor the patience at the start changes what is measured
         "deployment": asdict(replace(deployment, proxy_port=None, startup_timeout_s=0.0)),
         "engine": study.engine_versions,
         "model": _model_fingerprint(deployment),
