@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from llmdvfs.serving.http import post
+from llmdvfs.serving.http import get, post
 from llmdvfs.serving.scrape import scrape
 
 HERE = Path(__file__).parent
@@ -60,13 +60,14 @@ class Job:
 @contextlib.contextmanager
 def job(architecture: str, folder: Path) -> Iterator[Job]:
     """Start a job and wait until its servers are ready."""
-    process = subprocess.Popen(
-        [sys.executable, str(HERE / "job.py"), architecture, str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=(folder / "stderr.log").open("w"),
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(WORKFLOW)},
-    )
+    with (folder / "stderr.log").open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "job.py"), architecture, str(folder)],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(WORKFLOW)},
+        )
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
@@ -137,8 +138,6 @@ def forty() -> list[list[int]]:
 @pytest.fixture(scope="session")
 def answers(forty: list[list[int]], tmp_path_factory: pytest.TempPathFactory) -> Answers:
     """Ask one server alone, then both through the balancer; they are stopped before other servers start."""
-    from llmdvfs.serving.http import get
-
     with job("replicated-2", tmp_path_factory.mktemp("replicated")) as replicated:
         first, second = replicated.facts["instances"].values()
         # Two servers share the work; each answer is still one single server's.

@@ -8,7 +8,11 @@ from llmdvfs.records.spec import EngineSpec, Role
 
 
 class ExampleConnector(Connector):
-    """Prefill writes the KV of a prompt's full blocks under their hash; decode looks there and loads them."""
+    """Prefill writes the KV of a prompt's full blocks under their hash; decode looks there and loads them.
+
+    Decode computes the rest of the prompt itself: its last, partial block; all of it where no block is full; and all
+    of it where the length is one more than a multiple of the block size, since vLLM then looks under another hash.
+    """
 
     name = "example"
 
