@@ -279,8 +279,8 @@ def _result(toy: Toy, requests: list[ToyRequest], phases: PhasesRecord, timeline
 
 def _transfer(samples: dict[str, np.ndarray], ttft: Distribution) -> TransferResult:
     transfer = distribution(samples["kv_transfer_s"])
-    rest = ttft.mean - transfer.mean - 0.004
-    parts = {"proxy": 0.003, "prefill": rest, "transfer": transfer.mean, "residual": 0.001}
+    rest = ttft.mean - transfer.mean - 0.008
+    parts = {"queue": 0.003, "prefill": rest, "transfer": transfer.mean, "first_decode": 0.004, "residual": 0.001}
     return TransferResult(
         method="upper_bound_from_stamps",
         time_s=transfer,

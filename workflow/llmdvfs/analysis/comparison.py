@@ -48,12 +48,13 @@ def _matched(results: Iterable[CellResult], runs: Iterable[RunRecord]) -> list[M
 
 
 def _row(result: CellResult, run: RunRecord) -> CellRow:
-    failed = [f"{gate.name}: {gate.seen}, expected {gate.expected}" for gate in result.gates if gate.status == "failed"]
+    failed = [gate for gate in result.gates if gate.status == "failed"]
     return CellRow(
         cell=result.cell,
         architecture=run.deployment.architecture,
         status="gate_failed" if failed else "ok",
-        reason="; ".join(failed) or None,
+        reason="; ".join(f"{gate.name}: {gate.seen}, expected {gate.expected}" for gate in failed) or None,
+        failed_gates=tuple(gate.name for gate in failed),
         key=result.key,
         server_start_id=result.server_start_id,
         energy_source=result.energy.source,
@@ -65,7 +66,7 @@ def _row(result: CellResult, run: RunRecord) -> CellRow:
 
 
 def _missing_row(cell: CellId, why: str) -> CellRow:
-    return CellRow(cell, None, "no_result", why, None, None, None, dict.fromkeys(METRICS))
+    return CellRow(cell, None, "no_result", why, (), None, None, None, dict.fromkeys(METRICS))
 
 
 def _group(members: Sequence[Measured], sweeps: Mapping[str, str], missing: Mapping[CellId, str]) -> ComparisonGroup:

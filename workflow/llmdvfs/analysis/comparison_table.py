@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llmdvfs.records.comparison import Arm, ComparisonGroup, ComparisonRecord
+from llmdvfs.records.comparison import Arm, CellRow, ComparisonGroup, ComparisonRecord
 from llmdvfs.records.comparison_text import baseline_pairs, group_table
 
 Row = dict[str, str | int | float | None]
@@ -51,7 +51,7 @@ def summary_rows(record: ComparisonRecord) -> list[Row]:
 def comparison_table(record: ComparisonRecord) -> str:
     """Return the table that ends a run: a line a metric, a column a deployment, then the ratio with its interval."""
     blocks = ["\n".join(_group_lines(group)) for group in record.groups]
-    notes = [f"{row.cell.folder()}: {row.status}: {row.reason}" for row in record.cells if row.status != "ok"]
+    notes = [_status(row) for row in record.cells if row.status != "ok"]
     notes += [*_caveats(record), *record.warnings, *([record.energy_note] if record.energy_note else [])]
     if notes:
         blocks.append("\n".join(f"! {note}" for note in notes))
@@ -88,6 +88,12 @@ def _group_lines(group: ComparisonGroup) -> Iterator[str]:
     for pair in baseline_pairs(group):
         for difference in pair.differences:
             yield f"! {pair.other} is not compared with {pair.baseline}: {difference}"
+
+
+def _status(row: CellRow) -> str:
+    """Return what became of a cell in one line; the CSV says what its gates saw."""
+    what = row.reason if row.status == "no_result" else f"gate failed: {', '.join(row.failed_gates)}"
+    return f"{row.cell.folder()}: {what}"
 
 
 def _caveats(record: ComparisonRecord) -> list[str]:

@@ -50,7 +50,7 @@ def _why_no_energy_ratio(sources: set[EnergySource]) -> str | None:
 
 
 def _absent(reason: str) -> MetricRatio:
-    return MetricRatio(Estimate(None, reason=reason), "none", 0, 0, False, ())
+    return MetricRatio(Estimate(None, reason=reason), "none", 0, 0, False, True, ())
 
 
 def _ratio(name: str, baseline: Arm, other: Arm) -> MetricRatio:
@@ -60,12 +60,14 @@ def _ratio(name: str, baseline: Arm, other: Arm) -> MetricRatio:
     if len(matched) > 1:
         ratio = paired_ratio([(m.baseline, m.other) for m in matched])
         shown = tuple(LaunchRatio(m.launch, m.other / m.baseline, m.valid) for m in matched if m.baseline > 0)
-        return MetricRatio(ratio, "paired", len(matched), len(matched), per_gpu, shown)
+        return MetricRatio(ratio, "paired", len(matched), len(matched), per_gpu, all(m.valid for m in matched), shown)
     of_starts = replicates(ours), replicates(theirs)
     for arm, values in zip((baseline, other), of_starts, strict=True):
         if not values:
             return _absent(f"not measured in {arm.deployment}")
-    return MetricRatio(unpaired_ratio(*of_starts), "unpaired", len(of_starts[0]), len(of_starts[1]), per_gpu, ())
+    valid = all(launch.valid for launch in (*ours, *theirs))
+    ratio = unpaired_ratio(*of_starts)
+    return MetricRatio(ratio, "unpaired", len(of_starts[0]), len(of_starts[1]), per_gpu, valid, ())
 
 
 def _values(arm: Arm, name: str, per_gpu: bool) -> list[LaunchValue]:

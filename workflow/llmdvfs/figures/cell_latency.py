@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from llmdvfs.figures.cell import MeasuredCell
-from llmdvfs.figures.ecdf import draw_ecdf, mark_percentiles
+from llmdvfs.figures.ecdf import draw_ecdf, mark_percentiles, percentiles_text
 from llmdvfs.figures.style import DOUBLE_COLUMN_IN, architecture_look, styled
 from llmdvfs.figures.titles import cell_title, set_title
 
@@ -17,7 +17,7 @@ def cell_latency(cell: MeasuredCell) -> Figure:
         "TBT": ("tbt_s", latency.tbt_s, "gaps"),
         "E2E": ("e2e_s", latency.e2e_s, "requests"),
     }
-    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 2.3))
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 2.4))
     look = architecture_look(cell.run.deployment.architecture)
     for axes, (name, (column, summary, unit)) in zip(figure.subplots(1, 3, sharey=True), panels.items(), strict=True):
         samples = cell.samples_s[column]
@@ -25,7 +25,7 @@ def cell_latency(cell: MeasuredCell) -> Figure:
         if len(samples):
             mark_percentiles(axes, summary)
             axes.set_xlabel(f"{name} (ms)")
-        axes.set_title(f"{name}, n = {len(samples)} {unit}")
+        axes.set_title(f"{name}, n = {len(samples)} {unit}\n{percentiles_text(summary)}")
     figure.axes[0].set_ylabel("Share at or below")
     set_title(figure, cell_title(cell))
     return figure

@@ -11,7 +11,7 @@ from llmdvfs.figures.note import draw_note
 from llmdvfs.figures.style import BLACK, INVALID, Look
 from llmdvfs.records.result import Distribution
 
-PERCENTILES = {"p50": (0.50, "o"), "p90": (0.90, "^"), "p99": (0.99, "D")}
+PERCENTILES = {"p50": (0.50, "o", "●"), "p90": (0.90, "^", "▲"), "p99": (0.99, "D", "◆")}
 MIN_LOG_SPAN = 20.0  # max / min above which a linear axis would squeeze most of the values into a corner
 
 Floats = npt.NDArray[np.float64]
@@ -35,15 +35,23 @@ def draw_ecdf(axes: Axes, samples_s: Sequence[Floats], look: Look, valid: Sequen
 
 
 def mark_percentiles(axes: Axes, distribution: Distribution) -> None:
-    """Mark and name the percentiles of one launch."""
-    for name, (share, marker) in PERCENTILES.items():
+    """Mark the percentiles of one launch."""
+    for name, (share, marker, _) in PERCENTILES.items():
         value_s = getattr(distribution, name)
         if value_s is not None:
-            axes.plot(1e3 * value_s, share, marker, color=BLACK, label=f"{name}  {1e3 * value_s:.4g} ms", zorder=3)
-    axes.legend(loc="lower right", handlelength=0.8, borderaxespad=0.1)
+            axes.plot(1e3 * value_s, share, marker, color=BLACK, zorder=3)
+
+
+def percentiles_text(distribution: Distribution) -> str:
+    """Return the percentiles in words, each behind the sign that marks it: any place inside the panel may hold data."""
+    return "  ".join(
+        f"{sign} {name} {1e3 * value_s:.4g}"
+        for name, (_, _, sign) in PERCENTILES.items()
+        if (value_s := getattr(distribution, name)) is not None
+    )
 
 
 def _choose_scale(axes: Axes, sample_ms: Floats) -> None:
     low, high = sample_ms.min(), sample_ms.max()
     if low > 0 and high / low > MIN_LOG_SPAN:
-        log_scale(axes, "x")
+        log_scale(axes, "x", high / low)

@@ -15,11 +15,13 @@ def from_zero(axes: Axes) -> None:
     axes.set_ylim(0, HEADROOM * top if top > 0 else 1.0)
 
 
-def log_scale(axes: Axes, direction: Literal["x", "y"]) -> None:
-    """Make an axis logarithmic, with plain numbers at 1, 2 and 5 of each decade."""
+def log_scale(axes: Axes, direction: Literal["x", "y"], span: float) -> None:
+    """Make an axis logarithmic, with plain numbers on it; span: highest / lowest value."""
     axes.set_xscale("log") if direction == "x" else axes.set_yscale("log")
     axis = axes.xaxis if direction == "x" else axes.yaxis
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    roomy = 60.0 if direction == "x" else 2000.0  # spans over which labels at 1, 2 and 5 of each decade do not touch
+    subs = (1.0, 2.0, 5.0) if span <= roomy else (1.0, 3.0) if span <= 10 * roomy else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
 

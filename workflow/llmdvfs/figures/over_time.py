@@ -115,9 +115,8 @@ def shade(axes: Axes, cell: MeasuredCell, role: str | None = None) -> None:
 
 
 def time_limits(cell: MeasuredCell) -> tuple[float, float]:
-    """Return from the first to the last reading [s], and at least the load."""
-    t_s = cell.timeline["t_s"]
-    return min(t_s.min(), cell.phases.load_begin_s), max(t_s.max(), cell.phases.load_end_s)
+    """Return from the cell's start to the last reading [s], and at least to the end of the load."""
+    return 0.0, max(cell.timeline["t_s"].max(), cell.phases.load_end_s)
 
 
 def has_power(cell: MeasuredCell) -> bool:

@@ -93,7 +93,7 @@ def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], loo
 
 def _choose_scale(axes: Axes, means: Sequence[float]) -> None:
     if min(means) > 0 and max(means) / min(means) > MIN_LOG_SPAN:
-        log_scale(axes, "y")
+        log_scale(axes, "y", max(means) / min(means))
     else:
         from_zero(axes)
 

@@ -68,15 +68,14 @@ def _draw_group(axes: Axes, group: ComparisonGroup, names: Sequence[str]) -> Non
 
 def _draw_ratio(axes: Axes, y: float, metric: MetricRatio, look: Look) -> None:
     for launch in metric.by_launch:
-        colour = look.colour if launch.valid else INVALID
-        axes.plot(launch.ratio, y, ".", color=colour, markersize=2.5, alpha=0.6)
-    ratio = metric.ratio
+        axes.plot(launch.ratio, y, ".", color=look.colour if launch.valid else INVALID, markersize=2.5, alpha=0.6)
+    ratio, colour = metric.ratio, look.colour if metric.valid else INVALID
     if ratio.value is None:
         return
     if ratio.low is not None and ratio.high is not None:
-        axes.plot([ratio.low, ratio.high], [y, y], color=look.colour, linewidth=1.2)
-    face = "white" if metric.per_gpu else look.colour
-    axes.plot(ratio.value, y, look.marker, color=look.colour, markerfacecolor=face, zorder=3)
+        axes.plot([ratio.low, ratio.high], [y, y], color=colour, linewidth=1.2)
+    face = "white" if metric.per_gpu else colour
+    axes.plot(ratio.value, y, look.marker, color=colour, markerfacecolor=face, zorder=3)
 
 
 def _legend(pairs: Sequence[ArmPair], record: ComparisonRecord) -> list[Line2D]:
@@ -84,6 +83,9 @@ def _legend(pairs: Sequence[ArmPair], record: ComparisonRecord) -> list[Line2D]:
     shown = dict.fromkeys(pair.other for pair in pairs if not pair.differences)
     looks = {name: architecture_look(architectures[name]) for name in shown}
     handles = [Line2D([], [], color=look.colour, marker=look.marker, label=name) for name, look in looks.items()]
-    if any(metric.per_gpu for pair in pairs for metric in pair.ratios.values()):
+    metrics = [metric for pair in pairs for metric in pair.ratios.values()]
+    if not all(metric.valid for metric in metrics):
+        handles.append(Line2D([], [], color=INVALID, marker="o", label="a gate failed"))
+    if any(metric.per_gpu for metric in metrics):
         handles.append(Line2D([], [], color="0.3", marker="o", markerfacecolor="white", linestyle="", label="per GPU"))
     return handles

@@ -54,7 +54,8 @@ class CellRow:
     architecture: str | None
     status: Literal["ok", "gate_failed", "no_result"]
     reason: str | None
-    """The failed gates, or why there is no result."""
+    """What the failed gates saw and expected, or why there is no result."""
+    failed_gates: tuple[str, ...]
     key: str | None
     server_start_id: str | None
     energy_source: str | None
@@ -121,6 +122,8 @@ class MetricRatio:
     n_other: int
     per_gpu: bool
     """Both values were divided by their deployment's number of GPUs."""
+    valid: bool
+    """No gate failed in any cell behind it."""
     by_launch: tuple[LaunchRatio, ...]
     """Empty unless paired."""
 
