@@ -44,6 +44,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         requests=raw.requests,
         readings=raw.readings,
         sampler=raw.sampler_report,
+        calibration=raw.calibration,
         window=window,
         latency=latency,
         throughput=throughput,
@@ -61,6 +62,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         throughput=throughput,
         energy=energy,
         transfer=transfer,
+        client=raw.calibration,
         gates=gates,
         warnings=run.warnings,
     )

@@ -27,3 +27,5 @@ class GateLimits:
     """Prompt tokens that decode computed itself: above it the two phases did not run apart ..."""
     max_recomputed_per_request: float = 1.0
     """... unless it is the one token a request that some connectors leave to decode."""
+    max_client_error_fraction: float = 0.1
+    """The client's calibrated error beside what it measured: a tenth still tells deployments apart that users would."""

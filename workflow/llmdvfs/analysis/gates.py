@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from llmdvfs.analysis import device_gates, load_gates
 from llmdvfs.analysis.device_gates import ServingDevices
 from llmdvfs.analysis.gate_limits import GateLimits
+from llmdvfs.records.load import CalibrationResult
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import EnergyResult, Gate, LatencyResult, ThroughputResult, TransferResult, Window
 from llmdvfs.records.run import RunRecord
@@ -17,6 +18,7 @@ def cell_gates(
     requests: Sequence[RequestRecord],
     readings: Sequence[Reading],
     sampler: SamplerReport | None,
+    calibration: CalibrationResult | None,
     window: Window,
     latency: LatencyResult,
     throughput: ThroughputResult,
@@ -40,7 +42,8 @@ def cell_gates(
         load_gates.failed_requests(throughput, run.workload),
         load_gates.token_counts(requests),
         load_gates.achieved_rate(requests, run.workload, limits),
-        load_gates.client_error(latency, limits),
+        load_gates.client_lateness(latency, limits),
+        load_gates.client_error(calibration, latency, limits),
         load_gates.steady_window(window, run.workload),
         load_gates.window_length(window, energy.source != "none", limits),
         load_gates.disaggregation(transfer, run.deployment, len(requests), limits),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from llmdvfs.analysis.gate_limits import GateLimits
 from llmdvfs.analysis.gate_verdict import not_applicable, verdict
 from llmdvfs.clock import NS_PER_S
+from llmdvfs.records.load import CalibrationResult
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Gate, LatencyResult, ThroughputResult, TransferResult, Window
 from llmdvfs.records.spec import DeploymentSpec, WorkloadSpec
@@ -89,15 +90,39 @@ def achieved_rate(requests: Sequence[RequestRecord], workload: WorkloadSpec, lim
     )
 
 
-def client_error(latency: LatencyResult, limits: GateLimits) -> Gate:
+def client_error(calibration: CalibrationResult | None, latency: LatencyResult, limits: GateLimits) -> Gate:
+    """Judge whether the client's own error, as calibrated at this load, is small beside what it measured."""
+    limit = limits.max_client_error_fraction
+    expected = f"the client's error at most {limit:.0%} of the mean TTFT and of the gaps' p99"
+    if calibration is None:
+        return not_applicable("client_error", "the client was not calibrated at this load", expected=expected)
+    shares = {
+        "TTFT": _share(calibration.ttft_error_s, latency.ttft_from_sent_s.mean),
+        "gap p99": _share(calibration.gap_p99_error_s, latency.chunk_gap_s.p99),
+    }
+    known = {name: share for name, share in shares.items() if share is not None}
+    seen = ", ".join(f"{share:.1%} of {name}" for name, share in known.items()) or "nothing to compare with"
+    remedy = "give the client a core of its own, or spread the load over fewer streams"
+    return verdict(
+        "client_error", all(share <= limit for share in known.values()), seen=seen, expected=expected, remedy=remedy
+    )
+
+
+def _share(error_s: float | None, measured_s: float | None) -> float | None:
+    return None if error_s is None or not measured_s else abs(error_s) / measured_s
+
+
+def client_lateness(latency: LatencyResult, limits: GateLimits) -> Gate:
     """Judge whether the client sent on time."""
     late_s, ttft_s = latency.lateness_s.p99, latency.ttft_s.p50
     limit_s = max(limits.max_lateness_s, limits.max_lateness_of_ttft_fraction * (ttft_s or 0.0))
     expected = f"p99 of sent - scheduled at most {limit_s * 1e3:.1f} ms"
     if late_s is None:
-        return not_applicable("client_error", "no request was sent", expected=expected)
+        return not_applicable("client_lateness", "no request was sent", expected=expected)
     remedy = "give the client a core of its own, or spread the load over fewer streams"
-    return verdict("client_error", late_s <= limit_s, seen=f"{late_s * 1e3:.1f} ms", expected=expected, remedy=remedy)
+    return verdict(
+        "client_lateness", late_s <= limit_s, seen=f"{late_s * 1e3:.1f} ms", expected=expected, remedy=remedy
+    )
 
 
 def disaggregation(

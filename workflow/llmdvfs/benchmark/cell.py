@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmdvfs.benchmark.calibration import calibrate_cell
 from llmdvfs.benchmark.provenance import hardware, measuring_versions
 from llmdvfs.clock import mono_ns, unix_s
 from llmdvfs.errors import DataError, LlmDvfsError, ServerDied, TelemetryError
@@ -51,8 +52,11 @@ class CellTask:
         }
 
 
-def measure_cell(task: CellTask, deployment: Deployment, folder: Path) -> RunRecord:
-    """Measure into a folder, run.json last; raises what ended it early, with everything recorded so far kept."""
+def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: Path) -> RunRecord:
+    """Measure into a folder, run.json last; raises what ended it early, with everything recorded so far kept.
+
+    results: where what serves several cells is kept.
+    """
     settings = task.job.settings
     deployment.reset()
     started_unix_s, started = unix_s(), mono_ns()
@@ -74,6 +78,8 @@ def measure_cell(task: CellTask, deployment: Deployment, folder: Path) -> RunRec
             raise TelemetryError(f"the telemetry sampler ended during the cell: {sampler_report.error}")
     if deployment.proxy_log is not None:
         _copy_proxy_stamps(deployment.proxy_log, folder)
+    if settings.calibrate_client:
+        calibrate_cell(folder, results)
     header, _ = read_telemetry(folder / raw.TELEMETRY)
     run = RunRecord(
         key=task.cell.key,

@@ -66,7 +66,7 @@ def _try_cell(task: CellTask, deployment: Deployment, results: Path) -> LlmDvfsE
     clear_drafts(results, task.cell.key)
     try:
         with draft(results, task.cell.key) as folder:
-            measure_cell(task, deployment, folder)
+            measure_cell(task, deployment, folder, results)
     except LlmDvfsError as error:
         LOG.info("%s: failed: %s", task.id.folder(), error)
         return error

@@ -124,4 +124,4 @@ def _expectation(error: ValidationError, schema: Mapping[str, Any]) -> str:
             return f"expected text matching {limit}"
         case "oneOf":
             return f"expected {schema.get('description', error.message)}"
-    return error.message
+    return str(error.message)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmdvfs.records.load import LoadReport
+from llmdvfs.records.load import CalibrationResult, LoadReport
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
@@ -18,6 +18,7 @@ LOAD_REPORT = "load_report.json"
 TELEMETRY = "telemetry.jsonl"
 TELEMETRY_REPORT = "telemetry_report.json"
 PROXY = "proxy.jsonl"
+CALIBRATION = "calibration.json"
 METRICS_BEFORE = "metrics_before.json"
 METRICS_AFTER = "metrics_after.json"
 
@@ -29,6 +30,8 @@ class RawCell:
     run: RunRecord
     requests: tuple[RequestRecord, ...]
     load_report: LoadReport
+    calibration: CalibrationResult | None
+    """The client's own error at this load; None: not calibrated."""
     header: TelemetryHeader
     readings: tuple[Reading, ...]
     sampler_report: SamplerReport
@@ -41,11 +44,12 @@ class RawCell:
 def read_raw(folder: Path) -> RawCell:
     """Read a raw folder; SchemaError names the file that is missing or damaged."""
     header, readings = read_telemetry(folder / TELEMETRY)
-    proxy = folder / PROXY
+    proxy, calibration = folder / PROXY, folder / CALIBRATION
     return RawCell(
         run=read_record(folder / RUN, RunRecord),
         requests=tuple(read_lines(folder / REQUESTS, RequestRecord)),
         load_report=read_record(folder / LOAD_REPORT, LoadReport),
+        calibration=read_record(calibration, CalibrationResult) if calibration.exists() else None,
         header=header,
         readings=tuple(readings),
         sampler_report=read_record(folder / TELEMETRY_REPORT, SamplerReport),

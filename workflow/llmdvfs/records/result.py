@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from llmdvfs.records.load import CalibrationResult
 from llmdvfs.records.spec import CellId, DeviceRole, Phase
 from llmdvfs.records.telemetry import EnergySource
 
@@ -193,6 +194,8 @@ class CellResult:
     transfer: TransferResult | None
     gates: tuple[Gate, ...]
     warnings: tuple[str, ...]
+    client: CalibrationResult | None = None
+    """The client's own error at this load; None: not calibrated."""
 
     @property
     def valid(self) -> bool:

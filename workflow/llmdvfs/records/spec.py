@@ -56,9 +56,9 @@ class DeploymentSpec:
     """Name in the table of `serving/architectures`."""
     model: ModelSpec
     device: Device
-    engine: dict[str, EngineSpec]
+    engine: dict[Role, EngineSpec]
     """Per role: {"single": ...} or {"prefill": ..., "decode": ...}."""
-    num_instances: dict[str, int]
+    num_instances: dict[Role, int]
     """Per role, e.g. {"single": 1} or {"prefill": 1, "decode": 1}."""
     connector: str | None = None
     """KV connector of `disaggregated` (resolved, never "auto"); None elsewhere."""

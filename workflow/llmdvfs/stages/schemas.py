@@ -7,7 +7,7 @@ from pathlib import Path
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.deployment_files import BatchResults, DeviceData, PhaseResults
 from llmdvfs.records.job import LaunchRecord
-from llmdvfs.records.load import LoadReport, LoadSpec
+from llmdvfs.records.load import CalibrationResult, LoadReport, LoadSpec
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.proxy import ProxyRecord
@@ -21,6 +21,7 @@ FILES: tuple[type, ...] = (
     LaunchRecord,
     LoadSpec,
     LoadReport,
+    CalibrationResult,
     MetricsRecord,
     SamplerReport,
     TelemetryHeader,
