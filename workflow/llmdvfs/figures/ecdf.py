@@ -45,10 +45,14 @@ def mark_percentiles(axes: Axes, distribution: Distribution) -> None:
 def percentiles_text(distribution: Distribution) -> str:
     """Return the percentiles in words, each behind the sign that marks it: any place inside the panel may hold data."""
     return "  ".join(
-        f"{sign} {name} {1e3 * value_s:.4g}"
+        f"{sign} {name} {_short(1e3 * value_s)}"
         for name, (_, _, sign) in PERCENTILES.items()
         if (value_s := getattr(distribution, name)) is not None
     )
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _choose_scale(axes: Axes, sample_ms: Floats) -> None:
