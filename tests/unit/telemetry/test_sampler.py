@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -51,6 +52,12 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def may_set_priorities() -> bool:
+    capabilities = re.search(r"^CapEff:\s*(\w+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert capabilities is not None
+    return bool(int(capabilities[1], 16) >> 23 & 1)  # CAP_SYS_NICE
+
+
 def test_samples_all_devices_and_reports(gpus: FakeNvml, tmp_path: Path) -> None:
     gpus.set_power(0, 600.0)
     path = tmp_path / "raw" / "telemetry.jsonl"
@@ -91,6 +98,18 @@ def test_a_slow_counter_does_not_delay_the_rest(gpus: FakeNvml, tmp_path: Path) 
     assert len(counters) <= 25  # 50 ms each
     assert all(r.end_mono_ns - r.begin_mono_ns >= 50_000_000 for r in counters)
     assert len(states) >= 70  # of 100: this machine may be busy, a counter in the same loop would leave 20
+
+
+def test_the_slots_threads_go_before_busy_neighbours_and_the_counters_do_not(gpus: FakeNvml, tmp_path: Path) -> None:
+    with start_sampler(tmp_path / "telemetry.jsonl", interval_s=0.01) as sampler:
+        sampler.wait_ready()
+        wait_until(lambda: num_lines(tmp_path / "telemetry.jsonl") > 50)
+        tasks = [int(task.name) for task in Path(f"/proc/{sampler.pid}/task").iterdir()]
+        policies = [os.sched_getscheduler(task) for task in tasks]
+    if not may_set_priorities():
+        pytest.skip("CAP_SYS_NICE is missing")
+    assert policies.count(os.SCHED_RR) == 2  # state and slow
+    assert policies.count(os.SCHED_OTHER) == 3  # the main thread and two counters
 
 
 def test_a_lost_gpu_ends_it_with_a_message_and_keeps_what_was_sampled(gpus: FakeNvml, tmp_path: Path) -> None:

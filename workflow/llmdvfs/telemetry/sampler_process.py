@@ -4,6 +4,7 @@ A thread inside a busy client would miss one 10 ms slot in five; a process of it
 """
 
 import argparse
+import contextlib
 import ctypes
 import os
 import signal
@@ -61,6 +62,8 @@ class Sampling:
         self._error = self._error or PARENT_GONE
 
     def _run_loop(self, loop: SlotLoop, writer: TelemetryWriter) -> None:
+        if loop in self._slot_loops:
+            _go_first()
         try:
             loop.run(self._stop, writer.append)
         except Exception as error:  # whatever it is, it ends the sampler and stands in the report
@@ -140,6 +143,16 @@ def _probes(options: argparse.Namespace) -> tuple[Sequence[Probe], EnergySource]
     indices = None if options.gpus is None else [int(index) for index in options.gpus.split(",") if index]
     found = discover(indices)
     return found.probes, found.energy_source
+
+
+def _go_first() -> None:
+    """Let this thread wake up before busy neighbours, where the system allows it.
+
+    On two cores with 17 processes waiting, 0.1 % of the 10 ms slots were missed with it, 5 % without. The counters'
+    threads are left as they are: their calls may spend milliseconds in the driver, and they have time.
+    """
+    with contextlib.suppress(PermissionError):  # an ordinary user may not; the report tells how late it was
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
 
 
 def _receive_signals() -> None:
