@@ -37,7 +37,7 @@ def calibration_shape(requests: Sequence[RequestRecord]) -> CalibrationShape | N
     gaps_s = np.concatenate([np.diff(np.asarray(r.chunk_mono_ns, dtype=np.int64)) for r in ok]) / NS_PER_S
     ttft_s = float(np.median([(r.chunk_mono_ns[0] - (r.sent_mono_ns or 0)) / NS_PER_S for r in ok]))
     gap_s = _stepped(float(np.median(gaps_s)), MIN_GAP_S, MAX_GAP_S) if gaps_s.size else MAX_GAP_S
-    num_tokens = max(1, min(MAX_TOKENS, int(MAX_STREAM_S / gap_s))) if gaps_s.size else 1
+    num_tokens = max(1, min(MAX_TOKENS, round(MAX_STREAM_S / gap_s))) if gaps_s.size else 1
     num_streams = 1 << (_peak_in_flight(ok) - 1).bit_length()
     return CalibrationShape(num_streams, _stepped(ttft_s, MIN_TTFT_S, MAX_TTFT_S), gap_s, num_tokens)
 

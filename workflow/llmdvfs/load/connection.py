@@ -77,13 +77,13 @@ class Connection(asyncio.Protocol):
             self.abandon("reset", f"the server does not speak HTTP: {error}")
             return
         if self._complete:
-            self.reusable = self._parser.should_keep_alive()
-            self.status = self._parser.get_status_code()
             self._finish(now)
 
     def on_message_complete(self) -> None:
-        """Note that the answer is whole (called by the parser)."""
+        """Note that the answer is whole; called by the parser, which forgets what it was about afterwards."""
         self._complete = True
+        self.reusable = self._parser.should_keep_alive()
+        self.status = self._parser.get_status_code()
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the exchange that was under way."""

@@ -37,6 +37,7 @@ class JournalWriter:
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
         self._file.write(MAGIC)
+        self._file.flush()  # a load that is killed leaves a journal that can be read as far as it goes
 
     def __enter__(self) -> "JournalWriter":
         return self

@@ -190,13 +190,19 @@ class MockServer:
 
 def _kernel_mono_ns(ancillary: list[tuple[int, int, bytes]]) -> int:
     """Return when the kernel received the data; its stamp is wall time, so the clocks' offset of now is taken off."""
-    now = monotonic_ns()
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
             seconds, nanoseconds = _TIMESPEC.unpack(data)
-            age_ns: int = clock_gettime_ns(CLOCK_REALTIME) - seconds * NS_PER_S - nanoseconds
-            return now - age_ns
-    return now
+            stamp_ns: int = seconds * NS_PER_S + nanoseconds
+            return stamp_ns + _wall_to_mono_ns()
+    return monotonic_ns()
+
+
+def _wall_to_mono_ns() -> int:
+    """Return CLOCK_MONOTONIC minus CLOCK_REALTIME, from the tightest of a few readings."""
+    readings = [(monotonic_ns(), clock_gettime_ns(CLOCK_REALTIME), monotonic_ns()) for _ in range(3)]
+    before, wall, after = min(readings, key=lambda reading: reading[2] - reading[0])
+    return (before + after) // 2 - wall
 
 
 def _cut_request(received: bytes) -> tuple[bytes, bytes, bytes] | None:

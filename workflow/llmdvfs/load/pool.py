@@ -25,15 +25,17 @@ class ConnectionPool:
         self._to = to
         self._on_done = on_done
         self._tls = ssl.create_default_context() if to.tls else None
+        self._open: set[Connection] = set()
         self._idle: list[Connection] = []
         self._opening: set[asyncio.Task[None]] = set()
         self._address: tuple[str, int] | None = None
         self._num_wanted = 0
+        self._num_spare = 0
         self.num_opened = 0
 
-    async def open(self, num: int) -> None:
-        """Open connections until `num` are idle; keep about so many from now on."""
-        self._num_wanted = num
+    async def open(self, num: int, num_spare: int) -> None:
+        """Open `num` connections and keep so many from now on; more, where fewer than `num_spare` are idle."""
+        self._num_wanted, self._num_spare = num, num_spare
         while (missing := num - len(self._idle)) > 0:
             for connection in await asyncio.gather(*(self.connect() for _ in range(min(missing, MAX_OPENING)))):
                 self._idle.append(connection)
@@ -53,6 +55,7 @@ class ConnectionPool:
             CONNECT_TIMEOUT_S,
         )
         self.num_opened += 1
+        self._open.add(connection)
         return connection
 
     def take(self) -> Connection | None:
@@ -60,20 +63,23 @@ class ConnectionPool:
         return self._idle.pop() if self._idle else None
 
     def give_back(self, connection: Connection) -> None:
-        """Take a connection back after its exchange; one that ends is replaced in the background."""
+        """Take a connection back after its exchange; one that the server ends is dropped."""
         if connection.reusable:
             self._idle.append(connection)
         else:
             connection.close()
 
     def refresh(self) -> None:
-        """Replace idle connections before the server closes them, and fill up to the wanted number."""
+        """Replace idle connections before the server closes them, and open what is missing."""
         oldest = monotonic_ns() - MAX_IDLE_NS
         stale = [connection for connection in self._idle if connection.last_used_mono_ns < oldest]
         self._idle = [connection for connection in self._idle if connection.last_used_mono_ns >= oldest]
         for connection in stale:
             connection.close()
-        for _ in range(min(self._num_wanted - len(self._idle), MAX_OPENING) - len(self._opening)):
+        num_missing = max(self._num_wanted - (len(self._open) - len(stale)), self._num_spare - len(self._idle)) - len(
+            self._opening
+        )
+        for _ in range(min(num_missing, MAX_OPENING)):
             task = asyncio.get_running_loop().create_task(self._open_one())
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
@@ -95,6 +101,7 @@ class ConnectionPool:
         self._idle.append(connection)
 
     def _forget(self, connection: Connection) -> None:
+        self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
 

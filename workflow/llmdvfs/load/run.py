@@ -27,7 +27,9 @@ from llmdvfs.records.spec import WorkloadSpec
 from llmdvfs.records.store import write_lines, write_record
 
 OPEN_LOOP_CONNECTIONS = 64  # opened beforehand where nobody knows how many requests will be in flight
+NUM_SPARE_CONNECTIONS = 8  # of an open loop: more are opened when fewer than so many are idle
 OPEN_LOOP_WARMUP_CONCURRENCY = 8
+CLOSED_KINDS = ("closed", "waves")
 
 
 @dataclass(slots=True)
@@ -81,7 +83,7 @@ async def _run(workload: WorkloadSpec, to: Target, feed: Feed, warmup: Feed, spo
     num_connections = _num_connections(workload)
     feed.fill(num_connections)
     try:
-        await client.pool.open(num_connections)
+        await client.pool.open(num_connections, 0 if workload.arrival.kind in CLOSED_KINDS else NUM_SPARE_CONNECTIONS)
     except (OSError, TimeoutError) as error:
         raise ServerNotReady(
             f"http{'s' * to.tls}://{to.host}:{to.port} takes no connection ({error or 'timed out'}); "
@@ -128,8 +130,8 @@ def _pacer(workload: WorkloadSpec, feed: Feed) -> Callable[[Launch], Pacer]:
 
 
 def _warmup_pacer(workload: WorkloadSpec, feed: Feed) -> Callable[[Launch], Pacer]:
-    is_open = workload.arrival.kind not in ("closed", "waves")
-    concurrency = OPEN_LOOP_WARMUP_CONCURRENCY if is_open else _num_connections(workload)
+    is_closed = workload.arrival.kind in CLOSED_KINDS
+    concurrency = _num_connections(workload) if is_closed else OPEN_LOOP_WARMUP_CONCURRENCY
     return lambda launch: ClosedLoop(feed, launch, concurrency=concurrency, duration_s=None)
 
 

@@ -1,0 +1,98 @@
+"""One journal, four sets of definitions."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fakes.workloads import workload
+
+from llmdvfs.load.exchange import Exchange
+from llmdvfs.load.journal import JournalWriter
+from llmdvfs.load.lens import numbers, read_seen
+from llmdvfs.load.vllm_export import vllm_result
+from llmdvfs.records.spec import ArrivalSpec
+
+MS = 1_000_000
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(value: object) -> bytes:
+    data = b"data: " + (value if isinstance(value, bytes) else json.dumps(value).encode()) + b"\n\n"
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def delta(text: str, finish: str | None = None) -> dict[str, object]:
+    return {"choices": [{"delta": {"content": text}, "finish_reason": finish}]}
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """A chat of 4 tokens in 3 chunks after an empty one, and one that broke after its second chunk."""
+    usage = {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 4}}
+    end = chunk(usage) + chunk(b"[DONE]") + b"0\r\n\r\n"
+    good = [(12, HEAD + chunk(delta(""))), (50, chunk(delta("a"))), (60, chunk(delta("b")))]
+    good += [(80, chunk(delta("cd", "length"))), (81, end)]
+    bad = [(40, HEAD + chunk(delta("a"))), (50, chunk(delta("b"))), (55, chunk({"error": "engine died"}))]
+    bad += [(56, chunk(b"[DONE]") + b"0\r\n\r\n")]
+    path = tmp_path / "journal.bin"
+    with JournalWriter(path) as writer:
+        for index, reads in enumerate((good, bad)):
+            stamped = [(instant * MS, data) for instant, data in reads]
+            writer.write(Exchange(index, f"r{index}", None, 5, 4, 0, 10 * MS, stamped, 81 * MS))
+    return path
+
+
+def ms(values_s: list[float]) -> list[float]:
+    return [round(value * 1e3, 6) for value in values_s]
+
+
+def test_ours(journal: Path) -> None:
+    seen = numbers(read_seen(journal), "llm-dvfs")
+    assert (seen.num_successes, ms(seen.ttft_s), ms(seen.e2e_s)) == (1, [40.0], [70.0])
+    assert ms(seen.tpot_s) == [10.0]  # 30 ms for 3 tokens
+    assert ms(seen.itl_s) == [10.0, 20.0]  # usage spreads 4 tokens over 3 chunks as 2, 1, 1
+
+
+def test_vllm_takes_the_empty_chunk_for_the_first_token_and_the_error_for_a_success(journal: Path) -> None:
+    seen = numbers(read_seen(journal), "vllm bench serve")
+    assert ms(seen.ttft_s) == [2.0, 30.0]
+    assert ms(seen.itl_s) == [38.0, 10.0, 20.0, 10.0]
+    assert ms(seen.tpot_s) == [pytest.approx(68 / 3, abs=1e-6)]  # nobody counts the tokens of the broken stream
+
+
+def test_aiperf_has_one_itl_a_request(journal: Path) -> None:
+    seen = numbers(read_seen(journal), "aiperf")
+    assert ms(seen.ttft_s) == [40.0, 30.0]
+    assert ms(seen.itl_s) == ms(seen.tpot_s) == [10.0]
+
+
+def test_guidellms_tpot_contains_the_ttft(journal: Path) -> None:
+    seen = numbers(read_seen(journal), "guidellm")
+    assert (seen.num_successes, ms(seen.itl_s), ms(seen.tpot_s)) == (1, [10.0], [17.5])  # 70 ms for 4 tokens
+
+
+def test_export_has_the_layout_of_vllm_bench(journal: Path) -> None:
+    load = workload(ArrivalSpec("closed", concurrency=2), num_requests=2, endpoint="chat")
+    result = vllm_result(read_seen(journal), load, model="m", started_unix_s=0.0)
+    assert result["date"] == "19700101-000000"
+    assert (result["backend"], result["model_id"], result["max_concurrency"]) == ("openai-chat", "m", 2)
+    assert (result["num_prompts"], result["completed"], result["failed"]) == (2, 2, 0)
+    assert result["duration"] == pytest.approx(0.07)
+    assert (result["total_input_tokens"], result["total_output_tokens"]) == (10, 4)
+    assert result["output_throughput"] == pytest.approx(4 / 0.07)
+    assert result["ttfts"] == pytest.approx([0.002, 0.030])
+    assert result["itls"] == [pytest.approx([0.038, 0.010, 0.020]), pytest.approx([0.010])]
+    assert result["mean_ttft_ms"] == pytest.approx(16.0)
+    assert result["generated_texts"] == ["abcd", "ab"]
+    assert "engine died" in result["errors"][1]
+    assert result["request_rate"] == "inf"
+    json.dumps(result, allow_nan=False)
+
+
+def test_export_of_a_load_that_failed_altogether(tmp_path: Path) -> None:
+    path = tmp_path / "journal.bin"
+    with JournalWriter(path) as writer:
+        writer.write(Exchange(0, "r0", None, 5, 4, 0, 10, [], 20, "reset", "gone"))
+    result = vllm_result(read_seen(path), workload(), model="m", started_unix_s=0.0)
+    assert (result["completed"], result["failed"], result["output_throughput"]) == (0, 1, 0.0)
+    json.dumps(result, allow_nan=False)
