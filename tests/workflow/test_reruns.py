@@ -85,7 +85,7 @@ def test_remeasure_measures_everything_again(finished: Checkout) -> None:
 def test_deleting_a_result_makes_it_again_without_measuring(finished: Checkout) -> None:
     result = finished.folder / "results/cells/external_tiny/first/stock/launch-1/result.json"
     kept = result.read_bytes()
-    times = os.stat(result)
+    times = result.stat()
     result.unlink()
     try:
         plan = finished.planned()

@@ -13,6 +13,12 @@ def measure(results: Path, text: str = "measured") -> None:
         (folder / "run.json").write_text("{}")
 
 
+def measure_half(results: Path, text: str) -> None:
+    with draft(results, KEY) as folder:
+        (folder / "requests.jsonl").write_text(text)
+        (folder / "no" / "such" / "folder").touch()
+
+
 def test_a_measurement_enters_the_store_whole(tmp_path: Path) -> None:
     with draft(tmp_path, KEY) as folder:
         (folder / "run.json").write_text("{}")
@@ -23,9 +29,8 @@ def test_a_measurement_enters_the_store_whole(tmp_path: Path) -> None:
 
 def test_a_failed_measurement_is_kept_aside_and_never_finished(tmp_path: Path) -> None:
     for attempt in (1, 2):
-        with pytest.raises(RuntimeError), draft(tmp_path, KEY) as folder:
-            (folder / "requests.jsonl").write_text(f"attempt {attempt}")
-            raise RuntimeError
+        with pytest.raises(FileNotFoundError):
+            measure_half(tmp_path, f"attempt {attempt}")
     assert not is_finished(tmp_path, KEY)
     assert (tmp_path / "failed" / f"{KEY}.1" / "requests.jsonl").read_text() == "attempt 1"
     assert (tmp_path / "failed" / f"{KEY}.2" / "requests.jsonl").read_text() == "attempt 2"

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from unit.plan.test_config import study_of
 
 from llmdvfs.plan.cells import all_cells, cell_folder, cell_key, launch_cells, pending_launches
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
 from llmdvfs.records.spec import CellId
-from unit.plan.test_config import study_of
 
 
 def with_results(tmp_path: Path, **changes: Any) -> Study:

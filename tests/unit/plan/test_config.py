@@ -1,5 +1,6 @@
 """Every wrong configuration gets one clear refusal: the key, the value seen and what is allowed."""
 
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -129,9 +130,5 @@ KEYS = ["launches", "architectures", "models", "workloads", "serving", "operatin
 def test_any_configuration_is_planned_or_refused(scraps: dict[str, Any]) -> None:
     """Never a traceback: whatever is written there, the answer is a study or a ConfigError."""
     config = config_with({}) | scraps
-    try:
-        study = make_study(complete_config(config), lambda python: ENGINE)
-    except ConfigError as refusal:
-        assert str(refusal)
-    else:
-        assert study.num_launches >= 1
+    with suppress(ConfigError):
+        assert make_study(complete_config(config), lambda python: ENGINE).num_launches >= 1

@@ -23,7 +23,7 @@ def timeline(
 ) -> pd.DataFrame:
     """Return one row a reading, sorted by t_s: COLUMNS, then the quantities that any reading has.
 
-    A reading stands at the middle of its call. A device without a role serves nobody: its role is empty, its phase idle.
+    A reading stands at the middle of its call. A device without a role serves nobody: no role, and idle throughout.
     """
     counters = {role: _Occupancy(intervals, role) for role in set(device_roles.values())}
     rows = []

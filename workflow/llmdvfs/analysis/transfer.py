@@ -1,4 +1,4 @@
-"""KV transfer of a disaggregated cell: that it happened, how long it took, how fast it was; docs/metrics.md#kv-transfer."""
+"""KV transfer of a disaggregated cell: that it happened, how long, how fast; docs/metrics.md#kv-transfer."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

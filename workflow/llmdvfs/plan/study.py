@@ -209,7 +209,7 @@ def _check_lengths(workloads: list[WorkloadSpec], deployments: list[DeploymentSp
             for engine in deployment.engine.values():
                 if engine.max_model_len is not None and longest > engine.max_model_len:
                     raise ConfigError(
-                        f"workloads.{workload.id}.prompts: up to {longest} tokens of prompt and output: expected at most "
+                        f"workloads.{workload.id}.prompts: up to {longest} tokens of prompt and output: expected up to "
                         f"serving.engine.max_model_len = {engine.max_model_len}; shorten one or raise the other"
                     )
 
