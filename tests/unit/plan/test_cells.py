@@ -49,8 +49,9 @@ def test_nothing_is_missing_when_all_is_measured(tmp_path: Path) -> None:
 
 
 def test_an_added_operating_point_misses_one_cell_a_workload_and_launch(tmp_path: Path) -> None:
-    finish_all(with_results(tmp_path))
-    more = with_results(tmp_path, operating_points={"stock": {}, "low": {"sm_clock_mhz": {"single": 900}}})
+    finish_all(with_results(tmp_path, device="cuda"))
+    points = {"stock": {}, "low": {"sm_clock_mhz": {"single": 900}}}
+    more = with_results(tmp_path, device="cuda", operating_points=points)
     missing = [cell for launch in pending_launches(more) for cell in launch.cells]
     assert {cell.point for cell in missing} == {"low"}
     assert len(missing) == 18
@@ -98,8 +99,9 @@ def test_what_does_not_determine_a_measurement_changes_no_key(tmp_path: Path, ch
 
 
 def test_the_order_of_cells_is_random_by_launch_and_stable_under_additions(tmp_path: Path) -> None:
-    study = with_results(tmp_path)
-    more = with_results(tmp_path, operating_points={"low": {"sm_clock_mhz": {"single": 900}}, "stock": {}})
+    study = with_results(tmp_path, device="cuda")
+    points = {"low": {"sm_clock_mhz": {"single": 900}}, "stock": {}}
+    more = with_results(tmp_path, device="cuda", operating_points=points)
     for launch in (1, 2, 3):
         before = launch_cells(study, "single_tiny", launch)
         after = [cell for cell in launch_cells(more, "single_tiny", launch) if cell.point == "stock"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmdvfs.benchmark.calibration import calibrate_cell
+from llmdvfs.benchmark.gpus import foreign_processes, gpus_of_role
 from llmdvfs.benchmark.provenance import hardware, measuring_versions
 from llmdvfs.clock import mono_ns, unix_s
 from llmdvfs.errors import DataError, LlmDvfsError, ServerDied, TelemetryError
@@ -23,6 +24,7 @@ from llmdvfs.records.spec import CellId
 from llmdvfs.records.store import read_lines, read_record, write_lines, write_record
 from llmdvfs.records.telemetry_file import read_telemetry
 from llmdvfs.serving.deploy import Deployment
+from llmdvfs.telemetry.clocks import ClockOutcome, locked_clocks
 from llmdvfs.telemetry.sampler import SamplerHandle, start_sampler
 
 WATCH_INTERVAL_S = 0.05  # how soon a death under load is noticed; a look costs microseconds
@@ -57,14 +59,26 @@ def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: 
 
     results: where what serves several cells is kept.
     """
+    point = task.job.points[task.cell.point]
+    with locked_clocks(point, gpus_of_role(deployment.server_start)) as clocks:
+        run = _record_cell(task, deployment, folder, clocks)
+    if task.job.settings.calibrate_client:
+        calibrate_cell(folder, results)
+    write_record(folder / raw.RUN, run)
+    return run
+
+
+def _record_cell(task: CellTask, deployment: Deployment, folder: Path, clocks: ClockOutcome) -> RunRecord:
+    """Record everything between one idle window and the next, and return what run.json says of it."""
     settings = task.job.settings
     deployment.reset()
+    foreign = foreign_processes(deployment.gpu_indices)
     started_unix_s, started = unix_s(), mono_ns()
     sampler = start_sampler(
         folder / raw.TELEMETRY,
         interval_s=settings.interval_s,
         counter_interval_s=settings.counter_interval_s,
-        gpu_indices=deployment.gpu_indices,
+        gpu_indices=None if deployment.gpu_indices else (),  # all of them: what others draw is reported apart
     )
     with sampler:
         sampler.wait_ready()
@@ -78,10 +92,8 @@ def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: 
             raise TelemetryError(f"the telemetry sampler ended during the cell: {sampler_report.error}")
     if deployment.proxy_log is not None:
         _copy_proxy_stamps(deployment.proxy_log, folder)
-    if settings.calibrate_client:
-        calibrate_cell(folder, results)
     header, _ = read_telemetry(folder / raw.TELEMETRY)
-    run = RunRecord(
+    return RunRecord(
         key=task.cell.key,
         cell=task.id,
         deployment=task.launch.deployment,
@@ -100,9 +112,19 @@ def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: 
         versions=measuring_versions(),
         hardware=hardware(),
         kv_bytes_per_token=task.launch.kv_bytes_per_token,
+        foreign_processes=_joined(foreign, foreign_processes(deployment.gpu_indices)),
+        warnings=_clock_warnings(clocks),
     )
-    write_record(folder / raw.RUN, run)
-    return run
+
+
+def _joined(before: tuple[str, ...] | None, after: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if before is None or after is None else tuple(dict.fromkeys((*before, *after)))
+
+
+def _clock_warnings(clocks: ClockOutcome) -> tuple[str, ...]:
+    if clocks.reason is None:
+        return ()
+    return (f"operating point {clocks.state}: {clocks.reason}; the cell was measured at stock clocks",)
 
 
 def _idle(length_s: float) -> tuple[int, int] | None:

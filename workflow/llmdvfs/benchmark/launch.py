@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from llmdvfs.benchmark.cell import CellTask, measure_cell
+from llmdvfs.benchmark.gpus import host_gpus
 from llmdvfs.benchmark.host_lock import host_lock
 from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished
 from llmdvfs.errors import LlmDvfsError, ServerDied
@@ -79,7 +80,7 @@ def _servers(task: CellTask, results: Path) -> Iterator[Deployment]:
     launch, number = task.launch, task.job.launch
     LOG.info("%s launch %d: starting servers", launch.deployment.id, number)
     logs = results / "logs" / "servers" / f"{launch.deployment.id}.launch-{number}"
-    with deploy(launch, logs=logs, results=results, progress=LOG.info) as deployment:
+    with deploy(launch, logs=logs, results=results, progress=LOG.info, host_gpus=host_gpus) as deployment:
         LOG.info("%s launch %d: ready", launch.deployment.id, number)
         yield deployment
     LOG.info("%s launch %d: servers stopped", launch.deployment.id, number)

@@ -58,7 +58,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     models = [_model(name, given) for name, given in config["models"].items()]
     deployments = [_deployment(text, model, config, versions) for text in config["architectures"] for model in models]
     workloads = [_workload(name, given) for name, given in config["workloads"].items()]
-    points = [_point(name, given) for name, given in config["operating_points"].items()]
+    points = [_point(name, given, config["device"]) for name, given in config["operating_points"].items()]
     _check_lengths(workloads, deployments)
     return Study(
         results=Path(config["results"]),
@@ -218,5 +218,9 @@ def _longest(length: LengthSpec | None) -> int:
     return 0 if length is None else length.value or length.high or 0
 
 
-def _point(name: str, given: Mapping[str, Any]) -> OperatingPoint:
+def _point(name: str, given: Mapping[str, Any], device: str) -> OperatingPoint:
+    if device != "cuda" and any(given.values()):
+        raise ConfigError(
+            f"operating_points.{name}: clocks and limits need device: cuda, not {device!r}; leave it empty"
+        )
     return OperatingPoint(id=name, **{key: dict(value) for key, value in given.items()})

@@ -1,0 +1,54 @@
+"""GPUs of this host, as telemetry sees them and serving needs to know them."""
+
+import os
+from collections.abc import Sequence
+
+from llmdvfs.records.host import HostGpu
+from llmdvfs.records.run import ServerStart
+from llmdvfs.serving.lifetime import descendants
+from llmdvfs.telemetry.nvml import NvmlGpu, num_gpus
+from llmdvfs.telemetry.processes import GpuProcess, gpu_processes
+
+GIB = 2**30
+
+
+def host_gpus() -> list[HostGpu]:
+    """Return every GPU and who computes on it; TelemetryError where there is no driver."""
+    gpus = []
+    for index in range(num_gpus()):
+        gpu = NvmlGpu(index)
+        used_bytes, total_bytes = gpu.memory_bytes()
+        gpus.append(
+            HostGpu(
+                index=index,
+                uuid=gpu.uuid(),
+                name=gpu.name(),
+                memory_total_bytes=total_bytes,
+                memory_free_bytes=total_bytes - used_bytes,
+                processes=tuple(_in_words(process) for process in gpu_processes(index)),
+            )
+        )
+    return gpus
+
+
+def foreign_processes(gpu_indices: Sequence[int]) -> tuple[str, ...] | None:
+    """Return who else is on these GPUs, this job's own processes left out; None: there is no GPU to look at."""
+    if not gpu_indices:
+        return None
+    own = {os.getpid(), *descendants(os.getpid())}
+    found = {index: gpu_processes(index, own) for index in gpu_indices}
+    return tuple(f"gpu{index}: {_in_words(process)}" for index, others in found.items() for process in others)
+
+
+def gpus_of_role(start: ServerStart) -> dict[str, list[int]]:
+    """Return the GPU indices that each role computes on."""
+    gpus: dict[str, list[int]] = {}
+    for instance in start.instances:
+        own = gpus.setdefault(instance.role, [])
+        own += [int(device.removeprefix("gpu")) for device in instance.device_ids if device.startswith("gpu")]
+    return gpus
+
+
+def _in_words(process: GpuProcess) -> str:
+    size = "" if process.memory_bytes is None else f", {process.memory_bytes / GIB:.1f} GiB"
+    return f"process {process.pid} ({process.name or 'not visible from here'}){size}"
