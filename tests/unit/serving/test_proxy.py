@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import hypercorn.asyncio
-import hypercorn.config
 import pytest
 from fakes.upstream import FakeUpstream, serving
 
@@ -18,8 +16,8 @@ from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.spec import Role
 from llmdvfs.serving.journal import proxy_records
 from llmdvfs.serving.ports import reserve
-from llmdvfs.serving.proxy import create_app
 from llmdvfs.serving.proxy_plan import ProxyPlan, Upstream
+from llmdvfs.serving.proxy_server import make_server
 
 BODY = {"model": "m", "prompt": [1, 2, 3], "max_tokens": 8, "stream": True}
 
@@ -60,12 +58,9 @@ def upstream(name: str, role: Role, fake: FakeUpstream) -> Upstream:
 @contextlib.asynccontextmanager
 async def proxied(plan: ProxyPlan, folder: Path) -> AsyncIterator[Proxied]:
     reservation = reserve("127.0.0.1")
-    config = hypercorn.config.Config()
-    config.bind = [f"127.0.0.1:{reservation.port}"]
-    config.graceful_timeout = 0.1
-    stop = asyncio.Event()
     log = folder / "proxy.jsonl"
-    server = asyncio.create_task(hypercorn.asyncio.serve(create_app(plan, log), config, shutdown_trigger=stop.wait))
+    server = make_server(plan, log, "127.0.0.1", reservation.port)
+    serving_task = asyncio.create_task(server.serve())
     url = f"http://127.0.0.1:{reservation.port}"
     try:
         async with aiohttp.ClientSession() as session:
@@ -76,8 +71,8 @@ async def proxied(plan: ProxyPlan, folder: Path) -> AsyncIterator[Proxied]:
                 await asyncio.sleep(0.01)
             yield Proxied(url, log, session)
     finally:
-        stop.set()
-        await server
+        server.should_exit = True
+        await serving_task
         reservation.release()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import orjson
 from quart import Quart, Response, request
+from quart.wrappers.response import ResponseBody
 
 from llmdvfs.clock import mono_ns
 from llmdvfs.serving.journal import Journal, Stamps
@@ -65,6 +66,28 @@ def create_app(plan: ProxyPlan, log: Path) -> Quart:
     return app
 
 
+class _Body(ResponseBody):
+    """An answer on its way through: what Quart iterates over, with no generator in between."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def __aenter__(self) -> "_Body":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._exchange.close()
+
+    def __aiter__(self) -> "_Body":
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self._exchange.read()
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+
 class _Proxy:
     """The application's views, and what they share."""
 
@@ -103,7 +126,7 @@ class _Proxy:
             upstream = await exchange.open()
         except UpstreamFailed as failed:
             return _json(failed.body, failed.status)
-        answer = Response(exchange.stream(), upstream.status, content_type=upstream.content_type)
+        answer = Response(_Body(exchange), upstream.status, content_type=upstream.content_type)
         answer.headers["X-Request-Id"] = stamps.request_id
         answer.timeout = None
         return answer

@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 
 import aiohttp
 import orjson
@@ -49,7 +48,7 @@ class Relay:
 
 
 class Exchange:
-    """One request. `open`, then `stream`; `close` in any case, as often as you like: it cancels what is unfinished."""
+    """One request: `open`, then `read` to the end; `close` in any case, which cancels what is unfinished."""
 
     def __init__(self, relay: Relay, endpoint: str, body: Body, stamps: Stamps) -> None:
         self._relay = relay
@@ -75,20 +74,26 @@ class Exchange:
         self.stamps.status = self._response.status
         return self._response
 
-    async def stream(self) -> AsyncIterator[bytes]:
-        """Yield the answer as it comes; nothing is read ahead of the client. A break becomes an error event."""
+    async def read(self) -> bytes:
+        """Return the next piece of the answer as it comes, b"" at its end; a break becomes an error event.
+
+        Nothing is read ahead of the client: it is asked for the next piece when it has taken the last one.
+        """
         assert self._response is not None
         stamps = self.stamps
+        if stamps.error is not None:
+            return b""
         try:
-            async for chunk in self._response.content.iter_any():
-                if stamps.first_byte_mono_ns is None:
-                    stamps.first_byte_mono_ns = mono_ns()
-                yield chunk
-            stamps.last_byte_mono_ns = mono_ns()
+            piece = await self._response.content.readany()
         except (aiohttp.ClientError, OSError) as error:
             stamps.error = f"{stamps.decode_instance} broke off: {_words(error)}"
             self._busy[-1].failed += 1
-            yield b"data: " + error_body(stamps.error, BAD_GATEWAY) + b"\n\n"
+            return b"data: " + error_body(stamps.error, BAD_GATEWAY) + b"\n\n"
+        if not piece:
+            stamps.last_byte_mono_ns = mono_ns()
+        elif stamps.first_byte_mono_ns is None:
+            stamps.first_byte_mono_ns = mono_ns()
+        return piece
 
     def close(self) -> None:
         """End the request: cancel what is unfinished upstream, count it out and write its stamps."""
