@@ -4,8 +4,8 @@
 
 How a call of the driver spends its 50 us matters. Asleep: the thread waits in the kernel for the GPU's firmware, as the
 energy counter's call does; the sampler then pays for a wake-up a call. Computing: the call runs in the kernel on the
-sampler's own time, as most short calls do. Free: what the sampler itself costs. The first rows bound a real driver.
-Targets: less than 1 % of the slots missed, less than 10 % of a core with free calls.
+sampler's own time, as most short calls do. Free: what the sampler itself costs. A real driver lies between.
+Targets: less than 1 % of the slots missed; less than 10 % of a core, the time that calls compute not counted.
 """
 
 import argparse

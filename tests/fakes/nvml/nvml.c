@@ -24,7 +24,7 @@ static void spend(State *state, int call) {
     int64_t cost_ns = state->cost_ns[call];
     if (!cost_ns || state->is_virtual) return;
     int64_t end_ns = fake_now(state) + cost_ns;
-    if (state->burns) {
+    if (state->burns[call]) {
         while (fake_now(state) < end_ns) {}
     } else {
         struct timespec until = {end_ns / 1000000000, end_ns % 1000000000};

@@ -344,7 +344,7 @@ int fake_set_cost(State *state, const char *name, int64_t cost_ns, int burns) {
     int call = index_of(name, call_names, NUM_CALLS);
     if (call < 0) return -1;
     state->cost_ns[call] = cost_ns;
-    state->burns = burns;
+    state->burns[call] = burns;
     return 0;
 }
 

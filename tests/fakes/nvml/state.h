@@ -69,7 +69,7 @@ typedef struct {
     int num_gpus, is_virtual, init_error;
     int64_t virtual_ns, origin_ns;
     int64_t cost_ns[NUM_CALLS];
-    int burns;  /* a call's cost is spent computing, not sleeping */
+    int burns[NUM_CALLS];  /* the call's cost is spent computing, not sleeping */
     char driver[80];
     Gpu gpus[MAX_GPUS];
 } State;

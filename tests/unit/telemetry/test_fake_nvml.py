@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,3 +183,16 @@ def test_no_driver_without_gpus(make_gpus: MakeGpus, tmp_path: Path) -> None:
     make_gpus().deactivate()
     with pytest.raises(pynvml.NVMLError_DriverNotLoaded):
         pynvml.nvmlInit()
+
+
+def test_each_call_costs_what_was_said_asleep_or_computing(make_gpus: MakeGpus) -> None:
+    fake = make_gpus(start_ns=None)
+    fake.set_call_cost(0.02, ["power_usage"], burn=True)
+    fake.set_call_cost(0.02, ["energy"])
+    gpu = handle()
+    for call, burns in ((pynvml.nvmlDeviceGetPowerUsage, True), (pynvml.nvmlDeviceGetTotalEnergyConsumption, False)):
+        begin_s, begin_cpu_s = time.monotonic(), time.process_time()
+        for _ in range(10):
+            call(gpu)
+        assert time.monotonic() - begin_s >= 0.2
+        assert (time.process_time() - begin_cpu_s > 0.02) == burns  # of 0.2 s: a busy machine may take most away

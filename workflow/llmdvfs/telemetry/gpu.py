@@ -11,7 +11,7 @@ FAST_FIELDS = ("power_instant_w", "power_average_w")
 SLOW_FIELDS = ("memory_temperature_c", "sw_power_cap_s", "sw_thermal_s", "hw_thermal_s", "hw_power_brake_s")
 LINK_FIELDS = ("nvlink_tx_bytes", "nvlink_rx_bytes", "pcie_tx_bytes", "pcie_rx_bytes")
 
-# Sensors that update no faster, and settings: reading them every 5 ms would only load the driver. Below 100 ms, so that
+# Slow sensors, settings, and what counts up: reading them every 5 ms would only load the driver. Below 100 ms, so that
 # the default interval of 100 ms reads everything each time, however late or early it wakes up.
 SLOW_INTERVAL_NS = 80_000_000
 
@@ -22,7 +22,7 @@ Readers = dict[tuple[str, ...], Reader]
 class GpuStateProbe:
     """Power, clocks, utilisation, temperatures, memory and limits: what the GPU has of them.
 
-    At intervals below 80 ms only power, core clock and clock events are in every reading.
+    At intervals below 80 ms only power and core clock are in every reading.
     """
 
     cadence: Cadence = "state"
@@ -35,10 +35,7 @@ class GpuStateProbe:
         self._slow_due_ns = clock()
         self._fast_fields = _present_fields(gpu, FAST_FIELDS)
         self._all_fields = self._fast_fields + _present_fields(gpu, SLOW_FIELDS)
-        fast: Readers = {
-            ("sm_clock_mhz",): lambda: (gpu.sm_clock_mhz(),),
-            ("clock_event_reasons",): lambda: (gpu.clock_event_reasons(),),
-        }
+        fast: Readers = {("sm_clock_mhz",): lambda: (gpu.sm_clock_mhz(),)}
         if "power_average_w" not in self._fast_fields:  # older than field 185
             fast[("power_average_w",)] = lambda: (gpu.power_usage_w(),)
         slow: Readers = {
@@ -46,6 +43,7 @@ class GpuStateProbe:
             ("gpu_utilisation_fraction", "memory_utilisation_fraction"): gpu.utilisation_fraction,
             ("temperature_c",): lambda: (gpu.temperature_c(),),
             ("memory_used_bytes",): lambda: gpu.memory_bytes()[:1],
+            ("clock_event_reasons",): lambda: (gpu.clock_event_reasons(),),
             ("power_limit_w",): lambda: (gpu.power_limit_w(),),
             ("performance_state",): lambda: (gpu.performance_state(),),
         }
