@@ -108,7 +108,10 @@ def test_a_launch_measured_in_parts_is_named() -> None:
             "vLLM: 0.32.0 against 0.11.1",
             lambda run: {"server_start": replace(run.server_start, engine_versions={"vllm": "0.11.1"})},
         ),
-        ("host: a made-up CPU against another", lambda run: {"hardware": {"cpu_model": "another"}}),
+        (
+            "machine: cpu_model a made-up CPU against cpu_model another",
+            lambda run: {"hardware": {"cpu_model": "another"}},
+        ),
         ("device: cpu against cuda", lambda run: _deployed(run, device="cuda")),
         (
             "workload.prompts",
@@ -130,6 +133,11 @@ def test_unlike_deployments_are_refused_by_name(named: str, change: Callable[[Ru
 
 def test_seeds_that_do_not_decide_the_prompts_do_not_matter() -> None:
     cells = study(edit=lambda cell: with_run(cell, seeds=cell.run.seeds | {"bootstrap": 1}))
+    assert the_pair(compared(cells)).differences == ()
+
+
+def test_a_machine_under_another_name_is_the_same_machine() -> None:
+    cells = study(edit=lambda cell: with_run(cell, hardware=cell.run.hardware | {"host": "5e3f", "kernel": "6.9"}))
     assert the_pair(compared(cells)).differences == ()
 
 

@@ -5,12 +5,10 @@ from dataclasses import asdict
 
 from llmdvfs.records.run import RunRecord
 
-HOST_SHARED = "both instances share the host's CPUs: their phases compete, as they would not on two devices"
-
-PROMPT_SEEDS = (
-    "prompts",
-    "arrivals",
-)  # the seeds that decide what is asked and when; the others only order and resample
+# The seeds that decide what is asked and when; others order and resample.
+PROMPT_SEEDS = ("prompts", "arrivals")
+# What may differ between two measurements without another machine being measured.
+NOT_THE_MACHINE = frozenset({"host", "kernel", "memory_bytes"})
 
 
 def num_gpus(runs: Sequence[RunRecord]) -> int | None:
@@ -34,8 +32,13 @@ def caveats(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> tuple[
     found: list[str] = []
     for runs in (baseline, other):
         run = runs[0]
-        if run.deployment.device == "cpu" and len(run.server_start.instances) > 1:
-            found.append(f"{run.deployment.id}: {HOST_SHARED}")
+        instances = len(run.server_start.instances)
+        if run.deployment.device == "cpu" and instances > 1:
+            which = "both" if instances == 2 else f"all {instances}"
+            found.append(
+                f"{run.deployment.id}: {which} instances share the host's CPUs: "
+                f"they compete, as they would not on devices of their own"
+            )
     if num_gpus(baseline) != num_gpus(other):
         found.append(
             f"{num_gpus(baseline)} against {num_gpus(other)} GPUs: rates and power are compared per GPU; "
@@ -60,8 +63,9 @@ def _dtype(run: RunRecord) -> str:
     return "+".join(sorted({engine.dtype or "auto" for engine in run.deployment.engine.values()}))
 
 
-def _hardware(run: RunRecord) -> str:
-    return str(run.hardware.get("cpu_model", "not recorded"))
+def _machine(run: RunRecord) -> str:
+    facts = (f"{name} {value}" for name, value in sorted(run.hardware.items()) if name not in NOT_THE_MACHINE)
+    return ", ".join(facts) or "not recorded"
 
 
 _FACTS: dict[str, Callable[[RunRecord], str]] = {
@@ -69,7 +73,7 @@ _FACTS: dict[str, Callable[[RunRecord], str]] = {
     "dtype": _dtype,
     "vLLM": lambda run: run.server_start.engine_versions.get("vllm", "not recorded"),
     "device": lambda run: run.deployment.device,
-    "host": _hardware,
+    "machine": _machine,
 }
 
 

@@ -1,5 +1,6 @@
 """Panels that share the time axis of one cell: phases, power, clocks, utilisation, requests in flight, energy."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from llmdvfs.figures.curves import Curve, energy_curve, power_curve, quantity_cu
 from llmdvfs.figures.limits import from_zero
 from llmdvfs.figures.note import NO_POWER_DATA, draw_note
 from llmdvfs.figures.phase_spans import SHADE_ALPHA, draw_spans, num_in_phases, phase_fill, phase_spans
-from llmdvfs.figures.style import BLACK, LINES, NOBODY, PHASES, ROLES
+from llmdvfs.figures.style import BLACK, LINES, NOBODY, PHASES, ROLES, Look
 from llmdvfs.records.phases import PhaseInterval
 
 TIME_LABEL = "Time since the cell's start (s)"
@@ -162,16 +163,20 @@ def _first_of(columns: Sequence[str]) -> Callable[..., Curve | None]:
 
 
 def _draw_devices(axes: Axes, cell: MeasuredCell, curves: dict[str, Curve]) -> None:
-    """Draw a line a device: a GPU in its role's colour, what serves the whole host black, what serves nobody grey."""
-    drawn: dict[str, int] = {}
+    """Draw a line a device, further devices of a role in further line styles."""
+    drawn: Counter[str] = Counter()
     kinds = {device.device_id: device.kind for device in cell.header.devices}
     for device, curve in curves.items():
-        role = cell.phases.device_roles.get(device)
-        if role is None:
-            colour, label = NOBODY, f"{device} (serves nobody)"
-        elif kinds[device] == "gpu" and role in ROLES:
-            colour, label = ROLES[role].colour, device if role == "single" else f"{device} ({role})"
-        else:
-            colour, label = BLACK, device
-        number = drawn[colour] = drawn.get(colour, -1) + 1
-        axes.plot(*curve, color=colour, linestyle=LINES[number % len(LINES)], label=label, linewidth=0.9)
+        look, label = _device_look(device, kinds[device], cell.phases.device_roles.get(device))
+        line = LINES[drawn[look.colour] % len(LINES)] if drawn[look.colour] else look.line
+        drawn[look.colour] += 1
+        axes.plot(*curve, color=look.colour, linestyle=line, label=label, linewidth=0.9)
+
+
+def _device_look(device: str, kind: str, role: str | None) -> tuple[Look, str]:
+    """Return a GPU's look by its role; what serves the whole host is black, what serves nobody grey."""
+    if role is None:
+        return Look(NOBODY, "", ":"), f"{device} (serves nobody)"
+    if kind == "gpu" and role in ROLES:
+        return ROLES[role], device if role == "single" else f"{device} ({role})"
+    return Look(BLACK, "", "-"), device
