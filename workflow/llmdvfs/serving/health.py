@@ -14,7 +14,6 @@ POLL_INTERVAL_S = 0.2
 PROGRESS_INTERVAL_S = 15.0
 HEALTH_LIMIT_S = 2.0
 FIRST_ANSWER_LIMIT_S = 120.0  # a first request may compile kernels
-ENGINE_GRACE_S = 3.0  # for the rest of the traceback
 PROMPT_WORDS = 60  # more than one block of KV cache, so that a transfer is part of it
 
 Say = Callable[[str], None]
@@ -32,7 +31,7 @@ def wait_healthy(servers: Mapping[str, ServerProcess], limit_s: float, say: Say)
         for url, server in servers.items():
             if server.name in took:
                 continue
-            if server.exit_code() is not None or _engine_failed(server):
+            if server.exit_code() is not None or server.engine_failed_to_start():
                 raise ServerNotReady(f"{server.name} did not start: {server.cause_of_death()}")
             if get(f"{url}/health", HEALTH_LIMIT_S).ok:
                 took[server.name] = time.monotonic() - server.started_s
@@ -62,16 +61,6 @@ def first_answers(base_url: str, model: str, count: int, headers: Mapping[str, s
                 f"{base_url} is healthy but did not answer a first request: status {answer.status}, "
                 f"{answer.body[:500].decode('utf-8', errors='replace')!r}; expected a completion of model {model!r}"
             )
-
-
-def _engine_failed(server: ServerProcess) -> bool:
-    """Return whether the engine could not start; the server's own end is waited for, but may never come."""
-    if not server.engine_failed_to_start():
-        return False
-    deadline = time.monotonic() + ENGINE_GRACE_S
-    while server.exit_code() is None and time.monotonic() < deadline:
-        time.sleep(POLL_INTERVAL_S)
-    return True
 
 
 def _has_token(answer: Answer) -> bool:

@@ -1,5 +1,6 @@
 """A server process under guard, as the job sees it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from llmdvfs.serving.lifetime import descendants, is_alive
 
 LOG_TAIL_BYTES = 256 * 1024
 STOP_LIMIT_S = TERM_GRACE_S + NUM_LEVELS * INNER_LIMIT_S + 10.0  # beyond what the guards allow themselves
+OWN_END_LIMIT_S = 3.0
 ENGINE_FAILED = "EngineCore failed to start"
 
 
@@ -83,7 +85,12 @@ class ServerProcess:
         return ENGINE_FAILED in self.log_tail()
 
     def cause_of_death(self) -> str:
-        """Return why it ended, as far as its log says, and where the log is."""
+        """Return why it ended, as far as its log says, and where the log is.
+
+        Where its engine ended first, its own end is awaited for a moment: that tells more.
+        """
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._guard.wait(OWN_END_LIMIT_S)
         text = self.log_tail()
         known = diagnose(text)
         seen = str(known) if known else f"last said: {last_error_line(text) or 'nothing'}"
