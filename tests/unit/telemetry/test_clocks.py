@@ -116,6 +116,13 @@ def test_gpus_that_are_not_ours_to_set_are_refused(gpus: FakeNvml, tmp_path: Pat
     assert seen(1)[0] == 1200
 
 
+def test_permission_lost_inside_the_block_is_a_failure(gpus: FakeNvml, tmp_path: Path) -> None:
+    """Denied at the beginning there is nothing to undo; denied at the end the lock stays."""
+    with pytest.raises(ClockControlError, match="could not be brought back: GPU 1"):  # noqa: SIM117
+        with locked_clocks(POINT, ROLES, tmp_path):
+            gpus.deny(1, ["set_clocks"], NO_PERMISSION)
+
+
 def test_a_gpu_that_cannot_be_brought_back_ends_the_sweep(gpus: FakeNvml, tmp_path: Path) -> None:
     with pytest.raises(ClockControlError, match=r"could not be brought back: GPU 1: .*reset by hand"):  # noqa: SIM117
         with locked_clocks(POINT, ROLES, tmp_path):

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,31 +51,36 @@ def locked_clocks(
     num_gpus()
     gpus = {setting.index: NvmlGpu(setting.index) for setting in wanted}
     with ExitStack() as stack:
-        locked_files: list[IO[str]] = []
-        try:
-            for gpu in gpus.values():
-                _check_unchanged(gpu)
-                locked_files.append(stack.enter_context(_lock(gpu, lock_folder)))
-        except _Refused as refusal:
-            yield ClockOutcome("refused", str(refusal), ())
+        locked_files, refusal = _take(gpus.values(), lock_folder, stack)
+        if refusal:
+            yield ClockOutcome("refused", refusal, ())
             return
         settings = tuple(on_grid(setting, gpus[setting.index]) for setting in wanted)
         originals_w = {index: gpu.power_limit_w() for index, gpu in gpus.items()}
         watchdog = _start_watchdog(settings, originals_w, locked_files)
+        last_word = b""  # closing the pipe without a word has the watchdog try once more
         try:
-            denial = _apply_all(settings, gpus)
-            if denial:
-                _restore(settings, originals_w, gpus)  # one GPU may have allowed what the next one did not
-                yield ClockOutcome("not_permitted", denial, ())
-            else:
-                yield ClockOutcome("applied", None, settings)
-        finally:
-            last_word = b""  # closing the pipe without a word has the watchdog try once more
+            denial = _apply_all(settings, originals_w, gpus)
             try:
-                _restore(settings, originals_w, gpus)
-                last_word = RESTORED
+                yield ClockOutcome("not_permitted", denial, ()) if denial else ClockOutcome("applied", None, settings)
             finally:
-                watchdog.communicate(last_word)
+                if not denial:
+                    _undo_all(settings, originals_w, gpus)
+                last_word = RESTORED
+        finally:
+            watchdog.communicate(last_word)
+
+
+def _take(gpus: Iterable[NvmlGpu], lock_folder: Path, stack: ExitStack) -> tuple[list[IO[str]], str | None]:
+    """Lock the GPUs against other runs until the stack ends; return the files, and why a GPU must be left alone."""
+    files: list[IO[str]] = []
+    try:
+        for gpu in gpus:
+            _check_unchanged(gpu)
+            files.append(stack.enter_context(_lock(gpu, lock_folder)))
+    except _Refused as refusal:
+        return files, str(refusal)
+    return files, None
 
 
 class _Refused(Exception):
@@ -113,25 +118,38 @@ def _is_divided(gpu: NvmlGpu) -> bool:
         raise
 
 
-def _apply_all(settings: Sequence[GpuSetting], gpus: Mapping[int, NvmlGpu]) -> str | None:
-    """Return why this process may not do it, None where it is done; ClockControlError for any other failure."""
+def _apply_all(
+    settings: Sequence[GpuSetting], originals_w: Mapping[int, float], gpus: Mapping[int, NvmlGpu]
+) -> str | None:
+    """Set all of it, or nothing: return why this process may not, None where it is done. Other failures are errors."""
+    touched: list[GpuSetting] = []
     try:
         for setting in settings:
+            touched.append(setting)
             apply(setting, gpus[setting.index])
-    except NvmlError as error:
-        if not error.is_denied:
-            raise ClockControlError(f"operating point {settings} could not be set: {error}") from error
-        return f"{error}; it needs root or CAP_SYS_ADMIN"
+    except (NvmlError, ClockControlError) as error:
+        is_denied = isinstance(error, NvmlError) and error.is_denied
+        _undo_all(touched, originals_w, gpus, ignore_denials=is_denied)
+        if is_denied:
+            return f"{error}; it needs root or CAP_SYS_ADMIN"
+        raise ClockControlError(f"operating point {settings} could not be set: {error}") from error
     return None
 
 
-def _restore(settings: Sequence[GpuSetting], originals_w: Mapping[int, float], gpus: Mapping[int, NvmlGpu]) -> None:
+def _undo_all(
+    settings: Sequence[GpuSetting],
+    originals_w: Mapping[int, float],
+    gpus: Mapping[int, NvmlGpu],
+    *,
+    ignore_denials: bool = False,
+) -> None:
     failures = []
     for setting in settings:
         try:
             undo(setting, originals_w[setting.index], gpus[setting.index])
         except (NvmlError, ClockControlError) as error:
-            if not (isinstance(error, NvmlError) and error.is_denied):  # what may not be undone could not be done
+            # What this process may not undo, it could not do.
+            if not (ignore_denials and isinstance(error, NvmlError) and error.is_denied):
                 failures.append(f"GPU {setting.index}: {error}")
     if failures:
         raise ClockControlError(

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,6 +68,8 @@ class Sampling:
         try:
             loop.run(self._stop, writer.append)
         except Exception as error:  # whatever it is, it ends the sampler and stands in the report
+            if not isinstance(error, LlmDvfsError):
+                traceback.print_exc()
             self._error = self._error or (str(error) if isinstance(error, LlmDvfsError) else repr(error))
             os.kill(os.getpid(), signal.SIGTERM)
 
