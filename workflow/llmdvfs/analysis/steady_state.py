@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ MIN_BINS, MAX_BINS = 8, 20  # of the throughput series that is tested
 MIN_TOKENS_PER_BIN = 2
 SIGNIFICANCE = 0.05
 MAX_DRIFT_FRACTION = 0.1  # a trend that changes the throughput by less over the whole window changes no conclusion
+MAX_IN_FLIGHT_DRIFT_FRACTION = 0.5  # in an open loop; a queue wanders, but one that grows without end doubles
 CUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the span's begin, as in the procedure of Heidelberger and Welch (1983)
 
 
@@ -103,15 +105,20 @@ def _judge(series: _Series, part_s: tuple[float, float], workload: WorkloadSpec)
     if num_requests < MIN_REQUESTS:
         return f"only {num_requests} requests lived wholly between ramp-up and drain, {MIN_REQUESTS} are needed", False
     if workload.arrival.kind == "closed" and workload.arrival.concurrency:
-        overlap_s = np.minimum(series.end_s, end_s) - np.maximum(series.sent_s, begin_s)
-        held = float(overlap_s[overlap_s > 0].sum()) / (end_s - begin_s) / workload.arrival.concurrency
+        held = _mean_in_flight(series, begin_s, end_s) / workload.arrival.concurrency
         if held < HELD_FRACTION:
             return f"only {held:.0%} of the concurrency was in flight on average, {HELD_FRACTION:.0%} is needed", False
+    else:
+        edges_s = np.linspace(begin_s, end_s, MAX_BINS + 1)
+        in_flight = np.array([_mean_in_flight(series, low_s, high_s) for low_s, high_s in pairwise(edges_s)])
+        p_value, drift = _trend(in_flight)
+        if p_value < SIGNIFICANCE and abs(drift) > MAX_IN_FLIGHT_DRIFT_FRACTION:
+            return f"requests in flight: Mann-Kendall p = {p_value:.2g}, Theil-Sen drift {drift:+.0%}", False
     return _judge_throughput(series, begin_s, end_s)
 
 
 def _judge_throughput(series: _Series, begin_s: float, end_s: float) -> tuple[str, bool]:
-    """Test the output tokens of equal bins for a trend: Mann-Kendall for its significance, Theil-Sen for its size."""
+    """Test the output tokens of equal bins for a trend."""
     inside = (series.token_s >= begin_s) & (series.token_s <= end_s)
     num_tokens = int(series.token_nums[inside].sum())
     num_bins = min(num_tokens // MIN_TOKENS_PER_BIN, MAX_BINS)
@@ -120,11 +127,21 @@ def _judge_throughput(series: _Series, begin_s: float, end_s: float) -> tuple[st
     counts, _ = np.histogram(
         series.token_s[inside], bins=num_bins, range=(begin_s, end_s), weights=series.token_nums[inside]
     )
-    if counts.min() == counts.max():
-        return f"the same number of tokens in each of {num_bins} bins", True
-    p_value = float(stats.kendalltau(np.arange(num_bins), counts).pvalue)
-    drift = float(stats.theilslopes(counts).slope) * num_bins / float(counts.mean())
+    p_value, drift = _trend(counts)
     seen = (
         f"throughput in {num_bins} bins: Mann-Kendall p = {p_value:.2g}, Theil-Sen drift {drift:+.1%} over the window"
     )
     return seen, p_value >= SIGNIFICANCE or abs(drift) <= MAX_DRIFT_FRACTION
+
+
+def _trend(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return the p-value of Mann-Kendall's test, and Theil-Sen's slope over the whole series as a share of its mean."""
+    if values.min() == values.max():
+        return 1.0, 0.0
+    p_value = float(stats.kendalltau(np.arange(values.size), values).pvalue)
+    return p_value, float(stats.theilslopes(values).slope) * values.size / float(values.mean())
+
+
+def _mean_in_flight(series: _Series, begin_s: float, end_s: float) -> float:
+    overlap_s = np.minimum(series.end_s, end_s) - np.maximum(series.sent_s, begin_s)
+    return float(overlap_s[overlap_s > 0].sum()) / (end_s - begin_s)

@@ -1,7 +1,6 @@
 """One whole run of the load generator: warm-up, load, and afterwards the reading of the journal."""
 
 import asyncio
-import gc
 import resource
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from llmdvfs.load.pacing import ClosedLoop, Launch, OpenLoop, Pacer, Waves
 from llmdvfs.load.plan import plan_requests, plan_warmup
 from llmdvfs.load.spool import Spool
 from llmdvfs.load.tokens import ModelTokenizer
+from llmdvfs.load.undisturbed import allow_many_files, undisturbed
 from llmdvfs.load.wire import Target, target
 from llmdvfs.records.load import LoadReport
 from llmdvfs.records.request import RequestRecord
@@ -61,7 +61,7 @@ def run_load(
     journal = folder / "journal.bin"
     feed = Feed(plan_requests(workload, tokenizer_folder, seed_prompts, seed_arrivals), to)
     warmup = Feed(iter(plan_warmup(workload, tokenizer_folder, seed_prompts, seed_arrivals)), to)
-    _allow_many_files()
+    allow_many_files()
     with JournalWriter(journal) as writer, asyncio.Runner(loop_factory=_fast_loop) as runner:
         run = runner.run(_run(workload, to, feed, warmup, Spool(writer)))
     cpu_s = process_time()
@@ -91,14 +91,10 @@ async def _run(workload: WorkloadSpec, to: Target, feed: Feed, warmup: Feed, spo
         ) from error
     if workload.num_warmup_requests:
         await client.run(warmup, _warmup_pacer(workload, warmup), Spool(None), num_connections)
-    gc.collect()
-    gc.freeze()
-    gc.disable()  # a collection stops the loop for milliseconds; reference counting frees all that matters
-    cpu_s = process_time()
-    await client.run(feed, _pacer(workload, feed), spool, 2 * num_connections)
-    cpu_s = process_time() - cpu_s
-    gc.enable()
-    gc.unfreeze()
+    with undisturbed():
+        cpu_s = process_time()
+        await client.run(feed, _pacer(workload, feed), spool, 2 * num_connections)
+        cpu_s = process_time() - cpu_s
     spool.write_all()
     await client.pool.close()
     return _Run(client.begin_mono_ns, client.stopped_early, client.peak_in_flight, client.pool.num_opened, cpu_s, spool)
@@ -166,12 +162,6 @@ def _token_counter(tokenizer_folder: Path | None) -> CountTokens | None:
         return None
     load = cache(lambda: ModelTokenizer(tokenizer_folder, "counting the tokens of an answer"))
     return lambda text: load().count(text)
-
-
-def _allow_many_files() -> None:
-    """Raise the soft limit of open files to the hard one: a connection is a file."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _fast_loop() -> asyncio.AbstractEventLoop:

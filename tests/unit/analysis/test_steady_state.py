@@ -1,0 +1,135 @@
+"""The steady window is found where there is one, and not found where there is none."""
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from fakes.workloads import workload
+
+from llmdvfs.analysis.steady_state import find_window
+from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.spec import ArrivalSpec
+
+NS = 1_000_000_000
+START = 7 * NS
+
+
+def request(index: int, sent_s: float, ttft_s: float, gap_s: float, num_tokens: int) -> RequestRecord:
+    arrivals = tuple(START + int((sent_s + ttft_s + gap_s * i) * NS) for i in range(num_tokens))
+    return RequestRecord(
+        request_id=f"r{index}",
+        index=index,
+        scheduled_mono_ns=START + int(sent_s * NS),
+        sent_mono_ns=START + int(sent_s * NS),
+        headers_mono_ns=None,
+        chunk_mono_ns=arrivals,
+        chunk_num_tokens=(1,) * num_tokens,
+        end_mono_ns=arrivals[-1] + 1000,
+        num_prompt_tokens_requested=1,
+        num_output_tokens_requested=num_tokens,
+        num_prompt_tokens=1,
+        num_output_tokens=num_tokens,
+        num_cached_prompt_tokens=None,
+        outcome="ok",
+        error=None,
+        http_status=200,
+        finish_reason="length",
+        output_sha256=None,
+    )
+
+
+def closed_loop(
+    concurrency: int, num_requests: int, gap_s: Callable[[float], float], first_wait_s: float = 0.0
+) -> list[RequestRecord]:
+    """Play a closed loop whose token gap depends on the time; places fill one after another, `first_wait_s` apart."""
+    free_s = [0.0] * concurrency
+    requests: list[RequestRecord] = []
+    rng = Random(1)
+    for index in range(num_requests):
+        place = min(range(concurrency), key=lambda i: free_s[i])
+        sent_s = free_s[place]
+        ttft_s = 0.05 + (first_wait_s * index if index < concurrency else 0.0)
+        one = request(index, sent_s, ttft_s, gap_s(sent_s) * rng.uniform(0.95, 1.05), 20)
+        free_s[place] = ((one.end_mono_ns or 0) - START) / NS
+        requests.append(one)
+    return requests
+
+
+CLOSED = workload(ArrivalSpec("closed", concurrency=4))
+
+
+def test_steady_loop_without_its_ramp_and_drain() -> None:
+    """The four places fill over 0.6 s (first tokens at 0.05 to 0.65 s); after the last send they empty one by one."""
+    requests = closed_loop(4, 80, lambda t_s: 0.01, first_wait_s=0.2)
+    window = find_window(requests, CLOSED, START)
+    assert window.kind == "steady"
+    assert window.begin_s == pytest.approx(0.65, abs=0.01)
+    last_send_s = max((r.sent_mono_ns or 0) - START for r in requests) / NS
+    last_end_s = max((r.end_mono_ns or 0) - START for r in requests) / NS
+    assert last_send_s <= window.end_s < last_end_s
+    assert "Mann-Kendall" in window.reason
+
+
+def test_warming_up_server_is_cut_off() -> None:
+    """Tokens come ever faster for 2 s of about 8 s, then at a constant pace."""
+    requests = closed_loop(4, 120, lambda t_s: 0.01 + 0.02 * max(0.0, 1 - t_s / 2))
+    window = find_window(requests, CLOSED, START)
+    assert window.kind == "steady"
+    assert window.begin_s > 0.5
+
+
+def test_throughput_that_falls_all_the_time_is_never_steady() -> None:
+    requests = closed_loop(4, 120, lambda t_s: 0.01 + 0.005 * t_s)
+    window = find_window(requests, CLOSED, START)
+    assert window.kind == "whole"
+    assert "drift -" in window.reason
+    assert window.begin_s == 0.0
+    assert window.end_s == pytest.approx(max((r.end_mono_ns or 0) - START for r in requests) / NS)
+
+
+def test_one_wave_of_a_closed_loop_has_no_steady_state() -> None:
+    requests = closed_loop(4, 4, lambda t_s: 0.01)
+    window = find_window(requests, CLOSED, START)
+    assert window.kind == "whole"
+    assert "only 0 requests lived wholly" in window.reason
+
+
+def test_concurrency_that_was_not_held() -> None:
+    """A client that leaves each place empty for half of the time does not run the load that was asked for."""
+    requests = [request(i, 0.25 * (i // 4) * 2 + 0.001 * (i % 4), 0.05, 0.01, 20) for i in range(80)]
+    window = find_window(requests, CLOSED, START)
+    assert window.kind == "whole"
+    assert "of the concurrency was in flight" in window.reason
+
+
+def test_open_loop_from_the_first_end_to_the_last_send() -> None:
+    requests = [request(i, 0.1 * i, 0.05, 0.01, 20) for i in range(60)]
+    window = find_window(requests, workload(ArrivalSpec("constant", rate_rps=10.0)), START)
+    assert window.kind == "steady"
+    assert (window.begin_s, window.end_s) == (pytest.approx(0.24, abs=0.001), pytest.approx(5.9))
+
+
+def test_overloaded_open_loop_is_not_steady() -> None:
+    """10 requests a second to a server that ends 5: its throughput is constant, but its queue grows without end."""
+    requests = [request(i, 0.1 * i, 0.1 * i + 0.01, 0.01, 20) for i in range(100)]
+    window = find_window(requests, workload(ArrivalSpec("poisson", rate_rps=10.0)), START)
+    assert window.kind == "whole"
+    assert "in flight" in window.reason
+
+
+@pytest.mark.parametrize("kind", ["waves", "ramp"])
+def test_waves_and_ramps_have_none_by_design(kind: str) -> None:
+    arrival = ArrivalSpec(kind, wave_sizes=(4,), rate_rps=1.0, end_rate_rps=2.0)  # type: ignore[arg-type]
+    window = find_window(closed_loop(4, 80, lambda t_s: 0.01), workload(arrival), START)
+    assert (window.kind, window.begin_s) == ("whole", 0.0)
+    assert "no steady state to find" in window.reason
+
+
+def test_prefill_only_load_of_one_token_each() -> None:
+    requests = [request(i, 0.05 * i, 0.049, 0.01, 1) for i in range(40)]
+    window = find_window(requests, workload(ArrivalSpec("closed", concurrency=1)), START)
+    assert window.kind == "steady"
+
+
+def test_no_request_no_window() -> None:
+    assert find_window([], CLOSED, START).reason == "no request was sent"
