@@ -2,7 +2,7 @@
 
     python bench/client/run.py [--repeats 5] [--peer-repeats 3] [--concurrency 32 128 512] [--only llm-dvfs ...]
 
-The mock runs on one core, the client on another. Errors are the client's own figures minus the mock's send log; a figure
+The mock runs on one core, the client on another. Errors are the client's figures minus the mock's send log; a figure
 is the median of the repeats. The peers are installed once, from locks/, into .venvs/; vllm bench is the one of this
 environment. Writes client.json and client.md into --output.
 """

@@ -77,7 +77,7 @@ rule plot_cell:
         cell=lambda wildcards, output: str(Path(output.timeline).parent),
         code=code_hash(["stages.figures"]),
     shell:
-        "python -m llmdvfs figures cell {params.cell:q} > {log:q} 2>&1"
+        "python -m llmdvfs figures cell --cell {params.cell:q} > {log:q} 2>&1"
 
 
 # The two kinds of deployment have files of their own, so each kind is a rule.
@@ -114,11 +114,10 @@ for disaggregated in (False, True):
             results=lambda wildcards: [f"{cell}/result.json" for cell in deployment_cells(wildcards.deployment)],
             timelines=lambda wildcards: [f"{cell}/timeline.csv" for cell in deployment_cells(wildcards.deployment)],
         output:
-            png=report(
-                [f"{DEPLOYMENT}/{name}.png" for name in PHASE_FIGURES[disaggregated]],
-                caption=f"../report/{PHASE_FIGURES[disaggregated][0]}.rst",
-                category="Deployments",
-            ),
+            png=[
+                report(f"{DEPLOYMENT}/{name}.png", caption=f"../report/{name}.rst", category="Deployments")
+                for name in PHASE_FIGURES[disaggregated]
+            ],
             pdf=[f"{DEPLOYMENT}/{name}.pdf" for name in PHASE_FIGURES[disaggregated]],
         log:
             f"{LOGS}/plot_deployment/{{deployment}}.log",
@@ -129,9 +128,11 @@ for disaggregated in (False, True):
         params:
             folder=lambda wildcards, output: str(Path(output.png[0]).parent),
             cells=lambda wildcards: deployment_cells(wildcards.deployment),
+            figures=PHASE_FIGURES[disaggregated],
             code=code_hash(["stages.figures"]),
         shell:
-            "python -m llmdvfs figures deployment --output {params.folder:q} {params.cells:q} > {log:q} 2>&1"
+            "python -m llmdvfs figures deployment --output {params.folder:q} --cells {params.cells:q}"
+            " --figures {params.figures:q} > {log:q} 2>&1"
 
 
 CELL_FILES = [

@@ -2,7 +2,7 @@
 #
 # INPUTS   {cell}/result.json and {cell}/raw/run.json of every cell
 # OUTPUTS  {results}/comparison/comparison.json   arms, paired log-ratios with intervals, refused pairs and why
-#          {results}/comparison/comparison.csv    one row per arm, metric and launch
+#          {results}/comparison/comparison.csv     one row a cell
 #          {results}/comparison/frequency_analysis_summary.csv
 #          {results}/comparison/*.png .pdf        the figures of COMPARISON_FIGURE_NAMES
 # CONFIG   architectures, models, workloads, operating_points, launches

@@ -110,7 +110,7 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, clocks: C
         idle_after=idle_after,
         energy_source=header.energy_source,
         versions=measuring_versions(),
-        hardware=hardware(),
+        hardware=hardware() | {"gpus": [device.name for device in header.devices if device.kind == "gpu"]},
         kv_bytes_per_token=task.launch.kv_bytes_per_token,
         foreign_processes=_joined(foreign, foreign_processes(deployment.gpu_indices)),
         warnings=_clock_warnings(clocks),

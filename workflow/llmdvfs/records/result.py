@@ -78,7 +78,7 @@ class TransferResult:
     decode_prompt_tokens: float | None
     """All prompt tokens of the decode instances; the rest of them was recomputed."""
     ttft_parts_s: dict[str, Distribution] = field(default_factory=dict)
-    """proxy, prefill, transfer, residual: means add up to the mean TTFT from the send."""
+    """queue, prefill, transfer, first_decode, residual: they add up to the TTFT from the send."""
 
 
 @dataclass(frozen=True, slots=True)
