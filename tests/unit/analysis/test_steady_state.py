@@ -117,6 +117,19 @@ def test_overloaded_open_loop_is_not_steady() -> None:
     assert "in flight" in window.reason
 
 
+def test_too_few_data_to_show_anything_are_not_taken_for_steady() -> None:
+    """A test that cannot reject proves nothing: throughput falls by the mean and more over the run, at p = 0.06."""
+    rng, now_s = Random(3), 0.0
+    requests = []
+    for index in range(20):
+        length_s = (0.1 + 0.01 * index) * rng.uniform(0.2, 1.8)
+        requests.append(request(index, now_s, length_s, 0.0, 1))
+        now_s += length_s
+    window = find_window(requests, workload(ArrivalSpec("closed", concurrency=1)), START)
+    assert window.kind == "whole"
+    assert "p = 0.063, Theil-Sen drift -124" in window.reason
+
+
 @pytest.mark.parametrize("kind", ["waves", "ramp"])
 def test_waves_and_ramps_have_none_by_design(kind: str) -> None:
     arrival = ArrivalSpec(kind, wave_sizes=(4,), rate_rps=1.0, end_rate_rps=2.0)  # type: ignore[arg-type]

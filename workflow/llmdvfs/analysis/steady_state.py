@@ -23,6 +23,7 @@ MIN_BINS, MAX_BINS = 8, 20  # of the throughput series that is tested
 MIN_TOKENS_PER_BIN = 2
 SIGNIFICANCE = 0.05
 MAX_DRIFT_FRACTION = 0.1  # a trend that changes the throughput by less over the whole window changes no conclusion
+MAX_NOISE_DRIFT_FRACTION = 0.3  # what is not significant may be noise up to here; beyond, too few data show nothing
 MAX_IN_FLIGHT_DRIFT_FRACTION = 0.5  # in an open loop; a queue wanders, but one that grows without end doubles
 CUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the span's begin, as in the procedure of Heidelberger and Welch (1983)
 
@@ -131,7 +132,8 @@ def _judge_throughput(series: _Series, begin_s: float, end_s: float) -> tuple[st
     seen = (
         f"throughput in {num_bins} bins: Mann-Kendall p = {p_value:.2g}, Theil-Sen drift {drift:+.1%} over the window"
     )
-    return seen, p_value >= SIGNIFICANCE or abs(drift) <= MAX_DRIFT_FRACTION
+    limit = MAX_DRIFT_FRACTION if p_value < SIGNIFICANCE else MAX_NOISE_DRIFT_FRACTION
+    return seen, abs(drift) <= limit
 
 
 def _trend(values: npt.NDArray[np.float64]) -> tuple[float, float]:
