@@ -61,6 +61,8 @@ class FakeUpstream:
             self.num_sent += 1
             if self.chunk_gap_s:
                 await asyncio.sleep(self.chunk_gap_s)
+        if (body.get("stream_options") or {}).get("include_usage"):
+            await response.write(b'data: {"choices":[],"usage":{"completion_tokens":%d}}\n\n' % self.num_chunks)
         await response.write(b"data: [DONE]\n\n")
         await response.write_eof()
         return response
@@ -76,8 +78,8 @@ class FakeUpstream:
 
 
 @contextlib.asynccontextmanager
-async def serving(upstream: FakeUpstream) -> AsyncIterator[FakeUpstream]:
-    """Serve it on a free loopback port."""
+async def serving(upstream: FakeUpstream, port: int = 0) -> AsyncIterator[FakeUpstream]:
+    """Serve it on a loopback port; 0 takes a free one."""
     app = web.Application()
     app.router.add_post("/v1/completions", upstream.complete)
     app.router.add_post("/v1/chat/completions", upstream.complete)
@@ -87,7 +89,7 @@ async def serving(upstream: FakeUpstream) -> AsyncIterator[FakeUpstream]:
     # Cancel a handler when its client goes away, as vLLM does.
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     upstream.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:

@@ -198,9 +198,22 @@ def test_the_lease_is_held_by_the_guards_alone_and_until_the_end(tmp_path: Path)
     assert can_lock(lock)
 
 
-def test_folders_go_with_the_server(tmp_path: Path) -> None:
+def test_folders_stay_while_the_parent_can_see_to_them(tmp_path: Path) -> None:
+    """A killed prefill server's guard once removed the folder that the other servers were still writing to."""
     folder = tmp_path / "kv"
-    (folder / "deep").mkdir(parents=True)
+    folder.mkdir()
     argv = [sys.executable, "-m", "llmdvfs", "guard", "--log", str(tmp_path / "log"), "--remove", str(folder), "--"]
     subprocess.run([*argv, "true"], env=environment(), timeout=30, check=True)
-    assert not folder.exists()
+    assert folder.exists()
+
+
+def test_folders_go_when_the_parent_is_dead(tmp_path: Path) -> None:
+    folder, started = tmp_path / "kv", tmp_path / "started"
+    (folder / "deep").mkdir(parents=True)
+    guard = f"{sys.executable} -m llmdvfs guard --log {tmp_path / 'log'} --remove {folder} --"
+    job = subprocess.Popen(["sh", "-c", f"{guard} sh -c 'touch {started}; sleep 60' & wait"], env=environment())
+    assert wait_until(started.exists)
+    assert folder.exists()
+    job.kill()
+    job.wait()
+    assert wait_until(lambda: not folder.exists())

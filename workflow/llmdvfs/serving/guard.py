@@ -37,7 +37,8 @@ class Guarded:
     log: Path
     """Takes its standard output and error."""
     remove: tuple[Path, ...] = ()
-    """Folders that go when it has ended."""
+    """Folders that go when it has ended and nobody else will do it: servers may share them, so who asked for the
+    guard removes them, unless that process has died."""
     lease_fds: tuple[int, ...] = ()
     """Inherited locks: held by both guards, not by the command, so they are free when everything has ended."""
 
@@ -55,8 +56,9 @@ def guard(guarded: Guarded, parent_pid: int) -> int:
         os.set_inheritable(lease, False)  # closed by exec, kept by fork
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # taken by sigtimedwait, here and in the inner guard
     code = _guard_level(guarded.argv, NUM_LEVELS, parent_pid)
-    for folder in guarded.remove:
-        shutil.rmtree(folder, ignore_errors=True)
+    if os.getppid() != parent_pid:
+        for folder in guarded.remove:
+            shutil.rmtree(folder, ignore_errors=True)
     return code
 
 

@@ -143,7 +143,10 @@ class Exchange:
         if response.status != 200:
             prefill.failed += 1
             raise UpstreamFailed(response.status, f"{name}: prefill answered {response.status}", content)
-        answer: Body = orjson.loads(content)
+        try:
+            answer: Body = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            raise UpstreamFailed(BAD_GATEWAY, f"{name}: the prefill answer is not JSON ({error})") from error
         return answer
 
     async def _reach(self, decode: Load, body: Body, request_id: str) -> None:

@@ -1,0 +1,38 @@
+"""A vLLM server that is none: takes vLLM's command line, serves a FakeUpstream, and fails as its environment says.
+
+FAKE_SAYS    written to its log first
+FAKE_EXITS   ends with this code after that
+FAKE_HANGS   never serves
+"""
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from fakes.upstream import FakeUpstream, serving
+
+
+def python_with_fake_engine(folder: Path) -> str:
+    """Return the path of a "Python" whose vLLM is this."""
+    script = folder / "python"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} {__file__} "$@"\n')
+    script.chmod(0o755)
+    return str(script)
+
+
+async def serve(port: int) -> None:
+    async with serving(FakeUpstream(), port):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    print(os.environ.get("FAKE_SAYS", "fake engine"), flush=True)
+    if "FAKE_EXITS" in os.environ:
+        sys.exit(int(os.environ["FAKE_EXITS"]))
+    if "FAKE_HANGS" in os.environ:
+        time.sleep(60)
+    asyncio.run(serve(int(sys.argv[sys.argv.index("--port") + 1])))

@@ -1,0 +1,184 @@
+"""Deployments of fake engines: real processes, guards, ports and proxy; everything but vLLM."""
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakes.engine import python_with_fake_engine
+
+from llmdvfs.architectures.table import architecture_named, parse_architecture
+from llmdvfs.errors import ConfigError, ServerNotReady
+from llmdvfs.records.job import LaunchRecord
+from llmdvfs.records.spec import DeploymentSpec, EngineSpec, ModelSpec
+from llmdvfs.serving.deploy import deploy
+from llmdvfs.serving.http import get, post
+from llmdvfs.serving.lifetime import is_alive
+from llmdvfs.serving.ports import is_listening, reserved
+
+Launch = Callable[..., LaunchRecord]
+
+
+def silent(text: str) -> None:
+    """Progress that nobody reads."""
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Launch:
+    python = python_with_fake_engine(tmp_path)
+
+    def make(architecture: str, **env: str) -> LaunchRecord:
+        choice = parse_architecture(architecture)
+        spec = DeploymentSpec(
+            id=architecture,
+            architecture=choice.name,
+            model=ModelSpec("m", "hub", "someone/model"),
+            device="cpu",
+            engine=dict.fromkeys(choice.num_instances, EngineSpec(env=env)),
+            num_instances=dict(choice.num_instances),
+            connector="example" if choice.connector else None,
+            python=python,
+            startup_timeout_s=20,
+        )
+        front_door = architecture_named(choice.name).front_door
+        return LaunchRecord(spec, "someone/model", "m", {"vllm": "0.32.0"}, None, (), front_door)
+
+    return make
+
+
+def test_a_single_server_is_its_own_front_door(launch: Launch, tmp_path: Path) -> None:
+    with deploy(launch("single"), logs=tmp_path / "logs", results=tmp_path, progress=silent) as deployment:
+        (instance,) = deployment.server_start.instances
+        assert deployment.base_url == instance.base_url
+        assert deployment.proxy_log is None
+        assert deployment.first_dead() is None
+        assert get(f"{deployment.base_url}/health", 5).ok
+        assert (instance.name, instance.role, instance.device_ids) == ("single-0", "single", ("cpu",))
+        assert instance.pid is not None
+        assert is_alive(instance.pid)
+        assert instance.startup_s is not None
+        assert (tmp_path / instance.log).read_text() == "fake engine\n"
+        port = int(deployment.base_url.rpartition(":")[2])
+    assert not is_alive(instance.pid)
+    assert not is_listening("127.0.0.1", port)
+
+
+def test_disaggregated_goes_through_the_proxy_and_is_stamped(launch: Launch, tmp_path: Path) -> None:
+    with deploy(launch("disaggregated-2p1d"), logs=tmp_path / "logs", progress=silent) as deployment:
+        names = [instance.name for instance in deployment.server_start.instances]
+        assert names == ["prefill-0", "prefill-1", "decode-0"]
+        body = {"model": "m", "prompt": "a", "max_tokens": 2}
+        for number in range(3):
+            assert post(f"{deployment.base_url}/v1/completions", body, 10, {"X-Request-Id": f"r{number}"}).ok
+        records = deployment.proxy_records({"r0", "r1", "r2"})
+        assert sorted(record.request_id for record in records) == ["r0", "r1", "r2"]
+        assert {record.prefill_instance for record in records} == {"prefill-0", "prefill-1"}
+        assert deployment.storage is not None
+        (deployment.storage / "transferred").mkdir()
+        deployment.reset()
+        assert list(deployment.storage.iterdir()) == []
+    assert not deployment.storage.exists()
+
+
+def test_a_server_that_dies_is_named_with_its_cause(launch: Launch, tmp_path: Path) -> None:
+    with deploy(launch("replicated-2"), logs=tmp_path / "logs", progress=silent) as deployment:
+        victim = deployment.server_start.instances[1]
+        assert victim.pid is not None
+        os.kill(victim.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while (dead := deployment.first_dead()) is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert dead is not None
+        assert dead[0] == "single-1"
+        assert dead[1].startswith("ended by SIGKILL; last said: fake engine; see ")
+        assert get(f"{deployment.base_url}/health", 5).status == 503
+
+
+def test_a_failed_start_ends_the_others_and_says_why(launch: Launch, tmp_path: Path) -> None:
+    failing = launch("single", FAKE_SAYS="torch.OutOfMemoryError: CUDA out of memory. Tried 2 GiB", FAKE_EXITS="1")
+    with (
+        pytest.raises(
+            ServerNotReady, match=r"single-0 did not start: ended with exit code 1; out of GPU memory: .*lower"
+        ),
+        deploy(failing, logs=tmp_path / "logs", progress=silent),
+    ):
+        pass
+
+
+def test_an_engine_that_fails_inside_a_server_that_goes_on_is_a_failed_start(launch: Launch, tmp_path: Path) -> None:
+    """Told to end while it started, vLLM 0.32 was seen to stay for ever without its engine."""
+    hanging = launch(
+        "single", FAKE_SAYS="EngineCore failed to start.\nRuntimeError: NIXL is not available", FAKE_HANGS="1"
+    )
+    begin = time.monotonic()
+    with (
+        pytest.raises(ServerNotReady, match="its engine ended, and left the server without it; KV connector not in"),
+        deploy(hanging, logs=tmp_path / "logs", progress=silent),
+    ):
+        pass
+    assert time.monotonic() - begin < 15
+
+
+def test_a_start_that_takes_too_long_says_what_it_was_doing(launch: Launch, tmp_path: Path) -> None:
+    slow = launch("single", FAKE_SAYS="INFO 11-22 14:00:00 [loader.py:1] Loading weights: 3 %", FAKE_HANGS="1")
+    slow = replace(slow, deployment=replace(slow.deployment, startup_timeout_s=1.0))
+    with (
+        pytest.raises(ServerNotReady) as failed,
+        deploy(slow, logs=tmp_path / "logs", progress=silent),
+    ):
+        pass
+    message = str(failed.value)
+    assert "not ready after 1 s: single-0: last said: Loading weights: 3 %, see " in message
+    assert "raise serving.startup_timeout_s" in message
+
+
+def test_a_taken_proxy_port_is_found_before_anything_starts(launch: Launch, tmp_path: Path) -> None:
+    taken = launch("replicated-2")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        taken = replace(taken, deployment=replace(taken.deployment, proxy_port=port))
+        with (
+            pytest.raises(
+                ServerNotReady, match=rf"port {port} on 127\.0\.0\.1 cannot be taken: held by process {os.getpid()}"
+            ),
+            deploy(taken, logs=tmp_path / "logs", progress=silent),
+        ):
+            pass
+    assert list((tmp_path / "logs").glob("*/*.log")) == []
+
+
+def test_a_wanted_proxy_port_is_used(launch: Launch, tmp_path: Path) -> None:
+    with reserved("127.0.0.1") as port:
+        pass
+    wanted = launch("replicated-2")
+    wanted = replace(wanted, deployment=replace(wanted.deployment, proxy_port=port))
+    with deploy(wanted, logs=tmp_path / "logs", progress=silent) as deployment:
+        assert deployment.base_url == f"http://127.0.0.1:{port}"
+        assert json.loads(get(f"{deployment.base_url}/stats", 5).body)["instances"].keys() == {"single-0", "single-1"}
+
+
+def test_no_gpu_is_said_before_anything_starts(launch: Launch, tmp_path: Path) -> None:
+    on_gpus = launch("single")
+    on_gpus = replace(on_gpus, deployment=replace(on_gpus.deployment, device="cuda"))
+    with (
+        pytest.raises(ConfigError, match="1 GPUs needed, 0 of 0 visible free"),
+        deploy(on_gpus, logs=tmp_path / "logs", progress=silent, host_gpus=list),
+    ):
+        pass
+
+
+def test_an_external_endpoint_is_asked_and_left_alone(launch: Launch, tmp_path: Path) -> None:
+    with deploy(launch("single"), logs=tmp_path / "logs", progress=silent) as somebody_elses:
+        external = launch("external")
+        spec = replace(external.deployment, device="external", base_url=f"{somebody_elses.base_url}/v1")
+        with deploy(replace(external, deployment=spec), logs=tmp_path / "other", progress=silent) as deployment:
+            assert deployment.base_url == somebody_elses.base_url
+            assert deployment.server_start.instances == ()
+            assert deployment.first_dead() is None
+            assert deployment.scrape_metrics().instances == {"external": None}
+        assert somebody_elses.first_dead() is None
