@@ -19,7 +19,11 @@ min_version("9.27")
 LIBRARY = str(Path(workflow.basedir) / "workflow")
 sys.path.insert(0, LIBRARY)
 SEARCH = [] if workflow.deployment_settings.deployment_method else [str(Path(sys.executable).parent)]
-shell.prefix(f"export PYTHONPATH={shlex.quote(LIBRARY)} PATH={':'.join([*map(shlex.quote, SEARCH), '$PATH'])}; ")
+shell.prefix(
+    # doubled braces: Snakemake formats the prefix with the command
+    f"export PYTHONPATH={shlex.quote(LIBRARY)}${{{{PYTHONPATH:+:$PYTHONPATH}}}}"
+    f" PATH={':'.join([*map(shlex.quote, SEARCH), '$PATH'])}; "
+)
 
 from llmdvfs.errors import LlmDvfsError
 from llmdvfs.plan.cells import all_cells, cell_folder, pending_launches

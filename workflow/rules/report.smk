@@ -30,7 +30,7 @@ rule summary:
 onsuccess:
     summary = Path(rules.summary.output.summary)
     if summary.exists():
-        print("\n" + summary.read_text(encoding="utf-8"))
+        print(summary.read_text(encoding="utf-8"))
         print(f"figures: {COMPARISON}/*.png, {RESULTS}/deployments/*/*.png, {RESULTS}/cells/*/*/*/*/*.png")
         print(
             f"numbers: {COMPARISON}/comparison.json, {COMPARISON}/comparison.csv (docs/metrics.md says what they are)"
