@@ -42,7 +42,7 @@ def disaggregated(connector: str, device: str, engine: EngineSpec = CPU_ENGINE) 
 def argv(deployment: DeploymentSpec, role: Role, version: tuple[int, ...], kv: KvAddresses | None = None) -> list[str]:
     return list(
         server_argv(
-            deployment, role, 0, model="/m", http_port=8100, engine_version=version, kv=kv, python="/env/bin/python"
+            deployment, role, model="/m", http_port=8100, engine_version=version, kv=kv, python="/env/bin/python"
         )
     )
 
@@ -150,7 +150,7 @@ def test_p2p_nccl_takes_its_numbers_as_strings(version: tuple[int, ...]) -> None
 def test_request_ids_are_kept_where_a_connector_needs_them(
     version: tuple[int, ...], connector: str, value: str | None
 ) -> None:
-    env = server_env(disaggregated(connector, "cuda"), "decode", 0, engine_version=version, kv=KV, gpus=["1"])
+    env = server_env(disaggregated(connector, "cuda"), "decode", engine_version=version, kv=KV, gpus=["1"])
     assert env.get("VLLM_DISABLE_REQUEST_ID_RANDOMIZATION") == value
 
 
@@ -163,7 +163,7 @@ def test_nixl_on_gpus(version: tuple[int, ...]) -> None:
         "kv_role": "kv_consumer",
         "engine_id": "e1",
     }
-    env = server_env(deployment, "decode", 0, engine_version=version, kv=KV, gpus=["1"])
+    env = server_env(deployment, "decode", engine_version=version, kv=KV, gpus=["1"])
     assert env["VLLM_NIXL_SIDE_CHANNEL_HOST"] == "127.0.0.1"
     assert env["VLLM_NIXL_SIDE_CHANNEL_PORT"] == "21001"
     assert "UCX_TLS" not in env
@@ -174,11 +174,11 @@ def test_nixl_on_a_cpu_goes_through_host_memory() -> None:
     config = transfer_config(deployment, "prefill", (0, 32, 0))
     assert config["kv_buffer_device"] == "cpu"
     assert config["kv_connector_extra_config"] == {"num_threads": 0}
-    assert server_env(deployment, "prefill", 0, engine_version=(0, 32, 0), kv=KV)["UCX_TLS"] == "tcp,self"
+    assert server_env(deployment, "prefill", engine_version=(0, 32, 0), kv=KV)["UCX_TLS"] == "tcp,self"
 
 
 def test_environment_on_a_cpu() -> None:
-    assert server_env(single(), "single", 0, engine_version=(0, 32, 0), kv=None) == {
+    assert server_env(single(), "single", engine_version=(0, 32, 0), kv=None) == {
         "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
         "VLLM_HOST_IP": "127.0.0.1",
         "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "3600",
@@ -193,7 +193,7 @@ def test_environment_on_a_cpu() -> None:
 
 
 def test_environment_on_gpus_counts_as_nvidia_smi_does() -> None:
-    env = server_env(single(EngineSpec(), "cuda"), "single", 0, engine_version=(0, 23, 0), kv=None, gpus=["2", "3"])
+    env = server_env(single(EngineSpec(), "cuda"), "single", engine_version=(0, 23, 0), kv=None, gpus=["2", "3"])
     assert env["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
     assert env["CUDA_VISIBLE_DEVICES"] == "2,3"
     assert "OMP_NUM_THREADS" not in env
@@ -201,17 +201,17 @@ def test_environment_on_gpus_counts_as_nvidia_smi_does() -> None:
 
 def test_a_hub_model_may_be_fetched() -> None:
     deployment = replace(single(), model=ModelSpec("qwen", "hub", "Qwen/Qwen3-0.6B"))
-    assert "HF_HUB_OFFLINE" not in server_env(deployment, "single", 0, engine_version=(0, 32, 0), kv=None)
+    assert "HF_HUB_OFFLINE" not in server_env(deployment, "single", engine_version=(0, 32, 0), kv=None)
 
 
 def test_prefix_caching_opens_the_door_to_empty_it() -> None:
     engine = replace(CPU_ENGINE, enable_prefix_caching=True)
-    env = server_env(single(engine), "single", 0, engine_version=(0, 32, 0), kv=None)
+    env = server_env(single(engine), "single", engine_version=(0, 32, 0), kv=None)
     assert env["VLLM_SERVER_DEV_MODE"] == "1"
 
 
 def test_the_configuration_has_the_last_word() -> None:
     engine = replace(CPU_ENGINE, env={"OMP_NUM_THREADS": "4", "NCCL_DEBUG": "INFO"})
-    env = server_env(single(engine), "single", 0, engine_version=(0, 32, 0), kv=None)
+    env = server_env(single(engine), "single", engine_version=(0, 32, 0), kv=None)
     assert env["OMP_NUM_THREADS"] == "4"
     assert env["NCCL_DEBUG"] == "INFO"

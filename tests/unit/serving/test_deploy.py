@@ -14,13 +14,16 @@ from fakes.engine import python_with_fake_engine
 
 from llmdvfs.architectures.table import architecture_named, parse_architecture
 from llmdvfs.errors import ConfigError, ServerNotReady
+from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.spec import DeploymentSpec, EngineSpec, ModelSpec
 from llmdvfs.serving.deploy import deploy
+from llmdvfs.serving.gpus import LEASES, take_gpus
 from llmdvfs.serving.http import get, post
 from llmdvfs.serving.lifetime import is_alive
 from llmdvfs.serving.ports import is_listening, reserved
 
+GIB = 2**30
 Launch = Callable[..., LaunchRecord]
 
 
@@ -182,3 +185,22 @@ def test_an_external_endpoint_is_asked_and_left_alone(launch: Launch, tmp_path: 
             assert deployment.first_dead() is None
             assert deployment.scrape_metrics().instances == {"external": None}
         assert somebody_elses.first_dead() is None
+
+
+def test_gpus_are_dealt_out_in_the_order_of_instances(launch: Launch, tmp_path: Path) -> None:
+    """Two GPUs for prefill (tensor parallel), one for decode; every server sees its own."""
+    host = [HostGpu(index, f"GPU-test-{tmp_path.name}-{index}", "H200", 140 * GIB, 139 * GIB) for index in range(4)]
+    asked = launch("disaggregated")
+    engine = {"prefill": EngineSpec(tensor_parallel_size=2), "decode": EngineSpec()}
+    asked = replace(asked, deployment=replace(asked.deployment, device="cuda", engine=engine))
+    with deploy(asked, logs=tmp_path / "logs", progress=silent, host_gpus=lambda: host) as deployment:
+        prefill, decode = deployment.server_start.instances
+        assert (prefill.device_ids, prefill.env["CUDA_VISIBLE_DEVICES"]) == (("gpu0", "gpu1"), "0,1")
+        assert (decode.device_ids, decode.env["CUDA_VISIBLE_DEVICES"]) == (("gpu2",), "2")
+        assert deployment.gpu_indices == (0, 1, 2)
+        with pytest.raises(ConfigError, match="3 GPUs needed, 1 of 4 visible free: GPU 0 is leased to process"):
+            take_gpus(3, None, host, None)
+    again = take_gpus(3, None, host, None)
+    again.release()
+    for gpu in host:
+        (LEASES / f"llmdvfs-{gpu.uuid}.lock").unlink(missing_ok=True)

@@ -37,7 +37,6 @@ SWITCH_FLAGS: dict[str, str] = {
 def server_argv(
     deployment: DeploymentSpec,
     role: Role,
-    instance: int,
     *,
     model: str,
     http_port: int,
@@ -83,7 +82,6 @@ def engine_flags(engine: EngineSpec) -> list[str]:
 def server_env(
     deployment: DeploymentSpec,
     role: Role,
-    instance: int,
     *,
     engine_version: EngineVersion,
     kv: KvAddresses | None,

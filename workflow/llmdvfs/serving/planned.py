@@ -52,13 +52,10 @@ def _instance(
     argv = server_argv(
         deployment,
         role,
-        number,
         model=model_path,
         http_port=PORT_AT_START,
         engine_version=version,
         kv=kv,
         python=deployment.python or sys.executable,
     )
-    return PlannedInstance(
-        f"{role}-{number}", role, argv, server_env(deployment, role, number, engine_version=version, kv=kv)
-    )
+    return PlannedInstance(f"{role}-{number}", role, argv, server_env(deployment, role, engine_version=version, kv=kv))

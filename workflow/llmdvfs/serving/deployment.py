@@ -1,0 +1,95 @@
+"""A deployment while it runs: its address, its processes, its metrics."""
+
+import shutil
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmdvfs.connectors.connector import KvAddresses
+from llmdvfs.errors import ServerNotReady
+from llmdvfs.records.metrics import MetricsRecord
+from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.run import ServerStart
+from llmdvfs.records.spec import Role
+from llmdvfs.serving.http import post
+from llmdvfs.serving.journal import proxy_records
+from llmdvfs.serving.process import ServerProcess
+from llmdvfs.serving.scrape import scrape
+
+RESET_LIMIT_S = 30.0
+STAMPS_LIMIT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One server that was started."""
+
+    name: str
+    role: Role
+    base_url: str
+    process: ServerProcess
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    gpu_indices: tuple[int, ...]
+    kv: KvAddresses | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Servers that are ready, and the address that clients use."""
+
+    base_url: str
+    server_start: ServerStart
+    gpu_indices: tuple[int, ...]
+    """Of all instances; empty on a CPU."""
+    proxy_log: Path | None
+    """One line of stamps a request; None where no proxy stands before the servers."""
+    metrics_urls: dict[str, str]
+    """Base URL of every instance, by name."""
+    instances: tuple[Instance, ...] = ()
+    """Empty where they are somebody else's."""
+    proxy: ServerProcess | None = None
+    storage: Path | None = None
+    """Folder of a file connector."""
+
+    def processes(self) -> list[ServerProcess]:
+        """Return everything that runs for this deployment, the proxy first."""
+        return [*([self.proxy] if self.proxy else []), *(instance.process for instance in self.instances)]
+
+    def first_dead(self) -> tuple[str, str] | None:
+        """Return the name of a server that has ended, or whose engine has, and why; None: all run."""
+        for process in self.processes():
+            if process.is_dead():
+                return process.name, process.cause_of_death()
+        return None
+
+    def scrape_metrics(self) -> MetricsRecord:
+        """Return the metrics of all instances, now."""
+        return scrape(self.metrics_urls)
+
+    def proxy_records(self, request_ids: Collection[str]) -> list[ProxyRecord]:
+        """Return the proxy's stamps of some requests that have ended for their clients; empty without a proxy."""
+        if self.proxy_log is None:
+            return []
+        deadline = time.monotonic() + STAMPS_LIMIT_S
+        # The proxy writes a request's stamps just after its last byte, so the newest may be on their way.
+        while len(found := proxy_records(self.proxy_log, request_ids)) < len(request_ids):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        return found
+
+    def reset(self) -> None:
+        """Make the state before a cell equal to that after the start: no cached prefixes, no transferred files."""
+        if self.storage is not None:
+            for entry in self.storage.iterdir():
+                shutil.rmtree(entry, ignore_errors=True)
+        for instance in self.instances:
+            if "--enable-prefix-caching" in instance.argv:
+                answer = post(f"{instance.base_url}/reset_prefix_cache", {}, RESET_LIMIT_S)
+                if not answer.ok:
+                    raise ServerNotReady(
+                        f"{instance.name}: its prefix cache could not be emptied (status {answer.status}), so "
+                        "cells would depend on their order: set engine.enable_prefix_caching to false"
+                    )

@@ -1,0 +1,222 @@
+"""The start of a deployment on this host, and its end."""
+
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import psutil
+
+from llmdvfs.architectures.table import architecture_named
+from llmdvfs.clock import unix_s
+from llmdvfs.connectors.connector import KvAddresses
+from llmdvfs.connectors.version import version_tuple
+from llmdvfs.records.host import HostGpu
+from llmdvfs.records.job import LaunchRecord
+from llmdvfs.records.run import InstanceRecord, ServerStart
+from llmdvfs.records.spec import Role
+from llmdvfs.records.store import write_record
+from llmdvfs.serving.command import LOOPBACK, server_argv, server_env
+from llmdvfs.serving.deployment import Deployment, Instance
+from llmdvfs.serving.gpus import LeasedGpus, take_gpus
+from llmdvfs.serving.health import Say, first_answers, wait_healthy
+from llmdvfs.serving.memory import check_gpu_memory, check_host_memory
+from llmdvfs.serving.ports import Reservation, is_listening, owner_of, reserve
+from llmdvfs.serving.process import ServerProcess
+from llmdvfs.serving.proxy_plan import ProxyPlan, Upstream
+
+
+Place = tuple[Role, int, Sequence[HostGpu]]
+"""An instance's role, its number within the role, and its GPUs."""
+
+
+def new_start_id() -> str:
+    """Return a name for one start of servers; no two are equal."""
+    return uuid.uuid4().hex[:12]
+
+
+class Start:
+    """One start, from ports to the last process ended: `run`, and `stop` in any case."""
+
+    def __init__(
+        self,
+        launch: LaunchRecord,
+        logs: Path,
+        results: Path | None,
+        progress: Say,
+        host_gpus: Callable[[], Sequence[HostGpu]],
+    ) -> None:
+        self._launch = launch
+        self._spec = launch.deployment
+        self._architecture = architecture_named(self._spec.architecture)
+        self._id = new_start_id()
+        self._started_unix_s = unix_s()
+        self._folder = (logs / f"start-{self._id}").resolve()
+        self._storage = self._folder / "kv"
+        self._results = (results or Path.cwd()).resolve()
+        self._say = progress
+        self._host_gpus = host_gpus
+        self._leased = LeasedGpus((), ())
+        self._reservations: list[Reservation] = []
+        self._instances: list[Instance] = []
+        self._proxy: ServerProcess | None = None
+        self._ports: list[int] = []
+
+    def run(self) -> Deployment:
+        """Start everything at once and wait until it serves."""
+        self._folder.mkdir(parents=True)
+        places = self._places()
+        self._foresee_memory(places)
+        has_proxy = self._architecture.front_door != "none"
+        # The front door's port first: where the wanted one is taken, nothing has been started in vain.
+        door_port = self._reserve(self._spec.proxy_port or 0) if has_proxy else None
+        if self._spec.connector is not None:
+            self._storage.mkdir()
+        for role, number, gpus in places:
+            self._start_instance(role, number, gpus)
+        startup_s = wait_healthy(
+            {instance.base_url: instance.process for instance in self._instances},
+            self._spec.startup_timeout_s,
+            self._say,
+        )
+        base_url = self._instances[0].base_url if door_port is None else self._start_proxy(door_port)
+        self._first_answers(base_url)
+        self._release_ports()
+        return Deployment(
+            base_url=base_url,
+            server_start=self._record(startup_s),
+            gpu_indices=tuple(index for instance in self._instances for index in instance.gpu_indices),
+            proxy_log=self._folder / "proxy.jsonl" if has_proxy else None,
+            instances=tuple(self._instances),
+            proxy=self._proxy,
+            storage=self._storage if self._spec.connector is not None else None,
+            metrics_urls={instance.name: instance.base_url for instance in self._instances},
+        )
+
+    def stop(self) -> None:
+        """End everything, and make sure that it has ended."""
+        processes = [*([self._proxy] if self._proxy else []), *(instance.process for instance in self._instances)]
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            if not process.wait_ended():
+                self._say(f"{process.name}: its guard did not end in time and was killed; see {process.log}")
+        self._release_ports()
+        self._leased.release()
+        shutil.rmtree(self._storage, ignore_errors=True)
+        for port in self._ports:
+            if is_listening(LOOPBACK, port):
+                self._say(f"port {port} is still open after its server was stopped: {owner_of(port)}")
+
+    def _places(self) -> list[Place]:
+        """Return every instance to be started, with the GPUs that are leased for it."""
+        spec = self._spec
+        wanted = [(role, number) for role in self._architecture.roles for number in range(spec.num_instances[role])]
+        sizes = [spec.engine[role].tensor_parallel_size for role, _ in wanted]
+        if spec.device != "cuda":
+            return [(role, number, ()) for role, number in wanted]
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        self._leased = take_gpus(sum(sizes), spec.gpu_indices, self._host_gpus(), visible)
+        gpus = iter(self._leased.gpus)
+        return [(role, number, tuple(islice(gpus, size))) for (role, number), size in zip(wanted, sizes, strict=True)]
+
+    def _foresee_memory(self, places: Sequence[Place]) -> None:
+        """Say before anything is loaded that it will not fit; a hub model's size is not known here."""
+        model = Path(self._launch.model_path)
+        if not model.is_dir():
+            return
+        if self._spec.device == "cpu":
+            check_host_memory(self._spec, model, psutil.virtual_memory().available)
+        for role, _, gpus in places:
+            for gpu in gpus:
+                check_gpu_memory(self._spec.engine[role], model, gpu)
+
+    def _start_instance(self, role: Role, number: int, gpus: Sequence[HostGpu]) -> None:
+        spec, name = self._spec, f"{role}-{number}"
+        size = spec.engine[role].tensor_parallel_size
+        http_port = self._reserve()
+        kv = None
+        if spec.connector is not None:
+            kv_port = self._reserve(count=size)
+            kv = KvAddresses(LOOPBACK, http_port, kv_port, str(self._storage), f"{self._id}-{name}", size)
+        version = version_tuple(self._launch.engine_versions["vllm"])
+        argv = server_argv(
+            spec,
+            role,
+            model=self._launch.model_path,
+            http_port=http_port,
+            engine_version=version,
+            kv=kv,
+            python=spec.python or sys.executable,
+        )
+        env = server_env(spec, role, engine_version=version, kv=kv, gpus=[str(gpu.index) for gpu in gpus])
+        process = ServerProcess(
+            name,
+            argv,
+            env,
+            self._folder / f"{name}.log",
+            remove=[self._storage] if kv else [],
+            lease_fds=self._leased.fds,
+        )
+        self._instances.append(
+            Instance(
+                name,
+                role,
+                f"http://{LOOPBACK}:{http_port}",
+                process,
+                argv,
+                env,
+                tuple(gpu.index for gpu in gpus),
+                kv,
+            )
+        )
+
+    def _start_proxy(self, port: int) -> str:
+        upstreams = tuple(Upstream(item.name, item.role, item.base_url, item.kv) for item in self._instances)
+        plan = self._folder / "proxy_plan.json"
+        write_record(plan, ProxyPlan(upstreams, self._spec.connector, self._spec.balancer))
+        argv = [sys.executable, "-m", "llmdvfs", "proxy", "--plan", str(plan), "--port", str(port), "--host", LOOPBACK]
+        argv += ["--log", str(self._folder / "proxy.jsonl")]
+        self._proxy = ServerProcess("proxy", argv, {}, self._folder / "proxy.log")
+        base_url = f"http://{LOOPBACK}:{port}"
+        wait_healthy({base_url: self._proxy}, self._spec.startup_timeout_s, self._say)
+        return base_url
+
+    def _first_answers(self, base_url: str) -> None:
+        model = self._launch.served_model_name
+        if self._architecture.front_door == "prefill_decode":
+            # In turns, so many requests reach every instance. Only through the proxy: connectors need its request ids.
+            first_answers(base_url, model, max(self._spec.num_instances.values()))
+            return
+        for instance in self._instances:
+            first_answers(instance.base_url, model, 1)
+
+    def _record(self, startup_s: dict[str, float]) -> ServerStart:
+        instances = tuple(
+            InstanceRecord(
+                name=item.name,
+                role=item.role,
+                base_url=item.base_url,
+                argv=item.argv,
+                env=item.env,
+                device_ids=tuple(f"gpu{index}" for index in item.gpu_indices) or ("cpu",),
+                pid=item.process.server_pid(),
+                startup_s=startup_s[item.name],
+                log=os.path.relpath(item.process.log, self._results),
+            )
+            for item in self._instances
+        )
+        return ServerStart(self._id, self._started_unix_s, instances, self._launch.engine_versions)
+
+    def _reserve(self, port: int = 0, count: int = 1) -> int:
+        reservation = reserve(LOOPBACK, port, count)
+        self._reservations.append(reservation)
+        self._ports.append(reservation.port)
+        return reservation.port
+
+    def _release_ports(self) -> None:
+        while self._reservations:
+            self._reservations.pop().release()
