@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from llmdvfs.analysis.sensors import Floats
 from llmdvfs.analysis.timeline import phase_of
@@ -30,6 +31,12 @@ class Occupancy:
         if phase == "idle":
             found += np.minimum(t_s - self.edge_s[0], 0.0) + np.maximum(t_s - self.edge_s[-1], 0.0)
         return found
+
+    def is_in(self, phase: Phase, t_s: Floats) -> npt.NDArray[np.bool_]:
+        """Return whether the role is in the phase at each instant."""
+        around: tuple[Phase, ...] = ("idle", *self.phase, "idle") if len(self.edge_s) else ("idle",)
+        matches = np.array([p == phase for p in around])
+        return matches[np.searchsorted(self.edge_s, t_s, side="right")]
 
     def seconds_between(self, phase: Phase, begin_s: float, end_s: float) -> float:
         """Return the seconds spent in the phase in [begin, end]."""

@@ -8,10 +8,12 @@ import numpy as np
 from llmdvfs.analysis.bootstrap import block_weights, percentile_interval
 from llmdvfs.analysis.energy_curve import EnergyCurve
 from llmdvfs.analysis.occupancy import PHASES, Occupancy
-from llmdvfs.analysis.regression import BlockSums, block_sums
+from llmdvfs.analysis.phase_increments import PhaseIncrements, phase_increments
+from llmdvfs.analysis.refresh_error import refresh_error_s, refresh_power_error_w
+from llmdvfs.analysis.regression import PhaseSums, phase_sums
 from llmdvfs.analysis.sensors import Floats
 from llmdvfs.records.result import Estimate, PhaseEnergy
-from llmdvfs.records.spec import DeviceRole, Phase
+from llmdvfs.records.spec import DeviceRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,9 @@ class RegressionSettings:
     """Belsley's limit of harmful collinearity, columns scaled to unit length."""
     min_occupancy_s: float = 1.0
     """About ten refreshes of a 100 ms counter: less of a phase cannot be told from noise."""
-    max_lag_s: float = 0.15
+    max_lag_s: float = 0.1
     """The energy readings may trail the phases' edges by so much, or lead them."""
-    lag_step_s: float = 0.0025
+    lag_step_s: float = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,61 +58,55 @@ def role_phases(
     """
     spent_s = {phase: occupancy.seconds_between(phase, *window_s) for phase in PHASES}
     present = [phase for phase in PHASES if spent_s[phase] > 0]
-    lags_s = _lags(settings)
-    rows = _rows(curves, occupancy, present, window_s, lags_s, settings)
-    if rows is None:
+    # A lag may bring in a phase from just outside the window.
+    wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
+    columns = tuple(phase for phase in PHASES if occupancy.seconds_between(phase, *wider_s) > 0)
+    rows = phase_increments(curves, occupancy, columns, window_s)
+    if len(rows.energy_j) < len(columns):
         unknown = Estimate(None, reason="not identifiable: fewer energy increments in the window than phases")
-        return RolePhases(
-            tuple(PhaseEnergy(role, phase, spent_s[phase] * len(curves), unknown, unknown) for phase in present),
-            None,
-            None,
-        )
-    power_w, lag_index = rows.fit(np.ones((1, rows.num_blocks)))
-    weights = block_weights(rows.num_blocks, settings.num_bootstrap, seed_bootstrap)
-    resampled_w, _ = rows.fit(weights)
-    condition = rows.condition_number(int(lag_index[0]))
+        phases = tuple(PhaseEnergy(role, p, spent_s[p] * len(curves), unknown, unknown) for p in present)
+        return RolePhases(phases, None, None)
+    lags_s = _lags(settings)
+    block = ((rows.begin_s - window_s[0]) // settings.block_s).astype(np.int64)
+    sums = phase_sums((rows.seconds(lag_s) for lag_s in lags_s), rows.length_s, rows.energy_j, block)
+    fitted_w, position = sums.fit(np.ones((1, sums.num_blocks)))
+    power_w, lag_s = fitted_w[0], float(lags_s[0] + settings.lag_step_s * position[0])
+    condition = sums.condition_number(round(float(position[0])))
+    resampled_w = _resampled(sums, rows, power_w, lag_s, seed_bootstrap, settings)
     found = []
-    for column, phase in enumerate(present):
-        device_s = spent_s[phase] * len(curves)
+    for phase in present:
+        column, device_s = columns.index(phase), spent_s[phase] * len(curves)
         reason = _reason_not_identifiable(condition, device_s, settings)
-        power = _estimate(float(power_w[0, column]), resampled_w[:, column], rows.num_blocks, reason, settings)
+        power = _estimate(float(power_w[column]), resampled_w[:, column], sums.num_blocks, reason, settings)
         found.append(PhaseEnergy(role, phase, device_s, power, _times(power, device_s)))
-    return RolePhases(tuple(found), condition, float(lags_s[lag_index[0]]))
+    return RolePhases(tuple(found), condition, lag_s if len(present) > 1 else None)
+
+
+def _resampled(
+    sums: PhaseSums,
+    rows: PhaseIncrements,
+    power_w: Floats,
+    lag_s: float,
+    seed_bootstrap: int,
+    settings: RegressionSettings,
+) -> Floats:
+    """Return resampled powers of the phases, shape (resamples, phases).
+
+    Two errors are redrawn: the powers and the lag by which straddling increments are split (blocks of time, resampled),
+    and the instants of the refreshes.
+    """
+    weights = block_weights(sums.num_blocks, settings.num_bootstrap, seed_bootstrap)
+    powers_w, _ = sums.fit(weights)
+    error_s = refresh_error_s(rows, lag_s)
+    error_w = refresh_power_error_w(rows, lag_s, power_w, error_s)
+    rng = np.random.default_rng((seed_bootstrap, 1))
+    redrawn: Floats = powers_w + error_w * rng.standard_normal(powers_w.shape)
+    return redrawn
 
 
 def _lags(settings: RegressionSettings) -> Floats:
     steps = round(settings.max_lag_s / settings.lag_step_s)
     return settings.lag_step_s * np.arange(-steps, steps + 1, dtype=np.float64)
-
-
-def _rows(
-    curves: Sequence[EnergyCurve],
-    occupancy: Occupancy,
-    present: Sequence[Phase],
-    window_s: tuple[float, float],
-    lags_s: Floats,
-    settings: RegressionSettings,
-) -> BlockSums | None:
-    """Sum the rows of all devices by block of time; None where there are fewer rows than phases."""
-    increments = [curve.increments(*window_s) for curve in curves]
-    begin_s = np.concatenate([i.begin_s for i in increments])
-    end_s = np.concatenate([i.end_s for i in increments])
-    energy_j = np.concatenate([i.energy_j for i in increments])
-    if len(energy_j) < len(present):
-        return None
-    # An increment carries the noise of its length, so that a long one (a missed refresh) does not outweigh the rest.
-    weight = 1 / np.sqrt(end_s - begin_s)
-
-    def design(lag_s: float) -> Floats:
-        columns = [
-            occupancy.seconds_before(phase, end_s - lag_s) - occupancy.seconds_before(phase, begin_s - lag_s)
-            for phase in present
-        ]
-        weighted: Floats = np.stack(columns, axis=1) * weight[:, None]
-        return weighted
-
-    block = ((begin_s - window_s[0]) // settings.block_s).astype(np.int64)
-    return block_sums((design(float(lag_s)) for lag_s in lags_s), energy_j * weight, block)
 
 
 def _reason_not_identifiable(condition: float, device_s: float, settings: RegressionSettings) -> str | None:

@@ -1,4 +1,4 @@
-"""Non-negative least squares over candidate lags, for many reweightings of blocks at once."""
+"""Splits energy increments among phases: non-negative least squares over lags, for many reweightings at once."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,56 +13,93 @@ RIDGE = 1e-12  # of the mean diagonal: a resample without a phase stays solvable
 
 
 @dataclass(frozen=True, slots=True)
-class BlockSums:
-    """Normal equations of each block of rows at each lag: all that a weighted fit needs."""
+class PhaseSums:
+    """What a weighted fit needs of the increments: sums over blocks of time, for each candidate lag.
+
+    An increment of length d [s] carries noise in proportion to d, so that its equation is weighted by 1 / d.
+    """
 
     gram: Floats
-    """X'X, shape (lags, blocks, columns, columns)."""
+    """Sum of seconds_p seconds_q / d [s], shape (lags, blocks, phases, phases)."""
     moment: Floats
-    """X'y, shape (lags, blocks, columns)."""
+    """Sum of seconds_p energy / d [J], shape (lags, blocks, phases)."""
+    seconds: Floats
+    """Seconds in each phase over all blocks, shape (lags, phases)."""
 
     @property
     def num_blocks(self) -> int:
-        """How many blocks have rows."""
+        """How many blocks have increments."""
         return int(self.gram.shape[1])
 
-    def fit(self, weights: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
-        """Return coefficients >= 0 and the best lag's index for each row of weights (one weight a block).
+    def fit(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Return mean powers >= 0 [W] of the phases and the lag's position on the grid, for each row of weights.
 
-        The lag is the one that leaves the smallest sum of squared residuals.
+        Powers and lag are those that leave the smallest sum of squared residuals over the blocks, weighted. With them
+        the increments, as measured and unweighted, are split: one that lies inside a phase belongs to it as measured,
+        whatever the powers; one that straddles an edge is split by the powers, and what they leave over by time. The
+        mean power is the phase's energy over its seconds. For equal weights it is the fitted power itself (these are
+        the normal equations), and the energies of all phases add up to the increments.
         """
         gram = np.einsum("wb,lbij->lwij", weights, self.gram, optimize=True)
         moment = np.einsum("wb,lbi->lwi", weights, self.moment, optimize=True)
         scale = np.trace(gram, axis1=-2, axis2=-1)[..., None, None] / gram.shape[-1]
         gram = gram + RIDGE * scale * np.eye(gram.shape[-1])
-        coefficients = np.linalg.solve(gram, moment[..., None])[..., 0]
-        explained = np.einsum("lwi,lwi->lw", coefficients, moment)
-        best = explained.argmax(axis=0)
+        powers = np.linalg.solve(gram, moment[..., None])[..., 0]
+        explained = np.einsum("lwi,lwi->lw", powers, moment)
+        best = np.clip(explained.argmax(axis=0), 1, len(explained) - 2)
         each = np.arange(len(weights))
-        chosen = coefficients[best, each]
-        for i in np.flatnonzero((chosen < 0).any(axis=1)):
-            chosen[i] = _nnls(gram[best[i], i], moment[best[i], i])
-        return chosen, best
+        for i in np.flatnonzero((powers[best, each] < 0).any(axis=1)):
+            for lag in (best[i] - 1, best[i], best[i] + 1):
+                powers[lag, i] = _nnls(gram[lag, i], moment[lag, i])
+        shift = _vertex(*(explained[best + step, each] for step in (-1, 0, 1)))
+        before, at, after = (self._split(powers[best + step, each], best + step) for step in (-1, 0, 1))
+        s = shift[:, None]
+        mean = before * s * (s - 1) / 2 + at * (1 - s**2) + after * s * (s + 1) / 2
+        return np.maximum(mean, 0.0), best + shift
+
+    def _split(self, powers: Floats, lag_index: npt.NDArray[np.intp]) -> Floats:
+        """Return each phase's energy over its seconds when the increments, as measured, are split by these powers."""
+        moment = self.moment.sum(axis=1)[lag_index]
+        fitted = np.einsum("wij,wj->wi", self.gram.sum(axis=1)[lag_index], powers)
+        seconds = self.seconds[lag_index]
+        left_over = np.divide(moment - fitted, seconds, out=np.zeros_like(fitted), where=seconds > 0)
+        found: Floats = powers + left_over
+        return found
 
     def condition_number(self, lag_index: int) -> float:
-        """Return the condition number of the design at this lag, its columns scaled to unit length."""
-        gram = self.gram[lag_index].sum(axis=0)
+        """Return the condition number of the design at this lag, its columns scaled to unit length.
+
+        A phase without a second in it is no column.
+        """
+        present = self.seconds[lag_index] > 0
+        gram = self.gram[lag_index].sum(axis=0)[np.ix_(present, present)]
         length = np.sqrt(np.diag(gram))
-        if not (length > 0).all():
-            return float("inf")
         return float(np.sqrt(np.linalg.cond(gram / np.outer(length, length))))
 
 
-def block_sums(designs: Iterable[Floats], response: Floats, block: npt.NDArray[np.int64]) -> BlockSums:
-    """Sum the normal equations by block; one design (rows, columns) a lag, response and block one entry a row."""
+def phase_sums(
+    seconds_by_lag: Iterable[Floats], length_s: Floats, energy_j: Floats, block: npt.NDArray[np.int64]
+) -> PhaseSums:
+    """Sum the increments by block; seconds_by_lag: for each lag the seconds in each phase, (increments, phases)."""
     order = np.argsort(block, kind="stable")
     starts = np.flatnonzero(np.diff(block[order], prepend=-1))
-    gram, moment = [], []
-    for design in designs:
-        x = design[order]
-        gram.append(np.add.reduceat(x[:, :, None] * x[:, None, :], starts))
-        moment.append(np.add.reduceat(x * response[order, None], starts))
-    return BlockSums(np.stack(gram), np.stack(moment))
+    weight = 1 / length_s[order]
+    gram, moment, total = [], [], []
+    for unsorted in seconds_by_lag:
+        seconds = unsorted[order]
+        weighted = seconds * weight[:, None]
+        gram.append(np.add.reduceat(weighted[:, :, None] * seconds[:, None, :], starts))
+        moment.append(np.add.reduceat(weighted * energy_j[order, None], starts))
+        total.append(seconds.sum(axis=0))
+    return PhaseSums(np.stack(gram), np.stack(moment), np.stack(total))
+
+
+def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
+    """Return where, in [-1/2, 1/2] grid steps, the parabola through three neighbouring values has its maximum."""
+    curvature = before - 2 * at + after
+    curved = curvature < 0
+    shift = np.where(curved, (before - after) / (2 * np.where(curved, curvature, 1.0)), 0.0)
+    return np.clip(shift, -0.5, 0.5)
 
 
 def _nnls(gram: Floats, moment: Floats) -> Floats:
