@@ -28,7 +28,6 @@ from llmdvfs.serving.ports import Reservation, is_listening, owner_of, reserve
 from llmdvfs.serving.process import ServerProcess
 from llmdvfs.serving.proxy_plan import ProxyPlan, Upstream
 
-
 Place = tuple[Role, int, Sequence[HostGpu]]
 """An instance's role, its number within the role, and its GPUs."""
 
