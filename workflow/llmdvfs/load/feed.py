@@ -11,9 +11,8 @@ from llmdvfs.load.plan import PlannedRequest
 from llmdvfs.load.wire import Target, render_request
 
 LOW_WATER = 256  # below so many waiting requests, rendering goes on while the load runs
-MAX_TOP_UP = 4  # at a time: a read that comes meanwhile is stamped late
+TOP_UP_TIME_S = 0.0003  # at a time: a read that comes meanwhile is stamped late
 MAX_AHEAD_BYTES = 24_000_000
-AHEAD_TIME_S = 0.15  # spent on rendering before the first request goes out
 
 
 @dataclass(slots=True)
@@ -36,17 +35,18 @@ class Feed:
         self._ready_bytes = 0
         self._exhausted = False
 
-    def fill(self, num_at_least: int) -> None:
-        """Render what the begin of the load needs, then what fits into a short time."""
-        deadline_s = monotonic() + AHEAD_TIME_S
+    def fill(self, num_at_least: int, time_s: float) -> None:
+        """Render what the begin of the load needs, then what fits into the time."""
+        deadline_s = monotonic() + time_s
         while self._render_one() and self._ready_bytes < MAX_AHEAD_BYTES:
             if len(self._ready) >= num_at_least and monotonic() >= deadline_s:
                 return
 
     def top_up(self) -> None:
         """Render a few more where the reserve is low; called in idle moments of the load."""
-        for _ in range(MAX_TOP_UP):
-            if len(self._ready) >= LOW_WATER or self._ready_bytes >= MAX_AHEAD_BYTES or not self._render_one():
+        deadline_s = monotonic() + TOP_UP_TIME_S
+        while len(self._ready) < LOW_WATER and self._ready_bytes < MAX_AHEAD_BYTES and self._render_one():
+            if monotonic() >= deadline_s:
                 return
 
     def peek(self) -> ReadyRequest | None:

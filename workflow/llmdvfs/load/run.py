@@ -30,6 +30,8 @@ OPEN_LOOP_CONNECTIONS = 64  # opened beforehand where nobody knows how many requ
 NUM_SPARE_CONNECTIONS = 8  # of an open loop: more are opened when fewer than so many are idle
 OPEN_LOOP_WARMUP_CONCURRENCY = 8
 CLOSED_KINDS = ("closed", "waves")
+# Spent on rendering before the first request; the rest is rendered in idle moments, which a schedule has no use for.
+CLOSED_LOOP_AHEAD_S, OPEN_LOOP_AHEAD_S = 0.15, 2.0
 
 
 @dataclass(slots=True)
@@ -81,9 +83,10 @@ def read_requests(journal: Path, count_tokens: CountTokens | None = None) -> lis
 async def _run(workload: WorkloadSpec, to: Target, feed: Feed, warmup: Feed, spool: Spool) -> _Run:
     client = Client(to, request_timeout_s=workload.request_timeout_s, idle_timeout_s=workload.idle_timeout_s)
     num_connections = _num_connections(workload)
-    feed.fill(num_connections)
+    is_closed = workload.arrival.kind in CLOSED_KINDS
+    feed.fill(num_connections, CLOSED_LOOP_AHEAD_S if is_closed else OPEN_LOOP_AHEAD_S)
     try:
-        await client.pool.open(num_connections, 0 if workload.arrival.kind in CLOSED_KINDS else NUM_SPARE_CONNECTIONS)
+        await client.pool.open(num_connections, 0 if is_closed else NUM_SPARE_CONNECTIONS)
     except (OSError, TimeoutError) as error:
         raise ServerNotReady(
             f"http{'s' * to.tls}://{to.host}:{to.port} takes no connection ({error or 'timed out'}); "
