@@ -108,14 +108,11 @@ def metered_run(fake: FakeNvml, seed: int, load: Load, instrument: Instrument) -
 
 def naive_phase_energy_j(run: MeteredRun, phase: Phase, quantity: str = "power_instant_w") -> float:
     """Return what tagging power samples with the phase gives: their mean times the phase's time."""
-    spans = [(i.begin_s, i.end_s) for i in run.phases.intervals if i.phase == phase]
-    tagged = [
-        reading.values[quantity]
-        for reading in run.readings
-        if quantity in reading.values
-        and any(begin_s <= reading.begin_mono_ns / NS_PER_S < end_s for begin_s, end_s in spans)
-    ]
-    return float(np.mean(tagged)) * sum(end_s - begin_s for begin_s, end_s in spans) if tagged else 0.0
+    edges_s = np.array([(i.begin_s, i.end_s) for i in run.phases.intervals if i.phase == phase])
+    samples = [(r.begin_mono_ns / NS_PER_S, r.values[quantity]) for r in run.readings if quantity in r.values]
+    t_s, power_w = np.array(samples).T
+    inside = np.searchsorted(edges_s.ravel(), t_s, side="right") % 2 == 1  # phases of one kind do not overlap here
+    return float(power_w[inside].mean() * np.diff(edges_s).sum())
 
 
 def _requests(rng: np.random.Generator, load: Load):

@@ -1,0 +1,220 @@
+"""Energy by phase against the truth: fake GPUs whose true energy is known, read as an H200 is read."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fakes.metered_run import Instrument, Load, MeteredRun, metered_run, naive_phase_energy_j
+from fakes.nvml import FakeNvml
+
+from llmdvfs.analysis.energy import EnergySettings, energy_result
+from llmdvfs.analysis.energy_curve import EnergyCurve
+from llmdvfs.analysis.occupancy import role_occupancy
+from llmdvfs.analysis.phase_energy import RegressionSettings, RolePhases, role_phases
+from llmdvfs.records.phases import PhaseInterval
+from llmdvfs.records.result import EnergyResult, Estimate
+
+MakeGpus = Callable[..., FakeNvml]
+FAST = RegressionSettings(num_bootstrap=400)
+
+
+def result_of(run: MeteredRun, seed: int = 0) -> EnergyResult:
+    return energy_result(
+        run.header,
+        run.readings,
+        run.phases,
+        started_mono_ns=0,
+        idle_windows_s=run.idle_windows_s,
+        num_prompt_tokens=30_000,
+        num_output_tokens=6_000,
+        num_requests=30,
+        mean_e2e_s=2.2,
+        seed_bootstrap=seed,
+        settings=EnergySettings(FAST),
+    )
+
+
+def energy_of(result: EnergyResult, phase: str) -> Estimate:
+    return next(found.energy_j for found in result.phases if found.phase == phase)
+
+
+def errors_and_coverage(
+    fake: FakeNvml, load: Load, instrument: Instrument, seeds: range
+) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, float]]:
+    """Return the relative errors of prefill and decode energy, the coverage of their intervals, and the naive bias."""
+    errors: dict[str, list[float]] = {"prefill": [], "decode": []}
+    covered: dict[str, list[bool]] = {"prefill": [], "decode": []}
+    naive: dict[str, list[float]] = {"prefill": [], "decode": []}
+    for seed in seeds:
+        run = metered_run(fake, seed, load, instrument)
+        result = result_of(run, seed)
+        for phase, found in errors.items():
+            energy, true_j = energy_of(result, phase), run.true_j[phase]
+            assert energy.value is not None, energy.reason
+            assert energy.low is not None
+            assert energy.high is not None
+            found.append(energy.value / true_j - 1)
+            covered[phase].append(energy.low <= true_j <= energy.high)
+            naive[phase].append(naive_phase_energy_j(run, phase) / true_j - 1)
+    return (
+        {phase: np.array(found) for phase, found in errors.items()},
+        {phase: float(np.mean(found)) for phase, found in covered.items()},
+        {phase: float(np.mean(found)) for phase, found in naive.items()},
+    )
+
+
+def test_two_hundred_runs_are_unbiased_and_their_intervals_cover(make_gpus: MakeGpus) -> None:
+    """200 ms prefills of 690 W among 2 s decodes of 400 W, 30 requests, a 100 ms counter polled every 20 ms.
+
+    Tagging power samples with the phase, as is usually done, misses a quarter of the prefill energy here.
+    """
+    errors, covered, naive = errors_and_coverage(make_gpus(), Load(), Instrument(), range(200))
+    for phase in ("prefill", "decode"):
+        assert abs(errors[phase].mean()) < 0.001  # 1.5 % asked for
+        assert errors[phase].std() < 0.005
+        assert 0.92 <= covered[phase] <= 0.98
+    assert -0.30 < naive["prefill"] < -0.18
+    assert 0.01 < naive["decode"] < 0.04
+
+
+def test_prefills_shorter_than_the_counter_steps_are_still_told_apart(make_gpus: MakeGpus) -> None:
+    errors, covered, naive = errors_and_coverage(make_gpus(), Load(prefill_s=0.05), Instrument(), range(40))
+    assert abs(errors["prefill"].mean()) < 0.01  # 5 % asked for
+    assert errors["prefill"].std() < 0.02
+    assert covered["prefill"] >= 0.9
+    assert naive["prefill"] < -0.5
+
+
+def test_requests_that_differ_in_power_do_not_break_the_interval(make_gpus: MakeGpus) -> None:
+    """The interval is about the energy that this run really used; it errs on the wide side here."""
+    load = Load(power_spread_fraction=0.03)
+    errors, covered, _ = errors_and_coverage(make_gpus(), load, Instrument(), range(40))
+    assert abs(errors["prefill"].mean()) < 0.002
+    assert min(covered.values()) >= 0.92
+
+
+def test_a_counter_without_a_beat_costs_width_not_truth(make_gpus: MakeGpus) -> None:
+    instrument = Instrument(counter_jitter_s=0.01)
+    errors, covered, _ = errors_and_coverage(make_gpus(), Load(), instrument, range(40))
+    assert abs(errors["prefill"].mean()) < 0.005
+    assert min(covered.values()) >= 0.85  # 95 % of 40 is 38; 34 or more
+
+
+@pytest.mark.parametrize("late_s", [-0.02, 0.03, 0.05])
+def test_phase_edges_that_are_late_by_a_constant_are_found_and_taken_out(make_gpus: MakeGpus, late_s: float) -> None:
+    """Uncorrected, edges 20-50 ms late bias the prefill energy by 3-5 %."""
+    run = metered_run(make_gpus(), 5, Load(), Instrument(phase_error_s=late_s))
+    result = result_of(run)
+    assert result.lag_by_role_s["single"] == pytest.approx(-late_s, abs=0.011)  # the poll's own offset is in it
+    prefill = energy_of(result, "prefill").value
+    assert prefill is not None
+    assert prefill / run.true_j["prefill"] - 1 == pytest.approx(0, abs=0.01)
+
+
+def test_a_counter_that_sees_a_quarter_of_each_period_is_biased_and_nothing_shows_it(make_gpus: MakeGpus) -> None:
+    """What the method cannot see: docs/energy.md names this bias, so it is pinned here."""
+    errors, _, _ = errors_and_coverage(make_gpus(), Load(), Instrument(counter_window_s=0.025), range(10))
+    assert 0.01 < errors["prefill"].mean() < 0.08
+
+
+def test_the_phases_add_up_to_the_counter(make_gpus: MakeGpus) -> None:
+    result = result_of(metered_run(make_gpus(), 1, Load(power_spread_fraction=0.1), Instrument()))
+    total_j = sum(found.energy_j.value or 0.0 for found in result.phases)
+    assert result.gross_j is not None
+    assert total_j == pytest.approx(result.gross_j, rel=0.002)
+
+
+def curve(power_w: Callable[[np.ndarray], np.ndarray], end_s: float, step_s: float = 0.1) -> EnergyCurve:
+    """A counter that is known exactly every 100 ms, for a power that is constant in between 1 ms steps."""
+    fine_s = np.arange(0.0, end_s, 0.001)
+    energy_j = np.concatenate(([0.0], np.cumsum(power_w(fine_s + 0.0005) * 0.001)))
+    t_s = np.arange(0.0, end_s, step_s)
+    return EnergyCurve("exact", t_s, np.interp(t_s, np.append(fine_s, end_s), energy_j), t_s, np.empty(0), False)
+
+
+def fit(curves: list[EnergyCurve], intervals: list[PhaseInterval], window_s: tuple[float, float]) -> RolePhases:
+    return role_phases("single", curves, role_occupancy(intervals, "single"), window_s, seed_bootstrap=1, settings=FAST)
+
+
+def alternating(period_s: float, prefill_s: float, end_s: float) -> list[PhaseInterval]:
+    return [
+        PhaseInterval(i, phase, "single", begin_s, finish_s, False)
+        for i, start_s in enumerate(np.arange(0.0, end_s, period_s))
+        for phase, begin_s, finish_s in (
+            ("prefill", start_s, start_s + prefill_s),
+            ("decode", start_s + prefill_s, start_s + period_s),
+        )
+    ]
+
+
+def test_phases_that_always_come_together_are_not_identifiable() -> None:
+    """5 ms of prefill and 5 ms of decode in turn: every increment of 100 ms has half of each."""
+    found = fit([curve(lambda t: np.full_like(t, 500.0), 30.0)], alternating(0.01, 0.005, 30.0), (1.0, 29.0))
+    assert found.condition_number is not None
+    assert found.condition_number > 30
+    for phase in found.phases:
+        assert phase.energy_j.value is None
+        assert phase.energy_j.reason is not None
+        assert "not identifiable: the phases always came together" in phase.energy_j.reason
+
+
+def test_a_phase_that_hardly_occurred_is_not_identifiable_but_does_not_spoil_the_rest() -> None:
+    intervals = [
+        PhaseInterval(0, "decode", "single", 0.0, 20.0, False),
+        PhaseInterval(1, "prefill", "single", 10.03, 10.23, False),  # 0.2 s of mixed
+    ]
+    found = fit([curve(lambda t: np.where((t > 10.03) & (t < 10.23), 700.0, 400.0), 20.0)], intervals, (1.0, 19.0))
+    by_phase = {phase.phase: phase for phase in found.phases}
+    assert by_phase["mixed"].power_w.value is None
+    assert "0.20 s in this phase, at least 1.0 s needed" in (by_phase["mixed"].power_w.reason or "")
+    assert by_phase["decode"].power_w.value == pytest.approx(400.0)
+
+
+def test_a_short_window_gives_a_value_without_an_interval() -> None:
+    intervals = alternating(1.0, 0.4, 6.0)
+    found = fit([curve(lambda t: np.where(t % 1.0 < 0.4, 600.0, 300.0), 6.0)], intervals, (0.0, 5.0))
+    prefill = found.phases[0]
+    assert prefill.energy_j.value == pytest.approx(5 * 0.4 * 600, rel=0.01)
+    assert prefill.energy_j.low is None
+    assert prefill.energy_j.reason == "no interval: the window is shorter than 10 s"
+
+
+def test_two_devices_of_a_role_share_one_power_and_add_their_energy() -> None:
+    """600 and 500 W in prefill, 300 and 200 W in decode: 550 and 250 W a device; 20 x 0.4 s x 2 devices of prefill."""
+    devices = [
+        curve(lambda t: np.where(t % 1.0 < 0.4, 600.0, 300.0), 22.0),
+        curve(lambda t: np.where(t % 1.0 < 0.4, 500.0, 200.0), 22.0, step_s=0.0625),
+    ]
+    prefill, decode = fit(devices, alternating(1.0, 0.4, 22.0), (1.0, 21.0)).phases
+    assert prefill.occupancy_s == pytest.approx(16.0)
+    assert prefill.power_w.value == pytest.approx(550.0, rel=0.01)
+    assert prefill.energy_j.value == pytest.approx(8800.0, rel=0.01)
+    assert decode.power_w.value == pytest.approx(250.0, rel=0.01)
+
+
+def test_power_is_never_negative() -> None:
+    """Idle at 0 W beside noise: unconstrained least squares would give it less than nothing now and then."""
+    rng = np.random.default_rng(0)
+    t_s = np.arange(0.0, 30.0, 0.1)
+    energy_j = np.cumsum(np.where(t_s % 1.0 < 0.5, 40.0, 0.0) + rng.normal(0, 3, len(t_s)))
+    noisy = EnergyCurve("noisy", t_s, energy_j, t_s, np.empty(0), False)
+    intervals = [PhaseInterval(i, "decode", "single", i - 0.1, i + 0.4, False) for i in range(30)]
+    found = {phase.phase: phase.power_w for phase in fit([noisy], intervals, (1.0, 29.0)).phases}
+    assert found["idle"].value is not None
+    assert found["idle"].value >= 0
+    assert found["idle"].low is not None
+    assert found["decode"].value == pytest.approx(400.0, rel=0.05)
+
+
+def test_a_lone_phase_has_no_lag() -> None:
+    intervals = [PhaseInterval(0, "decode", "single", -5.0, 40.0, False)]
+    found = fit([curve(lambda t: np.full_like(t, 321.0), 30.0)], intervals, (1.0, 29.0))
+    assert found.lag_s is None
+    assert found.phases[0].energy_j.value == pytest.approx(28 * 321.0)
+
+
+def test_the_seed_decides_the_interval(make_gpus: MakeGpus) -> None:
+    run = metered_run(make_gpus(), 1, replace(Load(), num_requests=12), Instrument())
+    assert result_of(run, seed=1) == result_of(run, seed=1)
+    assert energy_of(result_of(run, seed=1), "prefill") != energy_of(result_of(run, seed=2), "prefill")
