@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-
 from fakes.nvml import FakeNvml, SensorName
+
 from llmdvfs.records.phases import PhaseInterval, PhasesRecord
 from llmdvfs.records.spec import Phase
 from llmdvfs.records.telemetry import Reading, TelemetryDevice, TelemetryHeader
