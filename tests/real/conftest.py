@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from llmdvfs.serving.http import get, post
+from llmdvfs.serving.lifetime import is_alive
 from llmdvfs.serving.scrape import scrape
 
 HERE = Path(__file__).parent
@@ -78,6 +79,12 @@ def job(architecture: str, folder: Path) -> Iterator[Job]:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
         process.stdout.close()
+
+
+def shared_memory(pids: list[int]) -> set[Path]:
+    """Return the files of /dev/shm that processes have mapped."""
+    words = " ".join(Path(f"/proc/{pid}/maps").read_text() for pid in pids if is_alive(pid)).split()
+    return {Path(word) for word in words if word.startswith("/dev/shm/")}
 
 
 def prompts(count: int, seed: int) -> list[list[int]]:

@@ -25,7 +25,7 @@ from llmdvfs.serving.lifetime import is_alive
 from llmdvfs.serving.ports import reserved
 from llmdvfs.serving.proxy_plan import ProxyPlan
 
-from .conftest import WORKFLOW, Answers, Job, ask, ask_all, prompts, tokens_by_source
+from .conftest import WORKFLOW, Answers, Job, ask, ask_all, prompts, shared_memory, tokens_by_source
 
 Prompts = list[list[int]]
 
@@ -162,8 +162,11 @@ def test_a_killed_prefill_server_is_a_clean_error_at_once(disaggregated: Job) ->
 def test_nothing_is_left_after_sigkill_of_the_job(disaggregated: Job) -> None:
     family = [pid for pid in disaggregated.facts["family"] if is_alive(pid)]
     assert len(family) >= 8  # guards, servers and engines of two instances and the proxy
+    shared = shared_memory(family)
+    assert len(shared) >= 2
     disaggregated.process.kill()
     assert wait_until(lambda: not any(is_alive(pid) for pid in family), 10), [p for p in family if is_alive(p)]
     for url in disaggregated.facts["instances"].values():
         assert get(f"{url}/health", 1).status is None
     assert not Path(disaggregated.facts["storage"]).exists()
+    assert [path for path in shared if path.exists()] == []

@@ -16,15 +16,9 @@ from llmdvfs.serving.lifetime import descendants, is_alive
 from llmdvfs.serving.planned import plan_launch
 from llmdvfs.serving.process import is_engine
 
-from .conftest import HERE, WORKFLOW, job
+from .conftest import HERE, WORKFLOW, job, shared_memory
 from .job import spec
 from .test_architectures import wait_until
-
-
-def shared_memory(pids: list[int]) -> set[Path]:
-    """Return the files of /dev/shm that processes have mapped."""
-    words = " ".join(Path(f"/proc/{pid}/maps").read_text() for pid in pids if is_alive(pid)).split()
-    return {Path(word) for word in words if word.startswith("/dev/shm/")}
 
 
 def test_a_server_that_cannot_start_says_why_and_where_to_look(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from llmdvfs.serving.lifetime import (
 
 TERM_GRACE_S = 5.0  # between SIGTERM and SIGKILL; with what follows, nothing is left after 10 s
 SETTLE_S = 0.5  # for what ends by itself once its parent has
+TRACKER_LIMIT_S = 2.0  # half a second was too short on a busy machine
 INNER_LIMIT_S = 3.0  # of an inner guard, beyond the server's grace
 NUM_LEVELS = 2
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
@@ -81,7 +82,7 @@ def _guard_level(argv: Sequence[str], level: int, parent_pid: int) -> int:
         await_descendants(SETTLE_S)
     # Shared memory stays behind unless Python's resource trackers outlive what they track.
     end_descendants(spare=_is_resource_tracker)
-    await_descendants(SETTLE_S)
+    await_descendants(TRACKER_LIMIT_S)
     survivors = end_descendants()
     if survivors:
         print(f"guard: processes {survivors} did not end when killed; look for them in `ps`", flush=True)
