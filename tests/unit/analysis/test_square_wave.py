@@ -50,7 +50,7 @@ def curves(wave: dict[str, Any]) -> dict[str, EnergyCurve]:
 def test_mean_power_of_each_period_by_each_method(
     wave: dict[str, Any], period_s: float, counter_w: float, instant_w: float, average_w: float
 ) -> None:
-    """Against the counter instant power, which aliases with the wave, is 5 to 6 % low, the lagging average 1 to 10 %."""
+    """Beside the counter instant power, which aliases with the wave, is 5-6 % low, the lagging average 1-10 %."""
     begin_s, end_s = window_s(wave, period_s)
     mean_w = {name: curve.between_j(begin_s, end_s) / (end_s - begin_s) for name, curve in curves(wave).items()}
     assert mean_w["counter"] == pytest.approx(counter_w, abs=1)

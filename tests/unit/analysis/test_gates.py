@@ -1,0 +1,243 @@
+"""Each gate at its limit: just inside it passes, just outside it fails and says what to do."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from fakes.records import Toy, fake_cell
+
+from llmdvfs.analysis.gate_limits import GateLimits
+from llmdvfs.analysis.gates import cell_gates
+from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.result import Distribution, Gate, TransferResult, Window
+from llmdvfs.records.spec import ArrivalSpec, OperatingPoint
+from llmdvfs.records.telemetry import Reading, SamplerReport
+
+GPU = fake_cell(Toy(gpu=True))
+CPU = fake_cell(Toy(gpu=False))
+DISAGGREGATED = fake_cell(Toy("disaggregated", gpu=True))
+NS = 1_000_000_000
+WINDOW = Window(10.0, 20.0, "steady", "in the middle")
+NONE = Distribution(0)
+
+
+def request(index: int, **changes: Any) -> RequestRecord:
+    """A request that was sent when scheduled, every second, and answered 2 s later with 4 tokens."""
+    start = index * NS
+    good = RequestRecord(
+        request_id=f"r{index}",
+        index=index,
+        scheduled_mono_ns=start,
+        sent_mono_ns=start,
+        headers_mono_ns=start + NS // 2,
+        chunk_mono_ns=(start + NS, start + 2 * NS),
+        chunk_num_tokens=(2, 2),
+        end_mono_ns=start + 2 * NS,
+        num_prompt_tokens_requested=16,
+        num_output_tokens_requested=4,
+        num_prompt_tokens=16,
+        num_output_tokens=4,
+        num_cached_prompt_tokens=0,
+        outcome="ok",
+        error=None,
+        http_status=200,
+        finish_reason="length",
+        output_sha256="",
+    )
+    return replace(good, **changes)
+
+
+def report(**changes: Any) -> SamplerReport:
+    return replace(SamplerReport(990, 9, 1000, 0.001, 0.2, 0, None), **changes)
+
+
+def readings(quantity: str, *values: float) -> list[Reading]:
+    """One reading a second of gpu0 from 10 s on."""
+    return [Reading("gpu0", (10 + i) * NS, (10 + i) * NS, {quantity: value}) for i, value in enumerate(values)]
+
+
+def gates(cell: Any = GPU, *, run: dict[str, Any] | None = None, **changes: Any) -> dict[str, Gate]:
+    given: dict[str, Any] = {
+        "requests": [request(i) for i in range(10)],
+        "readings": [],
+        "sampler": report(),
+        "calibration": None,
+        "window": WINDOW,
+        "latency": cell.result.latency,
+        "throughput": cell.result.throughput,
+        "energy": cell.result.energy,
+        "transfer": None,
+        "foreign_processes": (),
+        "limits": GateLimits(),
+    }
+    return {gate.name: gate for gate in cell_gates(replace(cell.run, **(run or {})), **(given | changes))}
+
+
+def energy_with(**device: Any) -> Any:
+    energy = GPU.result.energy
+    return replace(energy, devices=(replace(energy.devices[0], device_id="gpu0", **device),))
+
+
+def test_a_machine_without_power_data_fails_nothing_for_it() -> None:
+    found = gates(CPU, foreign_processes=None)
+    for name in (
+        "counter_against_integral",
+        "window_length",
+        "foreign_processes",
+        "power_cap",
+        "throttling",
+        "temperature_drift",
+        "clock_as_requested",
+    ):
+        assert found[name].status == "not_applicable", name
+
+
+@pytest.mark.parametrize(
+    ("difference", "status"), [(0.03, "passed"), (-0.03, "passed"), (0.031, "failed"), (None, "failed")]
+)
+def test_counter_and_integral_agree_within_three_percent(difference: float | None, status: str) -> None:
+    gate = gates(energy=energy_with(disagreement_fraction=difference))["counter_against_integral"]
+    assert gate.status == status
+    assert gate.seen == ("gpu0 not comparable" if difference is None else f"gpu0 {difference:+.1%}")
+
+
+@pytest.mark.parametrize(("missed", "status"), [(9, "passed"), (10, "failed")])
+def test_less_than_one_percent_of_the_samples_is_missed(missed: int, status: str) -> None:
+    assert gates(sampler=report(num_missed_slots=missed))["missed_samples"].status == status
+
+
+def test_a_sampler_that_ended_early_fails() -> None:
+    gate = gates(sampler=report(error="gpu0: GPU_IS_LOST"))["missed_samples"]
+    assert (gate.status, gate.seen) == ("failed", "the sampler ended early: gpu0: GPU_IS_LOST")
+
+
+@pytest.mark.parametrize(
+    ("quantity", "values", "gate", "status"),
+    [
+        ("sw_thermal_s", (1.0, 1.0, 1.0), "throttling", "passed"),
+        ("sw_thermal_s", (1.0, 1.0, 1.5), "throttling", "failed"),
+        ("hw_power_brake_s", (0.0, 0.25), "throttling", "failed"),
+        ("sw_power_cap_s", (0.0, 0.25), "throttling", "not_applicable"),
+        ("sw_power_cap_s", (0.0, 0.25), "power_cap", "failed"),
+        ("sw_power_cap_s", (3.0, 3.0), "power_cap", "passed"),
+        ("clock_event_reasons", (0, 0x04, 0, 0), "power_cap", "failed"),
+        ("clock_event_reasons", (0, 0x04, 0, 0), "throttling", "passed"),
+        ("clock_event_reasons", (0, 0x40, 0, 0), "throttling", "failed"),
+        ("temperature_c", (60.0, 61.0, 62.0), "temperature_drift", "failed"),  # 10 degrees over the 10 s
+        ("temperature_c", (60.0, 60.4, 60.8), "temperature_drift", "passed"),
+    ],
+)
+def test_what_the_hardware_did_to_the_clocks(quantity: str, values: tuple[float, ...], gate: str, status: str) -> None:
+    energy = energy_with(role="single")
+    assert gates(energy=energy, readings=readings(quantity, *values))[gate].status == status
+
+
+def test_a_counter_that_moved_before_the_window_does_not_matter() -> None:
+    early = Reading("gpu0", 5 * NS, 5 * NS, {"sw_thermal_s": 0.0})
+    found = gates(energy=energy_with(role="single"), readings=[early, *readings("sw_thermal_s", 7.0, 7.0)])
+    assert found["throttling"].status == "passed"
+
+
+def test_a_power_limit_that_was_asked_for_may_be_reached() -> None:
+    capped = OperatingPoint("cap-400", power_limit_w={"single": 400.0})
+    found = gates(run={"point": capped}, energy=energy_with(role="single"), readings=readings("sw_power_cap_s", 0, 5))
+    assert found["power_cap"].status == "not_applicable"
+
+
+@pytest.mark.parametrize(
+    ("median_mhz", "status"), [(1005.0, "passed"), (990.0, "passed"), (985.0, "failed"), (None, "failed")]
+)
+def test_the_clock_is_the_one_asked_for(median_mhz: float | None, status: str) -> None:
+    locked = OperatingPoint("1005", sm_clock_mhz={"single": 1005})
+    energy = energy_with(role="single", sm_clock_mhz=Distribution(1, p50=median_mhz))
+    assert gates(run={"point": locked}, energy=energy)["clock_as_requested"].status == status
+
+
+def test_foreign_processes_are_named() -> None:
+    gate = gates(foreign_processes=("pid 4711 on gpu0: 20 GiB",))["foreign_processes"]
+    assert (gate.status, gate.seen) == ("failed", "pid 4711 on gpu0: 20 GiB")
+    assert gates(foreign_processes=())["foreign_processes"].status == "passed"
+
+
+@pytest.mark.parametrize(("length_s", "status"), [(5.0, "passed"), (4.9, "failed")])
+def test_windows_below_five_seconds_are_too_short_for_the_counter(length_s: float, status: str) -> None:
+    assert gates(window=Window(10.0, 10.0 + length_s, "steady", ""))["window_length"].status == status
+
+
+def test_a_wrong_token_count_is_shown() -> None:
+    requests = [request(0), request(1, num_output_tokens=3), request(2, outcome="timeout", num_output_tokens=1)]
+    gate = gates(requests=requests)["token_counts"]
+    assert gate.status == "failed"
+    assert gate.seen == "1 of 2 requests differ; request 1: prompt 16 of 16, output 3 of 4"
+    assert gates()["token_counts"].status == "passed"
+    assert gates(requests=[request(0, num_prompt_tokens=15)])["token_counts"].status == "failed"
+
+
+def test_a_server_that_tells_no_counts_is_not_judged_by_them() -> None:
+    silent = [request(0, num_prompt_tokens=None, num_output_tokens=None)]
+    assert gates(requests=silent)["token_counts"].status == "not_applicable"
+
+
+@pytest.mark.parametrize(("failed_fraction", "status"), [(0.02, "passed"), (0.03, "failed")])
+def test_failed_requests_within_the_workloads_limit(failed_fraction: float, status: str) -> None:
+    workload = replace(GPU.run.workload, max_failed_fraction=0.02)
+    throughput = replace(GPU.result.throughput, failed_fraction=failed_fraction)
+    assert gates(run={"workload": workload}, throughput=throughput)["failed_requests"].status == status
+
+
+@pytest.mark.parametrize(("stretch", "status"), [(1.0, "passed"), (1.05, "passed"), (1.06, "failed")])
+def test_answers_leave_as_fast_as_requests_arrive(stretch: float, status: str) -> None:
+    """Ten requests, one a second; their ends drawn apart by the factor: 0.95 of the rate is 1.0526."""
+    requests = [request(i, end_mono_ns=round((i * stretch + 2) * NS)) for i in range(10)]
+    open_loop = replace(GPU.run.workload, arrival=ArrivalSpec("poisson", rate_rps=1.0))
+    assert gates(run={"workload": open_loop}, requests=requests)["achieved_rate"].status == status
+    assert gates(requests=requests)["achieved_rate"].status == "not_applicable"  # a closed loop follows the server
+
+
+@pytest.mark.parametrize(
+    ("late_s", "ttft_s", "status"), [(0.005, 0.02, "passed"), (0.006, 0.02, "failed"), (0.01, 0.2, "passed")]
+)
+def test_the_client_is_on_time_beside_what_it_measures(late_s: float, ttft_s: float, status: str) -> None:
+    latency = replace(GPU.result.latency, lateness_s=Distribution(9, p99=late_s), ttft_s=Distribution(9, p50=ttft_s))
+    assert gates(latency=latency)["client_lateness"].status == status
+
+
+def test_a_steady_window_is_found_or_the_reason_told() -> None:
+    gate = gates(window=Window(0.0, 30.0, "whole", "the rate never settled"))["steady_window"]
+    assert (gate.status, gate.seen) == ("failed", "the rate never settled")
+    waves = replace(GPU.run.workload, arrival=ArrivalSpec("waves", wave_sizes=(4, 8)))
+    assert gates(run={"workload": waves})["steady_window"].status == "not_applicable"
+
+
+def transferred(external: float | None, prompt: float | None) -> TransferResult:
+    return TransferResult("none", NONE, NONE, None, external, prompt)
+
+
+@pytest.mark.parametrize(
+    ("transfer", "status"),
+    [
+        (transferred(219_252, 219_445), "passed"),  # measured: one token a request recomputed
+        (transferred(150, 160), "passed"),  # ten requests of 16 tokens, one of each recomputed
+        (transferred(148, 160), "failed"),
+        (transferred(0, 10), "failed"),  # one token a request, but nothing was ever transferred
+        (transferred(None, None), "failed"),
+        (None, "failed"),
+    ],
+)
+def test_disaggregation_is_proven_by_the_tokens_that_were_transferred(
+    transfer: TransferResult | None, status: str
+) -> None:
+    assert gates(DISAGGREGATED, transfer=transfer)["disaggregation"].status == status
+    assert gates(GPU, transfer=transfer)["disaggregation"].status == "not_applicable"
+
+
+def test_every_failed_gate_says_what_to_do() -> None:
+    found = gates(
+        DISAGGREGATED,
+        sampler=report(num_missed_slots=500),
+        foreign_processes=("pid 1",),
+        window=Window(0.0, 1.0, "whole", "too short"),
+    )
+    failed = [gate for gate in found.values() if gate.status == "failed"]
+    assert len(failed) >= 5
+    assert all(gate.seen and gate.expected and gate.remedy for gate in failed)
