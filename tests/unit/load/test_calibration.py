@@ -49,6 +49,7 @@ def report(begin_ms: float, end_ms: float, cpu_s: float) -> LoadReport:
         num_bytes=1,
         lateness_p99_s=0.0,
         lateness_max_s=0.0,
+        priority="normal",
         cpu_s=cpu_s,
         parse_cpu_s=0.0,
         max_rss_bytes=1,

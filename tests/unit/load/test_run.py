@@ -159,7 +159,7 @@ def test_idle_connections_are_replaced_before_the_server_closes_them(
 ) -> None:
     """Servers close what was idle for 5 s: a wave that begins then would lose its requests."""
     monkeypatch.setattr("llmdvfs.load.pool.MAX_IDLE_NS", 50_000_000)
-    monkeypatch.setattr("llmdvfs.load.client.TICKS_PER_POOL_CHECK", 1)
+    monkeypatch.setattr("llmdvfs.load.client.TICKS_PER_CHECK", 1)
     load = workload(ArrivalSpec("constant", rate_rps=2.0), num_requests=2)
     ran = run(load, url(mock()))
     assert ran.report.outcomes == {"ok": 2}

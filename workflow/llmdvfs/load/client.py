@@ -13,9 +13,8 @@ from llmdvfs.load.pool import ConnectionPool
 from llmdvfs.load.spool import Spool
 from llmdvfs.load.wire import Target
 
-TICK_S = 0.01
-TICKS_PER_TIMEOUT_CHECK = 5  # 50 ms: a time-out is noticed so late at most
-TICKS_PER_POOL_CHECK = 10
+TICK_S = 0.02
+TICKS_PER_CHECK = 3  # 60 ms: a time-out is noticed so late at most
 MIN_FAILURES_TO_STOP = 32
 
 
@@ -37,17 +36,16 @@ class Client:
         self._in_flight = 0
         self.peak_in_flight = 0
         self.stopped_early: str | None = None
-        self._ended = asyncio.Event()
+        self._over = asyncio.Event()
         self._pacer = make_pacer(self._launch)
-        ticking = asyncio.get_running_loop().create_task(self._tick())
+        self._loop = asyncio.get_running_loop()
+        self._ticking = self._loop.call_later(TICK_S, self._tick, 1)
         try:
             self.begin_mono_ns = monotonic_ns()
             self._pacer.begin(self.begin_mono_ns)
-            while not (self._pacer.finished and self._in_flight == 0):
-                self._ended.clear()
-                await self._ended.wait()
+            await self._over.wait()
         finally:
-            ticking.cancel()
+            self._ticking.cancel()
 
     def _launch(self, request: ReadyRequest, scheduled_mono_ns: int) -> None:
         request.exchange.scheduled_mono_ns = scheduled_mono_ns
@@ -55,7 +53,7 @@ class Client:
         self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
         connection = self.pool.take()
         if connection is None:
-            task = asyncio.get_running_loop().create_task(self._connect_and_send(request))
+            task = self._loop.create_task(self._connect_and_send(request))
             self._connecting.add(task)
             task.add_done_callback(self._connecting.discard)
         else:
@@ -92,22 +90,17 @@ class Client:
             )
             self._feed.stop()
         self._pacer.done(exchange)
-        self._ended.set()
 
-    async def _tick(self) -> None:
+    def _tick(self, number: int) -> None:
         """Do in small slices what must not be done between two stamps."""
-        tick = 0
-        while True:
-            await asyncio.sleep(TICK_S)
-            tick += 1
-            self._feed.top_up()
-            self._spool.write_some()
-            if tick % TICKS_PER_TIMEOUT_CHECK == 0:
-                self._check_timeouts()
-            if tick % TICKS_PER_POOL_CHECK == 0:
-                self.pool.refresh()
-            if self._pacer.finished and self._in_flight == 0:
-                self._ended.set()
+        self._ticking = self._loop.call_later(TICK_S, self._tick, number + 1)
+        self._feed.top_up()
+        self._spool.write_some()
+        if number % TICKS_PER_CHECK == 0:
+            self._check_timeouts()
+            self.pool.refresh()
+        if self._pacer.finished and self._in_flight == 0:
+            self._over.set()
 
     def _check_timeouts(self) -> None:
         now = monotonic_ns()

@@ -21,7 +21,7 @@ from llmdvfs.load.spool import Spool
 from llmdvfs.load.tokens import ModelTokenizer
 from llmdvfs.load.undisturbed import allow_many_files, undisturbed
 from llmdvfs.load.wire import Target, target
-from llmdvfs.records.load import LoadReport
+from llmdvfs.records.load import LoadReport, Priority
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import WorkloadSpec
 from llmdvfs.records.store import write_lines, write_record
@@ -42,6 +42,7 @@ class _Run:
     stopped_early: str | None
     peak_in_flight: int
     num_connections: int
+    priority: Priority
     cpu_s: float
     spool: Spool
 
@@ -94,13 +95,21 @@ async def _run(workload: WorkloadSpec, to: Target, feed: Feed, warmup: Feed, spo
         ) from error
     if workload.num_warmup_requests:
         await client.run(warmup, _warmup_pacer(workload, warmup), Spool(None), num_connections)
-    with undisturbed():
+    with undisturbed() as priority:
         cpu_s = process_time()
         await client.run(feed, _pacer(workload, feed), spool, 2 * num_connections)
         cpu_s = process_time() - cpu_s
     spool.write_all()
     await client.pool.close()
-    return _Run(client.begin_mono_ns, client.stopped_early, client.peak_in_flight, client.pool.num_opened, cpu_s, spool)
+    return _Run(
+        begin_mono_ns=client.begin_mono_ns,
+        stopped_early=client.stopped_early,
+        peak_in_flight=client.peak_in_flight,
+        num_connections=client.pool.num_opened,
+        priority=priority,
+        cpu_s=cpu_s,
+        spool=spool,
+    )
 
 
 def _num_connections(workload: WorkloadSpec) -> int:
@@ -153,6 +162,7 @@ def _report(run: _Run, requests: list[RequestRecord], num_warmup_requests: int, 
         num_bytes=run.spool.num_bytes,
         lateness_p99_s=lateness_s[round(0.99 * (len(lateness_s) - 1))] if lateness_s else None,
         lateness_max_s=lateness_s[-1] if lateness_s else None,
+        priority=run.priority,
         cpu_s=run.cpu_s,
         parse_cpu_s=parse_cpu_s,
         max_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,

@@ -1,8 +1,12 @@
 """What the load generator is told (`load_spec.json`) and what it says of its run (`load_report.json`)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from llmdvfs.records.spec import WorkloadSpec
+
+Priority = Literal["real_time", "raised", "normal"]
+"""How the client was scheduled while the load ran: SCHED_RR, a better nice value, or as everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class LoadReport:
     lateness_p99_s: float | None
     """Actual minus scheduled send, over the requests that were sent."""
     lateness_max_s: float | None
+    priority: Priority
     cpu_s: float
     """CPU time of the client's process while the load ran."""
     parse_cpu_s: float
