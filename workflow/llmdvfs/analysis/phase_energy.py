@@ -29,7 +29,7 @@ class RegressionSettings:
     """Belsley's limit of harmful collinearity, columns scaled to unit length."""
     min_occupancy_s: float = 1.0
     """About ten refreshes of a 100 ms counter: less of a phase cannot be told from noise."""
-    max_lag_s: float = 0.1
+    max_lag_s: float = 0.15
     """The energy readings may trail the phases' edges by so much, or lead them."""
     lag_step_s: float = 0.002
 
