@@ -304,10 +304,11 @@ async def test_a_balancer_takes_turns_and_passes_requests_unchanged(decode: Fake
         assert headers["x-request-id"] == "r0"
 
 
-async def test_what_is_not_json_is_the_clients_fault(pair: Proxied) -> None:
-    async with pair.session.post(f"{pair.url}/v1/completions", data=b"{") as answer:
+@pytest.mark.parametrize("content", [b"{", b"", b"[1]"])
+async def test_what_is_not_a_json_object_is_the_clients_fault(pair: Proxied, content: bytes) -> None:
+    async with pair.session.post(f"{pair.url}/v1/completions", data=content) as answer:
         assert answer.status == 400
-        assert "not JSON" in (await answer.json())["error"]["message"]
+        assert "not a JSON object" in (await answer.json())["error"]["message"]
 
 
 async def test_models_and_tokenizer_are_an_instances(pair: Proxied) -> None:

@@ -1,25 +1,23 @@
 """The proxy's HTTP side: a Quart application over the relay."""
 
 import asyncio
-import uuid
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 from quart import Quart, Response, request
-from quart.wrappers.response import ResponseBody
 
-from llmdvfs.clock import mono_ns
+from llmdvfs.connectors.connector import Body
+from llmdvfs.serving.door import Door
 from llmdvfs.serving.journal import Journal, Stamps
 from llmdvfs.serving.policy import Load
 from llmdvfs.serving.proxy_plan import ProxyPlan
-from llmdvfs.serving.relay import Exchange, Relay, UpstreamFailed, error_body
+from llmdvfs.serving.relay import Exchange, Relay, error_body
 
 HEALTH_LIMIT_S = 2.0
 CONNECT_LIMIT_S = 5.0
 IDLE_CONNECTION_S = 60.0  # below what servers are started with, or a request could meet a closing connection
-MAX_BODY_BYTES = 256 * 2**20
 
 
 class Admission:
@@ -51,41 +49,16 @@ class Admission:
 def create_app(plan: ProxyPlan, log: Path) -> Quart:
     """Return the application: completions, chat, /health, /stats, and the models and tokenizer of an instance."""
     app = Quart(__name__)
-    # Quart would cut every answer after 60 s.
-    app.config.update(RESPONSE_TIMEOUT=None, BODY_TIMEOUT=None, MAX_CONTENT_LENGTH=MAX_BODY_BYTES)
     proxy = _Proxy(plan, log)
     app.before_serving(proxy.start)
     app.after_serving(proxy.stop)
-    for path in ("/v1/completions", "/v1/chat/completions"):
-        app.add_url_rule(path, path, proxy.complete, methods=["POST"])
     for path in ("/tokenize", "/detokenize"):
         app.add_url_rule(path, path, proxy.pass_through, methods=["POST"])
     app.add_url_rule("/v1/models", "models", proxy.pass_through, methods=["GET"])
     app.add_url_rule("/health", "health", proxy.health, methods=["GET"])
     app.add_url_rule("/stats", "stats", proxy.stats, methods=["GET"])
+    app.asgi_app = Door(app.asgi_app, proxy)  # type: ignore[method-assign, assignment, arg-type]
     return app
-
-
-class _Body(ResponseBody):
-    """An answer on its way through: what Quart iterates over, with no generator in between."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    async def __aenter__(self) -> "_Body":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._exchange.close()
-
-    def __aiter__(self) -> "_Body":
-        return self
-
-    async def __anext__(self) -> bytes:
-        piece = await self._exchange.read()
-        if not piece:
-            raise StopAsyncIteration
-        return piece
 
 
 class _Proxy:
@@ -109,31 +82,14 @@ class _Proxy:
         await self._relay.session.close()
         self._relay.journal.close()
 
-    async def complete(self) -> Response:
-        stamps = Stamps(request.headers.get("X-Request-Id") or uuid.uuid4().hex, mono_ns())
-        try:
-            body = orjson.loads(await request.get_data())
-        except orjson.JSONDecodeError as error:
-            return _json(error_body(f"the request's body is not JSON: {error}", 400), 400)
-        if not await self._admission.enter():
-            return _json(error_body(f"{self._admission.waiting} requests are waiting already; try later", 503), 503)
-        exchange = Exchange(self._relay, request.path, body, stamps)
-        task = asyncio.current_task()
-        assert task is not None
-        # Whether the answer is sent whole, the client goes away or something fails: this task ends.
-        task.add_done_callback(lambda _: self._end(exchange))
-        try:
-            upstream = await exchange.open()
-        except UpstreamFailed as failed:
-            return _json(failed.body, failed.status)
-        answer = Response(_Body(exchange), upstream.status, content_type=upstream.content_type)
-        answer.headers["X-Request-Id"] = stamps.request_id
-        answer.timeout = None
-        return answer
+    async def enter(self) -> bool:
+        return await self._admission.enter()
 
-    def _end(self, exchange: Exchange) -> None:
-        exchange.close()
+    def leave(self) -> None:
         self._admission.leave()
+
+    def exchange(self, endpoint: str, body: Body, stamps: Stamps) -> Exchange:
+        return Exchange(self._relay, endpoint, body, stamps)
 
     async def pass_through(self) -> Response:
         """Ask the first instance that streams answers."""

@@ -32,7 +32,7 @@ def serve(plan: ProxyPlan, log: Path, host: str, port: int) -> None:
 def make_server(plan: ProxyPlan, log: Path, host: str, port: int) -> uvicorn.Server:
     """Return the server; it ends when its `should_exit` is set.
 
-    Not hypercorn, which Quart comes with: it takes 1.5 times the CPU a token and at 64 streams made first tokens wait.
+    Not hypercorn, which Quart comes with: it takes 1.5 times the CPU a token (bench/proxy).
     """
     config = uvicorn.Config(
         create_app(plan, log),
@@ -43,6 +43,7 @@ def make_server(plan: ProxyPlan, log: Path, host: str, port: int) -> uvicorn.Ser
         lifespan="on",
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         backlog=BACKLOG,
