@@ -49,6 +49,8 @@ class Instrument:
     poll_jitter_s: float = 0.002
     phase_error_s: float = 0.0
     """By how much the reported phase edges are late."""
+    queue_s: float = 0.0
+    """Mean of the exponential time by which a reported prefill begins too early, as if it had queued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,10 @@ def metered_run(fake: FakeNvml, seed: int, load: Load, instrument: Instrument) -
         *_poll(fake, rng, ("power_instant", "power_average"), instrument.power_poll_s, instrument.poll_jitter_s, end_s),
     ]
     late = instrument.phase_error_s
+    queued_s = rng.exponential(instrument.queue_s, len(intervals))
     reported = tuple(
-        PhaseInterval(i, phase, "single", begin_s + late, finish_s + late, is_bound=False)
-        for i, phase, begin_s, finish_s in intervals
+        PhaseInterval(i, phase, "single", begin_s + late - (early_s if phase == "prefill" else 0.0), end + late, False)
+        for (i, phase, begin_s, end), early_s in zip(intervals, queued_s, strict=True)
     )
     window = (intervals[0][2], intervals[-1][3])
     return MeteredRun(

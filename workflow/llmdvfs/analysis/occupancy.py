@@ -20,14 +20,14 @@ class Occupancy:
 
     edge_s: Floats
     phase: tuple[Phase, ...]
+    spent_s: dict[Phase, Floats]
+    """Seconds spent in each phase since the first edge, at each edge."""
 
     def seconds_before(self, phase: Phase, t_s: Floats) -> Floats:
-        """Return the seconds spent in the phase up to each instant, from an origin before all of them."""
+        """Return the seconds spent in the phase up to each instant, from an origin that all calls share."""
         if not len(self.edge_s):
-            return t_s - t_s.min() if phase == "idle" else np.zeros_like(t_s)
-        inside = np.array([p == phase for p in self.phase], dtype=np.float64)
-        spent_s = np.concatenate(([0.0], np.cumsum(inside * np.diff(self.edge_s))))
-        found: Floats = np.interp(t_s, self.edge_s, spent_s)
+            return t_s.copy() if phase == "idle" else np.zeros_like(t_s)
+        found: Floats = np.interp(t_s, self.edge_s, self.spent_s[phase])
         if phase == "idle":
             found += np.minimum(t_s - self.edge_s[0], 0.0) + np.maximum(t_s - self.edge_s[-1], 0.0)
         return found
@@ -59,7 +59,12 @@ def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occu
         )
         for instant_s, sign in ((interval.begin_s, 1), (interval.end_s, -1)):
             steps[instant_s] = steps.get(instant_s, np.zeros(3, dtype=np.int64)) + sign * change
-    edges = sorted(steps)
-    counts = np.cumsum([steps[edge] for edge in edges], axis=0) if edges else np.empty((0, 3))
+    edges = np.array(sorted(steps), dtype=np.float64)
+    counts = np.cumsum([steps[edge] for edge in edges], axis=0) if len(edges) else np.empty((0, 3))
     phases = tuple(phase_of(*(int(n) for n in row)) for row in counts[:-1])
-    return Occupancy(np.array(edges, dtype=np.float64), phases)
+    return Occupancy(edges, phases, {phase: _spent_s(edges, phases, phase) for phase in PHASES})
+
+
+def _spent_s(edges: Floats, phases: Sequence[Phase], phase: Phase) -> Floats:
+    inside = np.array([p == phase for p in phases], dtype=np.float64)
+    return np.concatenate(([0.0], np.cumsum(inside * np.diff(edges))))

@@ -26,12 +26,12 @@ def refresh_error_s(rows: PhaseIncrements, lag_s: float) -> float:
     follows = rows.follows
     triple = (phase[1:-1] >= 0) & (phase[:-2] == phase[1:-1]) & (phase[1:-1] == phase[2:]) & follows[1:-1] & follows[2:]
     power_w = rows.energy_j / rows.length_s
-    known = triple & (power_w[1:-1] > 0)
-    if not known.any():
+    middle = 1 + np.flatnonzero(triple & (power_w[1:-1] > 0))
+    if not len(middle):
         return rows.poll_interval_s / math.sqrt(12)
-    bend_w = power_w[2:] - 2 * power_w[1:-1] + power_w[:-2]
-    error_s = bend_w / power_w[1:-1] * rows.length_s[1:-1]
-    return math.sqrt(float(np.mean(error_s[known] ** 2)) / SECOND_DIFFERENCE_VARIANCE)
+    bend_w = power_w[middle - 1] - 2 * power_w[middle] + power_w[middle + 1]
+    error_s = bend_w / power_w[middle] * rows.length_s[middle]
+    return math.sqrt(float(np.mean(error_s**2)) / SECOND_DIFFERENCE_VARIANCE)
 
 
 def refresh_power_error_w(rows: PhaseIncrements, lag_s: float, power_w: Floats, error_s: float) -> Floats:

@@ -63,7 +63,8 @@ def change_instants(series: Series) -> tuple[Floats, Floats]:
     """
     changed = np.flatnonzero(np.diff(series.value) != 0) + 1
     if _is_live(series, changed):
-        return series.t_s, series.value
+        seen = np.concatenate(([0], changed))
+        return series.t_s[seen], series.value[seen]
     earliest_s, latest_s = series.t_s[changed - 1], series.t_s[changed]
     return _on_a_beat(earliest_s, latest_s), series.value[changed]
 
