@@ -1,7 +1,12 @@
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmdvfs.architectures.architecture import ArchitectureChoice
 from llmdvfs.architectures.table import ARCHITECTURES, architecture_named, parse_architecture
+from llmdvfs.connectors.table import CONNECTORS
 from llmdvfs.errors import ConfigError
 
 
@@ -57,3 +62,24 @@ def test_every_row_says_who_stands_before_it() -> None:
 def test_an_unknown_row_is_refused() -> None:
     with pytest.raises(ConfigError, match="'mesh' is not known"):
         architecture_named("mesh")
+
+
+@given(
+    num_prefill=st.integers(1, 99),
+    num_decode=st.integers(1, 99),
+    connector=st.sampled_from(["auto", *CONNECTORS]),
+)
+def test_numbers_and_connector_are_read_back(num_prefill: int, num_decode: int, connector: str) -> None:
+    choice = parse_architecture(f"disaggregated-{num_prefill}p{num_decode}d-{connector}")
+    assert choice.num_instances == {"prefill": num_prefill, "decode": num_decode}
+    assert choice.connector == connector
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    is_known = any(re.fullmatch(architecture.pattern, text) for architecture in ARCHITECTURES.values())
+    if is_known:
+        assert parse_architecture(text).name in ARCHITECTURES
+    else:
+        with pytest.raises(ConfigError, match="is not known; expected one of single"):
+            parse_architecture(text)

@@ -1,6 +1,8 @@
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.serving.policy import Chooser
@@ -51,3 +53,12 @@ def test_imbalance_is_the_excess_of_the_most_used() -> None:
         load.served = served
     assert chooser.imbalance() == pytest.approx(0.5)
     assert isinstance(chooser.random, random.Random)
+
+
+@given(policy=st.sampled_from(["round_robin", "least_requests"]), count=st.integers(0, 40))
+def test_idle_instances_are_used_evenly(policy: str, count: int) -> None:
+    chooser = Chooser.of(UPSTREAMS, policy, 0)
+    names(chooser, count)
+    served = [load.served for load in chooser.loads]
+    assert sum(served) == count
+    assert max(served) - min(served) <= 1

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,10 @@ class ServerProcess:
         remove: Sequence[Path] = (),
         lease_fds: Sequence[int] = (),
     ) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError(
+                f"{name} was started from a thread, and would be ended with it: start it in the main one"
+            )
         self.name = name
         self.log = log
         self.started_s = time.monotonic()
