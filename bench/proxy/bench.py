@@ -85,7 +85,8 @@ def measure(command: str | None, num_streams: int, num_tokens: int, gap_s: float
             load = LoadSpec(workload(num_streams, num_tokens, gap_s), url, "mock", None, 0, 0, str(folder))
             write_record(folder / "load_spec.json", load)
             before_s = sum(sum(process.cpu_times()[:2]) for process in own)
-            subprocess.run([sys.executable, "-m", "llmdvfs", "load", str(folder / "load_spec.json")], check=True)
+            client = [sys.executable, "-m", "llmdvfs", "load", str(folder / "load_spec.json")]
+            subprocess.run(client, check=True, stdout=subprocess.DEVNULL)
             cpu_s = sum(sum(process.cpu_times()[:2]) for process in own) - before_s
         truth = {record.request_id: record for record in read_lines(log, SendRecord)}
         requests = list(read_lines(folder / "requests.jsonl", RequestRecord))
