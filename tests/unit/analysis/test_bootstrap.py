@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from llmdvfs.analysis.bootstrap import block_weights, percentile_interval
 
@@ -16,4 +17,4 @@ def test_the_seed_decides_the_draw() -> None:
 
 
 def test_the_interval_holds_the_central_ninety_five_percent() -> None:
-    assert percentile_interval(np.arange(0.0, 1001.0)) == (25.0, 975.0)
+    assert percentile_interval(np.arange(0.0, 1001.0)) == pytest.approx((25.0, 975.0))

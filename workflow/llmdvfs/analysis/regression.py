@@ -1,5 +1,6 @@
 """Splits energy increments among phases: non-negative least squares over lags, for many reweightings at once."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,7 +10,8 @@ from scipy.optimize import nnls
 
 from llmdvfs.analysis.sensors import Floats
 
-RIDGE = 1e-12  # of the mean diagonal: a resample without a phase stays solvable and gives that phase 0
+RIDGE = 1e-9  # of the mean diagonal: a resample without a phase stays solvable and gives that phase 0
+LARGEST_CONDITION = 1e8  # beyond it double precision, which sees its square, tells no difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ class PhaseSums:
         present = self.seconds[lag_index] > 0
         gram = self.gram[lag_index].sum(axis=0)[np.ix_(present, present)]
         length = np.sqrt(np.diag(gram))
-        return float(np.sqrt(np.linalg.cond(gram / np.outer(length, length))))
+        squared = float(np.linalg.cond(gram / np.outer(length, length)))
+        return min(math.sqrt(squared), LARGEST_CONDITION)
 
 
 def phase_sums(
