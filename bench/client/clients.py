@@ -1,6 +1,7 @@
 """How each client is told to run the same closed loop, and where it says what it saw."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -54,6 +55,12 @@ def _ours(case: Case, url: str, tokenizer: Path, folder: Path) -> list[str]:
     )
     write_record(folder / "load_spec.json", LoadSpec(workload, url, "mock", str(tokenizer), 1, 1, str(folder)))
     return [sys.executable, "-m", "llmdvfs", "load", str(folder / "load_spec.json")]
+
+
+def _ours_unprivileged(case: Case, url: str, tokenizer: Path, folder: Path) -> list[str]:
+    """Without the right to real-time scheduling, as the peers run: what is left is the design."""
+    drop = ["setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice"] if os.geteuid() == 0 else []
+    return [*drop, *_ours(case, url, tokenizer, folder)]
 
 
 def _read_ours(folder: Path) -> Reported:
@@ -129,6 +136,7 @@ def _gaps(instants: Iterable[int]) -> list[int]:
 
 CLIENTS = (
     Client("llm-dvfs", _ours, _read_ours),
+    Client("llm-dvfs, normal priority", _ours_unprivileged, _read_ours),
     Client("aiohttp loop", _naive, _read_naive),
     Client("vllm bench", _vllm, _read_vllm),
     Client("aiperf", _aiperf, _read_aiperf),

@@ -38,6 +38,7 @@ MOCK_CORE, CLIENT_CORE = 0, 1
 ROUNDS = 5  # requests a stream
 TOKENS = 128
 TIMEOUT_S = 300.0
+PEERS = ("vllm bench", "aiperf", "guidellm")  # each start of theirs takes 10 s and more
 ENVIRONMENT = {"PYTHONPATH": str(ROOT / "workflow"), "DO_NOT_TRACK": "1", "VLLM_NO_USAGE_STATS": "1"}
 
 
@@ -78,7 +79,7 @@ def main() -> int:
             run_case(client, kind, case, pace, tokenizer, Path(folder))
             for kind, case, pace in cases(args.concurrency)
             for client in clients
-            for _ in range(args.repeats if client.name in ("llm-dvfs", "aiohttp loop") else args.peer_repeats)
+            for _ in range(args.peer_repeats if client.name in PEERS else args.repeats)
         ]
     args.output.mkdir(parents=True, exist_ok=True)
     conditions = _conditions(args)

@@ -15,7 +15,7 @@ from llmdvfs.load.mock_server import MockServer
 from llmdvfs.load.run import read_requests, run_load
 from llmdvfs.records.load import LoadReport
 from llmdvfs.records.request import RequestRecord
-from llmdvfs.records.spec import ArrivalSpec, PromptSpec, WorkloadSpec
+from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec, WorkloadSpec
 from llmdvfs.records.store import read_lines, read_record
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -166,6 +166,34 @@ def test_idle_connections_are_replaced_before_the_server_closes_them(
     assert ran.report.num_connections > 64
 
 
+def test_a_plan_that_breaks_in_the_middle_ends_the_load(run: Run, mock: Mock, tmp_path: Path) -> None:
+    """A prompt that cannot be made was once logged by the event loop, and the load waited for ever."""
+    path = tmp_path / "trace.jsonl"
+    lengths = [30] * 700 + [3]
+    path.write_text(
+        "".join(
+            f'{{"timestamp": {number}, "input_length": {length}, "output_length": 1, "hash_ids": []}}\n'
+            for number, length in enumerate(lengths)
+        )
+    )
+    spec = ArrivalSpec("trace", trace_path=str(path), trace_format="mooncake")
+    prompts = PromptSpec("random", LengthSpec("trace"), LengthSpec("trace"))
+    load = workload(spec, prompts=prompts, num_requests=None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("llmdvfs.load.shape.OPEN_LOOP_AHEAD_S", 0.0)
+        patch.setattr("llmdvfs.load.feed.LOW_WATER", 0)
+        patch.setattr("llmdvfs.load.prompts.draw_length", _draw_length_but_refuse_3)
+        with pytest.raises(ConfigError, match="three"):
+            run(load, url(mock()))
+
+
+def _draw_length_but_refuse_3(spec: LengthSpec, rng: object, data_length: int | None = None) -> int:
+    if data_length == 3:
+        raise ConfigError("three is refused")
+    return data_length or 1
+
+
 def test_nobody_listens(run: Run) -> None:
     with pytest.raises(ServerNotReady, match="takes no connection"):
         run(workload(), "http://127.0.0.1:9")
@@ -198,8 +226,6 @@ def test_a_prompt_larger_than_the_sockets_buffers_goes_out_whole(run: Run) -> No
 )
 def test_shared_traces_replay(run: Run, mock: Mock, name: str, trace_format: Any) -> None:
     """30 s of each trace, 20 times as fast; outputs cut to 8 tokens."""
-    from llmdvfs.records.spec import LengthSpec
-
     spec = ArrivalSpec(
         "trace",
         trace_path=str(SHARED / name),

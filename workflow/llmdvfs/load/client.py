@@ -1,15 +1,15 @@
 """The load while it runs: requests out, stamped reads in, time-outs in between."""
 
 import asyncio
-from collections.abc import Callable
 from time import monotonic_ns
+from typing import Any
 
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.load.connection import Connection
 from llmdvfs.load.exchange import Exchange
 from llmdvfs.load.feed import Feed, ReadyRequest
-from llmdvfs.load.pacing import Launch, Pacer
 from llmdvfs.load.pool import ConnectionPool
+from llmdvfs.load.shape import MakePacer
 from llmdvfs.load.spool import Spool
 from llmdvfs.load.wire import Target
 
@@ -28,7 +28,7 @@ class Client:
         self._busy: set[Connection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
 
-    async def run(self, feed: Feed, make_pacer: Callable[[Launch], Pacer], spool: Spool, max_failures: int) -> None:
+    async def run(self, feed: Feed, make_pacer: MakePacer, spool: Spool, max_failures: int) -> None:
         """Run one load to its end. max_failures: so many in a row, and nothing but them, end it early."""
         self._feed, self._spool = feed, spool
         self._max_failures = max(max_failures, MIN_FAILURES_TO_STOP)
@@ -37,8 +37,10 @@ class Client:
         self.peak_in_flight = 0
         self.stopped_early: str | None = None
         self._over = asyncio.Event()
-        self._pacer = make_pacer(self._launch)
+        self._pacer = make_pacer(feed, self._launch)
+        self._error: BaseException | None = None
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._fail)
         self._ticking = self._loop.call_later(TICK_S, self._tick, 1)
         try:
             self.begin_mono_ns = monotonic_ns()
@@ -46,6 +48,8 @@ class Client:
             await self._over.wait()
         finally:
             self._ticking.cancel()
+        if self._error is not None:
+            raise self._error
 
     def _launch(self, request: ReadyRequest, scheduled_mono_ns: int) -> None:
         request.exchange.scheduled_mono_ns = scheduled_mono_ns
@@ -90,6 +94,13 @@ class Client:
             )
             self._feed.stop()
         self._pacer.done(exchange)
+
+    def _fail(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End the load with what a callback raised: the loop would only log it, and the load would wait for ever."""
+        error = context.get("exception")
+        if error is not None and not isinstance(error, OSError):  # a connection's own end says what an OSError says
+            self._error = self._error or error
+            self._over.set()
 
     def _tick(self, number: int) -> None:
         """Do in small slices what must not be done between two stamps."""

@@ -103,9 +103,10 @@ class Connection(asyncio.Protocol):
             self._fail(failure, cause)
 
     def close(self) -> None:
-        """Drop the connection; no exchange is under way."""
+        """Drop the connection; nobody waits for an exchange that may be under way."""
         self.reusable = False
-        self._transport.close()
+        self._exchange = None
+        self._transport.abort()
 
     def _fail(self, failure: Failure, cause: str) -> None:
         exchange = self._exchange

@@ -13,7 +13,7 @@ from llmdvfs.clock import NS_PER_S
 from llmdvfs.load.answer import read_answer
 from llmdvfs.load.exchange import Exchange
 from llmdvfs.load.journal import read_journal
-from llmdvfs.load.outcome import request_record
+from llmdvfs.load.outcome import CountTokens, request_record
 from llmdvfs.records.request import RequestRecord
 
 
@@ -59,9 +59,9 @@ class LensNumbers:
         return len(self.ttft_s)
 
 
-def read_seen(journal: Path) -> list[SeenRequest]:
+def read_seen(journal: Path, count_tokens: CountTokens | None = None) -> list[SeenRequest]:
     """Return the sent requests of a journal in the order of the plan."""
-    seen = (_seen(exchange) for exchange in read_journal(journal) if exchange.sent_mono_ns is not None)
+    seen = (_seen(exchange, count_tokens) for exchange in read_journal(journal) if exchange.sent_mono_ns is not None)
     return sorted(seen, key=lambda request: request.record.index)
 
 
@@ -116,10 +116,10 @@ def gaps_s(instants_mono_ns: Sequence[int]) -> list[float]:
     return [(after - before) / NS_PER_S for before, after in pairwise(instants_mono_ns)]
 
 
-def _seen(exchange: Exchange) -> SeenRequest:
+def _seen(exchange: Exchange, count_tokens: CountTokens | None) -> SeenRequest:
     answer = read_answer(exchange.reads)
     return SeenRequest(
-        record=request_record(exchange),
+        record=request_record(exchange, count_tokens),
         sent_mono_ns=exchange.sent_mono_ns or 0,
         choice_mono_ns=tuple(chunk.mono_ns for chunk in answer.chunks),
         content_mono_ns=tuple(chunk.mono_ns for chunk in answer.chunks if chunk.text),

@@ -85,13 +85,15 @@ class ConnectionPool:
             task.add_done_callback(self._opening.discard)
 
     async def close(self) -> None:
-        """Close all idle connections."""
+        """Close all connections, whatever they are doing."""
         for task in self._opening:
             task.cancel()
         await asyncio.gather(*self._opening, return_exceptions=True)
-        for connection in self._idle:
+        for connection in list(self._open):
             connection.close()
         self._idle.clear()
+        while self._open:  # each leaves when its loop says that it is lost
+            await asyncio.sleep(0.001)
 
     async def _open_one(self) -> None:
         try:

@@ -3,35 +3,27 @@
 import asyncio
 import resource
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from time import process_time
 
 from llmdvfs.clock import NS_PER_S
-from llmdvfs.errors import ConfigError, ServerNotReady
+from llmdvfs.errors import ServerNotReady
 from llmdvfs.load.client import Client
 from llmdvfs.load.feed import Feed
 from llmdvfs.load.journal import JournalWriter, read_journal
 from llmdvfs.load.outcome import CountTokens, request_record
-from llmdvfs.load.pacing import ClosedLoop, Launch, OpenLoop, Pacer, Waves
 from llmdvfs.load.plan import plan_requests, plan_warmup
+from llmdvfs.load.pool import ConnectionPool
+from llmdvfs.load.shape import Shape, load_shape
 from llmdvfs.load.spool import Spool
-from llmdvfs.load.tokens import ModelTokenizer
+from llmdvfs.load.tokens import token_counter
 from llmdvfs.load.undisturbed import allow_many_files, undisturbed
 from llmdvfs.load.wire import Target, target
 from llmdvfs.records.load import LoadReport, Priority
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import WorkloadSpec
 from llmdvfs.records.store import write_lines, write_record
-
-OPEN_LOOP_CONNECTIONS = 64  # opened beforehand where nobody knows how many requests will be in flight
-NUM_SPARE_CONNECTIONS = 8  # of an open loop: more are opened when fewer than so many are idle
-OPEN_LOOP_WARMUP_CONCURRENCY = 8
-CLOSED_KINDS = ("closed", "waves")
-# Spent on rendering before the first request; the rest is rendered in idle moments, which a schedule has no use for.
-CLOSED_LOOP_AHEAD_S, OPEN_LOOP_AHEAD_S = 0.15, 2.0
 
 
 @dataclass(slots=True)
@@ -59,6 +51,7 @@ def run_load(
     api_key: str | None = None,
 ) -> LoadReport:
     """Run the load in this process and write journal.bin, requests.jsonl and load_report.json into the folder."""
+    shape = load_shape(workload)
     to = target(base_url, endpoint=workload.endpoint, model=model, api_key=api_key)
     folder.mkdir(parents=True, exist_ok=True)
     journal = folder / "journal.bin"
@@ -66,9 +59,9 @@ def run_load(
     warmup = Feed(iter(plan_warmup(workload, tokenizer_folder, seed_prompts, seed_arrivals)), to)
     allow_many_files()
     with JournalWriter(journal) as writer, asyncio.Runner(loop_factory=_fast_loop) as runner:
-        run = runner.run(_run(workload, to, feed, warmup, Spool(writer)))
+        run = runner.run(_run(workload, shape, to, feed, warmup, Spool(writer)))
     cpu_s = process_time()
-    requests = read_requests(journal, _token_counter(tokenizer_folder))
+    requests = read_requests(journal, token_counter(tokenizer_folder))
     write_lines(folder / "requests.jsonl", requests)
     report = _report(run, requests, workload.num_warmup_requests, process_time() - cpu_s)
     write_record(folder / "load_report.json", report)
@@ -81,26 +74,20 @@ def read_requests(journal: Path, count_tokens: CountTokens | None = None) -> lis
     return sorted(records, key=lambda record: record.index)
 
 
-async def _run(workload: WorkloadSpec, to: Target, feed: Feed, warmup: Feed, spool: Spool) -> _Run:
+async def _run(workload: WorkloadSpec, shape: Shape, to: Target, feed: Feed, warmup: Feed, spool: Spool) -> _Run:
     client = Client(to, request_timeout_s=workload.request_timeout_s, idle_timeout_s=workload.idle_timeout_s)
-    num_connections = _num_connections(workload)
-    is_closed = workload.arrival.kind in CLOSED_KINDS
-    feed.fill(num_connections, CLOSED_LOOP_AHEAD_S if is_closed else OPEN_LOOP_AHEAD_S)
+    feed.fill(shape.num_connections, shape.ahead_s)
     try:
-        await client.pool.open(num_connections, 0 if is_closed else NUM_SPARE_CONNECTIONS)
-    except (OSError, TimeoutError) as error:
-        raise ServerNotReady(
-            f"http{'s' * to.tls}://{to.host}:{to.port} takes no connection ({error or 'timed out'}); "
-            "start the server first, or check base_url"
-        ) from error
-    if workload.num_warmup_requests:
-        await client.run(warmup, _warmup_pacer(workload, warmup), Spool(None), num_connections)
-    with undisturbed() as priority:
-        cpu_s = process_time()
-        await client.run(feed, _pacer(workload, feed), spool, 2 * num_connections)
-        cpu_s = process_time() - cpu_s
+        await _open_connections(client.pool, shape, to)
+        if workload.num_warmup_requests:
+            await client.run(warmup, shape.warmup_pacer, Spool(None), shape.num_connections)
+        with undisturbed() as priority:
+            cpu_s = process_time()
+            await client.run(feed, shape.pacer, spool, 2 * shape.num_connections)
+            cpu_s = process_time() - cpu_s
+    finally:
+        await client.pool.close()
     spool.write_all()
-    await client.pool.close()
     return _Run(
         begin_mono_ns=client.begin_mono_ns,
         stopped_early=client.stopped_early,
@@ -112,35 +99,14 @@ async def _run(workload: WorkloadSpec, to: Target, feed: Feed, warmup: Feed, spo
     )
 
 
-def _num_connections(workload: WorkloadSpec) -> int:
-    arrival = workload.arrival
-    if arrival.kind == "closed":
-        return _concurrency(workload)
-    return max(arrival.wave_sizes) if arrival.wave_sizes else OPEN_LOOP_CONNECTIONS
-
-
-def _concurrency(workload: WorkloadSpec) -> int:
-    concurrency = workload.arrival.concurrency
-    if concurrency is None or concurrency < 1:
-        raise ConfigError(
-            f"workload {workload.id!r}: arrival kind 'closed' needs a concurrency >= 1; seen {concurrency}"
-        )
-    return concurrency
-
-
-def _pacer(workload: WorkloadSpec, feed: Feed) -> Callable[[Launch], Pacer]:
-    if workload.arrival.kind == "closed":
-        concurrency = _concurrency(workload)
-        return lambda launch: ClosedLoop(feed, launch, concurrency=concurrency, duration_s=workload.duration_s)
-    if workload.arrival.kind == "waves":
-        return lambda launch: Waves(feed, launch, duration_s=workload.duration_s)
-    return lambda launch: OpenLoop(feed, launch)
-
-
-def _warmup_pacer(workload: WorkloadSpec, feed: Feed) -> Callable[[Launch], Pacer]:
-    is_closed = workload.arrival.kind in CLOSED_KINDS
-    concurrency = _num_connections(workload) if is_closed else OPEN_LOOP_WARMUP_CONCURRENCY
-    return lambda launch: ClosedLoop(feed, launch, concurrency=concurrency, duration_s=None)
+async def _open_connections(pool: ConnectionPool, shape: Shape, to: Target) -> None:
+    try:
+        await pool.open(shape.num_connections, shape.num_spare_connections)
+    except (OSError, TimeoutError) as error:
+        raise ServerNotReady(
+            f"http{'s' * to.tls}://{to.host}:{to.port} takes no connection ({error or 'timed out'}); "
+            "start the server first, or check base_url"
+        ) from error
 
 
 def _report(run: _Run, requests: list[RequestRecord], num_warmup_requests: int, parse_cpu_s: float) -> LoadReport:
@@ -167,14 +133,6 @@ def _report(run: _Run, requests: list[RequestRecord], num_warmup_requests: int, 
         parse_cpu_s=parse_cpu_s,
         max_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     )
-
-
-def _token_counter(tokenizer_folder: Path | None) -> CountTokens | None:
-    """Return a counter that loads the tokenizer when the first answer needs it: few do."""
-    if tokenizer_folder is None:
-        return None
-    load = cache(lambda: ModelTokenizer(tokenizer_folder, "counting the tokens of an answer"))
-    return lambda text: load().count(text)
 
 
 def _fast_loop() -> asyncio.AbstractEventLoop:

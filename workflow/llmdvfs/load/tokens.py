@@ -1,6 +1,7 @@
 """The model's own tokenizer: exact counts, and texts of an exact count."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,14 @@ from llmdvfs.errors import ConfigError, DataError
 
 MAX_FITTING_TRIES = 32  # a text is cut and counted again; most fit at the first or second try
 TRIES_PER_BEGIN = 4
+
+
+def token_counter(folder: Path | None) -> Callable[[str], int] | None:
+    """Return a counter that loads the tokenizer when the first text needs it: few answers do; None without a folder."""
+    if folder is None:
+        return None
+    load = cache(lambda: ModelTokenizer(folder, "counting the tokens of an answer"))
+    return lambda text: load().count(text)
 
 
 class ModelTokenizer:

@@ -17,12 +17,15 @@ def undisturbed() -> Iterator[Priority]:
     gc.collect()
     gc.freeze()
     gc.disable()  # a collection stops the loop for milliseconds; reference counting frees all that matters
-    before = os.sched_getscheduler(0), os.sched_getparam(0), os.getpriority(os.PRIO_PROCESS, 0)
+    scheduler, parameters, nice = os.sched_getscheduler(0), os.sched_getparam(0), os.getpriority(os.PRIO_PROCESS, 0)
+    priority = _ask_for_priority(nice)
     try:
-        yield _ask_for_priority(before[2])
+        yield priority
     finally:
-        os.sched_setscheduler(0, before[0], before[1])
-        os.setpriority(os.PRIO_PROCESS, 0, before[2])
+        if priority == "real_time":
+            os.sched_setscheduler(0, scheduler, parameters)
+        elif priority == "raised":
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
         gc.enable()
         gc.unfreeze()
 

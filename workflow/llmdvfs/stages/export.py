@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from llmdvfs.load.lens import read_seen
+from llmdvfs.load.tokens import token_counter
 from llmdvfs.load.vllm_export import vllm_result
 from llmdvfs.records.load import LoadSpec
 from llmdvfs.records.store import read_record, write_text
@@ -20,7 +21,9 @@ def run(args: argparse.Namespace) -> int:
     """Write the file and say where it is."""
     spec = read_record(args.folder / "load_spec.json", LoadSpec)
     journal = args.folder / "journal.bin"
-    result = vllm_result(read_seen(journal), spec.workload, model=spec.model, started_unix_s=journal.stat().st_mtime)
+    tokenizer_folder = Path(spec.tokenizer_folder) if spec.tokenizer_folder else None
+    seen = read_seen(journal, token_counter(tokenizer_folder))
+    result = vllm_result(seen, spec.workload, model=spec.model, started_unix_s=journal.stat().st_mtime)
     write_text(args.output, json.dumps(result) + "\n")
     print(args.output)
     return 0

@@ -7,16 +7,21 @@ from pathlib import Path
 import numpy as np
 
 from llmdvfs.load.lens import LENSES, LensNumbers, numbers, read_seen
+from llmdvfs.load.tokens import token_counter
+from llmdvfs.records.load import LoadSpec
+from llmdvfs.records.store import read_record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the stage's arguments."""
-    parser.add_argument("folder", type=Path, help="raw folder of a cell, with its journal.bin")
+    parser.add_argument("folder", type=Path, help="raw folder of a cell, with its journal.bin and load_spec.json")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one column a benchmark."""
-    requests = read_seen(args.folder / "journal.bin")
+    spec = read_record(args.folder / "load_spec.json", LoadSpec)
+    tokenizer_folder = Path(spec.tokenizer_folder) if spec.tokenizer_folder else None
+    requests = read_seen(args.folder / "journal.bin", token_counter(tokenizer_folder))
     columns = {name: _figures(numbers(requests, name)) for name in LENSES}
     width = max(len(name) for name in columns) + 2
     print(" " * 16 + "".join(name.rjust(width) for name in columns))
