@@ -1,6 +1,6 @@
 """The client against vllm bench, aiperf, guidellm and a plain aiohttp loop, all on the same mock server in one run.
 
-    python bench/client/run.py [--repeats 5] [--peer-repeats 3] [--concurrency 32 128 512] [--only llm-dvfs ...]
+    python bench/client/run.py [--repeats 5] [--peer-repeats 3] [--concurrency 32 128 512] [--page docs/client.md]
 
 The mock runs on one core, the client on another. Errors are the client's figures minus the mock's send log; a figure
 is the median of the repeats. The peers are installed once, from locks/, into .venvs/; vllm bench is the one of this
@@ -38,6 +38,7 @@ MOCK_CORE, CLIENT_CORE = 0, 1
 ROUNDS = 5  # requests a stream
 TOKENS = 128
 TIMEOUT_S = 300.0
+MARK_BEGIN, MARK_END = "<!-- measured: bench/client/run.py writes this part -->", "<!-- end -->"
 PEERS = ("vllm bench", "aiperf", "guidellm")  # each start of theirs takes 10 s and more
 ENVIRONMENT = {"PYTHONPATH": str(ROOT / "workflow"), "DO_NOT_TRACK": "1", "VLLM_NO_USAGE_STATS": "1"}
 
@@ -89,6 +90,9 @@ def main() -> int:
     table = f"{conditions}\n\n{tables(runs)}"
     (args.output / "client.md").write_text(table)
     print(table)
+    if args.page is not None:
+        before, _, rest = args.page.read_text().partition(MARK_BEGIN)
+        args.page.write_text(f"{before}{MARK_BEGIN}\n{table}\n{MARK_END}{rest.partition(MARK_END)[2]}")
     return 0
 
 
@@ -237,6 +241,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=int, nargs="+", default=[32, 128, 512])
     parser.add_argument("--only", nargs="+", help="names of clients")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench")
+    parser.add_argument("--page", type=Path, help="a page with a marked part that the tables replace: docs/client.md")
     return parser.parse_args()
 
 

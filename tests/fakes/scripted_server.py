@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -62,7 +63,7 @@ def data(value: Any) -> bytes:
 
 
 @contextmanager
-def scripted_server(script: Script) -> Iterator[str]:
+def scripted_server(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve on a loopback port and yield the base URL."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     stop = threading.Event()
@@ -75,6 +76,8 @@ def scripted_server(script: Script) -> Iterator[str]:
             except OSError:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if tls is not None:
+                connection = tls.wrap_socket(connection, server_side=True)
             threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
     def serve(connection: socket.socket) -> None:
@@ -90,7 +93,7 @@ def scripted_server(script: Script) -> Iterator[str]:
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         stop.set()
         listener.shutdown(socket.SHUT_RDWR)

@@ -1,5 +1,8 @@
 """What servers do to clients: each trap has a right answer, and several known clients give a wrong one."""
 
+import shutil
+import ssl
+import subprocess
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -35,9 +38,13 @@ def run(tmp_path: Path) -> Run:
     """Run a closed loop of one stream against a script and return the records."""
 
     def run_script(
-        script: Script, num_output: int = 4, tokenizer_folder: Path | None = None, **more: Any
+        script: Script,
+        num_output: int = 4,
+        tokenizer_folder: Path | None = None,
+        tls: ssl.SSLContext | None = None,
+        **more: Any,
     ) -> list[RequestRecord]:
-        with scripted_server(script) as base_url:
+        with scripted_server(script, tls) as base_url:
             run_load(
                 workload(num_output=num_output, **more),
                 base_url=base_url,
@@ -294,6 +301,24 @@ def test_equal_outputs_have_equal_digests(run: Run) -> None:
 
     first, second, third = run(script, num_requests=3)
     assert first.output_sha256 == second.output_sha256 != third.output_sha256
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_https_endpoint(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    records = run(lambda asked: [SSE_HEAD, *tokens(4), chunk(DONE) + END], num_requests=2, tls=context)
+    assert [record.outcome for record in records] == ["ok"] * 2
 
 
 def test_server_that_dies_ends_the_load_early(run: Run, tmp_path: Path) -> None:
