@@ -1,5 +1,6 @@
 """Tokens of chunks add up, and every exchange lands in exactly one outcome."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,26 @@ def test_whatever_comes_there_is_one_outcome_with_a_cause(data: bytes, failure: 
     for pieces in ((data,), (HEAD, data), (HEAD + b"data: " + data + b"\n\n",)):
         record = request_record(finished(*pieces, failure=failure))
         assert record.ok == (record.error is None)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'{"usage": 3}',
+        b'{"usage": {"completion_tokens": "4"}}',
+        b'{"choices": 7}',
+        b'{"choices": [{"text": 5}]}',
+        b'{"choices": [{"text": "x", "token_ids": 5}]}',
+        b'{"choices": [{"delta": "x"}]}',
+        b'{"choices": [{"delta": {"tool_calls": [1]}}]}',
+        b"[1]",
+        b"null",
+    ],
+)
+def test_json_of_another_shape_is_a_stream_error(event: bytes) -> None:
+    record = request_record(finished(HEAD, b"data: " + event + b"\n\n", b"data: [DONE]\n\n", failure="closed"))
+    assert record.outcome == "stream_error"
+    assert "cannot be read" in (record.error or "")
 
 
 def test_complete_answer_outweighs_a_reset_behind_it() -> None:

@@ -36,7 +36,10 @@ class Answer:
     complete: bool = False
     """The HTTP message came to its end."""
     chunks: list[Chunk] = field(default_factory=list)
-    usage: dict[str, Any] | None = None
+    num_prompt_tokens: int | None = None
+    """From `usage`, as the next two."""
+    num_output_tokens: int | None = None
+    num_cached_prompt_tokens: int | None = None
     finish_reason: str | None = None
     done: bool = False
     """`[DONE]` came."""
@@ -97,25 +100,33 @@ def _take_event(answer: Answer, event: bytes, now: int) -> None:
         if data.get("error") is not None or data.get("object") == "error":
             answer.error = answer.error or f"error event: {event[:MAX_QUOTED_BYTES].decode(errors='replace')}"
             return
-        usage = data.get("usage")
-        if usage is not None:
-            answer.usage = usage
+        so_far = None
+        if usage := data.get("usage"):
+            so_far = answer.num_output_tokens = _whole_number(usage.get("completion_tokens"))
+            answer.num_prompt_tokens = _whole_number(usage.get("prompt_tokens"))
+            details = usage.get("prompt_tokens_details") or {}
+            answer.num_cached_prompt_tokens = _whole_number(details.get("cached_tokens"))
         if choices := data.get("choices"):
             choice = choices[0]
-            so_far = None if usage is None else usage.get("completion_tokens")
-            answer.chunks.append(Chunk(now, _text(choice), choice.get("token_ids"), so_far))
+            token_ids = choice.get("token_ids")
+            answer.chunks.append(Chunk(now, _text(choice), None if token_ids is None else list(token_ids), so_far))
             answer.finish_reason = choice.get("finish_reason") or answer.finish_reason
     except (ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
         answer.error = answer.error or f"event that cannot be read ({error!r}): {event[:MAX_QUOTED_BYTES]!r}"
 
 
+def _whole_number(value: Any) -> int | None:
+    if value is not None and not isinstance(value, int):
+        raise TypeError(f"expected a number of tokens, seen {value!r}")
+    return value
+
+
 def _text(choice: dict[str, Any]) -> str:
     if "text" in choice:
-        text_of_completion: str = choice["text"] or ""
-        return text_of_completion
+        return "" + (choice["text"] or "")  # a TypeError for anything but a text
     delta = choice.get("delta") or {}
     # Some versions fill both names of the reasoning with the same text.
-    text: str = (delta.get("content") or "") + (delta.get("reasoning_content") or delta.get("reasoning") or "")
+    text = "" + (delta.get("content") or "") + (delta.get("reasoning_content") or delta.get("reasoning") or "")
     for call in delta.get("tool_calls") or ():
         function = call.get("function") or {}
         text += (function.get("name") or "") + (function.get("arguments") or "")

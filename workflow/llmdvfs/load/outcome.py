@@ -19,7 +19,6 @@ def request_record(exchange: Exchange, count_tokens: CountTokens | None = None) 
     chunks, source = _tokens(answer, exchange.num_output_tokens, count_tokens)
     total = sum(num for _, num in chunks) if source is not None else None
     outcome, error = _outcome(exchange, answer, total)
-    usage = answer.usage or {}
     return RequestRecord(
         request_id=exchange.request_id,
         index=exchange.index,
@@ -31,9 +30,9 @@ def request_record(exchange: Exchange, count_tokens: CountTokens | None = None) 
         end_mono_ns=exchange.end_mono_ns,
         num_prompt_tokens_requested=exchange.num_prompt_tokens,
         num_output_tokens_requested=exchange.num_output_tokens,
-        num_prompt_tokens=usage.get("prompt_tokens"),
+        num_prompt_tokens=answer.num_prompt_tokens,
         num_output_tokens=total,
-        num_cached_prompt_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
+        num_cached_prompt_tokens=answer.num_cached_prompt_tokens,
         outcome=outcome,
         error=error,
         http_status=answer.status,
@@ -48,7 +47,7 @@ def _tokens(
     answer: Answer, num_requested: int, count_tokens: CountTokens | None
 ) -> tuple[list[tuple[int, int]], TokenCountSource | None]:
     """Return (instant, tokens) of every chunk that carried some, and who counted. `usage` overrules what disagrees."""
-    usage_total = (answer.usage or {}).get("completion_tokens")
+    usage_total = answer.num_output_tokens
     counted: list[tuple[TokenCountSource, list[int]]] = [
         ("token_ids", [len(chunk.token_ids or ()) for chunk in answer.chunks]),
         ("continuous_usage", [after - before for before, after in pairwise([0, *_running_counts(answer)])]),
