@@ -1,6 +1,6 @@
 """Energy and condition of one device over a window, by every method that its sensors allow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,8 +44,8 @@ def measure_device(
     series = device_series(readings, device_id, (*SENSORS, *CONDITION), started_mono_ns)
     gaps: list[str] = []
     power = series["power_instant_w"] if len(series["power_instant_w"]) else series["power_average_w"]
-    counter_curve = _curve(f"energy counter of {device_id}", series["energy_j"], gaps)
-    power_curve = _curve(f"power of {device_id}", power, gaps)
+    counter_curve = _curve(curve_from_counter, f"energy counter of {device_id}", series["energy_j"], gaps)
+    power_curve = _curve(curve_from_power, f"power of {device_id}", power, gaps)
     counter_j = _energy(counter_curve, window_s, gaps)
     integral_j = _energy(power_curve, window_s, gaps)
     curve, energy_j = (power_curve, integral_j) if source == "nvml_power" else (counter_curve, counter_j)
@@ -68,12 +68,14 @@ def measure_device(
     return MeasuredDevice(record, curve, energy_j, tuple(gaps))
 
 
-def _curve(name: str, series: Series, gaps: list[str]) -> EnergyCurve | None:
+def _curve(
+    make: Callable[[str, Series], EnergyCurve], name: str, series: Series, gaps: list[str]
+) -> EnergyCurve | None:
     """Return the curve; None without a word where the device has no such sensor at all."""
     if not len(series):
         return None
     try:
-        return curve_from_counter(name, series) if name.startswith("energy") else curve_from_power(name, series)
+        return make(name, series)
     except TelemetryGap as gap:
         gaps.append(str(gap))
         return None
