@@ -81,7 +81,9 @@ class LengthSpec:
     kind: Literal["fixed", "uniform", "normal", "trace"]
     value: int | None = None
     low: int | None = None
+    """The range of `uniform`; any other kind is clamped to it where it is set ..."""
     high: int | None = None
+    """... so that a trace's long prompts, say, fit a model's context."""
     mean: float | None = None
     sd: float | None = None
 
