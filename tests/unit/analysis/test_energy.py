@@ -133,6 +133,14 @@ def test_a_gap_in_the_readings_is_told_in_the_method() -> None:
     assert "energy counter of gpu0 was not read from 29.000 to 31.000 s" in result.method
 
 
+def test_an_empty_window_has_no_mean_power() -> None:
+    """No request succeeded: the window begins where it ends."""
+    cell = replace(phases({"gpu0": "single"}), window_begin_s=12.0, window_end_s=12.0)
+    result = energy(header("nvml_counter", gpu("gpu0")), read("gpu0", 400, 80), cell)
+    assert result.gross_j == 0.0
+    assert (result.mean_power_w, result.devices[0].mean_power_w, result.phases) == (None, None, ())
+
+
 def test_no_idle_windows_no_net_energy() -> None:
     result = energy_result(
         header("nvml_counter", gpu("gpu0")),

@@ -49,6 +49,7 @@ def measure_device(
     counter_j = _energy(counter_curve, window_s, gaps)
     integral_j = _energy(power_curve, window_s, gaps)
     curve, energy_j = (power_curve, integral_j) if source == "nvml_power" else (counter_curve, counter_j)
+    length_s = window_s[1] - window_s[0]
     traits = {name: found for name in SENSORS if (found := sensor_traits(series[name])) is not None}
     record = DeviceEnergy(
         device_id=device_id,
@@ -57,7 +58,7 @@ def measure_device(
         integral_j=integral_j,
         disagreement_fraction=integral_j / counter_j - 1 if counter_j and integral_j is not None else None,
         idle_power_w=_mean_power(curve, idle_windows_s, gaps),
-        mean_power_w=None if energy_j is None else energy_j / (window_s[1] - window_s[0]),
+        mean_power_w=None if energy_j is None or length_s <= 0 else energy_j / length_s,
         max_power_w=_highest(power, window_s),
         update_period_s=_period(traits, "power_instant_w" if source == "nvml_power" else "energy_j"),
         sm_clock_mhz=distribution(series["sm_clock_mhz"].between(*window_s)),
