@@ -65,6 +65,8 @@ class Measured:
     cpu_us_per_token: float | None = None
     tokens_per_s: float | None = None
     requests_per_s: float | None = None
+    host_load: float | None = None
+    """The host's load average over the minute that ended with the run."""
     start_s: float | None = None
     memory_mb: float | None = None
     num_processes: int | None = None
@@ -74,20 +76,18 @@ def main() -> int:
     args = _arguments()
     install_peers()
     clients = [client for client in CLIENTS if not args.only or client.name in args.only]
+    args.output.mkdir(parents=True, exist_ok=True)
+    runs: list[Measured] = []
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = Path(resolve_model(ModelSpec("tiny", "tiny", ""), Path(folder) / "models"))
-        runs = [
-            run_case(client, kind, case, pace, tokenizer, Path(folder))
-            for kind, case, pace in cases(args.concurrency)
-            for client in clients
-            for _ in range(args.peer_repeats if client.name in PEERS else args.repeats)
-        ]
-    args.output.mkdir(parents=True, exist_ok=True)
-    conditions = _conditions(args)
-    (args.output / "client.json").write_text(
-        json.dumps({"conditions": conditions, "runs": [asdict(run) for run in runs]}, indent=1) + "\n"
-    )
-    table = f"{conditions}\n\n{tables(runs)}"
+        for kind, case, pace in cases(args.concurrency):
+            for client in clients:
+                for _ in range(args.peer_repeats if client.name in PEERS else args.repeats):
+                    runs.append(run_case(client, kind, case, pace, tokenizer, Path(folder)))
+                    (args.output / "client.json").write_text(
+                        json.dumps({"conditions": _conditions(args), "runs": [asdict(run) for run in runs]}, indent=1)
+                    )
+    table = f"{_conditions(args)}\n\n{tables(runs)}"
     (args.output / "client.md").write_text(table)
     print(table)
     if args.page is not None:
@@ -141,13 +141,15 @@ def run_case(client: Client, kind: str, case: Case, pace: Pace, tokenizer: Path,
         start_s=start_s,
         memory_mb=max(sample.memory_bytes for sample in seen.samples) / 1e6,
         num_processes=max(sample.num_processes for sample in seen.samples),
+        host_load=os.getloadavg()[0],
     )
 
 
 @contextmanager
 def mock_server(pace: Pace, log: Path):
     command = [
-        *("taskset", "-c", str(MOCK_CORE), sys.executable, "-m", "llmdvfs", "mock-server", "--log", str(log)),
+        *("taskset", "-c", str(MOCK_CORE), sys.executable, "-m", "llmdvfs", "mock-server", "--with-parent"),
+        *("--log", str(log)),
         *("--ttft-s", str(pace.ttft_s), "--gap-s", str(pace.gap_s), "--tokens-per-step", str(pace.tokens_per_step)),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | ENVIRONMENT) as server:
@@ -202,6 +204,7 @@ COLUMNS = {
         "start_s": "start to first request, s",
         "memory_mb": "memory, MB",
         "num_processes": "processes",
+        "host_load": "host load",
     },
     "tokens": {"tokens_per_s": "tokens/s", "cpu_us_per_token": "CPU, us a token"},
     "requests": {"requests_per_s": "requests/s", "cpu_us_per_token": "CPU, us a request"},
@@ -225,11 +228,10 @@ def _median(runs: list[Measured], column: str) -> float | None:
 def _conditions(args: argparse.Namespace) -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "CPU unknown")
-    load = os.getloadavg()
     return (
         f"{time.strftime('%Y-%m-%d')}, {model}, {os.cpu_count()} cores, Linux {platform.release()}, "
         f"Python {platform.python_version()}; mock on core {MOCK_CORE}, client on core {CLIENT_CORE}; medians of "
-        f"{args.repeats} runs (peers {args.peer_repeats}); load average at the end {load[0]:.1f}. "
+        f"{args.repeats} runs (peers {args.peer_repeats}). "
         "In brackets: multiples of ours."
     )
 

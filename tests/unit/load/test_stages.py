@@ -82,6 +82,26 @@ def test_mock_server_writes_its_log_when_ended(tmp_path: Path) -> None:
     assert server.returncode == 0
 
 
+def test_mock_server_ends_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    """A killed benchmark job must not leave a server behind."""
+    parent = subprocess.Popen(
+        [
+            *(sys.executable, "-c", "import subprocess, sys, time; p = subprocess.Popen(sys.argv[1:]); time.sleep(60)"),
+            *(sys.executable, "-m", "llmdvfs", "mock-server", "--with-parent", "--log", str(tmp_path / "log.jsonl")),
+        ],
+        env=os.environ | {"PYTHONPATH": str(LIBRARY)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    assert parent.stdout.readline().startswith("listening")
+    parent.kill()
+    parent.wait()
+    assert parent.stdout.read() == ""  # returns when the server, which inherited the pipe, has ended too
+    assert (tmp_path / "log.jsonl").exists()
+    parent.stdout.close()
+
+
 def test_a_killed_load_leaves_no_result_that_looks_whole(tmp_path: Path, mock: Mock) -> None:
     server = mock(ttft_s=30.0)
     process = command("load", str(write_spec(tmp_path, server)))

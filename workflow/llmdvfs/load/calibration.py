@@ -111,7 +111,8 @@ def client_error(
 @contextmanager
 def mock_server(*, ttft_s: float, gap_s: float, log: Path) -> Iterator[str]:
     """Run the mock in a process of its own and yield its base URL; its send log is there after the block."""
-    command = [sys.executable, "-m", "llmdvfs", "mock-server", f"--ttft-s={ttft_s}", f"--gap-s={gap_s}", f"--log={log}"]
+    command = [sys.executable, "-m", "llmdvfs", "mock-server", "--with-parent"]
+    command += [f"--ttft-s={ttft_s}", f"--gap-s={gap_s}", f"--log={log}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

@@ -1,12 +1,14 @@
 """`python -m llmdvfs mock-server`: serves tokens at known times and logs when each one went out."""
 
 import argparse
+import os
 import signal
 from pathlib import Path
 from types import FrameType
 
 from llmdvfs.load.mock_server import MockServer
 from llmdvfs.records.store import write_lines
+from llmdvfs.serving.lifetime import set_parent_death_signal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ttft-s", type=float, default=0.05, help="time to the first token, at least")
     parser.add_argument("--gap-s", type=float, default=0.01, help="time between two tokens of a stream")
     parser.add_argument("--tokens-per-step", type=int, default=1, help="tokens that a stream gets at once")
+    parser.add_argument("--with-parent", action="store_true", help="end when the process that started this one ends")
     parser.add_argument("--log", type=Path, help="file for the send log, written when the server is ended by SIGTERM")
 
 
@@ -27,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    if args.with_parent:
+        set_parent_death_signal(signal.SIGTERM, os.getppid())
     print(f"listening on http://127.0.0.1:{server.port}", flush=True)
     server.serve()
     if args.log is not None:
