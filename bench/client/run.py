@@ -211,13 +211,21 @@ COLUMNS = {
 }
 
 
+NO_RATIO = ("gap_p99_error_ms", "num_processes", "host_load")  # ours is near 0; or a ratio says nothing
+
+
 def _cell(mine: list[Measured], ours: list[Measured], column: str) -> str:
     value, our_value = _median(mine, column), _median(ours, column)
     if value is None:
         failed = next((run.failed for run in mine if run.failed), None)
         return f"failed: {failed}" if failed else "not told"
-    ratio = f" ({value / our_value:.3g}x)" if mine is not ours and our_value and mine[0].client != "llm-dvfs" else ""
-    return f"{value:.3g}{ratio}" if value < 1000 else f"{value:,.0f}{ratio}"
+    if column in NO_RATIO or not our_value or mine == ours:
+        return _three_digits(value)
+    return f"{_three_digits(value)} ({_three_digits(value / our_value)}x)"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _median(runs: list[Measured], column: str) -> float | None:
