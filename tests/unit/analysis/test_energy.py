@@ -111,7 +111,10 @@ def test_without_a_sensor_everything_is_null_and_says_why() -> None:
     result = energy(header("none", cpu), [], phases({"cpu": "single"}, ALONE))
     assert result.method == "no power data on this machine"
     assert (result.gross_j, result.net_j, result.energy_per_output_token_j) == (None, None, None)
-    assert (result.phases, result.phase_label, result.by_role_j, result.devices) == ((), "none", {}, ())
+    assert (result.phases, result.phase_label, result.by_role_j) == ((), "none", {"single": None})
+    assert [(d.device_id, d.role, d.counter_j, d.mean_power_w) for d in result.devices] == [
+        ("cpu", "single", None, None)
+    ]
 
 
 def test_one_silent_gpu_makes_the_sum_unknown_not_smaller() -> None:
@@ -177,7 +180,11 @@ def test_rapl_packages_count_like_counters_and_the_gpu_beside_them_does_not() ->
     )
     assert result.gross_j == pytest.approx(20 * 170)
     assert result.net_j == pytest.approx(20 * (170 - 55))
-    assert [device.device_id for device in result.devices] == ["rapl-package-0", "rapl-dram-0"]
+    assert [(d.device_id, d.role) for d in result.devices] == [
+        ("rapl-package-0", "host"),
+        ("rapl-dram-0", "host"),
+        ("cpu", None),
+    ]
     assert result.devices[0].integral_j is None
     assert result.phase_label == "attributed"
     assert [(p.role, p.phase) for p in result.phases] == [("host", "mixed")]

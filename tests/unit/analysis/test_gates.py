@@ -129,7 +129,16 @@ def test_a_sampler_that_ended_early_fails() -> None:
 )
 def test_what_the_hardware_did_to_the_clocks(quantity: str, values: tuple[float, ...], gate: str, status: str) -> None:
     energy = energy_with(role="single")
-    assert gates(energy=energy, readings=readings(quantity, *values))[gate].status == status
+    locked = OperatingPoint("1005", sm_clock_mhz={"single": 1005})
+    found = gates(run={"point": locked}, energy=energy, readings=readings(quantity, *values))
+    assert found[gate].status == status
+
+
+def test_at_stock_clocks_the_power_limit_is_told_and_no_fault() -> None:
+    """A loaded H200 touches its limit at 470 W of mean power already: that is how stock clocks behave."""
+    found = gates(energy=energy_with(role="single"), readings=readings("sw_power_cap_s", 0.0, 0.25))["power_cap"]
+    assert found.status == "not_applicable"
+    assert "sw_power_cap_s +0.25" in found.seen
 
 
 def test_a_counter_that_moved_before_the_window_does_not_matter() -> None:

@@ -1,6 +1,6 @@
 """Energy and condition of one device over a window, by every method that its sensors allow."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +9,14 @@ from llmdvfs.analysis.distribution import distribution
 from llmdvfs.analysis.energy_curve import EnergyCurve, curve_from_counter, curve_from_power
 from llmdvfs.analysis.sensors import Series, device_series, sensor_traits
 from llmdvfs.errors import TelemetryGap
-from llmdvfs.records.result import DeviceEnergy, SensorTraits
+from llmdvfs.records.result import DeviceEnergy, Distribution, SensorTraits
 from llmdvfs.records.spec import DeviceRole
 from llmdvfs.records.telemetry import EnergySource, Reading
 
 SENSORS = ("energy_j", "power_instant_w", "power_average_w")
-CONDITION = ("sm_clock_mhz", "temperature_c", "gpu_utilisation_fraction")
+CLOCKS = ("sm_clock_mhz", "cpu_clock_mhz")
+UTILISATIONS = ("gpu_utilisation_fraction", "cpu_utilisation_fraction")
+CONDITION = ("temperature_c", *CLOCKS, *UTILISATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,18 @@ def measure_device(
         mean_power_w=None if energy_j is None or length_s <= 0 else energy_j / length_s,
         max_power_w=_highest(power, window_s),
         update_period_s=_period(traits, "power_instant_w" if source == "nvml_power" else "energy_j"),
-        sm_clock_mhz=distribution(series["sm_clock_mhz"].between(*window_s)),
-        temperature_c=distribution(series["temperature_c"].between(*window_s)),
-        utilisation_fraction=distribution(series["gpu_utilisation_fraction"].between(*window_s)),
+        sm_clock_mhz=_condition(series, CLOCKS, window_s),
+        temperature_c=_condition(series, ("temperature_c",), window_s),
+        utilisation_fraction=_condition(series, UTILISATIONS, window_s),
         sensors=traits,
     )
     return MeasuredDevice(record, curve, energy_j, tuple(gaps))
+
+
+def _condition(series: Mapping[str, Series], names: Sequence[str], window_s: tuple[float, float]) -> Distribution:
+    """Return the distribution of the one of these quantities that the device has."""
+    own = next((series[name] for name in names if len(series[name])), series[names[0]])
+    return distribution(own.between(*window_s))
 
 
 def _curve(

@@ -54,14 +54,14 @@ def energy_result(
         measure_device(
             readings,
             device.device_id,
-            phases.device_roles.get(device.device_id),
+            # with a power source the deployment's energy is that of its sensors alone; the CPU is only described
+            phases.device_roles.get(device.device_id) if source == "none" or _has_energy(device.kind, source) else None,
             source,
             started_mono_ns=started_mono_ns,
             window_s=window_s,
             idle_windows_s=idle_windows_s,
         )
         for device in header.devices
-        if _has_energy(device.kind, source)
     ]
     serving = [device for device in devices if device.record.role is not None]
     gross_j = _total([device.energy_j for device in serving])

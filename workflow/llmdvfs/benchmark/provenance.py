@@ -12,7 +12,7 @@ import psutil
 
 from llmdvfs import __version__
 
-PACKAGES = ("aiohttp", "httptools", "hypercorn", "nvidia-ml-py", "quart", "snakemake", "uvloop")
+PACKAGES = ("aiohttp", "httptools", "nvidia-ml-py", "quart", "snakemake", "uvicorn", "uvloop")
 
 
 def measuring_versions() -> dict[str, str]:

@@ -134,6 +134,7 @@ class DeviceEnergy:
     update_period_s: float | None
     """Of the sensor that the energy was taken from, found from this run's data."""
     sm_clock_mhz: Distribution
+    """Core clock, of a GPU or a CPU."""
     temperature_c: Distribution
     utilisation_fraction: Distribution
     sensors: dict[str, SensorTraits] = field(default_factory=dict)

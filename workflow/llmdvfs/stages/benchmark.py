@@ -10,7 +10,7 @@ from llmdvfs.benchmark.launch import measure_launch
 from llmdvfs.errors import LlmDvfsError
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.store import from_json, read_record
-from llmdvfs.serving.lifetime import become_subreaper_with_parent_death_signal
+from llmdvfs.serving.lifetime import become_subreaper_with_parent_death_signal, end_descendants
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     except Exception:
         logging.exception("benchmark: an error that should not happen; what was measured is kept")
         return 1
+    finally:
+        end_descendants()  # orphans of killed guards come back to this process
     return 0
 
 
