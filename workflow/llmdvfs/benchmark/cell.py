@@ -12,18 +12,17 @@ from llmdvfs.benchmark.calibration import calibrate_cell
 from llmdvfs.benchmark.gpus import foreign_processes, gpus_of_role
 from llmdvfs.benchmark.provenance import hardware, measuring_versions
 from llmdvfs.clock import mono_ns, unix_s
-from llmdvfs.errors import DataError, LlmDvfsError, ServerDied, TelemetryError
+from llmdvfs.errors import DataError, ServerDied, TelemetryError
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.records import raw
 from llmdvfs.records.job import CellJob, LaunchJob, LaunchRecord
 from llmdvfs.records.load import LoadReport, LoadSpec
-from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId
 from llmdvfs.records.store import read_lines, read_record, write_lines, write_record
 from llmdvfs.records.telemetry_file import read_telemetry
-from llmdvfs.serving.deploy import Deployment
+from llmdvfs.serving.deployment import Deployment
 from llmdvfs.telemetry.clocks import ClockOutcome, locked_clocks
 from llmdvfs.telemetry.sampler import SamplerHandle, start_sampler
 
@@ -91,7 +90,7 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, clocks: C
         if sampler_report.error is not None:
             raise TelemetryError(f"the telemetry sampler ended during the cell: {sampler_report.error}")
     if deployment.proxy_log is not None:
-        _copy_proxy_stamps(deployment.proxy_log, folder)
+        _write_proxy_stamps(deployment, folder)
     header, _ = read_telemetry(folder / raw.TELEMETRY)
     return RunRecord(
         key=task.cell.key,
@@ -186,11 +185,13 @@ def _wait_watching(
     return code
 
 
-def _copy_proxy_stamps(log: Path, folder: Path) -> None:
+def _write_proxy_stamps(deployment: Deployment, folder: Path) -> None:
     """Take this cell's requests from the proxy's log, which goes on over all cells of the launch."""
-    mine = {request.request_id for request in read_lines(folder / raw.REQUESTS, RequestRecord)}
-    stamps = [record for record in read_lines(log, ProxyRecord) if record.request_id in mine]
-    missing = len(mine) - len({record.request_id for record in stamps})
-    if missing > len(mine) // 2:
-        raise LlmDvfsError(f"{log}: {missing} of {len(mine)} requests have no stamps; expected one line a request")
+    sent = {request.request_id for request in read_lines(folder / raw.REQUESTS, RequestRecord) if request.sent_mono_ns}
+    stamps = deployment.proxy_records(sent)
+    if len(stamps) <= len(sent) // 2:
+        raise DataError(
+            f"{deployment.proxy_log}: stamps of {len(stamps)} of {len(sent)} requests; expected one line for each: "
+            "phases and KV transfer could not be told; see proxy.log beside it"
+        )
     write_lines(folder / raw.PROXY, stamps)

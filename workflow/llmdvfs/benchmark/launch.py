@@ -12,7 +12,8 @@ from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished
 from llmdvfs.errors import LlmDvfsError, ServerDied
 from llmdvfs.plan.cells import cell_folder
 from llmdvfs.records.job import LaunchJob, LaunchRecord
-from llmdvfs.serving.deploy import Deployment, deploy
+from llmdvfs.serving.deploy import deploy
+from llmdvfs.serving.deployment import Deployment
 
 LOG = logging.getLogger(__name__)
 
