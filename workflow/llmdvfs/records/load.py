@@ -50,13 +50,14 @@ class LoadReport:
     lateness_p99_s: float | None
     """Actual minus scheduled send, over the requests that were sent."""
     lateness_max_s: float | None
-    priority: Priority
     cpu_s: float
     """CPU time of the client's process while the load ran."""
     parse_cpu_s: float
     """CPU time of reading the journal afterwards, when nobody waits for it."""
     max_rss_bytes: int
     """Largest resident memory of the client's process."""
+    priority: Priority | None = None
+    """How the kernel scheduled the client; None: not told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parent", type=int, default=None, help="process that this one ends with (default: its parent)"
     )
-    parser.add_argument("--remove", type=Path, action="append", default=[], help="folder to remove if the parent is dead")
+    parser.add_argument("--remove", type=Path, action="append", default=[], help="folder to remove at its end")
     parser.add_argument("--lease-fd", type=int, action="append", default=[], help="inherited lock to hold until then")
     parser.add_argument("argv", nargs="+", help="the command, after --")
 
