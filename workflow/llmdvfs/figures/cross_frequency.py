@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from llmdvfs.figures.deployments import of_model, short_names
+from llmdvfs.figures.fold import fold_name
 from llmdvfs.figures.legend import legend_below
 from llmdvfs.figures.note import draw_note
 from llmdvfs.figures.style import DOUBLE_COLUMN_IN, Look, styled
@@ -15,7 +17,9 @@ from llmdvfs.figures.titles import set_title
 from llmdvfs.records.comparison import METRICS, Arm, ComparisonGroup, ComparisonRecord
 
 QUANTITIES = ("energy_per_output_token_j", "tpot_mean_s", "e2e_mean_s")
-MAX_DEPLOYMENTS = 3  # columns that fit beside one another
+MAX_DEPLOYMENTS = 6  # columns that fit beside one another
+WIDE_DEPLOYMENTS = 3  # columns wide enough for five clocks on their axis
+TITLE_CHARACTERS = 90  # of names side by side above the columns
 ROW_IN = 1.6
 
 
@@ -29,6 +33,7 @@ def cross_frequency_comparison(record: ComparisonRecord) -> Figure:
     if not lines:
         return _without_clocks(record)
     deployments = list(lines)[:MAX_DEPLOYMENTS]
+    names = short_names(record)
     looks = ordered_looks(list(dict.fromkeys(name for deployment in deployments for name in lines[deployment])))
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, 0.9 + ROW_IN * len(QUANTITIES)))
     panels = figure.subplots(len(QUANTITIES), len(deployments), sharex=True, sharey="row", squeeze=False)
@@ -37,12 +42,13 @@ def cross_frequency_comparison(record: ComparisonRecord) -> Figure:
             draw_lines(axes, name, lines[deployment], looks)
             _draw_stock(axes, name, record, deployment, looks)
             axes.label_outer()
-        panels[0, column].set_title(deployment)
-        set_clock_axis(panels[-1, column])
+        panels[0, column].set_title(fold_name(names[deployment], TITLE_CHARACTERS // len(deployments)))
+        set_clock_axis(panels[-1, column], num_ticks=5 if len(deployments) <= WIDE_DEPLOYMENTS else 3)
     for axes in panels[:, 1:].flat:
         axes.set_ylabel("")
     legend_below(figure, [_handle(name, look) for name, look in looks.items()])
-    set_title(figure, "Over locked core clocks; dotted levels: stock clocks")
+    left_out = f" (the first {MAX_DEPLOYMENTS} of {len(lines)} deployments)" if len(lines) > MAX_DEPLOYMENTS else ""
+    set_title(figure, f"Deployments{of_model(record)} over locked core clocks; dotted levels: stock clocks{left_out}")
     return figure
 
 

@@ -1,18 +1,22 @@
 """`performance_comparison.png`: every deployment side by side in time, power, energy, clock and utilisation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 
+from llmdvfs.figures.deployments import deployment_looks, of_model, short_names
+from llmdvfs.figures.fold import fold_name
 from llmdvfs.figures.legend import legend_below
 from llmdvfs.figures.limits import from_zero, log_scale
 from llmdvfs.figures.note import NO_POWER_DATA, draw_note
-from llmdvfs.figures.style import DOUBLE_COLUMN_IN, INVALID, Look, architecture_look, styled
+from llmdvfs.figures.style import DOUBLE_COLUMN_IN, INVALID, Look, styled
 from llmdvfs.figures.summary_marks import draw_marks
 from llmdvfs.figures.titles import set_title
-from llmdvfs.records.comparison import METRICS, Arm, ComparisonGroup, ComparisonRecord
+from llmdvfs.records.comparison import METRICS, ArmMetric, ComparisonGroup, ComparisonRecord
 from llmdvfs.records.comparison_text import group_table
 
 QUANTITIES = (
@@ -27,26 +31,37 @@ QUANTITIES = (
 )
 MIN_LOG_SPAN = 20.0  # highest / lowest mean above which a linear axis would hide the lowest
 MAX_WORKLOADS = 6  # more do not fit beside one another
+MAX_BRIEF = 2  # deployments in small panels above a table; more have wide panels and no table
+PANEL_CHARACTERS = 50  # of workload names side by side below a wide panel
+NAME_CHARACTERS = 16  # of a workload's name below a small panel, in a line
+TABLE_CHARACTERS = 112  # of a table's line across the double column
 
 
 @styled
 def performance_comparison(record: ComparisonRecord) -> Figure:
-    """Return a panel a quantity with all deployments at every workload, and a table of the first workload's numbers.
+    """Return a panel a quantity with all deployments at every workload; of one or two deployments a table too.
 
+    The table has the numbers of the busiest workload, and is left out where it is wider than the page.
     The operating point is `stock`, or the first where there is no stock; batch sweeps are another figure's matter.
     """
     groups = _shown_groups(record)
-    arms = _arms(groups)
-    table_height = 0.32 + 0.17 * len(QUANTITIES)
-    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 3.9 + table_height))
-    [above], [below] = figure.subfigures(2, 1, squeeze=False, height_ratios=[3.9, table_height])
-    looks = _looks(arms)
-    for axes, name in zip(above.subplots(2, 4).flat, QUANTITIES, strict=True):
+    shown = {arm.deployment for group in groups for arm in group.arms}
+    looks = {name: look for name, look in deployment_looks(record).items() if name in shown}
+    names = short_names(record)
+    brief = len(shown) <= MAX_BRIEF
+    table = _table(groups, names) if brief else []
+    panels_in, table_in = 3.9 if brief else 6.6, 0.32 + 0.17 * len(QUANTITIES) if table else 0.0
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, panels_in + table_in))
+    above: FigureBase = figure
+    if table:
+        [above], [below] = figure.subfigures(2, 1, squeeze=False, height_ratios=[panels_in, table_in])
+        _draw_table(below.subplots(), table)
+    panels = above.subplots(2, 4) if brief else above.subplots(4, 2)
+    for axes, name in zip(panels.flat, QUANTITIES, strict=True):
         _draw_quantity(axes, name, groups, looks)
-    legend_below(above, _legend(looks, groups))
-    _draw_table(below.subplots(), groups)
-    point = groups[0].point if groups else "no result"
-    set_title(figure, f"Deployments at {point}")
+    _name_workloads(panels, [group.workload for group in groups], upright=not brief)
+    legend_below(above, _legend(looks, names, groups))
+    set_title(figure, f"Deployments{of_model(record)} at {groups[0].point if groups else 'no result'}")
     return figure
 
 
@@ -59,15 +74,7 @@ def _shown_groups(record: ComparisonRecord) -> list[ComparisonGroup]:
     return [group for group in groups if group in kept]
 
 
-def _arms(groups: Sequence[ComparisonGroup]) -> list[Arm]:
-    return list({arm.deployment: arm for group in groups for arm in group.arms}.values())
-
-
-def _looks(arms: Sequence[Arm]) -> dict[str, Look]:
-    return {arm.deployment: architecture_look(arm.architecture) for arm in arms}
-
-
-def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], looks: dict[str, Look]) -> None:
+def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], looks: Mapping[str, Look]) -> None:
     metric = METRICS[name]
     axes.set_title(f"{metric.label} ({metric.unit})")
     summaries = [
@@ -83,24 +90,42 @@ def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], loo
     places = {deployment: (number + 0.5) * width - 0.4 for number, deployment in enumerate(looks)}
     for x, deployment, summary in summaries:
         draw_marks(axes, x + places[deployment], summary, metric.per_unit, looks[deployment], width)
-    axes.set_xticks(range(len(groups)), [group.workload for group in groups])
-    axes.tick_params(axis="x", rotation=30)
-    for text in axes.get_xticklabels():
-        text.set(ha="right", rotation_mode="anchor")
-    axes.set_xlim(-0.5, len(groups) - 0.5)
-    _choose_scale(axes, [summary.mean.value or 0.0 for _, _, summary in summaries])
+    _choose_scale(axes, [summary for _, _, summary in summaries], metric.per_unit)
 
 
-def _choose_scale(axes: Axes, means: Sequence[float]) -> None:
-    if min(means) > 0 and max(means) / min(means) > MIN_LOG_SPAN:
-        log_scale(axes, "y", max(means) / min(means))
-    else:
+def _choose_scale(axes: Axes, summaries: Sequence[ArmMetric], per_unit: float) -> None:
+    means = [summary.mean.value or 0.0 for summary in summaries]
+    if min(means) <= 0 or max(means) / min(means) <= MIN_LOG_SPAN:
         from_zero(axes)
+        return
+    log_scale(axes, "y", max(means) / min(means))
+    # An interval may reach to almost zero, or below: the axis ends below the lowest value that was measured.
+    axes.set_ylim(
+        bottom=per_unit / 1.5 * min(own.value for summary in summaries for own in summary.by_launch if own.value)
+    )
 
 
-def _legend(looks: dict[str, Look], groups: Sequence[ComparisonGroup]) -> list[Line2D]:
+def _name_workloads(panels: npt.NDArray[np.object_], workloads: Sequence[str], *, upright: bool) -> None:
+    """Write the workloads: upright below each column of wide panels, else slanting below every panel."""
+    width = PANEL_CHARACTERS // max(len(workloads), 1) if upright else NAME_CHARACTERS
+    for column in panels.T:
+        drawn = [axes for axes in column if axes.lines]
+        for axes in drawn:
+            axes.set_xticks(range(len(workloads)), [fold_name(workload, width) for workload in workloads])
+            axes.set_xlim(-0.5, len(workloads) - 0.5)
+            if upright:
+                between = [x + 0.5 for x in range(len(workloads) - 1)]
+                axes.vlines(between, 0, 1, "0.9", transform=axes.get_xaxis_transform())
+                axes.tick_params(axis="x", labelbottom=axes is drawn[-1])
+            else:
+                for text in axes.get_xticklabels():
+                    text.set(rotation=30, ha="right", rotation_mode="anchor")
+
+
+def _legend(looks: Mapping[str, Look], names: Mapping[str, str], groups: Sequence[ComparisonGroup]) -> list[Line2D]:
     handles = [
-        Line2D([], [], color=look.colour, marker=look.marker, linestyle="-", label=name) for name, look in looks.items()
+        Line2D([], [], color=look.colour, marker=look.marker, linestyle="", label=names[deployment])
+        for deployment, look in looks.items()
     ]
     if not all(
         launch.valid for group in groups for arm in group.arms for launch in arm.metrics[QUANTITIES[0]].by_launch
@@ -109,15 +134,22 @@ def _legend(looks: dict[str, Look], groups: Sequence[ComparisonGroup]) -> list[L
     return handles
 
 
-def _draw_table(axes: Axes, groups: Sequence[ComparisonGroup]) -> None:
-    """Write the numbers of the busiest workload that all deployments have."""
-    axes.set_axis_off()
+def _table(groups: Sequence[ComparisonGroup], names: Mapping[str, str]) -> list[list[str]]:
+    """Return the numbers of the busiest workload that all deployments have; nothing where they are too wide."""
     if not groups:
-        return
+        return []
     header, *rows = group_table(max(groups, key=lambda group: (len(group.arms), group.batch_size or 0)), QUANTITIES)
-    table = axes.table(rows, colLabels=header, loc="center", cellLoc="left", colLoc="left", edges="horizontal")
+    for deployment, name in names.items():
+        header = [text.replace(deployment, name) for text in header]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return [header, *rows] if sum(widths) <= TABLE_CHARACTERS else []
+
+
+def _draw_table(axes: Axes, rows: Sequence[Sequence[str]]) -> None:
+    axes.set_axis_off()
+    table = axes.table(rows[1:], colLabels=rows[0], loc="center", cellLoc="left", colLoc="left", edges="horizontal")
     table.auto_set_font_size(False)
     table.set_fontsize(7)
-    table.auto_set_column_width(range(len(header)))
+    table.auto_set_column_width(range(len(rows[0])))
     for cell in table.get_celld().values():
         cell.set_linewidth(0.3)

@@ -1,41 +1,67 @@
 """`ratios.png`: what each deployment does relative to the baseline, metric by metric, with intervals (forest plot)."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from llmdvfs.figures.deployments import deployment_looks, of_model, short_names
+from llmdvfs.figures.fold import fold_name
 from llmdvfs.figures.legend import legend_below
 from llmdvfs.figures.note import draw_note
-from llmdvfs.figures.style import DOUBLE_COLUMN_IN, INVALID, Look, architecture_look, styled
+from llmdvfs.figures.style import DOUBLE_COLUMN_IN, INVALID, Look, styled
 from llmdvfs.figures.titles import set_title
 from llmdvfs.records.comparison import METRICS, ArmPair, ComparisonGroup, ComparisonRecord, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs
 
-MAX_GROUPS = 4  # columns that fit beside one another
-ROW_IN = 0.2
+MAX_GROUPS = 4  # workloads of a panel that leave the figure on a page
+COLUMNS = 4
+ROW_IN, MIN_GROUP_IN = 0.09, 0.2  # of one deployment's mark; of a workload's, which has a name beside it
+PANEL_IN = 0.5  # title and axis of a panel
+NAME_CHARACTERS = 16
+MAX_TICKS = 5
 
 
 @styled
 def ratios(record: ComparisonRecord) -> Figure:
-    """Return a column a workload: the ratio of every metric to the baseline's, log scale, 1 is no difference."""
-    groups = [group for group in record.groups if baseline_pairs(group)][:MAX_GROUPS]
-    compared = [pair for group in groups for pair in baseline_pairs(group)]
-    names = [name for name in METRICS if any(_has(pair, name) for pair in compared)]
-    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 1.3 + ROW_IN * max(len(names), 4)))
-    if not names:
-        draw_note(figure.subplots(), _why_nothing(compared))
+    """Return a panel a metric: its ratio to the baseline's at every workload, log scale, 1 is no difference.
+
+    An axis ends a factor of two beyond its outermost launch; an arrow stands where an interval goes on.
+    """
+    compared = [group for group in record.groups if _compared(group)]
+    groups = compared[:MAX_GROUPS]
+    pairs = [pair for group in groups for pair in _compared(group)]
+    metrics = [name for name in METRICS if any(_has(pair, name) for pair in pairs)]
+    if not metrics:
+        figure = Figure(figsize=(DOUBLE_COLUMN_IN, 2.1))
+        draw_note(
+            figure.subplots(),
+            _why_nothing([pair for group in record.groups if group.pairs for pair in baseline_pairs(group)]),
+        )
         return figure
-    panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
-    for axes, group in zip(panels, groups, strict=True):
-        _draw_group(axes, group, names)
-    panels[0].set_yticks(range(len(names)), [METRICS[name].label for name in names])
-    panels[0].set_ylim(len(names) - 0.5, -0.5)
-    legend_below(figure, _legend(compared, record))
-    set_title(figure, f"Relative to {', '.join(dict.fromkeys(pair.baseline for pair in compared))}")
+    looks, names = deployment_looks(record), short_names(record)
+    others = [deployment for deployment in looks if any(pair.other == deployment for pair in pairs)]
+    num_rows = math.ceil(len(metrics) / COLUMNS)
+    panel_in = PANEL_IN + len(groups) * max(ROW_IN * (len(others) + 1), MIN_GROUP_IN)
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 0.7 + 0.15 * math.ceil(len(others) / 3) + num_rows * panel_in))
+    panels = figure.subplots(num_rows, COLUMNS, sharey=True, squeeze=False).ravel()
+    for axes, name in zip(panels, metrics, strict=False):
+        _draw_metric(axes, name, groups, {other: looks[other] for other in others})
+    for axes in panels[len(metrics) :]:
+        axes.set_axis_off()
+    _name_groups(panels[0], groups)
+    legend_below(figure, _legend(pairs, {names[other]: looks[other] for other in others}))
+    left_out = f" (the first {MAX_GROUPS} of {len(compared)})" if len(compared) > MAX_GROUPS else ""
+    baselines = ", ".join(dict.fromkeys(names[pair.baseline] for pair in pairs))
+    set_title(figure, f"Deployments{of_model(record)} relative to {baselines}, log scale{left_out}")
     return figure
+
+
+def _compared(group: ComparisonGroup) -> list[ArmPair]:
+    return [pair for pair in baseline_pairs(group) if not pair.differences]
 
 
 def _has(pair: ArmPair, name: str) -> bool:
@@ -49,39 +75,65 @@ def _why_nothing(pairs: Sequence[ArmPair]) -> str:
     return "no two deployments share a workload and an operating point"
 
 
-def _draw_group(axes: Axes, group: ComparisonGroup, names: Sequence[str]) -> None:
-    looks = {arm.deployment: architecture_look(arm.architecture) for arm in group.arms}
-    pairs = [pair for pair in baseline_pairs(group) if not pair.differences]
-    for number, pair in enumerate(pairs):
-        shift = (number - (len(pairs) - 1) / 2) * 0.7 / max(len(pairs), 1)
-        for y, name in enumerate(names):
-            _draw_ratio(axes, y + shift, pair.ratios[name], looks[pair.other])
+def _draw_metric(axes: Axes, name: str, groups: Sequence[ComparisonGroup], looks: Mapping[str, Look]) -> None:
+    own = [
+        (y + (list(looks).index(pair.other) + 1) / (len(looks) + 1) - 0.5, pair.ratios[name], looks[pair.other])
+        for y, group in enumerate(groups)
+        for pair in _compared(group)
+        if _has(pair, name)
+    ]
+    axes.set_title(METRICS[name].label)
     axes.axvline(1.0, color="0.3", linewidth=0.6)
-    axes.set_title(f"{group.workload}, {group.point}")
-    axes.grid(True, axis="both")
+    limits = _set_axis(axes, [ratio for _, ratio, _ in own])
+    for y, ratio, look in own:
+        _draw_ratio(axes, y, ratio, look, limits)
+    axes.hlines([y + 0.5 for y in range(len(groups) - 1)], *limits, "0.9", linewidth=0.5)
+    axes.grid(False, axis="y")
+    axes.grid(True, axis="x")
     axes.tick_params(axis="y", length=0)
+
+
+def _set_axis(axes: Axes, shown: Sequence[MetricRatio]) -> tuple[float, float]:
+    """Scale the axis by doublings over all ratios, from 1/2 to 2 at least, and return its limits."""
+    values = [own.ratio.value for own in shown if own.ratio.value]
+    values += [launch.ratio for own in shown for launch in own.by_launch if launch.ratio > 0]
+    low, high = min(math.log2(min(values)), 0.0) - 1.0, max(math.log2(max(values)), 0.0) + 1.0
+    step = math.ceil((math.floor(high) - math.ceil(low)) / (MAX_TICKS - 1))
+    doublings = range(step * math.ceil(low / step), math.floor(high) + 1, step)
     axes.set_xscale("log", base=2)
-    axes.set_xlabel("Ratio (log scale)")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlim(2**low, 2**high)
+    axes.xaxis.set_major_locator(FixedLocator([2.0**power for power in doublings]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value >= 1 else f"1/{1 / value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
+    return 2**low, 2**high
 
 
-def _draw_ratio(axes: Axes, y: float, metric: MetricRatio, look: Look) -> None:
+def _draw_ratio(axes: Axes, y: float, metric: MetricRatio, look: Look, limits: tuple[float, float]) -> None:
     for launch in metric.by_launch:
         axes.plot(launch.ratio, y, ".", color=look.colour if launch.valid else INVALID, markersize=2.5, alpha=0.6)
     ratio, colour = metric.ratio, look.colour if metric.valid else INVALID
     if ratio.value is None:
         return
     if ratio.low is not None and ratio.high is not None:
-        axes.plot([ratio.low, ratio.high], [y, y], color=colour, linewidth=1.2)
+        axes.plot([max(ratio.low, limits[0]), min(ratio.high, limits[1])], [y, y], color=colour, linewidth=1.0)
+        for beyond, edge, arrow in ((ratio.low < limits[0], limits[0], "<"), (ratio.high > limits[1], limits[1], ">")):
+            if beyond:
+                axes.plot(edge, y, arrow, color=colour, markersize=3, clip_on=False)
     face = "white" if metric.per_gpu else colour
-    axes.plot(ratio.value, y, look.marker, color=colour, markerfacecolor=face, zorder=3)
+    axes.plot(
+        ratio.value, y, look.marker, color=colour, markerfacecolor=face, markersize=4.2, markeredgewidth=0.8, zorder=3
+    )
 
 
-def _legend(pairs: Sequence[ArmPair], record: ComparisonRecord) -> list[Line2D]:
-    architectures = {arm.deployment: arm.architecture for group in record.groups for arm in group.arms}
-    shown = dict.fromkeys(pair.other for pair in pairs if not pair.differences)
-    looks = {name: architecture_look(architectures[name]) for name in shown}
+def _name_groups(axes: Axes, groups: Sequence[ComparisonGroup]) -> None:
+    """Write the workloads beside the first column, with the operating points where there are several."""
+    several = len({group.point for group in groups}) > 1
+    names = [f"{group.workload}, {group.point}" if several else group.workload for group in groups]
+    axes.set_yticks(range(len(groups)), [fold_name(name, NAME_CHARACTERS) for name in names])
+    axes.set_ylim(len(groups) - 0.5, -0.5)
+
+
+def _legend(pairs: Sequence[ArmPair], looks: Mapping[str, Look]) -> list[Line2D]:
     handles = [Line2D([], [], color=look.colour, marker=look.marker, label=name) for name, look in looks.items()]
     metrics = [metric for pair in pairs for metric in pair.ratios.values()]
     if not all(metric.valid for metric in metrics):

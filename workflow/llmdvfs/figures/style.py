@@ -1,12 +1,13 @@
 """The look of every figure: colours bound to meaning, with a marker and a line style each for grey print; saving."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
 
 import matplotlib.style
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 SINGLE_COLUMN_IN = 3.5
@@ -49,6 +50,9 @@ PHASES: dict[str, Look] = {
 }
 LINES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = "osD^vP*Xd"
+SIBLING_MARKERS = "PX*hp<>dH8"  # none of them an architecture's
+SIBLING_SHADES = (-0.5, 0.45, -0.75, 0.7)  # towards black (-1) or white (1)
+SIBLING_LINES: tuple[str | tuple[int, tuple[float, ...]], ...] = (":", (0, (1, 1)), (0, (3, 1, 1, 1)), (0, (8, 2)))
 
 P = ParamSpec("P")
 
@@ -67,6 +71,25 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def architecture_look(architecture: str) -> Look:
     """Return the look of an architecture; one without its own is drawn like `external`."""
     return ARCHITECTURES.get(architecture, ARCHITECTURES["external"])
+
+
+def sibling_look(architecture: str, number: int, taken: Collection[str]) -> Look:
+    """Return the look of an architecture's deployment `number`: after the first, another shade, line and marker.
+
+    taken: markers that the figure's other deployments have; the marker is none of them while there is one left.
+    """
+    own = architecture_look(architecture)
+    if number == 0 and own.marker not in taken:
+        return own
+    variant = max(number - 1, 0)
+    free = [marker for marker in SIBLING_MARKERS if marker not in taken] or list(SIBLING_MARKERS)
+    colour = _shaded(own.colour, SIBLING_SHADES[variant % len(SIBLING_SHADES)])
+    return Look(colour, free[0], SIBLING_LINES[variant % len(SIBLING_LINES)])
+
+
+def _shaded(colour: str, shade: float) -> str:
+    end = 1.0 if shade > 0 else 0.0
+    return to_hex([part + abs(shade) * (end - part) for part in to_rgb(colour)])
 
 
 def save_figure(figure: Figure, png: Path) -> None:

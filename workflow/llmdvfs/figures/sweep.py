@@ -55,7 +55,7 @@ def set_batch_axis(axes: Axes, batches: Sequence[float]) -> None:
     axes.set_xlabel("Requests in flight")
 
 
-def set_clock_axis(axes: Axes) -> None:
-    """Label the clock axis in MHz."""
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+def set_clock_axis(axes: Axes, num_ticks: int = 5) -> None:
+    """Label the clock axis in MHz, with at most about so many ticks."""
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=num_ticks, integer=True))
     axes.set_xlabel("Core clock (MHz)")

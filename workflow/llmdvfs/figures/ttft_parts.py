@@ -1,14 +1,17 @@
 """`ttft_parts.png`: where the time to the first token of a disaggregated deployment goes."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from llmdvfs.figures.deployments import short_names
 from llmdvfs.figures.note import draw_note
 from llmdvfs.figures.style import DOUBLE_COLUMN_IN, PHASES, styled
 from llmdvfs.records.comparison import CellRow, ComparisonRecord
 
-BAR_IN = 0.16
+BAR_IN, PANEL_IN = 0.16, 0.42
 FILLS: dict[str, dict[str, Any]] = {
     "queue": {"color": "0.35"},
     "prefill": {"color": PHASES["prefill"].colour},
@@ -20,29 +23,47 @@ OTHER: dict[str, Any] = {"color": "0.75", "hatch": "...."}
 
 @styled
 def ttft_parts(record: ComparisonRecord) -> Figure:
-    """Return one bar a launch: the parts of its mean TTFT, in the order in which a request goes through them."""
+    """Return a panel a workload, in it a bar a launch: the parts of its mean TTFT, in the order of their events."""
     rows = [row for row in record.cells if any(value is not None for value in row.ttft_parts_s.values())]
-    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 0.9 + BAR_IN * max(len(rows), 3)))
-    axes = figure.subplots()
     if not rows:
-        draw_note(axes, "no disaggregated deployment in this study: its TTFT has no parts")
+        figure = Figure(figsize=(DOUBLE_COLUMN_IN, 1.4))
+        draw_note(figure.subplots(), "no disaggregated deployment in this study: its TTFT has no parts")
         return figure
-    left = [0.0] * len(rows)
+    workloads = list(dict.fromkeys(row.cell.workload for row in rows))
+    by_workload = [[row for row in rows if row.cell.workload == workload] for workload in workloads]
+    heights = [PANEL_IN + BAR_IN * len(own) for own in by_workload]
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 0.5 + sum(heights)))
+    panels = figure.subplots(len(workloads), 1, squeeze=False, height_ratios=heights)[:, 0]
     parts = list(dict.fromkeys(part for row in rows for part in row.ttft_parts_s))
+    names = _row_names(rows, short_names(record))
+    for axes, workload, own in zip(panels, workloads, by_workload, strict=True):
+        axes.set_title(workload)
+        _draw_bars(axes, own, parts)
+        axes.set_yticks(range(len(own)), [names[row.cell.folder()] for row in own])
+    panels[-1].set_xlabel("Mean TTFT from the send (ms)")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(parts))
+    return figure
+
+
+def _draw_bars(axes: Axes, rows: Sequence[CellRow], parts: Sequence[str]) -> None:
+    left = [0.0] * len(rows)
     for part in parts:
         widths = [1e3 * (row.ttft_parts_s.get(part) or 0.0) for row in rows]
         fill = FILLS.get(part, OTHER)
         axes.barh(range(len(rows)), widths, left=left, height=0.75, label=part, edgecolor="white", **fill)
         left = [a + b for a, b in zip(left, widths, strict=True)]
-    axes.set_yticks(range(len(rows)), [_name(row) for row in rows])
     axes.invert_yaxis()
-    axes.set_xlabel("Mean TTFT from the send (ms)")
     axes.grid(True, axis="x")
     axes.grid(False, axis="y")
-    figure.legend(loc="outside upper right", ncols=len(parts))
-    return figure
 
 
-def _name(row: CellRow) -> str:
-    mark = "" if row.status == "ok" else " (gate failed)"
-    return f"{row.cell.deployment}, {row.cell.workload}, {row.cell.point}, launch {row.cell.launch}{mark}"
+def _row_names(rows: Sequence[CellRow], names: Mapping[str, str]) -> dict[str, str]:
+    """Name the bars by their cells' folders: deployment and launch, and the operating point where there are several."""
+    several = len({row.cell.point for row in rows}) > 1
+    return {
+        row.cell.folder(): f"{names.get(row.cell.deployment, row.cell.deployment)}"
+        f"{f', {row.cell.point}' if several else ''}, launch {row.cell.launch}"
+        f"{'' if row.status == 'ok' else ' (gate failed)'}"
+        for row in rows
+    }
