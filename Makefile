@@ -1,6 +1,7 @@
 # make run     measure the default study and print what came out (ARGS="--config launches=5" goes to snakemake)
 # make test    the test suite, real vLLM on this machine's CPU included (ARGS goes to pytest)
 # make check   formatting, lint, types; changes nothing
+# make bench   the program against its peers and its limits (half an hour; installs the peers from locks of their own)
 # Every target sets up what it needs. Needs Python 3.11 or newer and make.
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ ARGS ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONHOME
 
-.PHONY: run test check format bench golden schemas lock clean
+.PHONY: run test check format bench schemas clean
 
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m llmdvfs unlock
@@ -35,6 +36,12 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt Snakefile workflow/rules
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python bench/client/run.py --page docs/client.md
+	$(BIN)/python bench/sampler/bench.py
+	$(BIN)/python bench/proxy/bench.py
+	$(BIN)/python bench/energy/estimator_error.py --figure docs/figures/energy_error.png
 
 schemas: $(VENV)/run.stamp
 	$(BIN)/python -m llmdvfs schemas --output workflow/schemas
