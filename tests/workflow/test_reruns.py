@@ -36,7 +36,7 @@ def test_a_touch_and_a_comment_make_nothing_again(finished: Checkout) -> None:
 
 
 def test_a_plot_edit_makes_figures_only(finished: Checkout) -> None:
-    with edited(finished, f"{LIBRARY}/figures/cell_latency.py", "2.3", "2.4"):
+    with edited(finished, f"{LIBRARY}/figures/cell_latency.py", "Share at or below", "Share below or at"):
         assert set(finished.planned()) == PLOTS
 
 

@@ -48,7 +48,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"workloads.prefill.arrival": {"kind": "closed"}}, ["concurrency", "closed"]),
     ({"workloads.prefill.duration_s": None}, ["workloads.prefill", "num_requests", "duration_s"]),
     ({"workloads.prefill.prompts.output_tokens": 8}, ["isolates", "output_tokens = 1"]),
-    ({"workloads.decode.prompts.prompt_tokens": 5000}, ["5128", "max_model_len = 4096"]),
+    ({"workloads.decode.prompts": {"prompt_tokens": 5000, "output_tokens": 128}}, ["5128", "max_model_len = 4096"]),
     (
         {"workloads.decode.prompts": {"prompt_tokens": {"kind": "uniform", "low": 9, "high": 3}, "output_tokens": 4}},
         ["9", "3"],
