@@ -9,7 +9,6 @@ import shlex
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -40,7 +39,7 @@ try:
     PENDING = pending_launches(STUDY)
     check_preconditions(STUDY, measuring=bool(PENDING))
 except LlmDvfsError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(f"llm-dvfs: {error}")  # one message: a WorkflowError would add where in this file it was raised
 
 RESULTS = str(STUDY.results)
 CELLS = [str(cell_folder(STUDY.results, cell)) for cell in all_cells(STUDY)]
