@@ -1,7 +1,6 @@
 """A wrong configuration on the command line: one message, exit code 1, nothing started."""
 
 import pytest
-
 from workflow.conftest import Checkout
 
 
