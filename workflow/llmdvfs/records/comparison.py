@@ -62,7 +62,7 @@ class CellRow:
     values: dict[str, float | None]
     """By name in METRICS; None: not measured."""
     ttft_parts_s: dict[str, float | None] = field(default_factory=dict)
-    """Disaggregated: mean of each part of TTFT (proxy, prefill, transfer, residual)."""
+    """Disaggregated: mean of each part of TTFT: queue, prefill, transfer, first_decode, residual."""
 
 
 @dataclass(frozen=True, slots=True)
