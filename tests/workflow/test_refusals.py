@@ -19,4 +19,4 @@ def test_one_message_and_exit_code_1(finished: Checkout, override: str, words: s
     assert run.returncode == 1
     assert words in output
     assert "Traceback" not in output
-    assert "line " not in output
+    assert "common.smk" not in output
