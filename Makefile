@@ -1,7 +1,8 @@
 # make run     measure the default study and print what came out (ARGS="--config launches=5" goes to snakemake)
 # make test    the test suite, real vLLM on this machine's CPU included (ARGS goes to pytest)
 # make check   formatting, lint, types; changes nothing
-# make bench   the program against its peers and its limits (half an hour; installs the peers from locks of their own)
+# make bench   the program against its peers and its limits (forty minutes; installs the peers from locks of their own;
+#              TRACES='azure=FILE mooncake=FILE' are replayed)
 # Every target sets up what it needs. Needs Python 3.11 or newer and make.
 
 PYTHON ?= python3
@@ -11,6 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TORCH := torch==2.13.0+cpu
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 ARGS ?=
+TRACES ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONHOME
 
@@ -39,6 +41,7 @@ format: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/client/run.py --page docs/client.md
+	$(BIN)/python bench/client/traces.py $(TRACES)
 	$(BIN)/python bench/sampler/bench.py
 	$(BIN)/python bench/proxy/bench.py
 	$(BIN)/python bench/energy/estimator_error.py --figure docs/figures/energy_error.png

@@ -1,6 +1,6 @@
 """The client against vllm bench, aiperf, guidellm and a plain aiohttp loop, all on the same mock server in one run.
 
-    python bench/client/run.py [--repeats 5] [--peer-repeats 3] [--concurrency 32 128 512] [--page docs/client.md]
+    python bench/client/run.py [--repeats 5] [--peer-repeats 3] [--concurrency 32 128 256 512] [--page docs/client.md]
 
 The mock runs on one core, the client on another. Errors are the client's figures minus the mock's send log; a figure
 is the median of the repeats. The peers are installed once, from locks/, into .venvs/; vllm bench is the one of this
@@ -248,7 +248,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--peer-repeats", type=int, default=3)
-    parser.add_argument("--concurrency", type=int, nargs="+", default=[32, 128, 512])
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[32, 128, 256, 512])
     parser.add_argument("--only", nargs="+", help="names of clients")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench")
     parser.add_argument("--page", type=Path, help="a page with a marked part that the tables replace: docs/client.md")

@@ -1,8 +1,9 @@
 """Replays 60 s of recorded traces at real speed against the mock, and says how late requests went out.
 
-    python bench/client/traces.py azure=../shared/data/azure_llm_2023_conv.csv.gz mooncake=TRACE.jsonl [--window-s 60]
+    python bench/client/traces.py azure=TRACE.csv.gz mooncake=TRACE.jsonl.gz [--window-s 60]
 
-The mock runs on one core, the client on another. Prompts have the trace's own lengths; Mooncake's share their prefixes.
+Without a trace it says how to give one. The mock runs on one core, the client on another. Prompts have the trace's own
+lengths; Mooncake's share their prefixes.
 """
 
 import argparse
@@ -26,10 +27,12 @@ from llmdvfs.records.store import read_lines, read_record, write_record  # noqa:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("traces", nargs="+", help="format=path")
+    parser.add_argument("traces", nargs="*", help="format=path; formats: azure, mooncake, burstgpt")
     parser.add_argument("--window-s", type=float, default=60.0)
     parser.add_argument("--start-s", type=float, default=60.0)
     args = parser.parse_args()
+    if not args.traces:
+        print("no trace to replay: make bench TRACES='azure=FILE.csv.gz mooncake=FILE.jsonl'")
     for trace in args.traces:
         trace_format, path = trace.split("=", 1)
         arrival = ArrivalSpec(
