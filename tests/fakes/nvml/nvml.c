@@ -361,3 +361,13 @@ Return nvmlDeviceGetNvLinkState(Device device, unsigned link, unsigned *active) 
     *active = link < gpu->properties[P_nvlinks];
     return SUCCESS;
 }
+Return nvmlDeviceGetMaxPcieLinkGeneration(Device device, unsigned *generation) {
+    ENTER(topology);
+    *generation = (unsigned)gpu->properties[P_pcie_generation];
+    return SUCCESS;
+}
+Return nvmlDeviceGetMaxPcieLinkWidth(Device device, unsigned *width) {
+    ENTER(topology);
+    *width = (unsigned)gpu->properties[P_pcie_width];
+    return SUCCESS;
+}

@@ -38,9 +38,11 @@ def metric_values(result: CellResult) -> dict[str, float | None]:
         "sm_clock_mean_mhz": _mean_or_none(device.sm_clock_mhz.mean for device in serving),
         "utilisation_mean_fraction": _mean_or_none(device.utilisation_fraction.mean for device in serving),
         "kv_transfer_mean_s": transfer.time_s.mean if transfer else None,
+        "kv_rate_bytes_per_s": transfer.rate_bytes_per_s if transfer else None,
         "external_kv_fraction": (
             _share(transfer.external_kv_tokens, transfer.decode_prompt_tokens) if transfer else None
         ),
+        "imbalance_fraction": result.balance.imbalance_fraction if result.balance else None,
         "failed_fraction": throughput.failed_fraction,
     }
 

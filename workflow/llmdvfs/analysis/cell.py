@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from llmdvfs.analysis.balance import balance_result
 from llmdvfs.analysis.energy import EnergySettings, energy_result
 from llmdvfs.analysis.gate_limits import GateLimits
 from llmdvfs.analysis.gates import cell_gates
@@ -9,6 +10,7 @@ from llmdvfs.analysis.latency import latency_result, throughput_result
 from llmdvfs.analysis.phase_energy import RegressionSettings
 from llmdvfs.analysis.steady_state import find_window
 from llmdvfs.analysis.transfer import transfer_result
+from llmdvfs.analysis.transfer_link import transfer_warnings
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.raw import RawCell
@@ -25,7 +27,9 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
     window = find_window(raw.requests, run.workload, run.started_mono_ns)
     latency = latency_result(raw.requests, window, run.started_mono_ns)
     throughput = throughput_result(raw.requests, run.workload, window, run.started_mono_ns)
-    transfer = transfer_result(run, raw.requests, raw.proxy, phases.intervals, raw.metrics_before, raw.metrics_after)
+    transfer = transfer_result(
+        run, raw.requests, raw.proxy, phases.intervals, raw.metrics_before, raw.metrics_after, raw.readings
+    )
     energy = energy_result(
         raw.header,
         raw.readings,
@@ -63,8 +67,9 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         energy=energy,
         transfer=transfer,
         client=raw.calibration,
+        balance=balance_result(run.server_start.instances, raw.proxy.values()),
         gates=gates,
-        warnings=run.warnings,
+        warnings=(*run.warnings, *transfer_warnings(transfer, run.kv_bytes_per_token)),
     )
 
 

@@ -32,7 +32,7 @@ def compare(
         groups=tuple(sorted((_group(own, sweeps, missing) for own in by_group.values()), key=_group_order)),
         cells=tuple(sorted(cells, key=lambda row: cell_order(row.cell))),
         energy_note=NO_POWER_DATA if results and all(result.energy.source == "none" for result in results) else None,
-        warnings=tuple(_mixed_launches(results)),
+        warnings=(*_mixed_launches(results), *_cell_warnings(results)),
     )
 
 
@@ -122,6 +122,17 @@ def _without_batch(workload: WorkloadSpec) -> WorkloadSpec:
     return replace(
         workload, id="", arrival=arrival, num_requests=None, duration_s=None, num_warmup_requests=0, slo=SloSpec()
     )
+
+
+def _cell_warnings(results: Iterable[CellResult]) -> Iterator[str]:
+    """Give the warnings of one launch for all launches of a cell: those of the others differ in figures at most."""
+    by_cell: dict[str, list[CellResult]] = defaultdict(list)
+    for result in sorted(results, key=lambda result: cell_order(result.cell)):
+        if result.warnings:
+            by_cell[f"{result.cell.deployment}/{result.cell.workload}/{result.cell.point}"].append(result)
+    for name, (first, *others) in by_cell.items():
+        more = f" (launch {first.cell.launch}; {len(others)} more like it)" if others else ""
+        yield from (f"{name}: {warning}{more}" for warning in first.warnings)
 
 
 def _mixed_launches(results: Iterable[CellResult]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from llmdvfs.analysis.distribution import distribution
 from llmdvfs.analysis.engine_metrics import increase
+from llmdvfs.analysis.transfer_link import transfer_link
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.phases import PhaseInterval
@@ -11,6 +12,7 @@ from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Distribution, TransferResult
 from llmdvfs.records.run import RunRecord
+from llmdvfs.records.telemetry import Reading
 
 TTFT_PARTS = ("queue", "prefill", "transfer", "first_decode", "residual")
 
@@ -22,6 +24,7 @@ def transfer_result(
     intervals: Sequence[PhaseInterval],
     before: MetricsRecord,
     after: MetricsRecord,
+    readings: Sequence[Reading],
 ) -> TransferResult | None:
     """Return what is known of the cell's KV transfers; None where the architecture has none."""
     decoders = [instance.name for instance in run.server_start.instances if instance.role == "decode"]
@@ -49,6 +52,7 @@ def transfer_result(
         external_kv_tokens=external,
         decode_prompt_tokens=prompt_tokens,
         ttft_parts_s=_ttft_parts(requests, proxy, intervals),
+        link=transfer_link(run, readings),
     )
 
 

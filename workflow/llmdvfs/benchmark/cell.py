@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmdvfs.benchmark.calibration import calibrate_cell
-from llmdvfs.benchmark.gpus import foreign_processes, gpus_of_role
+from llmdvfs.benchmark.gpus import foreign_processes, gpus_of_role, links_between
 from llmdvfs.benchmark.provenance import hardware, measuring_versions
 from llmdvfs.clock import mono_ns, unix_s
 from llmdvfs.errors import DataError, ServerDied, TelemetryError
@@ -113,6 +113,7 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, clocks: C
         kv_bytes_per_token=task.launch.kv_bytes_per_token,
         foreign_processes=_joined(foreign, foreign_processes(deployment.gpu_indices)),
         warnings=_clock_warnings(clocks),
+        gpu_links=links_between(deployment.gpu_indices),
     )
 
 

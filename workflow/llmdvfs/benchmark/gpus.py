@@ -1,14 +1,17 @@
 """GPUs of this host, as telemetry sees them and serving needs to know them."""
 
+import logging
 import os
 from collections.abc import Sequence
 
-from llmdvfs.records.host import HostGpu
+from llmdvfs.records.host import GpuLink, HostGpu
 from llmdvfs.records.run import ServerStart
 from llmdvfs.serving.lifetime import descendants
-from llmdvfs.telemetry.nvml import NvmlGpu, num_gpus
+from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus
 from llmdvfs.telemetry.processes import GpuProcess, gpu_processes
+from llmdvfs.telemetry.topology import gpu_links
 
+LOG = logging.getLogger(__name__)
 GIB = 2**30
 
 
@@ -38,6 +41,17 @@ def foreign_processes(gpu_indices: Sequence[int]) -> tuple[str, ...] | None:
     own = {os.getpid(), *descendants(os.getpid())}
     found = {index: gpu_processes(index, own) for index in gpu_indices}
     return tuple(f"gpu{index}: {_in_words(process)}" for index, others in found.items() for process in others)
+
+
+def links_between(gpu_indices: Sequence[int]) -> tuple[GpuLink, ...] | None:
+    """Return how each two of these GPUs are linked; None: there are no two, or the driver does not tell."""
+    if len(gpu_indices) < 2:
+        return None
+    try:
+        return gpu_links(gpu_indices)
+    except NvmlError as error:
+        LOG.info("links between GPUs unknown: %s", error)
+        return None
 
 
 def gpus_of_role(start: ServerStart) -> dict[str, list[int]]:

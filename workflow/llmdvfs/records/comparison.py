@@ -41,7 +41,9 @@ METRICS: dict[str, Metric] = {
     "sm_clock_mean_mhz": Metric("Core clock", "MHz"),
     "utilisation_mean_fraction": Metric("Utilisation", "%", 1e2),
     "kv_transfer_mean_s": Metric("KV transfer", "ms", 1e3),
+    "kv_rate_bytes_per_s": Metric("KV rate", "GB/s", 1e-9),
     "external_kv_fraction": Metric("Prompt taken from transferred KV", "%", 1e2),
+    "imbalance_fraction": Metric("Imbalance of instances", "%", 1e2),
     "failed_fraction": Metric("Failed requests", "%", 1e2),
 }
 

@@ -1,6 +1,10 @@
-"""A GPU of this host, as it is before anything is started."""
+"""The GPUs of a host: each one before anything is started, and how they are linked."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+PciePath = Literal["same_board", "one_switch", "several_switches", "host_bridge", "numa_node", "system"]
+"""Where two GPUs meet on PCIe, nearest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +19,18 @@ class HostGpu:
     memory_free_bytes: int
     processes: tuple[str, ...] = ()
     """Processes that compute on it, in words: `process 4711 (python train.py), 12.0 GiB`."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuLink:
+    """Two GPUs of one host, by NVML index, and the best way from one to the other."""
+
+    first: int
+    second: int
+    pcie_path: PciePath
+    has_peer_access: bool
+    """Both can read and write the other's memory directly: what P2P NCCL and NIXL need to be fast."""
+    is_nvlinked: bool
+    """That access goes over NVLink, in both directions."""
+    rate_bytes_per_s: float | None = None
+    """Nominal, one way: all NVLinks of the GPU that has fewer, else PCIe's; None: the driver does not tell."""

@@ -66,6 +66,17 @@ class ThroughputResult:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferLink:
+    """The slowest link between a prefill and a decode GPU."""
+
+    kind: Literal["nvlink", "pcie"]
+    rate_bytes_per_s: float | None
+    """Nominal, one way; None: the driver does not tell."""
+    nvlink_sent_bytes: float | None
+    """What the prefill GPUs sent over NVLink during the cell, by their counters; None: they have none."""
+
+
+@dataclass(frozen=True, slots=True)
 class TransferResult:
     """KV transfer of a disaggregated deployment."""
 
@@ -79,6 +90,18 @@ class TransferResult:
     """All prompt tokens of the decode instances; the rest of them was recomputed."""
     ttft_parts_s: dict[str, Distribution] = field(default_factory=dict)
     """queue, prefill, transfer, first_decode, residual: they add up to the TTFT from the send."""
+    link: TransferLink | None = None
+    """None: not on GPUs of one host, or not recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceResult:
+    """How the proxy spread the load."""
+
+    requests_by_instance: dict[str, int]
+    """Requests that each instance took part in, answered or not."""
+    imbalance_fraction: float | None
+    """Busiest instance / mean of its role - 1, of the role where that is largest; None: no role has two instances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +220,8 @@ class CellResult:
     warnings: tuple[str, ...]
     client: CalibrationResult | None = None
     """The client's own error at this load; None: not calibrated."""
+    balance: BalanceResult | None = None
+    """None: no proxy stood before the servers."""
 
     @property
     def valid(self) -> bool:

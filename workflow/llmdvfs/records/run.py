@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from llmdvfs.records.host import GpuLink
 from llmdvfs.records.spec import CellId, DeploymentSpec, OperatingPoint, Role, WorkloadSpec
 from llmdvfs.records.telemetry import EnergySource
 
@@ -73,3 +74,5 @@ class RunRecord:
     foreign_processes: tuple[str, ...] | None = None
     """What else was seen computing on the deployment's GPUs before or after the cell; None: nobody could look."""
     warnings: tuple[str, ...] = field(default=())
+    gpu_links: tuple[GpuLink, ...] | None = None
+    """Between each two GPUs of the deployment; None: it has no two, or the driver does not tell."""

@@ -12,6 +12,10 @@ MW_PER_W = 1000
 MJ_PER_J = 1000  # NVML counts millijoules
 NS_PER_S = 1_000_000_000
 KIB = 1024
+MB = 1_000_000  # NVML counts link speeds in these
+
+PCIE_LANE_BYTES_PER_S = {1: 0.25e9, 2: 0.5e9, 3: 0.985e9, 4: 1.969e9, 5: 3.938e9, 6: 7.563e9}
+"""Generation -> one lane, one way, after encoding (PCI Express Base Specification)."""
 
 # Before Hopper some of them do not exist; a driver says so, or does not know the id (INVALID_ARGUMENT).
 _ABSENT = {
@@ -192,6 +196,20 @@ class NvmlGpu:
                     raise
                 break  # past the last link
         return num_active
+
+    def nvlink_rate_bytes_per_s(self) -> float | None:
+        """Return the nominal rate of all its active NVLinks together, one way; None: not told."""
+        (speed,) = _call(pynvml.nvmlDeviceGetFieldValues, self._handle, [pynvml.NVML_FI_DEV_NVLINK_SPEED_MBPS_COMMON])
+        if speed.nvmlReturn != pynvml.NVML_SUCCESS:
+            return None
+        return float(self.num_nvlinks() * getattr(speed.value, _MEMBERS[speed.valueType]) * MB) or None
+
+    def pcie_rate_bytes_per_s(self) -> float | None:
+        """Return the nominal rate of PCIe at its best, one way (it slows down when idle); None: unknown generation."""
+        generation = int(_call(pynvml.nvmlDeviceGetMaxPcieLinkGeneration, self._handle))
+        width = int(_call(pynvml.nvmlDeviceGetMaxPcieLinkWidth, self._handle))
+        lane = PCIE_LANE_BYTES_PER_S.get(generation)
+        return None if lane is None else lane * width
 
     def common_ancestor(self, other: "NvmlGpu") -> int:
         """Return the NVML_TOPOLOGY_ level at which the two meet on PCIe."""

@@ -1,13 +1,11 @@
 """How the GPUs of this machine are linked to one another."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import Literal
 
-from llmdvfs.telemetry.nvml import NvmlGpu
+from llmdvfs.records.host import GpuLink, PciePath
+from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu
 
-PciePath = Literal["same_board", "one_switch", "several_switches", "host_bridge", "numa_node", "system"]
 PCIE_PATHS: dict[int, PciePath] = {
     0: "same_board",
     10: "one_switch",
@@ -19,19 +17,6 @@ PCIE_PATHS: dict[int, PciePath] = {
 """nvmlGpuTopologyLevel_t -> where two GPUs meet on PCIe, nearest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class GpuLink:
-    """Two GPUs, by NVML index."""
-
-    first: int
-    second: int
-    pcie_path: PciePath
-    has_peer_access: bool
-    """Both can read and write the other's memory directly: what P2P NCCL and NIXL need to be fast."""
-    is_nvlinked: bool
-    """That access goes over NVLink, in both directions."""
-
-
 def gpu_links(indices: Sequence[int]) -> tuple[GpuLink, ...]:
     """Return every pair of the GPUs; NvmlError where the driver does not tell. `nvml.num_gpus` was called before."""
     gpus = [NvmlGpu(index) for index in indices]
@@ -39,10 +24,25 @@ def gpu_links(indices: Sequence[int]) -> tuple[GpuLink, ...]:
 
 
 def _link(first: NvmlGpu, second: NvmlGpu) -> GpuLink:
+    is_nvlinked = first.is_nvlinked_to(second) and second.is_nvlinked_to(first)
+    rate = NvmlGpu.nvlink_rate_bytes_per_s if is_nvlinked else NvmlGpu.pcie_rate_bytes_per_s
     return GpuLink(
         first=first.index,
         second=second.index,
         pcie_path=PCIE_PATHS[first.common_ancestor(second)],
         has_peer_access=first.can_access(second) and second.can_access(first),
-        is_nvlinked=first.is_nvlinked_to(second) and second.is_nvlinked_to(first),
+        is_nvlinked=is_nvlinked,
+        rate_bytes_per_s=_lower(rate, first, second),
     )
+
+
+def _lower(rate: Callable[[NvmlGpu], float | None], first: NvmlGpu, second: NvmlGpu) -> float | None:
+    """Return the rate of the slower of the two; None where one does not tell."""
+    try:
+        rates = [rate(gpu) for gpu in (first, second)]
+    except NvmlError as error:
+        if error.is_absent:
+            return None
+        raise
+    told = [value for value in rates if value]
+    return min(told) if len(told) == len(rates) else None

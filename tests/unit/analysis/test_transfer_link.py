@@ -1,0 +1,72 @@
+"""The link under a KV transfer: 40 GB of KV a cell between two H200 (18 NVLinks of 26.562 GB/s)."""
+
+from dataclasses import replace
+
+import pytest
+from fakes.records import Toy, fake_cell
+
+from llmdvfs.analysis.transfer_link import transfer_link, transfer_warnings
+from llmdvfs.records.host import GpuLink
+from llmdvfs.records.result import TransferLink, TransferResult
+from llmdvfs.records.telemetry import Reading
+
+NVLINK = GpuLink(0, 1, "system", has_peer_access=True, is_nvlinked=True, rate_bytes_per_s=478e9)
+PCIE = GpuLink(1, 2, "system", has_peer_access=False, is_nvlinked=False, rate_bytes_per_s=63e9)
+RUN = fake_cell(Toy("disaggregated", gpu=True)).run  # prefill on gpu0, decode on gpu1
+TRANSFER = fake_cell(Toy("disaggregated", gpu=True)).result.transfer
+KV_BYTES_PER_TOKEN = 100_000
+
+
+def counter(device_id: str, *sent_bytes: float) -> list[Reading]:
+    return [Reading(device_id, k, k, {"nvlink_tx_bytes": value}) for k, value in enumerate(sent_bytes)]
+
+
+def test_the_link_between_the_roles_and_what_crossed_it() -> None:
+    run = replace(RUN, gpu_links=(PCIE, NVLINK))
+    readings = [*counter("gpu0", 5e9, 25e9, 46e9), *counter("gpu1", 0.0, 1e9)]
+    assert transfer_link(run, readings) == TransferLink("nvlink", 478e9, nvlink_sent_bytes=41e9)
+
+
+def test_without_counters_the_sent_bytes_are_unknown() -> None:
+    assert transfer_link(replace(RUN, gpu_links=(NVLINK,)), []) == TransferLink("nvlink", 478e9, None)
+
+
+@pytest.mark.parametrize("links", [None, (PCIE,)], ids=["not recorded", "not between the roles"])
+def test_no_link(links: tuple[GpuLink, ...] | None) -> None:
+    assert transfer_link(replace(RUN, gpu_links=links), []) is None
+
+
+def transfer(rate_bytes_per_s: float, link: TransferLink, method: str = "connector_metric") -> TransferResult:
+    assert TRANSFER is not None
+    told = {"method": method, "rate_bytes_per_s": rate_bytes_per_s, "external_kv_tokens": 400_000.0, "link": link}
+    return replace(TRANSFER, **told)  # type: ignore[arg-type]
+
+
+def test_a_rate_near_the_link_needs_no_words() -> None:
+    near = transfer(60e9, TransferLink("nvlink", 478e9, 40e9))
+    assert transfer_warnings(near, KV_BYTES_PER_TOKEN) == ()
+
+
+def test_far_below_the_link_over_nvlink() -> None:
+    (text,) = transfer_warnings(transfer(9.6e9, TransferLink("nvlink", 478e9, 40e9)), KV_BYTES_PER_TOKEN)
+    assert text == (
+        "KV rate 9.6 GB/s, 2.0% of the 478 GB/s of the NVLink between its GPUs; "
+        "the prefill GPUs sent 40.0 GB over NVLink for 40.0 GB of KV"
+    )
+
+
+def test_far_below_the_link_by_another_way() -> None:
+    (text,) = transfer_warnings(transfer(2e9, TransferLink("nvlink", 478e9, 1e9)), KV_BYTES_PER_TOKEN)
+    assert "sent 1.0 GB over NVLink for 40.0 GB of KV: it took another way" in text
+
+
+def test_a_rate_from_stamps_is_a_bound() -> None:
+    slow = transfer(2e9, TransferLink("pcie", 63e9, None), "upper_bound_from_stamps")
+    assert transfer_warnings(slow, KV_BYTES_PER_TOKEN) == (
+        "KV rate at least 2.0 GB/s, 3.2% of the 63 GB/s of the PCIe between its GPUs",
+    )
+
+
+@pytest.mark.parametrize("link", [None, TransferLink("nvlink", None, None)])
+def test_an_unknown_link_is_not_judged(link: TransferLink | None) -> None:
+    assert transfer_warnings(transfer(1e9, link), KV_BYTES_PER_TOKEN) == ()  # type: ignore[arg-type]

@@ -1,0 +1,73 @@
+"""The link that KV had to cross, and whether it did; docs/metrics.md#kv-transfer."""
+
+from collections.abc import Sequence
+
+from llmdvfs.analysis.sensors import device_series
+from llmdvfs.records.host import GpuLink
+from llmdvfs.records.result import TransferLink, TransferResult
+from llmdvfs.records.run import RunRecord
+from llmdvfs.records.spec import Role
+from llmdvfs.records.telemetry import Reading
+
+FAR_BELOW_FRACTION = 0.1
+"""Below this share of the nominal rate something other than the link holds the transfer up."""
+
+
+def transfer_link(run: RunRecord, readings: Sequence[Reading]) -> TransferLink | None:
+    """Return the slowest link between a prefill and a decode GPU; None: it was not recorded, or there are no GPUs."""
+    prefill, decode = _gpus(run, "prefill"), _gpus(run, "decode")
+    between = [link for link in run.gpu_links or () if _joins(link, prefill, decode)]
+    if not between:
+        return None
+    slowest = min(between, key=lambda link: link.rate_bytes_per_s or 0.0)
+    return TransferLink(
+        kind="nvlink" if slowest.is_nvlinked else "pcie",
+        rate_bytes_per_s=slowest.rate_bytes_per_s,
+        nvlink_sent_bytes=_nvlink_sent_bytes(run, prefill, readings),
+    )
+
+
+def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int | None) -> tuple[str, ...]:
+    """Say where KV was far slower than its link, and where it cannot have gone over NVLink."""
+    link = transfer.link if transfer else None
+    if transfer is None or link is None or transfer.rate_bytes_per_s is None or not link.rate_bytes_per_s:
+        return ()
+    share = transfer.rate_bytes_per_s / link.rate_bytes_per_s
+    if share >= FAR_BELOW_FRACTION:
+        return ()
+    bound = "" if transfer.method == "connector_metric" else "at least "
+    text = (
+        f"KV rate {bound}{transfer.rate_bytes_per_s / 1e9:.1f} GB/s, {share:.1%} of the "
+        f"{link.rate_bytes_per_s / 1e9:.0f} GB/s of the {LINK_NAMES[link.kind]} between its GPUs"
+    )
+    moved = (transfer.external_kv_tokens or 0) * (kv_bytes_per_token or 0)
+    if link.kind == "nvlink" and link.nvlink_sent_bytes is not None and moved:
+        text += (
+            f"; the prefill GPUs sent {link.nvlink_sent_bytes / 1e9:.1f} GB over NVLink for {moved / 1e9:.1f} GB of KV"
+        )
+        if link.nvlink_sent_bytes < moved / 2:
+            text += ": it took another way (see docs/kv-transfer.md)"
+    return (text,)
+
+
+LINK_NAMES = {"nvlink": "NVLink", "pcie": "PCIe"}
+
+
+def _gpus(run: RunRecord, role: Role) -> set[int]:
+    devices = [device for item in run.server_start.instances if item.role == role for device in item.device_ids]
+    return {int(device.removeprefix("gpu")) for device in devices if device.startswith("gpu")}
+
+
+def _joins(link: GpuLink, some: set[int], others: set[int]) -> bool:
+    return (link.first in some and link.second in others) or (link.second in some and link.first in others)
+
+
+def _nvlink_sent_bytes(run: RunRecord, gpus: set[int], readings: Sequence[Reading]) -> float | None:
+    """Return by how much the GPUs' counters rose over the cell; None: one of them has no counter."""
+    total = 0.0
+    for gpu in gpus:
+        sent = device_series(readings, f"gpu{gpu}", ["nvlink_tx_bytes"], run.started_mono_ns)["nvlink_tx_bytes"].value
+        if len(sent) < 2:
+            return None
+        total += float(sent[-1] - sent[0])
+    return total
