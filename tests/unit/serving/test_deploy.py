@@ -187,6 +187,24 @@ def test_an_external_endpoint_is_asked_and_left_alone(launch: Launch, tmp_path: 
         assert somebody_elses.first_dead() is None
 
 
+def test_declared_gpus_of_an_external_endpoint_are_watched(launch: Launch, tmp_path: Path) -> None:
+    host = [HostGpu(index, f"GPU-{index}", "H200", 140 * GIB, 139 * GIB) for index in range(2)]
+    with deploy(launch("single"), logs=tmp_path / "logs", progress=silent) as somebody_elses:
+        external = launch("external")
+        spec = replace(external.deployment, device="external", base_url=somebody_elses.base_url, gpu_indices=(1,))
+        declared = replace(external, deployment=spec)
+        with deploy(declared, logs=tmp_path / "other", progress=silent, host_gpus=lambda: host) as deployment:
+            assert deployment.gpu_indices == (1,)
+            (instance,) = deployment.server_start.instances
+            assert (instance.role, instance.device_ids, instance.pid) == ("single", ("gpu1",), None)
+            assert deployment.processes() == []
+        with (
+            pytest.raises(ConfigError, match=r"serving.gpus: this host has no GPU \[1\]"),
+            deploy(declared, logs=tmp_path / "other", progress=silent, host_gpus=lambda: host[:1]),
+        ):
+            pass
+
+
 def test_gpus_are_dealt_out_in_the_order_of_instances(launch: Launch, tmp_path: Path) -> None:
     """Two GPUs for prefill (tensor parallel), one for decode; every server sees its own."""
     host = [HostGpu(index, f"GPU-test-{tmp_path.name}-{index}", "H200", 140 * GIB, 139 * GIB) for index in range(4)]

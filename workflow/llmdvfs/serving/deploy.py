@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from llmdvfs.clock import unix_s
+from llmdvfs.errors import ConfigError
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
-from llmdvfs.records.run import ServerStart
+from llmdvfs.records.run import InstanceRecord, ServerStart
 from llmdvfs.serving.deployment import Deployment
 from llmdvfs.serving.health import Say, first_answers
 from llmdvfs.serving.start import Start, new_start_id
@@ -35,11 +36,11 @@ def deploy(
     """Start a deployment, wait until it has answered a request, and stop all of it at the end of the block.
 
     logs: a folder below which every start has its own. results: what paths of logs are recorded relative to.
-    host_gpus: lists this host's GPUs and who uses them; called for a deployment on GPUs only.
+    host_gpus: lists this host's GPUs and who uses them; called where the deployment is, or says that it is, on GPUs.
     Call it in the main thread of a process that `become_subreaper_with_parent_death_signal` was called in.
     """
     if launch.deployment.device == "external":
-        yield _external(launch)
+        yield _external(launch, host_gpus)
         return
     start = Start(launch, logs, results, progress, host_gpus)
     try:
@@ -48,8 +49,14 @@ def deploy(
         start.stop()
 
 
-def _external(launch: LaunchRecord) -> Deployment:
+def _external(launch: LaunchRecord, host_gpus: Callable[[], Sequence[HostGpu]]) -> Deployment:
+    gpus = launch.deployment.gpu_indices or ()
+    if missing := sorted(set(gpus) - {gpu.index for gpu in host_gpus()} if gpus else ()):
+        raise ConfigError(f"serving.gpus: this host has no GPU {missing}; name those that the endpoint computes on")
     base_url = (launch.deployment.base_url or "").rstrip("/").removesuffix("/v1")
     key = os.environ.get(API_KEY_VARIABLE)
     first_answers(base_url, launch.served_model_name, 1, {"Authorization": f"Bearer {key}"} if key else None)
-    return Deployment(base_url, ServerStart(new_start_id(), unix_s(), (), {}), (), None, {"external": base_url})
+    devices = tuple(f"gpu{index}" for index in gpus)
+    instance = InstanceRecord("external", "single", base_url, (), {}, devices, pid=None, startup_s=None, log="")
+    start = ServerStart(new_start_id(), unix_s(), (instance,) if gpus else (), {})
+    return Deployment(base_url, start, gpus, None, {instance.name: base_url})
