@@ -199,6 +199,11 @@ class FakeNvml:
         """Every call on the GPU says GPU_IS_LOST from now on."""
         self._library.fake_lose(self._state, gpu, 1)
 
+    def find_gpu(self, gpu: int) -> None:
+        """A lost GPU is back after the driver has been loaded again."""
+        self._library.fake_lose(self._state, gpu, 0)
+        self.reload_driver()
+
     def reload_driver(self) -> None:
         """Energy counters restart at 0; locks and limits are gone."""
         self._library.fake_reload_driver(self._state)

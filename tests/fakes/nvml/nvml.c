@@ -204,6 +204,11 @@ static Return read_field(State *state, Gpu *gpu, FieldValue *field) {
             return gpu->fields[i].error;
         }
     switch (field->id) {
+    case 164:
+        if (field->scope >= p[P_nvlinks] || p[P_nvlink_mbps] == 0) return NOT_SUPPORTED;
+        field->type = 1;  /* unsigned int */
+        field->value.u64 = (unsigned long long)p[P_nvlink_mbps];
+        break;
     case 83: field->value.u64 = (unsigned long long)(sense(state, gpu, S_energy) * 1000 + 0.5); break;
     case 74:
         lock_state(state);

@@ -1,14 +1,12 @@
 from collections.abc import Callable
 
-import pynvml
 import pytest
-from fakes.nvml import NOT_SUPPORTED, FakeNvml
+from fakes.nvml import FakeNvml
 
 from llmdvfs.records.host import GpuLink
 from llmdvfs.telemetry.nvml import NvmlError, num_gpus
 from llmdvfs.telemetry.topology import gpu_links
 
-SPEED = pynvml.NVML_FI_DEV_NVLINK_SPEED_MBPS_COMMON
 MakeGpus = Callable[..., FakeNvml]
 
 
@@ -19,8 +17,7 @@ def test_every_pair_and_how_it_is_linked(make_gpus: MakeGpus) -> None:
     fake.set_property(2, "nvlinks", 0)
     fake.set_property(1, "peer_access", 0)
     fake.set_property(2, "pcie_generation", 4)
-    fake.set_field(0, SPEED, 26_562)
-    fake.set_field(1, SPEED, 25_000)
+    fake.set_property(1, "nvlink_mbps", 25_000)
     num_gpus()
     assert gpu_links([0, 1, 2]) == (
         GpuLink(0, 1, "one_switch", has_peer_access=False, is_nvlinked=True, rate_bytes_per_s=18 * 25e9),
@@ -38,7 +35,7 @@ def test_a_driver_that_does_not_tell_is_an_error(make_gpus: MakeGpus) -> None:
 
 def test_a_driver_that_knows_no_speeds_leaves_the_rate_unknown(make_gpus: MakeGpus) -> None:
     fake = make_gpus(num_gpus=2)
-    fake.set_field(0, SPEED, error=NOT_SUPPORTED)
+    fake.set_property(0, "nvlink_mbps", 0)
     num_gpus()
     (link,) = gpu_links([0, 1])
     assert link.is_nvlinked

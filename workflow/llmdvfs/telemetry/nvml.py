@@ -199,10 +199,11 @@ class NvmlGpu:
 
     def nvlink_rate_bytes_per_s(self) -> float | None:
         """Return the nominal rate of all its active NVLinks together, one way; None: not told."""
-        (speed,) = _call(pynvml.nvmlDeviceGetFieldValues, self._handle, [pynvml.NVML_FI_DEV_NVLINK_SPEED_MBPS_COMMON])
-        if speed.nvmlReturn != pynvml.NVML_SUCCESS:
-            return None
-        return float(self.num_nvlinks() * getattr(speed.value, _MEMBERS[speed.valueType]) * MB) or None
+        # Not ..._SPEED_MBPS_COMMON: an H200 does not support it.
+        each = [(pynvml.NVML_FI_DEV_NVLINK_GET_SPEED, link) for link in range(pynvml.NVML_NVLINK_MAX_LINKS)]
+        told = _call(pynvml.nvmlDeviceGetFieldValues, self._handle, each)
+        speeds = [getattr(a.value, _MEMBERS[a.valueType]) for a in told if a.nvmlReturn == pynvml.NVML_SUCCESS]
+        return float(sum(speeds) * MB) or None
 
     def pcie_rate_bytes_per_s(self) -> float | None:
         """Return the nominal rate of PCIe at its best, one way (it slows down when idle); None: unknown generation."""
