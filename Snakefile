@@ -31,6 +31,6 @@ rule all:
     default_target: True
     input:
         rules.summary.output,
-        CELL_FILES,
-        DEPLOYMENT_FILES,
+        cell_files,
+        deployment_files,
         COMPARISON_FILES,

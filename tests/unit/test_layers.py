@@ -15,12 +15,13 @@ ALLOWED = {
     "connectors": GROUND,
     "architectures": {*GROUND, "connectors"},
     "models": GROUND,
-    "plan": {*GROUND, "architectures", "connectors"},
+    "plan": {*GROUND, "architectures", "connectors", "models"},
     "serving": {*GROUND, "architectures", "connectors", "models"},
     "load": GROUND,
     "telemetry": GROUND,
     "analysis": GROUND,
     "figures": GROUND,
+    "doctor": {*GROUND, "models", "plan", "serving", "telemetry", "benchmark"},
     "benchmark": {*GROUND, "plan", "serving", "load", "telemetry"},
 }
 ONLY_IN = {

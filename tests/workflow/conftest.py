@@ -37,6 +37,14 @@ class Checkout:
             check=False,
         )
 
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m llmdvfs` in the copy."""
+        environment = os.environ | {"PYTHONPATH": str(self.folder / "workflow")}
+        command = [sys.executable, "-m", "llmdvfs", *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=RUN_LIMIT_S, check=False
+        )
+
     def planned(self, *arguments: str) -> dict[str, int]:
         """Return what `snakemake -n` plans: rule -> number of jobs, without `all`."""
         run = self.snakemake("-n", *arguments)

@@ -18,6 +18,7 @@ STAGES = {
     "phase-files": "write a deployment's results under the file names of the original system",
     "compare": "compare the results of many cells",
     "summary": "print the comparison as a short table",
+    "doctor": "look at this machine before a run: what would stop or spoil the study",
     "monitor": "watch GPUs (or the CPU) and record them, without a workflow",
     "lens": "print a run's numbers as other benchmarks define them",
     "export": "write a run in another benchmark's file layout",

@@ -102,7 +102,7 @@ for disaggregated in (False, True):
             CONDA
         params:
             folder=lambda wildcards, output: str(Path(output.files[0]).parent),
-            cells=lambda wildcards: deployment_cells(wildcards.deployment),
+            cells=lambda wildcards, input: [str(Path(result).parent) for result in input.results],
             code=code_hash(["stages.phase_files"]),
         shell:
             "python -m llmdvfs phase-files --output {params.folder:q} {params.cells:q} > {log:q} 2>&1"
@@ -127,7 +127,7 @@ for disaggregated in (False, True):
             CONDA
         params:
             folder=lambda wildcards, output: str(Path(output.png[0]).parent),
-            cells=lambda wildcards: deployment_cells(wildcards.deployment),
+            cells=lambda wildcards, input: [str(Path(result).parent) for result in input.results],
             figures=PHASE_FIGURES[disaggregated],
             code=code_hash(["stages.figures"]),
         shell:
@@ -135,16 +135,20 @@ for disaggregated in (False, True):
             " --figures {params.figures:q} > {log:q} 2>&1"
 
 
-CELL_FILES = [
-    f"{cell}/{name}"
-    for cell in CELLS
-    for name in ("timeline.csv", "phases.json", "result.json", "timeline.png", "latency.png")
-]
-DEPLOYMENT_FILES = [
-    f"{RESULTS}/deployments/{name}/{file}"
-    for name in STUDY.deployments
-    for file in [
-        *PHASE_FILES[is_disaggregated(name)],
-        *[f"{figure}.png" for figure in PHASE_FIGURES[is_disaggregated(name)]],
+def cell_files(wildcards):
+    """Return the files of all measured cells."""
+    names = ("timeline.csv", "phases.json", "result.json", "timeline.png", "latency.png")
+    return [f"{cell}/{name}" for cell in measured_cells() for name in names]
+
+
+def deployment_files(wildcards):
+    """Return the files of all deployments of which something was measured."""
+    return [
+        f"{RESULTS}/deployments/{name}/{file}"
+        for name in STUDY.deployments
+        if deployment_cells(name)
+        for file in [
+            *PHASE_FILES[is_disaggregated(name)],
+            *[f"{figure}.png" for figure in PHASE_FIGURES[is_disaggregated(name)]],
+        ]
     ]
-]

@@ -6,7 +6,8 @@
 #
 # INPUTS   {results}/deployments/{deployment}/launch.json
 # OUTPUTS  {results}/cells/{deployment}/{workload}/{point}/launch-{launch}/raw/ of each missing cell
-# CONFIG   launches, seed, workloads, operating_points, telemetry, measure, remeasure
+#          {results}/measured.txt   where failed cells are tolerated: every cell, and whether it was measured
+# CONFIG   launches, seed, workloads, operating_points, telemetry, measure, remeasure, strict_launches, tolerate_failed_cells
 
 for planned in PENDING:
 
@@ -25,11 +26,7 @@ for planned in PENDING:
             CONDA
         threads: workflow.cores
         resources:
-            gpu=(
-                sum(engine.tensor_parallel_size for engine in STUDY.deployments[planned.deployment].engine.values())
-                if STUDY.deployments[planned.deployment].device == "cuda"
-                else 0
-            ),
+            gpu=STUDY.deployments[planned.deployment].num_gpus,
         params:
             job=compact_json(planned.job),
             results=lambda wildcards: RESULTS,
@@ -37,3 +34,24 @@ for planned in PENDING:
         shell:
             "exec python -m llmdvfs benchmark --launch {input.launch:q} --job {params.job:q} --results {params.results:q}"
             " --log {log:q}"
+
+
+if STUDY.tolerate_failed_cells:
+
+    localrules:
+        measured,
+
+    # What is analysed is known only when all launches have ended: a failed cell has failed.json in its raw folder.
+    checkpoint measured:
+        input:
+            raw=[f"{cell}/raw" for cell in CELLS],
+        output:
+            list=f"{RESULTS}/measured.txt",
+        log:
+            f"{LOGS}/measured.log",
+        conda:
+            CONDA
+        shell:
+            "for raw in {input.raw:q}; do"
+            ' if [ -e "$raw/failed.json" ]; then echo "failed   $raw"; else echo "measured $raw"; fi;'
+            " done > {output.list:q} 2> {log:q}"

@@ -1,7 +1,7 @@
 # What all rules share: the checked configuration as a Study, its cells, and the paths of their files.
 #
 # INPUTS   the configuration (config/README.md)
-# OUTPUTS  STUDY, CELLS, PENDING, the targets CELL_FILES, DEPLOYMENT_FILES and COMPARISON_FILES
+# OUTPUTS  STUDY, CELLS, PENDING, and the paths and helpers below
 # CONFIG   all keys
 
 import re
@@ -28,16 +28,21 @@ from llmdvfs.errors import LlmDvfsError
 from llmdvfs.plan.cells import all_cells, cell_folder, pending_launches
 from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
+from llmdvfs.plan.config_file import read_config_file
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.study import make_study
+from llmdvfs.records.raw import FAILED
 from llmdvfs.records.store import compact_json
 from llmdvfs.serving.engine_version import engine_versions
+from llmdvfs.serving.ports import owner_of
 
 try:
+    for path in workflow.overwrite_configfiles or ["config/config.yaml"]:
+        read_config_file(Path(path))  # refuses what Snakemake reads without a word: a key that is given twice
     CONFIG = complete_config(config)
     STUDY = make_study(CONFIG, engine_versions)
     PENDING = pending_launches(STUDY)
-    check_preconditions(STUDY, measuring=bool(PENDING))
+    check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
 except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")  # one message: a WorkflowError would add where in this file it was raised
 
@@ -57,8 +62,25 @@ def is_disaggregated(deployment):
 
 
 def deployment_cells(deployment):
-    """Return the folders of a deployment's cells."""
-    return [cell for cell in CELLS if cell.startswith(f"{RESULTS}/cells/{deployment}/")]
+    """Return the folders of a deployment's measured cells."""
+    return [cell for cell in measured_cells() if cell.startswith(f"{RESULTS}/cells/{deployment}/")]
+
+
+def measured_cells():
+    """Return the folders of all cells but for those that are known to have failed.
+
+    Where failed cells are tolerated it is known only after the launches which those are: a checkpoint.
+    """
+    failed = set(failed_cells())
+    return [cell for cell in CELLS if cell not in failed]
+
+
+def failed_cells():
+    """Return the folders of the cells that the study goes on without."""
+    if not STUDY.tolerate_failed_cells:
+        return []
+    checkpoints.measured.get()
+    return [cell for cell in CELLS if Path(cell, "raw", FAILED).exists()]
 
 
 wildcard_constraints:

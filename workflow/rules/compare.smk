@@ -1,11 +1,11 @@
 # Compares the cells of all deployments, like with like, over launches.
 #
-# INPUTS   {cell}/result.json and {cell}/raw/run.json of every cell
+# INPUTS   {cell}/result.json and {cell}/raw/run.json of every cell, {cell}/raw/failed.json of those without a result
 # OUTPUTS  {results}/comparison/comparison.json   arms, paired log-ratios with intervals, refused pairs and why
 #          {results}/comparison/comparison.csv     one row a cell
 #          {results}/comparison/frequency_analysis_summary.csv
 #          {results}/comparison/*.png .pdf        the figures of COMPARISON_FIGURE_NAMES
-# CONFIG   architectures, models, workloads, operating_points, launches
+# CONFIG   architectures, models, workloads, operating_points, launches, tolerate_failed_cells
 
 COMPARISON_FIGURE_NAMES = [
     "performance_comparison",
@@ -21,8 +21,9 @@ localrules:
 
 rule compare:
     input:
-        results=[f"{cell}/result.json" for cell in CELLS],
-        raw=[f"{cell}/raw" for cell in CELLS],
+        results=lambda wildcards: [f"{cell}/result.json" for cell in measured_cells()],
+        raw=lambda wildcards: [f"{cell}/raw" for cell in measured_cells()],
+        failed=lambda wildcards: [f"{cell}/raw/{FAILED}" for cell in failed_cells()],
     output:
         comparison=f"{COMPARISON}/comparison.json",
         table=f"{COMPARISON}/comparison.csv",
@@ -34,7 +35,7 @@ rule compare:
     params:
         code=code_hash(["stages.compare"]),
     shell:
-        "python -m llmdvfs compare --results {input.results:q} --output {output.comparison:q} --csv {output.table:q}"
+        "python -m llmdvfs compare --results {input.results:q} --failed {input.failed:q} --output {output.comparison:q} --csv {output.table:q}"
         " --frequencies {output.frequencies:q} > {log:q} 2>&1"
 
 

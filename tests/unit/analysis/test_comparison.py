@@ -202,7 +202,7 @@ def test_a_cell_without_a_result_is_a_row_with_its_reason() -> None:
     row = next(row for row in comparison_rows(record) if row["launch"] == 4)
     assert (row["status"], row["reason"], row["ttft_p50_s"]) == ("no_result", "server died", None)
     assert record.groups[0].arms[0].num_without_result == 1
-    assert "launch-4: server died" in comparison_table(record)
+    assert "launch-4: failed: server died" in comparison_table(record)
 
 
 def test_a_result_without_its_run_is_refused() -> None:

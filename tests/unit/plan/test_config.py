@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from copy import deepcopy
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmdvfs.errors import ConfigError
+from llmdvfs.plan.cells import all_cells
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.study import Study, make_study
@@ -35,6 +37,12 @@ def study_of(changes: dict[str, Any]) -> Study:
     return make_study(complete_config(config_with(changes)), lambda python: ENGINE)
 
 
+WORKLOAD = {
+    "prompts": {"prompt_tokens": 8, "output_tokens": 4},
+    "arrival": {"kind": "closed", "concurrency": 1},
+    "num_requests": 1,
+}
+
 WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"launchs": 3}, ["launchs", "did you mean 'launches'"]),
     ({"launches": "many"}, ["launches", "'many'", "integer"]),
@@ -56,7 +64,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"workloads.decode.prompts": {"prompt_tokens": {"kind": "normal"}, "output_tokens": 4}}, ["normal", "mean", "sd"]),
     ({"workloads.decode.prompts": {"source": "bbh", "output_tokens": 4}}, ["prompts.path", "bbh"]),
     ({"workloads.decode.prompts": {"source": "jsonl", "path": "no/such.jsonl", "output_tokens": 4}}, ["no/such.jsonl"]),
-    ({"workloads.my workload": {}}, ["my workload", "letters"]),
+    ({"workloads.my workload": WORKLOAD}, ["my workload", "letters"]),
     ({"workloads": {}}, ["workloads", "at least 1"]),
     ({"models": {"mine": {"source": "path", "location": "no/such/model"}}}, ["no/such/model", "not a folder"]),
     ({"models": {"mine": {"source": "path"}}}, ["models.mine.location", "folder"]),
@@ -71,6 +79,107 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"operating_points": {"low": {"sm_clock_mhz": {"encoder": 900}}}}, ["encoder", "prefill"]),
     ({"telemetry.interval_s": 0}, ["interval_s", "0.005 or more"]),
     ({"results": "../elsewhere"}, ["results", "'..'"]),
+    # what YAML makes of what was written
+    ({"launches": True}, ["launches: true", "integer"]),
+    ({"launches": None}, ["launches: null", "integer", "leave the key out"]),
+    ({"launches": [3]}, ["launches: [3]", "integer"]),
+    ({"launches": 2.5}, ["launches: 2.5", "integer"]),
+    ({"launches": float("nan")}, ["launches: .nan", "integer", "finite"]),
+    ({"launches": 10**9}, ["launches: 1000000000", "1000 or less"]),
+    ({"serving": None}, ["serving: null", "mapping", "leave the key out"]),
+    ({"workloads": None}, ["workloads: null", "mapping", "by name"]),
+    ({"workloads": "decode"}, ["workloads: 'decode'", "mapping", "by name"]),
+    ({"models": ["tiny"]}, ["models: ['tiny']", "mapping"]),
+    ({"workloads.decode": None}, ["workloads.decode: null", "mapping"]),
+    ({"workloads": {2026: WORKLOAD}}, ["workloads: name 2026", "quotes"]),
+    ({"workloads": {True: WORKLOAD}}, ["workloads: name true", "quotes"]),
+    ({"workloads.decode": WORKLOAD | {1: 2, "x": 3}}, ["workloads.decode", "unknown key 1"]),
+    ({"serving.engine.env": {"OMP_PROC_BIND": 1}}, ["serving.engine.env.OMP_PROC_BIND: 1", "text", "quotes"]),
+    ({"measure.fresh_servers": "sometimes"}, ["measure.fresh_servers: 'sometimes'", "true or false"]),
+    # numbers and their units
+    ({"workloads.decode.duration_s": "10s"}, ["workloads.decode.duration_s: '10s'", "number", "in seconds"]),
+    ({"workloads.decode.duration_s": -0.0}, ["duration_s: -0.0", "more than 0"]),
+    ({"workloads.decode.duration_s": float("inf")}, ["duration_s: .inf", "number", "finite"]),
+    ({"workloads.decode.duration_s": 1e12}, ["duration_s", "1000000 or less", "in seconds"]),
+    ({"telemetry.interval_s": "100ms"}, ["telemetry.interval_s: '100ms'", "in seconds"]),
+    ({"serving.engine.gpu_memory_utilization": 90}, ["gpu_memory_utilization: 90", "1 or less", "from 0 to 1"]),
+    ({"gates.max_missed_fraction": 5}, ["gates.max_missed_fraction: 5", "1 or less", "from 0 to 1"]),
+    ({"seed": 2**70}, ["seed", "9223372036854775807 or less"]),
+    ({"workloads.decode.arrival.concurrency": 10**300}, ["concurrency", "100000 or less"]),
+    ({"workloads.decode.prompts.prompt_tokens": 0}, ["prompts.prompt_tokens: 0", "number of tokens"]),
+    ({"workloads.decode.prompts.output_tokens": {"low": 1, "high": 3}}, ["output_tokens: {'low': 1", "kind: uniform"]),
+    ({"workloads.decode.prompts.output_tokens": {"kind": "gaussian"}}, ["output_tokens.kind: 'gaussian'", "uniform"]),
+    ({"device": "cuda", "operating_points": {"low": {"sm_clock_mhz": 900}}}, ["sm_clock_mhz: 900", "each role"]),
+    ({"device": "cuda", "operating_points": {"low": {"sm_clock_mhz": {"single": "900MHz"}}}}, ["'900MHz'", "integer"]),
+    # names and paths
+    ({"results": "my results"}, ["results: 'my results'", "letters, digits"]),
+    ({"results": "résultats"}, ["results: 'résultats'", "letters, digits"]),
+    ({"results": "results;rm -rf x"}, ["results", "letters, digits"]),
+    ({"results": "results\n"}, ["results: 'results\\n'", "letters, digits"]),
+    ({"results": "-x"}, ["results: '-x'", "not beginning with '-'"]),
+    ({"results": "a/../../b"}, ["results", "'..'"]),
+    ({"results": "/"}, ["results: '/'", "folder of its own"]),
+    ({"results": "."}, ["results: '.'", "folder of its own"]),
+    ({"results": ""}, ["results: ''", "letters, digits"]),
+    ({"workloads.wörk": WORKLOAD}, ["name 'wörk'", "letters, digits"]),
+    ({"workloads.decode\n": WORKLOAD}, ["name 'decode\\n'", "letters, digits"]),
+    ({"workloads.$(reboot)": WORKLOAD}, ["name '$(reboot)'", "letters, digits"]),
+    ({f"workloads.{'x' * 300}": WORKLOAD}, ["workloads: name", "at most 100"]),
+    ({"operating_points": {"../up": {}}}, ["operating_points: name '../up'", "letters, digits"]),
+    ({"serving.engine.env": {"A=B": "1"}}, ["serving.engine.env: name 'A=B'", "letters, digits"]),
+    ({"serving.engine.extra_args": ["--seed\0"]}, ["extra_args.0", "text without such characters"]),
+    # what does not fit together
+    ({"architectures": ["single", "single"]}, ["architectures", "each entry once"]),
+    ({"architectures": [["single"]]}, ["architectures.0", "text"]),
+    ({"architectures": "disaggregated-0p1d"}, ["'disaggregated-0p1d'", "disaggregated-XpYd"]),
+    ({"device": "CPU"}, ["device: 'CPU'", "did you mean 'cpu'"]),
+    ({"device": ["cpu", "cuda"]}, ["device: ['cpu', 'cuda']", "cpu, cuda"]),
+    ({"serving.gpus": [0, 0]}, ["serving.gpus: [0, 0]", "each entry once"]),
+    ({"serving.gpus": 0}, ["serving.gpus: 0", "list or null"]),
+    ({"serving.gpus": [-1]}, ["serving.gpus.0: -1", "0 or more"]),
+    ({"architectures": "tensor_parallel-3"}, ["tensor_parallel_size: 3", "4 attention heads", "divisor"]),
+    ({"serving.connector": "carrier_pigeon"}, ["serving.connector: 'carrier_pigeon'", "nixl"]),
+    ({"models": {"big": {"source": "shape", "location": "gpt-9"}}}, ["'gpt-9'", "qwen3-8b"]),
+    ({"serving.base_url": "localhost:8000"}, ["serving.base_url: 'localhost:8000'", "http://"]),
+    ({"serving.base_url": "http://"}, ["serving.base_url: 'http://'", "a URL such as"]),
+    (
+        {"workloads.decode.arrival": {"kind": "poisson", "rate_rps": 2, "concurrency": 8}},
+        ["arrival.concurrency: 8", "not used by", "'poisson'", "rate_rps"],
+    ),
+    ({"workloads.decode.arrival": "poisson"}, ["workloads.decode.arrival: 'poisson'", "mapping"]),
+    ({"workloads.decode.arrival": {"kind": "trace"}}, ["trace_path", "trace"]),
+    ({"workloads.decode.prompts.output_tokens": 1}, ["isolates: 'decode'", "2 or more"]),
+    (
+        {
+            "workloads.decode.prompts": {
+                "source": "shared_prefix",
+                "prompt_tokens": 8,
+                "output_tokens": 4,
+                "num_prefixes": 2,
+                "prefix_tokens": 8,
+            }
+        },
+        ["prefix_tokens: 8", "shortest prompt"],
+    ),
+    ({"workloads.decode.slo": {"ttft_ms": 500}}, ["'ttft_ms'", "did you mean 'ttft_s'"]),
+    (
+        {"device": "cuda", "architectures": ["single"], "operating_points": {"low": {"sm_clock_mhz": {"decode": 900}}}},
+        ["operating_points.low", "decode", "single"],
+    ),
+    ({"operating_points": {}}, ["operating_points", "at least 1"]),
+    ({"strict_launches": True, "measure.fresh_servers": True}, ["strict_launches", "measure.fresh_servers"]),
+    ({"strict_launches": "very"}, ["strict_launches: 'very'", "true or false"]),
+]
+SECRET = "sk-not-to-be-shown"
+SECRETS: list[tuple[dict[str, Any], str]] = [
+    ({"api_key": SECRET}, "api_key: a key does not belong"),
+    ({"serving.api_key": SECRET}, "serving.api_key: does not belong"),
+    ({"serving.engine.env": {"HF_TOKEN": SECRET}}, "serving.engine.env.HF_TOKEN: does not belong"),
+    ({"serving.engine_by_role": {"decode": {"env": {"VLLM_API_KEY": SECRET}}}}, "decode.env.VLLM_API_KEY"),
+    ({"serving.engine.extra_args": ["--api-key", SECRET]}, "extra_args: --api-key: a secret on a command line"),
+    ({"serving.engine.extra_args": [f"--api-key={SECRET}"]}, "extra_args: --api-key: a secret on a command line"),
+    ({"serving.base_url": f"https://me:{SECRET}@host/v1"}, "serving.base_url: a user name, password or query"),
+    ({"serving.base_url": f"https://host/v1?key={SECRET}"}, "serving.base_url: a user name, password or query"),
 ]
 
 
@@ -78,8 +187,27 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
 def test_wrong_configuration_is_refused_by_name(changes: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(ConfigError) as refusal:
         check_preconditions(study_of(changes), measuring=True)
+    message = str(refusal.value)
     for word in words:
-        assert word in str(refusal.value)
+        assert word in message
+    assert len(message) < 500
+    assert len(message.splitlines()) <= 2  # a heading and the one thing that is wrong
+
+
+@pytest.mark.parametrize(("changes", "words"), SECRETS, ids=[words for _, words in SECRETS])
+def test_a_secret_in_the_configuration_is_refused_and_not_shown(changes: dict[str, Any], words: str) -> None:
+    """All of the configuration is kept with the results, in launch.json and run.json."""
+    with pytest.raises(ConfigError) as refusal:
+        study_of(changes | {"launches": -1})
+    assert words in str(refusal.value)
+    assert "environment" in str(refusal.value) or "LLMDVFS_API_KEY" in str(refusal.value)
+    assert SECRET not in str(refusal.value)
+
+
+def test_names_that_only_sound_secret_are_taken() -> None:
+    variables = {"TOKENIZERS_PARALLELISM": "false"}
+    study = study_of({"serving.engine.env": variables, "serving.engine.extra_args": ["--max-num-batched-tokens=64"]})
+    assert study.deployments["single_tiny"].engine["single"].env == variables
 
 
 def test_port_in_use_is_refused(unused_tcp_listener: int) -> None:
@@ -99,11 +227,23 @@ def test_all_wrong_keys_are_named_at_once() -> None:
         ("single,disaggregated", "architectures", ["single", "disaggregated"]),
         ("single", "architectures", ["single"]),
         ("5", "launches", 5),
+        ("5.0", "launches", 5),
+        (5.0, "launches", 5),
+        ("1e1", "launches", 10),
+        (date(2026, 11, 22), "remeasure", "2026-11-22"),
     ],
 )
-def test_command_line_strings_are_read_by_type(given: str, key: str, read: object) -> None:
-    """`--config launches=5` may deliver a string; `flag=true` always does."""
-    assert complete_config(config_with({key: given}))[key] == read
+def test_values_are_read_by_type(given: object, key: str, read: object) -> None:
+    """`--config launches=5` may deliver a string, `flag=true` always does; YAML reads 1e1 as text."""
+    value = complete_config(config_with({key: given}))[key]
+    assert (value, type(value)) == (read, type(read))
+
+
+def test_a_configuration_that_contains_itself_is_refused() -> None:
+    knot: dict[str, Any] = {}
+    knot["engine"] = knot
+    with pytest.raises(ConfigError, match="contains itself"):
+        complete_config(config_with({"serving": knot}))
 
 
 def test_nested_command_line_strings_are_read_by_type() -> None:
@@ -117,9 +257,10 @@ def test_every_study_file_is_valid(path: Path) -> None:
     complete_config(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
+NAMES = st.text(max_size=8) | st.integers() | st.booleans() | st.none()
 SCRAPS = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates() | st.binary(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=6,
 )
 KEYS = ["launches", "architectures", "models", "workloads", "serving", "operating_points", "measure", "seed", "results"]
@@ -131,4 +272,6 @@ def test_any_configuration_is_planned_or_refused(scraps: dict[str, Any]) -> None
     """Never a traceback: whatever is written there, the answer is a study or a ConfigError."""
     config = config_with({}) | scraps
     with suppress(ConfigError):
-        assert make_study(complete_config(config), lambda python: ENGINE).num_launches >= 1
+        study = make_study(complete_config(config), lambda python: ENGINE)
+        assert len(list(all_cells(study))) >= 1
+        check_preconditions(study, measuring=True)

@@ -1,7 +1,7 @@
 """Measures the missing cells of one launch: servers start once, and end with the job however it ends."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,12 @@ LOG = logging.getLogger(__name__)
 class CellsFailed(LlmDvfsError):
     """Some cells of a launch could not be measured; the others are in the store."""
 
+    def __init__(self, causes: Mapping[str, str], num_cells: int) -> None:
+        text = "\n  ".join(causes.values())
+        super().__init__(f"{len(causes)} of {num_cells} cells failed; run again to measure them:\n  {text}")
+        self.causes = causes
+        """By key."""
+
 
 def measure_launch(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
     """Bring every cell of the job into the store and link it to its folder.
@@ -36,8 +42,7 @@ def measure_launch(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
         if task.cell.key not in failures:
             deliver(results, task.cell.key, cell_folder(results, task.id) / "raw")
     if failures:
-        causes = "\n  ".join(failures.values())
-        raise CellsFailed(f"{len(failures)} of {len(tasks)} cells failed; run again to measure them:\n  {causes}")
+        raise CellsFailed(failures, len(tasks))
 
 
 def _measure_all(tasks: Sequence[CellTask], results: Path) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """From a model in the configuration to what vLLM's --model takes."""
 
 from pathlib import Path
+from typing import Any
 
 from llmdvfs.errors import ConfigError
-from llmdvfs.models.shapes import write_shape
-from llmdvfs.models.tiny import write_tiny_model
+from llmdvfs.models import shapes, tiny
+from llmdvfs.models.facts import read_config
 from llmdvfs.records.spec import ModelSpec
 
 TINY_SEED = 0
@@ -18,10 +19,22 @@ def resolve_model(spec: ModelSpec, cache_folder: Path) -> str:
         return str(_existing_folder(spec))
     folder = model_folder(spec, cache_folder)
     if spec.source == "tiny":
-        write_tiny_model(folder, TINY_SEED)
+        tiny.write_tiny_model(folder, TINY_SEED)
     else:
-        write_shape(folder, spec.location)
+        shapes.write_shape(folder, spec.location)
     return str(folder)
+
+
+def config_of(spec: ModelSpec) -> dict[str, Any] | None:
+    """Return a model's config.json before anything is written; None: only the hub has it."""
+    match spec.source:
+        case "tiny":
+            return tiny.config()
+        case "shape":
+            return shapes.config(shapes.shape_named(spec.location))
+        case "path":
+            return read_config(_existing_folder(spec))
+    return None
 
 
 def model_folder(spec: ModelSpec, cache_folder: Path) -> Path:
@@ -33,7 +46,10 @@ def model_folder(spec: ModelSpec, cache_folder: Path) -> Path:
 def _existing_folder(spec: ModelSpec) -> Path:
     folder = Path(spec.location).expanduser().resolve()
     if not folder.is_dir():
-        raise ConfigError(f"model {spec.name!r}: folder {spec.location!r} does not exist (looked at {folder})")
+        raise ConfigError(
+            f"model {spec.name!r}: folder {spec.location!r} does not exist (looked at {folder}); put it back, or "
+            f"correct models.{spec.name}.location"
+        )
     if not (folder / "config.json").is_file():
         raise ConfigError(f"model {spec.name!r}: {folder} has no config.json; expected a model in Hugging Face layout")
     return folder

@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
 from llmdvfs.records.job import CellJob, LaunchJob
+from llmdvfs.records.raw import FAILED, RUN
 from llmdvfs.records.spec import CellId, DeploymentSpec
 from llmdvfs.records.store import SCHEMA_VERSION
 
@@ -84,20 +85,42 @@ def pending_launches(study: Study) -> list[PlannedLaunch]:
     for launch in study.launches:
         for deployment in study.deployments:
             keys = {cell: cell_key(study, cell, measuring_code) for cell in launch_cells(study, deployment, launch)}
-            missing = {cell: key for cell, key in keys.items() if delivered_key(study.results, cell) != key}
+            held = {cell: _delivered(study, cell) for cell in keys}
+            missing = {cell: key for cell, key in keys.items() if held[cell].key != key}
+            if study.strict_launches and (missing or _num_starts(held.values()) > 1):
+                missing = keys  # whatever is there of the launch comes from another start of its servers
             if missing:
                 launches.append(_planned_launch(study, deployment, launch, missing))
     return launches
 
 
-def delivered_key(results: Path, cell: CellId) -> str | None:
-    """Return the key of the measurement in the cell's folder; None where there is none."""
+class _Delivered(NamedTuple):
+    """What lies in a cell's folder."""
+
+    key: str | None
+    """Of the measurement; None where there is none."""
+    start: str | None
+    """Of the servers."""
+
+
+def _delivered(study: Study, cell: CellId) -> _Delivered:
+    """Return what the cell's folder holds; a recorded failure counts where the study goes on without such cells."""
+    raw = cell_folder(study.results, cell) / "raw"
+    content = _content(raw / RUN) or (_content(raw / FAILED) if study.tolerate_failed_cells else {})
+    return _Delivered(content.get("key"), content.get("server_start", {}).get("id"))
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Return a record as plain data, without the cost of checking it; empty where there is none."""
     try:
-        run = json.loads((cell_folder(results, cell) / "raw" / "run.json").read_bytes())
+        content: dict[str, Any] = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        return None
-    key = run.get("key")
-    return key if isinstance(key, str) else None
+        return {}
+    return content
+
+
+def _num_starts(held: Iterable[_Delivered]) -> int:
+    return len({item.start for item in held if item.start is not None})
 
 
 def _planned_launch(study: Study, deployment: str, launch: int, missing: dict[CellId, str]) -> PlannedLaunch:
@@ -108,6 +131,8 @@ def _planned_launch(study: Study, deployment: str, launch: int, missing: dict[Ce
         workloads={cell.workload: study.workloads[cell.workload] for cell in missing},
         points={cell.point: study.points[cell.point] for cell in missing},
         settings=study.settings,
+        one_start=study.strict_launches,
+        tolerate_failures=study.tolerate_failed_cells,
     )
     return PlannedLaunch(deployment, job, tuple(missing))
 
@@ -116,7 +141,7 @@ def _model_fingerprint(deployment: DeploymentSpec) -> list[Any]:
     """Return what tells two contents of a model folder apart without reading the weights."""
     if deployment.model.source != "path":
         return []
-    folder = Path(deployment.model.location)
+    folder = Path(deployment.model.location).expanduser()
     config = folder / "config.json"
     content = hashlib.sha256(config.read_bytes()).hexdigest() if config.is_file() else ""
     return [content, *sorted((path.name, path.stat().st_size) for path in folder.glob("*.safetensors"))]

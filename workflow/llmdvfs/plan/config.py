@@ -1,18 +1,23 @@
 """Turns what the user wrote (files and `--config`) into a complete, valid configuration, or says what is wrong."""
 
-import difflib
+import math
+import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, TypeChecker, validators
 from jsonschema.exceptions import ValidationError
 
 from llmdvfs.errors import ConfigError
+from llmdvfs.plan.refusal import explain
+from llmdvfs.plan.secrets import secrets
 
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 SCHEMA_PATH = Path(str(resources.files("llmdvfs"))).parent / "schemas" / "config.schema.yaml"
 
 
@@ -28,11 +33,31 @@ def complete_config(given: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ConfigError with one line for every wrong key or value: the key, the value seen and what is allowed.
     """
-    config: dict[str, Any] = _complete(dict(given), config_schema())
-    problems = [_explain(error) for error in _leaves(Draft202012Validator(config_schema()).iter_errors(config))]
+    try:
+        config: dict[str, Any] = _complete(dict(given), config_schema())
+    except RecursionError:
+        raise ConfigError("wrong configuration: a part contains itself (a YAML alias); write it out") from None
+    # Secrets alone, where there are any: another line might show them.
+    problems = secrets(config) or [explain(error) for error in _leaves(_validator().iter_errors(config))]
     if problems:
         raise ConfigError("wrong configuration:\n  " + "\n  ".join(sorted(set(problems))))
     return config
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    """Return the schema's validator, for which only finite numbers are numbers and only storable texts are texts."""
+    types: TypeChecker = Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number).redefine("string", _is_text)
+    return validators.extend(Draft202012Validator, type_checker=types)(config_schema())
+
+
+def _is_number(_: TypeChecker, value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_text(_: TypeChecker, value: Any) -> bool:
+    """Whether it can stand in a file and on a command line: no NUL, no half of a surrogate pair."""
+    return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
 
 
 def _complete(value: Any, schema: Mapping[str, Any]) -> Any:
@@ -60,19 +85,29 @@ def _resolve(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _typed(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Read `architectures=single,disaggregated`, `flag=true` and the string leaves of `--config 'a={"b": 3}'`."""
-    if not isinstance(value, str):
-        return value
+    """Read `architectures=single,disaggregated`, `flag=true` and the string leaves of `--config 'a={"b": 3}'`.
+
+    YAML's own traps too: `1e3` is a text there, 8.0 no integer to Python, and an unquoted 2026-11-22 a date.
+    """
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
+    if isinstance(value, float) and value.is_integer() and "number" not in types:
+        return int(value)
+    if isinstance(value, date) and "string" in types:
+        return value.isoformat()
+    if not isinstance(value, str):
+        return value
     if "array" in types and not value.lstrip().startswith("["):
         return [item.strip() for item in value.split(",") if item.strip()]
     if "string" in types or ("enum" in schema and value in schema["enum"]):
         return value
+    if EXPONENT.fullmatch(value) and not math.isinf(number := float(value)):
+        return int(number) if "number" not in types and number.is_integer() else number
     try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
+        read = yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError):
         return value
+    return read if isinstance(read, str) else _typed(read, schema)
 
 
 def _leaves(errors: Iterator[ValidationError]) -> Iterator[ValidationError]:
@@ -83,45 +118,3 @@ def _leaves(errors: Iterator[ValidationError]) -> Iterator[ValidationError]:
             yield deepest if len(deepest.absolute_path) > len(error.absolute_path) else error
         else:
             yield error
-
-
-def _explain(error: ValidationError) -> str:
-    key = ".".join(str(part) for part in error.absolute_path)
-    schema: Mapping[str, Any] = error.schema if isinstance(error.schema, Mapping) else {}
-    if error.validator == "additionalProperties":
-        allowed = sorted(schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - set(allowed))
-        near = difflib.get_close_matches(str(unknown[0]), allowed, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        where = f"in {key!r}" if key else "at the top level"
-        return f"unknown key {unknown[0]!r} {where}: {hint}allowed: {', '.join(allowed)}"
-    if error.validator == "required":
-        missing = error.message.split("'")[1]
-        return f"{key}: key {missing!r} is missing; allowed: {', '.join(sorted(schema.get('properties', {})))}"
-    if error.validator == "pattern" and "propertyNames" in [str(part) for part in error.absolute_schema_path]:
-        return (
-            f"{key}: name {error.instance!r}: expected letters, digits, '.' and '-', beginning with a letter or digit"
-        )
-    return f"{key}: {error.instance!r}: {_expectation(error, schema)}"
-
-
-def _expectation(error: ValidationError, schema: Mapping[str, Any]) -> str:
-    limit = error.validator_value
-    match error.validator:
-        case "type":
-            return f"expected {' or '.join([limit] if isinstance(limit, str) else limit)}"
-        case "enum":
-            return f"expected one of {', '.join('null' if item is None else str(item) for item in limit)}"
-        case "minimum":
-            return f"expected {limit} or more"
-        case "exclusiveMinimum":
-            return f"expected more than {limit}"
-        case "maximum":
-            return f"expected {limit} or less"
-        case "minItems" | "minProperties":
-            return f"expected at least {limit} entry"
-        case "pattern":
-            return f"expected text matching {limit}"
-        case "oneOf":
-            return f"expected {schema.get('description', error.message)}"
-    return str(error.message)

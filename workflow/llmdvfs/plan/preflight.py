@@ -3,15 +3,22 @@
 import os
 import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from llmdvfs.errors import ConfigError
+from llmdvfs.models.resolve import config_of
 from llmdvfs.plan.study import Study
 from llmdvfs.records.spec import DeploymentSpec, WorkloadSpec
 
 
-def check_preconditions(study: Study, *, measuring: bool) -> None:
-    """Raise ConfigError for the first thing that is missing; what only a measurement needs is checked for one."""
+def check_preconditions(
+    study: Study, *, measuring: bool, owner_of: Callable[[int], str | None] = lambda port: None
+) -> None:
+    """Raise ConfigError for the first thing that is missing; what only a measurement needs is checked for one.
+
+    owner_of: says in words who listens on a port, where that can be seen.
+    """
     _check_results(study.results)
     for deployment in study.deployments.values():
         _check_model(deployment)
@@ -20,12 +27,12 @@ def check_preconditions(study: Study, *, measuring: bool) -> None:
     if measuring:
         for deployment in study.deployments.values():
             _check_python(deployment)
-            _check_port(deployment)
+            _check_port(deployment, owner_of)
 
 
 def _check_results(results: Path) -> None:
-    if ".." in results.parts:
-        raise ConfigError(f"results: {str(results)!r}: expected a folder without '..'")
+    if ".." in results.parts or results.resolve() in (Path("/"), Path.cwd()):
+        raise ConfigError(f"results: {str(results)!r}: expected a folder of its own, without '..'")
     nearest = next(folder for folder in (results, *results.absolute().parents) if folder.exists())
     if not os.access(nearest, os.W_OK) or not nearest.is_dir():
         raise ConfigError(f"results: {str(results)!r}: {nearest} is not a writable folder; free it or name another one")
@@ -33,14 +40,20 @@ def _check_results(results: Path) -> None:
 
 def _check_model(deployment: DeploymentSpec) -> None:
     model = deployment.model
-    if model.source != "path":
-        return
-    folder = Path(model.location)
-    if not (folder / "config.json").is_file():
+    folder = Path(model.location).expanduser()
+    if model.source == "path" and not (folder / "config.json").is_file():
         seen = "has no config.json" if folder.is_dir() else "is not a folder"
         raise ConfigError(
             f"models.{model.name}.location: {model.location!r} {seen}; expected a model folder as the hub lays it out"
         )
+    num_heads = (config_of(model) or {}).get("num_attention_heads")
+    for role, engine in deployment.engine.items():
+        size = engine.tensor_parallel_size
+        if isinstance(num_heads, int) and num_heads % size:
+            raise ConfigError(
+                f"serving.engine.tensor_parallel_size: {size} ({deployment.id}, {role}): does not divide the "
+                f"{num_heads} attention heads of model {model.name!r}; expected a divisor of {num_heads}"
+            )
 
 
 def _check_files(workload: WorkloadSpec) -> None:
@@ -55,7 +68,7 @@ def _check_python(deployment: DeploymentSpec) -> None:
         raise ConfigError(f"serving.python: {deployment.python!r}: expected the path of an executable Python with vLLM")
 
 
-def _check_port(deployment: DeploymentSpec) -> None:
+def _check_port(deployment: DeploymentSpec, owner_of: Callable[[int], str | None]) -> None:
     if deployment.proxy_port is None:
         return
     with socket.socket() as probe:
@@ -64,6 +77,6 @@ def _check_port(deployment: DeploymentSpec) -> None:
             probe.bind(("127.0.0.1", deployment.proxy_port))
         except OSError as error:
             raise ConfigError(
-                f"serving.proxy_port: {deployment.proxy_port} is not free ({error.strerror}); "
-                "expected a free port, or null to have one chosen"
+                f"serving.proxy_port: {deployment.proxy_port} is not free: "
+                f"{owner_of(deployment.proxy_port) or error.strerror}; expected a free port, or null to have one chosen"
             ) from error

@@ -39,6 +39,10 @@ class Study:
     gates: dict[str, float]
     engine_versions: dict[str, str]
     remeasure: str
+    strict_launches: bool = False
+    """All cells of a launch come from one start of its servers."""
+    tolerate_failed_cells: bool = False
+    """Analysis and comparison go on without cells that failed."""
 
     @property
     def launches(self) -> range:
@@ -53,6 +57,10 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     where every deployment is somebody else's endpoint.
     Raises ConfigError where keys that are right by themselves do not fit together.
     """
+    if config["strict_launches"] and config["measure"]["fresh_servers"]:
+        raise ConfigError(
+            "strict_launches: true: expected false, since measure.fresh_servers starts new servers for every cell"
+        )
     external = set(config["architectures"]) == {"external"}
     versions = {} if external else dict(look_up_engine(config["serving"]["python"]))
     models = [_model(name, given) for name, given in config["models"].items()]
@@ -60,6 +68,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     workloads = [_workload(name, given) for name, given in config["workloads"].items()]
     points = [_point(name, given, config["device"]) for name, given in config["operating_points"].items()]
     _check_lengths(workloads, deployments)
+    _check_roles(points, deployments)
     return Study(
         results=Path(config["results"]),
         seed=config["seed"],
@@ -71,6 +80,8 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         gates=dict(config["gates"]),
         engine_versions=versions,
         remeasure=str(config["remeasure"]),
+        strict_launches=config["strict_launches"],
+        tolerate_failed_cells=config["tolerate_failed_cells"],
     )
 
 
@@ -91,15 +102,12 @@ def _deployment(
         raise ConfigError("serving.base_url: null: expected the endpoint's URL, since architectures names `external`")
     roles = list(choice.num_instances)
     engine = {role: _engine(serving["engine"], serving["engine_by_role"].get(role, {}), choice) for role in roles}
-    num_gpus = sum(engine[role].tensor_parallel_size * choice.num_instances[role] for role in roles)
     gpus = serving["gpus"]
-    if device == "cuda" and gpus is not None and len(gpus) < num_gpus:
-        raise ConfigError(f"serving.gpus: {gpus}: {name} needs {num_gpus} GPUs; name more, or null for free ones")
     connector = None
     if "prefill" in choice.num_instances:
         wanted = serving["connector"] if choice.connector in (None, "auto") else choice.connector
         connector = resolve_connector(wanted, version_tuple(engine_versions["vllm"]), device)
-    return DeploymentSpec(
+    spec = DeploymentSpec(
         id=f"{name}_{model.name}",
         architecture=choice.name,
         model=model,
@@ -114,6 +122,9 @@ def _deployment(
         base_url=serving["base_url"],
         proxy_port=serving["proxy_port"],
     )
+    if spec.num_gpus and gpus is not None and len(gpus) < spec.num_gpus:
+        raise ConfigError(f"serving.gpus: {gpus}: {name} needs {spec.num_gpus} GPUs; name more, or null for free ones")
+    return spec
 
 
 def _engine(common: Mapping[str, Any], own: Mapping[str, Any], choice: ArchitectureChoice) -> EngineSpec:
@@ -159,6 +170,8 @@ def _workload(name: str, given: Mapping[str, Any]) -> WorkloadSpec:
     return spec
 
 
+ARRIVAL_OPTIONS = {"trace": ("speedup", "window_start_s", "window_s")}
+"""What a kind of arrivals takes beyond what it needs."""
 ARRIVAL_NEEDS = {
     "closed": ("concurrency",),
     "waves": ("wave_sizes",),
@@ -175,6 +188,14 @@ def _check_arrival(spec: WorkloadSpec, key: str) -> None:
         if not getattr(spec.arrival, name):
             raise ConfigError(
                 f"{key}.arrival.{name}: null: expected a value, since arrival.kind is {spec.arrival.kind!r}"
+            )
+    taken = {"kind", *ARRIVAL_NEEDS[spec.arrival.kind], *ARRIVAL_OPTIONS.get(spec.arrival.kind, ())}
+    for item in fields(ArrivalSpec):
+        value = getattr(spec.arrival, item.name)
+        if item.name not in taken and value != item.default:
+            raise ConfigError(
+                f"{key}.arrival.{item.name}: {value}: not used by arrival.kind {spec.arrival.kind!r}, which takes "
+                f"{', '.join(sorted(taken - {'kind'}))}; leave it out or take another kind"
             )
     ends_by_itself = spec.arrival.kind in ("waves", "trace")
     if not ends_by_itself and spec.num_requests is None and spec.duration_s is None:
@@ -199,6 +220,13 @@ def _check_prompts(spec: WorkloadSpec, key: str) -> None:
             )
     if spec.isolates == "prefill" and (prompts.output_tokens.kind, prompts.output_tokens.value) != ("fixed", 1):
         raise ConfigError(f"{key}.isolates: 'prefill': expected prompts.output_tokens = 1 (max_tokens = 1)")
+    if spec.isolates == "decode" and _longest(prompts.output_tokens) == 1:
+        raise ConfigError(f"{key}.isolates: 'decode': expected prompts.output_tokens of 2 or more")
+    shortest = prompts.prompt_tokens and (prompts.prompt_tokens.value or prompts.prompt_tokens.low)
+    if prompts.source == "shared_prefix" and shortest and shortest <= (prompts.prefix_tokens or 0):
+        raise ConfigError(
+            f"{key}.prompts.prefix_tokens: {prompts.prefix_tokens}: expected less than the shortest prompt, {shortest}"
+        )
 
 
 def _check_lengths(workloads: list[WorkloadSpec], deployments: list[DeploymentSpec]) -> None:
@@ -216,6 +244,18 @@ def _check_lengths(workloads: list[WorkloadSpec], deployments: list[DeploymentSp
 
 def _longest(length: LengthSpec | None) -> int:
     return 0 if length is None else length.value or length.high or 0
+
+
+def _check_roles(points: list[OperatingPoint], deployments: list[DeploymentSpec]) -> None:
+    """Refuse a point that touches nothing: its cells would be stock under another name."""
+    roles = sorted({role for deployment in deployments for role in deployment.engine})
+    for point in points:
+        named = {*point.sm_clock_mhz, *point.memory_clock_mhz, *point.power_limit_w}
+        if named and not named & set(roles):
+            raise ConfigError(
+                f"operating_points.{point.id}: sets {', '.join(sorted(named))}: expected a role of the architectures "
+                f"that are asked for: {', '.join(roles) or 'they have none'}"
+            )
 
 
 def _point(name: str, given: Mapping[str, Any], device: str) -> OperatingPoint:

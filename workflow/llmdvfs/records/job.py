@@ -43,6 +43,10 @@ class LaunchJob:
     workloads: dict[str, WorkloadSpec]
     points: dict[str, OperatingPoint]
     settings: MeasureSettings = field(default_factory=MeasureSettings)
+    one_start: bool = False
+    """All cells come from one start of the servers: measurements of other starts are set aside and made again."""
+    tolerate_failures: bool = False
+    """The job succeeds though cells failed: their folders say why there is no measurement."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from llmdvfs.records.telemetry import Reading, SamplerReport, TelemetryHeader
 from llmdvfs.records.telemetry_file import read_telemetry
 
 RUN = "run.json"
+FAILED = "failed.json"
+"""A folder that has it has nothing else: the cell could not be measured."""
 REQUESTS = "requests.jsonl"
 LOAD_REPORT = "load_report.json"
 TELEMETRY = "telemetry.jsonl"

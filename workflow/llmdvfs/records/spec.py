@@ -66,12 +66,19 @@ class DeploymentSpec:
     python: str | None = None
     """Python that has the engine; None: the one that runs the workflow."""
     gpu_indices: tuple[int, ...] | None = None
-    """None: assigned automatically at start."""
+    """None: assigned automatically at start; of `external`: none are watched."""
     startup_timeout_s: float = 600.0
     base_url: str | None = None
     """`external` only: the endpoint that is already running."""
     proxy_port: int | None = None
     """None: a free one."""
+
+    @property
+    def num_gpus(self) -> int:
+        """Return how many GPUs its instances take; 0 on a CPU, and of `external`."""
+        if self.device != "cuda":
+            return 0
+        return sum(self.engine[role].tensor_parallel_size * count for role, count in self.num_instances.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ import signal
 import sys
 from pathlib import Path
 
+from llmdvfs.benchmark.failed import record_failures
 from llmdvfs.benchmark.launch import measure_launch
+from llmdvfs.benchmark.one_start import set_aside_other_starts
 from llmdvfs.errors import LlmDvfsError
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.store import from_json, read_record
@@ -33,10 +35,14 @@ def run(options: argparse.Namespace) -> int:
     )
     launch, job = read_record(options.launch, LaunchRecord), from_json(options.job, LaunchJob)
     try:
+        if job.one_start:
+            set_aside_other_starts(job, options.results)
         measure_launch(launch, job, options.results)
     except LlmDvfsError as error:
         logging.error("%s", error)
-        return 1
+        if not job.tolerate_failures:
+            return 1
+        record_failures(launch.deployment.id, job, options.results, error)
     except Exception:
         logging.exception("benchmark: an error that should not happen; what was measured is kept")
         return 1

@@ -7,6 +7,7 @@ import pandas as pd
 
 from llmdvfs.analysis.comparison import compare
 from llmdvfs.analysis.comparison_table import comparison_rows, summary_rows
+from llmdvfs.records.failed import FailedCell
 from llmdvfs.records.raw import RUN
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
@@ -15,7 +16,8 @@ from llmdvfs.records.store import read_record, write_record, write_text
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--results", type=Path, nargs="+", required=True, help="result.json of every cell")
+    parser.add_argument("--results", type=Path, nargs="*", required=True, help="result.json of every cell")
+    parser.add_argument("--failed", type=Path, nargs="*", default=[], help="failed.json of the cells without a result")
     parser.add_argument("--output", type=Path, required=True, help="comparison.json to write")
     parser.add_argument("--csv", type=Path, required=True, help="comparison.csv to write: one row a cell")
     parser.add_argument(
@@ -27,7 +29,8 @@ def run(options: argparse.Namespace) -> int:
     """Compare all cells."""
     results = [read_record(path, CellResult) for path in options.results]
     runs = [read_record(path.parent / "raw" / RUN, RunRecord) for path in options.results]
-    record = compare(results, runs)
+    failed = [read_record(path, FailedCell) for path in options.failed]
+    record = compare(results, runs, without_result={item.cell: item.cause for item in failed})
     write_record(options.output, record)
     write_text(options.csv, pd.DataFrame(comparison_rows(record)).to_csv(index=False))
     write_text(options.frequencies, pd.DataFrame(summary_rows(record)).to_csv(index=False))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from llmdvfs.benchmark.store import entry, set_aside
 from llmdvfs.errors import ConfigError
-from llmdvfs.records.raw import RUN
+from llmdvfs.records.failed import FailedCell
+from llmdvfs.records.raw import FAILED, RUN
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record
 
@@ -26,14 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Move the selected measurements from the store to results/forgotten."""
     cells = options.results / "cells"
-    folders = [path.parent.parent for path in sorted(cells.glob(f"*/*/*/*/raw/{RUN}"))]
+    files = [*cells.glob(f"*/*/*/*/raw/{RUN}"), *cells.glob(f"*/*/*/*/raw/{FAILED}")]
+    folders = sorted(path.parent.parent for path in files)
     names = {str(folder.relative_to(cells)): folder for folder in folders}
     chosen = [name for name in names if any(_matches(name, pattern) for pattern in options.selection)]
     if not chosen:
-        raise ConfigError(f"{' '.join(options.selection)}: no measured cell has such a name; see {cells}")
+        raise ConfigError(f"{' '.join(options.selection)}: no measured or failed cell has such a name; see {cells}")
     for name in chosen:
         raw = names[name] / "raw"
-        key = read_record(raw / RUN, RunRecord).key
+        record: RunRecord | FailedCell
+        record = read_record(raw / RUN, RunRecord) if (raw / RUN).exists() else read_record(raw / FAILED, FailedCell)
+        key = record.key
         shutil.rmtree(raw)
         if entry(options.results, key).is_dir():
             set_aside(entry(options.results, key), options.results / "forgotten", key)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.deployment_files import BatchResults, DeviceData, PhaseResults
+from llmdvfs.records.failed import FailedCell
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.load import CalibrationResult, LoadReport, LoadSpec
 from llmdvfs.records.metrics import MetricsRecord
@@ -26,6 +27,7 @@ FILES: tuple[type, ...] = (
     SamplerReport,
     TelemetryHeader,
     RunRecord,
+    FailedCell,
     PhasesRecord,
     CellResult,
     PhaseResults,

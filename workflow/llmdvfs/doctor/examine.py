@@ -1,0 +1,61 @@
+"""All checks of a machine, for a configuration."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from llmdvfs.doctor import gpus, host, limits, measuring, software
+from llmdvfs.errors import LlmDvfsError
+from llmdvfs.plan.config import complete_config
+from llmdvfs.plan.preflight import check_preconditions
+from llmdvfs.plan.study import Study, make_study
+from llmdvfs.records.doctor import Check
+from llmdvfs.serving.engine_version import engine_versions
+from llmdvfs.serving.ports import owner_of
+
+OF_THE_STUDY: dict[str, Callable[[Study], Iterator[Check]]] = {
+    "configuration": software.study,
+    "engine": software.engine,
+    "GPUs": gpus.gpus,
+    "GPU memory": gpus.memory,
+    "GPU links": gpus.links,
+    "clocks": gpus.clocks,
+    "energy": measuring.energy,
+    "CPUs": host.cpus,
+    "memory": host.memory,
+    "disk": host.disk,
+    "shared memory": host.shared_memory,
+    "ports": limits.ports,
+    "open files": limits.open_files,
+}
+OF_THE_HOST: dict[str, Callable[[], Iterator[Check]]] = {
+    "Python": software.python,
+    "packages": software.packages,
+    "priority": limits.priority,
+    "clock": measuring.clock,
+    "wall clock": measuring.wall_clock,
+    "governor": host.governor,
+    "load": host.load,
+    "other runs": host.other_runs,
+}
+
+
+def examine(given: Mapping[str, Any]) -> Iterator[Check]:
+    """Yield every check; a wrong configuration is one of them, and leaves those that need none."""
+    for name, look in OF_THE_HOST.items():
+        yield from _guarded(name, look)
+    try:
+        study = make_study(complete_config(given), engine_versions)
+        check_preconditions(study, measuring=True, owner_of=owner_of)
+    except LlmDvfsError as error:
+        yield Check("configuration", "problem", str(error), "correct it (config/README.md explains every key)")
+        return
+    for name, look_for in OF_THE_STUDY.items():
+        yield from _guarded(name, lambda look_for=look_for: look_for(study))
+
+
+def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    """Yield the checks; what ends one of them is a problem of its own."""
+    try:
+        yield from look()
+    except LlmDvfsError as error:
+        yield Check(name, "problem", str(error), "see the message")

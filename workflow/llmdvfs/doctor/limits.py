@@ -1,0 +1,63 @@
+"""What the system allows this user: ports, descriptors, priority."""
+
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+from llmdvfs.doctor.capabilities import SYS_NICE, has_capability
+from llmdvfs.errors import ServerNotReady
+from llmdvfs.plan.study import Study
+from llmdvfs.records.doctor import Check
+from llmdvfs.records.spec import WorkloadSpec
+from llmdvfs.serving.ports import reserve
+
+LOOPBACK = "127.0.0.1"
+OTHER_FILES = 256  # of the load generator: libraries, logs, the event loop
+OPEN_LOOP_FILES = 4096  # in flight at once, where nobody knows
+
+
+def ports(study: Study) -> Iterator[Check]:
+    """Take a port on the loopback interface for a moment; `serving.proxy_port` was tried with the configuration."""
+    try:
+        reserve(LOOPBACK).release()
+    except ServerNotReady as error:
+        yield Check("ports", "problem", str(error), f"servers listen on {LOOPBACK}: let processes bind there")
+        return
+    wanted = next(iter(study.deployments.values())).proxy_port
+    text = f"{wanted} for the proxy, free ones for servers" if wanted else "free ones are taken at the start"
+    yield Check("ports", "ok", f"{text}; all on {LOOPBACK}")
+
+
+def open_files(study: Study) -> Iterator[Check]:
+    """Compare the hard limit of open files, which the load generator raises its own to, with its connections."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = OTHER_FILES + max(_in_flight(workload) for workload in study.workloads.values())
+    is_enough = hard == resource.RLIM_INFINITY or hard >= needed
+    seen = f"at most {'unlimited' if hard == resource.RLIM_INFINITY else hard}, about {needed} needed"
+    known = all(workload.arrival.kind in ("closed", "waves") for workload in study.workloads.values())
+    if is_enough:
+        yield Check("open files", "ok", seen)
+    else:
+        advice = "raise the hard limit: ulimit -Hn, or LimitNOFILE= of the service"
+        yield Check("open files", "problem" if known else "warning", seen, advice)
+
+
+def _in_flight(workload: WorkloadSpec) -> int:
+    arrival = workload.arrival
+    if arrival.kind == "closed":
+        return arrival.concurrency or 1
+    return max(arrival.wave_sizes, default=1) if arrival.kind == "waves" else OPEN_LOOP_FILES
+
+
+def priority(root: Path = Path("/")) -> Iterator[Check]:
+    """Say whether load generator and sampler may run before others, without trying it."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_RTPRIO)
+    if has_capability(SYS_NICE, root) or soft != 0:
+        yield Check("priority", "ok", "real-time priority is allowed")
+        return
+    nice, _ = resource.getrlimit(resource.RLIMIT_NICE)
+    better = 20 - nice < os.getpriority(os.PRIO_PROCESS, 0)
+    seen = f"no real-time priority{', but a better nice value' if better else ''}"
+    advice = "on busy CPUs tokens are stamped late: grant CAP_SYS_NICE, or rtprio in /etc/security/limits.conf"
+    yield Check("priority", "warning", seen, advice)

@@ -1,0 +1,80 @@
+"""Reads a study file, and refuses what would be read as something else than was meant."""
+
+import json
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llmdvfs.errors import ConfigError
+
+EXAMPLE = "expected keys with values, as in config/config.yaml"
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """Return the content of a YAML or JSON file; ConfigError names file, line and what is wrong there.
+
+    A key that is given twice is refused: YAML itself would take the last one and say nothing.
+    """
+    text = _text(path)
+    try:
+        content = json.loads(text, object_pairs_hook=_without_twins)
+    except ValueError:
+        try:
+            content = yaml.load(text, _Loader)  # a SafeLoader
+        except yaml.MarkedYAMLError as error:
+            raise ConfigError(f"{path}:{_what_is_wrong(error)}") from error
+        except (yaml.YAMLError, ValueError) as error:  # a character that YAML does not allow; a date like 2026-13-45
+            raise ConfigError(f"{path}: {' '.join(str(error).split())}; {EXAMPLE}") from error
+    if content is None:
+        raise ConfigError(f"{path}: is empty; {EXAMPLE}")
+    if not isinstance(content, dict):
+        seen = "a list" if isinstance(content, list) else f"only {str(content)[:40]!r}"
+        raise ConfigError(f"{path}: {seen} at the top level; {EXAMPLE}")
+    return content
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{path}:{line}: byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        ) from error
+
+
+class _Loader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: dict[Any, int] = {}
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge" or not isinstance(key_node, yaml.ScalarNode):
+                continue
+            key, mark = key_node.value, key_node.start_mark
+            if key in seen:
+                problem = f"key {key!r} is given twice (first in line {seen[key]})"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+            seen[key] = mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; one with a key twice goes on to the reader that can say where."""
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a key is given twice")
+    return dict(pairs)
+
+
+def _what_is_wrong(error: yaml.MarkedYAMLError) -> str:
+    mark, problem = error.problem_mark or error.context_mark, error.problem or "cannot be understood"
+    where = f"{mark.line + 1}:{mark.column + 1}" if mark else ""
+    if "'\\t'" in problem:
+        problem = "a tab; YAML is indented with spaces"
+    elif "given twice" in problem:
+        problem += "; expected each key once"
+    else:
+        problem += f"; {EXAMPLE}"
+    return f"{where}: {problem}"
