@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from llmdvfs import __version__
-from llmdvfs.errors import LlmDvfsError
+from llmdvfs.errors import DiskError, LlmDvfsError
 
 STAGES = {
     "model": "write the model that a configuration names",
@@ -51,6 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except LlmDvfsError as error:
         print(f"llmdvfs {options.command}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if (told := DiskError.of(error)) is None:
+            raise
+        print(f"llmdvfs {options.command}: {told}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"llmdvfs {options.command}: interrupted", file=sys.stderr)

@@ -1,8 +1,17 @@
 """Every error this library raises on purpose; `__main__` turns them into one message and an exit code."""
 
+import errno
+
+DISK_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
 
 class LlmDvfsError(Exception):
     """Root of the tree. The message says what failed, the value seen, what was expected and what to do."""
+
+
+def in_full(error: BaseException) -> str:
+    """Return an error's message and the notes that were added to it on its way, in one line."""
+    return "; ".join([str(error), *getattr(error, "__notes__", ())])
 
 
 class ConfigError(LlmDvfsError):
@@ -15,6 +24,20 @@ class ServerNotReady(LlmDvfsError):
 
 class ServerDied(LlmDvfsError):
     """A server that had been ready ended, or stopped producing tokens, under load."""
+
+
+class DiskError(LlmDvfsError):
+    """A file cannot be written: the disk is full, or not writable."""
+
+    @classmethod
+    def of(cls, error: OSError) -> "DiskError | None":
+        """Return what to tell of an error of the operating system; None where it is about something else."""
+        if error.errno not in DISK_ERRNOS:
+            return None
+        return cls(
+            f"{error.filename or 'a file'} cannot be written: {error.strerror}; free some space or make the folder "
+            "writable, and run again: what was finished before is kept"
+        )
 
 
 class DataError(LlmDvfsError):

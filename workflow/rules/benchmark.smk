@@ -33,7 +33,7 @@ for planned in PENDING:
         # `exec`: the job is then a child of Snakemake itself, and ends when Snakemake is killed
         shell:
             "exec python -m llmdvfs benchmark --launch {input.launch:q} --job {params.job:q} --results {params.results:q}"
-            " --log {log:q}"
+            " --log {log:q} --parent $PPID"
 
 
 if STUDY.tolerate_failed_cells:

@@ -26,9 +26,10 @@ from fakes.scripted_server import (
 from fakes.workloads import workload
 
 from llmdvfs.load.run import run_load
+from llmdvfs.records.load import LoadReport
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import ArrivalSpec
-from llmdvfs.records.store import read_lines
+from llmdvfs.records.store import read_lines, read_record
 
 Run = Callable[..., list[RequestRecord]]
 
@@ -57,6 +58,9 @@ def run(tmp_path: Path) -> Run:
         return list(read_lines(tmp_path / "requests.jsonl", RequestRecord))
 
     return run_script
+
+
+DONE_END = chunk(DONE) + END
 
 
 def tokens(num: int, **last: Any) -> list[bytes]:
@@ -181,11 +185,26 @@ def test_event_that_is_not_json_is_a_failure(run: Run) -> None:
     assert "cannot be read" in (record.error or "")
 
 
-def test_hanging_stream_ends_after_the_idle_timeout(run: Run) -> None:
-    records = run(lambda asked: [SSE_HEAD, *tokens(4)[:2], HANG], idle_timeout_s=0.2, num_requests=2)
-    assert [record.outcome for record in records] == ["timeout"] * 2
-    assert "idle_timeout_s" in (records[0].error or "")
-    assert all(0.2e9 < (record.end_mono_ns or 0) - record.chunk_mono_ns[-1] < 0.5e9 for record in records)
+def test_hanging_stream_ends_after_the_idle_timeout_and_others_go_on(run: Run, tmp_path: Path) -> None:
+    records = run(
+        lambda asked: [SSE_HEAD, *tokens(4)[:2], HANG] if asked.number == 0 else [SSE_HEAD, 0.05, *tokens(4), DONE_END],
+        idle_timeout_s=0.2,
+        num_requests=8,
+        arrival=ArrivalSpec("closed", concurrency=2),
+    )
+    assert sorted(record.outcome for record in records) == ["ok"] * 7 + ["timeout"]
+    (hung,) = [record for record in records if not record.ok]
+    assert "idle_timeout_s" in (hung.error or "")
+    assert 0.2e9 < (hung.end_mono_ns or 0) - hung.chunk_mono_ns[-1] < 0.5e9
+    assert read_record(tmp_path / "load_report.json", LoadReport).stopped_early is None
+
+
+def test_server_that_hangs_ends_the_load(run: Run, tmp_path: Path) -> None:
+    """It went on until 32 requests had timed out, which is an hour at the default limit of two minutes."""
+    records = run(lambda asked: [SSE_HEAD, *tokens(4)[:2], HANG], idle_timeout_s=0.2, num_requests=9)
+    assert [record.outcome for record in records] == ["timeout"]
+    report = read_record(tmp_path / "load_report.json", LoadReport)
+    assert report.stopped_early == "no byte on any of 1 streams for 0.2 s (idle_timeout_s)"
 
 
 def test_dripping_stream_ends_after_the_request_timeout(run: Run) -> None:

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from llmdvfs.records.spec import CellId
 from llmdvfs.records.store import read_lines, read_record, write_lines, write_record
 from llmdvfs.records.telemetry_file import read_telemetry
 from llmdvfs.serving.deployment import Deployment
+from llmdvfs.serving.lifetime import how_it_ended
 from llmdvfs.telemetry.clocks import ClockOutcome, locked_clocks
 from llmdvfs.telemetry.sampler import SamplerHandle, start_sampler
 
@@ -70,8 +70,12 @@ def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: 
 def _record_cell(task: CellTask, deployment: Deployment, folder: Path, clocks: ClockOutcome) -> RunRecord:
     """Record everything between one idle window and the next, and return what run.json says of it."""
     settings = task.job.settings
+    tokenizer_folder = _tokenizer_folder(task.launch)
+    _check_servers(deployment, "between two cells")
     deployment.reset()
-    foreign = foreign_processes(deployment.gpu_indices)
+    # On GPUs that somebody else's endpoint is said to use, its own processes are the ones that should be there.
+    watched = deployment.gpu_indices if deployment.instances else ()
+    foreign = foreign_processes(watched)
     started_unix_s, started = unix_s(), mono_ns()
     sampler = start_sampler(
         folder / raw.TELEMETRY,
@@ -83,9 +87,10 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, clocks: C
         sampler.wait_ready()
         idle_before = _idle(settings.idle_s)
         write_record(folder / raw.METRICS_BEFORE, deployment.scrape_metrics())
-        report = _run_load(task, deployment, sampler, folder)
+        report = _run_load(task, deployment, sampler, folder, tokenizer_folder)
         write_record(folder / raw.METRICS_AFTER, deployment.scrape_metrics())
         idle_after = _idle(settings.idle_s)
+        _check(deployment, sampler, "after the load")
         sampler_report = sampler.stop()
         if sampler_report.error is not None:
             raise TelemetryError(f"the telemetry sampler ended during the cell: {sampler_report.error}")
@@ -111,7 +116,7 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, clocks: C
         versions=measuring_versions(),
         hardware=hardware() | {"gpus": [device.name for device in header.devices if device.kind == "gpu"]},
         kv_bytes_per_token=task.launch.kv_bytes_per_token,
-        foreign_processes=_joined(foreign, foreign_processes(deployment.gpu_indices)),
+        foreign_processes=_joined(foreign, foreign_processes(watched)),
         warnings=_clock_warnings(clocks),
         gpu_links=links_between(deployment.gpu_indices),
     )
@@ -136,13 +141,24 @@ def _idle(length_s: float) -> tuple[int, int] | None:
     return begin, mono_ns()
 
 
-def _run_load(task: CellTask, deployment: Deployment, sampler: SamplerHandle, folder: Path) -> LoadReport:
+def _tokenizer_folder(launch: LaunchRecord) -> str | None:
+    """Return the model's folder, which holds its tokenizer; None: a hub's name says where the model is."""
+    if launch.deployment.model.source == "hub":
+        return None
+    if not Path(launch.model_path).is_dir():
+        raise DataError(f"the model's folder {launch.model_path} is gone; put it back, and run again")
+    return launch.model_path
+
+
+def _run_load(
+    task: CellTask, deployment: Deployment, sampler: SamplerHandle, folder: Path, tokenizer_folder: str | None
+) -> LoadReport:
     """Run the load generator in a process of its own and watch everything else meanwhile."""
     spec = LoadSpec(
         workload=task.job.workloads[task.cell.workload],
         base_url=deployment.base_url,
         model=task.launch.served_model_name,
-        tokenizer_folder=task.launch.model_path if Path(task.launch.model_path).is_dir() else None,
+        tokenizer_folder=tokenizer_folder,
         seed_prompts=task.seeds["prompts"],
         seed_arrivals=task.seeds["arrivals"],
         folder=str(folder),
@@ -152,38 +168,47 @@ def _run_load(task: CellTask, deployment: Deployment, sampler: SamplerHandle, fo
     log = folder / "load.log"
     with log.open("wb") as output:
         client = subprocess.Popen(
-            [sys.executable, "-m", "llmdvfs", "load", str(folder / "load_spec.json")],
+            [sys.executable, "-m", "llmdvfs", "load", str(folder / "load_spec.json"), "--parent", str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
         try:
-            code = _wait_watching(client, deployment.first_dead, sampler)
+            while (code := client.poll()) is None:
+                _check(deployment, sampler, "under load")
+                time.sleep(WATCH_INTERVAL_S)
         finally:
             client.kill()
             client.wait()
+    _check(deployment, sampler, "under load")  # a client fails when its server has died: that is what to tell
     if code != 0:
         cause = log.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
-        raise DataError(f"the load generator ended with exit code {code}: {cause or 'without a message'}; see {log}")
+        raise DataError(f"the load generator {how_it_ended(code)}: {cause or 'without a message'}")
     report = read_record(folder / raw.LOAD_REPORT, LoadReport)
     if report.stopped_early is not None:
         raise ServerDied(f"the load was ended early: {report.stopped_early}")
+    if not report.outcomes.get("ok"):
+        raise ServerDied(f"none of {report.num_requests} requests succeeded: {_first_failure(folder)}")
     return report
 
 
-def _wait_watching(
-    client: subprocess.Popen[bytes], first_dead: Callable[[], tuple[str, str] | None], sampler: SamplerHandle
-) -> int:
-    """Return the client's exit code; a server or a sampler that dies under load ends the wait at once."""
-    while (code := client.poll()) is None:
-        dead = first_dead()
-        if dead is not None:
-            raise ServerDied(f"{dead[0]} died under load: {dead[1]}")
-        cause = sampler.poll()
-        if cause is not None:
-            raise TelemetryError(f"the telemetry sampler died under load: {cause}")
-        time.sleep(WATCH_INTERVAL_S)
-    return code
+def _first_failure(folder: Path) -> str:
+    requests = read_lines(folder / raw.REQUESTS, RequestRecord)
+    return next((f"{request.outcome}: {request.error}" for request in requests), "the workload asks for none")
+
+
+def _check(deployment: Deployment, sampler: SamplerHandle, when: str) -> None:
+    """Raise what has ended and should not have; it costs microseconds."""
+    _check_servers(deployment, when)
+    cause = sampler.poll()
+    if cause is not None:
+        raise TelemetryError(f"the telemetry sampler died {when}: {cause}")
+
+
+def _check_servers(deployment: Deployment, when: str) -> None:
+    dead = deployment.first_dead()
+    if dead is not None:
+        raise ServerDied(f"{dead[0]} died {when}: {dead[1]}")
 
 
 def _write_proxy_stamps(deployment: Deployment, folder: Path) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from llmdvfs.serving.gpus import open_lock
+
 LOG = logging.getLogger(__name__)
 LOCK = Path(tempfile.gettempdir()) / "llmdvfs-measuring.lock"
 
@@ -15,7 +17,7 @@ LOCK = Path(tempfile.gettempdir()) / "llmdvfs-measuring.lock"
 @contextmanager
 def host_lock(path: Path = LOCK) -> Iterator[None]:
     """Wait for, and hold, the host's lock; the kernel frees it however this process ends."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    handle = open_lock(path)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

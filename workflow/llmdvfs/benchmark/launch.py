@@ -1,6 +1,7 @@
 """Measures the missing cells of one launch: servers start once, and end with the job however it ends."""
 
 import logging
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +10,15 @@ from llmdvfs.benchmark.cell import CellTask, measure_cell
 from llmdvfs.benchmark.gpus import host_gpus
 from llmdvfs.benchmark.host_lock import host_lock
 from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished
-from llmdvfs.errors import LlmDvfsError, ServerDied
+from llmdvfs.errors import LlmDvfsError, ServerDied, in_full
 from llmdvfs.plan.cells import cell_folder
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.serving.deploy import deploy
 from llmdvfs.serving.deployment import Deployment
 
 LOG = logging.getLogger(__name__)
+MIB = 2**20
+LITTLE_SPACE_BYTES = 16 * MIB  # what one cell records, and more
 
 
 class CellsFailed(LlmDvfsError):
@@ -62,7 +65,7 @@ def _measure_all(tasks: Sequence[CellTask], results: Path) -> dict[str, str]:
                     if isinstance(cause, ServerDied) and tries_left:
                         waiting.insert(0, (task, tries_left - 1))
                     else:
-                        failures[task.cell.key] = f"{task.id.folder()}: {cause}"
+                        failures[task.cell.key] = f"{task.id.folder()}: {in_full(cause)}"
                     if isinstance(cause, ServerDied):
                         break  # with fresh servers
     return failures
@@ -75,10 +78,18 @@ def _try_cell(task: CellTask, deployment: Deployment, results: Path) -> LlmDvfsE
         with draft(results, task.cell.key) as folder:
             measure_cell(task, deployment, folder, results)
     except LlmDvfsError as error:
-        LOG.info("%s: failed: %s", task.id.folder(), error)
+        _tell_more(error, results)
+        LOG.info("%s: failed: %s", task.id.folder(), in_full(error))
         return error
     LOG.info("%s: measured", task.id.folder())
     return None
+
+
+def _tell_more(error: LlmDvfsError, results: Path) -> None:
+    """Note on an error that the disk is full: whoever met that first could not write it down."""
+    free_bytes = shutil.disk_usage(results).free
+    if free_bytes < LITTLE_SPACE_BYTES:
+        error.add_note(f"only {free_bytes / MIB:.1f} MiB are free in {results}: free some, and run again")
 
 
 @contextmanager

@@ -20,8 +20,9 @@ def draft(results: Path, key: str) -> Iterator[Path]:
     folder.mkdir(parents=True)
     try:
         yield folder
-    except BaseException:
-        set_aside(folder, results / "failed", key)
+    except BaseException as error:
+        place = set_aside(folder, results / "failed", key)
+        error.add_note(f"what was recorded is in {place}")
         raise
     for path in (*folder.iterdir(), folder):
         _flush(path)
@@ -42,10 +43,16 @@ def is_finished(results: Path, key: str) -> bool:
 
 
 def deliver(results: Path, key: str, output: Path) -> None:
-    """Make `output` the measurement's folder: hard links into the store, so that removing it loses nothing."""
-    shutil.rmtree(output, ignore_errors=True)
+    """Make `output` the measurement's folder, whole or not at all.
+
+    It holds hard links into the store, so that removing it loses nothing.
+    """
+    part = output.with_name(f".{output.name}.part")
+    for folder in (part, output):
+        shutil.rmtree(folder, ignore_errors=True)
     output.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(entry(results, key), output, copy_function=_link)
+    shutil.copytree(entry(results, key), part, copy_function=_link)
+    part.rename(output)
 
 
 def clear_drafts(results: Path, key: str) -> None:
@@ -54,11 +61,11 @@ def clear_drafts(results: Path, key: str) -> None:
         set_aside(folder, results / "failed", key)
 
 
-def set_aside(folder: Path, place: Path, key: str) -> None:
-    """Move a folder to place/{key}.{n}: nothing that was recorded is removed."""
+def set_aside(folder: Path, place: Path, key: str) -> Path:
+    """Move a folder to place/{key}.{n}, which is returned: nothing that was recorded is removed."""
     place.mkdir(parents=True, exist_ok=True)
     number = 1 + sum(1 for _ in place.glob(f"{key}.*"))
-    folder.rename(place / f"{key}.{number}")
+    return folder.rename(place / f"{key}.{number}")
 
 
 def _link(source: str, target: str) -> None:

@@ -1,5 +1,6 @@
 """The client's own error on this host, measured against the mock server at the load of a cell."""
 
+import os
 import re
 import signal
 import subprocess
@@ -127,7 +128,7 @@ def mock_server(*, ttft_s: float, gap_s: float, log: Path) -> Iterator[str]:
 
 
 def _run_client(spec: Path) -> None:
-    command = [sys.executable, "-m", "llmdvfs", "load", str(spec)]
+    command = [sys.executable, "-m", "llmdvfs", "load", str(spec), "--parent", str(os.getpid())]
     client = subprocess.run(command, capture_output=True, text=True, timeout=CLIENT_TIMEOUT_S, check=False)
     if client.returncode != 0:
         raise LlmDvfsError(f"the client ended with {client.returncode} in its calibration: {client.stderr.strip()}")

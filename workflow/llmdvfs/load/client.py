@@ -29,7 +29,10 @@ class Client:
         self._connecting: set[asyncio.Task[None]] = set()
 
     async def run(self, feed: Feed, make_pacer: MakePacer, spool: Spool, max_failures: int) -> None:
-        """Run one load to its end. max_failures: so many in a row, and nothing but them, end it early."""
+        """Run one load to its end; a server that hangs (no byte on any stream for the idle time-out) ends it early.
+
+        max_failures: so many in a row, and nothing but them, do so too.
+        """
         self._feed, self._spool = feed, spool
         self._max_failures = max(max_failures, MIN_FAILURES_TO_STOP)
         self._failures_in_row = 0
@@ -43,7 +46,7 @@ class Client:
         self._loop.set_exception_handler(self._fail)
         self._ticking = self._loop.call_later(TICK_S, self._tick, 1)
         try:
-            self.begin_mono_ns = monotonic_ns()
+            self.begin_mono_ns = self._last_success_mono_ns = monotonic_ns()
             self._pacer.begin(self.begin_mono_ns)
             await self._over.wait()
         finally:
@@ -70,7 +73,7 @@ class Client:
             exchange = request.exchange
             exchange.failure, exchange.cause = "refused", f"no connection: {error or 'timed out'}"
             exchange.end_mono_ns = monotonic_ns()
-            self._ended_exchange(exchange, is_ok=False)
+            self._ended_exchange(exchange, exchange.cause)
         else:
             self._send(connection, request)
 
@@ -81,19 +84,27 @@ class Client:
     def _done(self, connection: Connection, exchange: Exchange) -> None:
         self._busy.discard(connection)
         is_ok = exchange.failure is None and connection.status == 200
+        failure = None if is_ok else exchange.cause or f"HTTP status {connection.status}"
         self.pool.give_back(connection)
-        self._ended_exchange(exchange, is_ok=is_ok)
+        self._ended_exchange(exchange, failure)
 
-    def _ended_exchange(self, exchange: Exchange, *, is_ok: bool) -> None:
+    def _ended_exchange(self, exchange: Exchange, failure: str | None) -> None:
         self._in_flight -= 1
         self._spool.add(exchange)
-        self._failures_in_row = 0 if is_ok else self._failures_in_row + 1
-        if self._failures_in_row >= self._max_failures and self.stopped_early is None:
-            self.stopped_early = (
-                f"{self._failures_in_row} requests in a row failed, the last one: {exchange.cause or 'HTTP error'}"
-            )
-            self._feed.stop()
+        if failure is None:
+            self._failures_in_row = 0
+            self._last_success_mono_ns = exchange.end_mono_ns or 0
+        else:
+            self._failures_in_row += 1
+        if self._failures_in_row >= self._max_failures:
+            self._stop(f"{self._failures_in_row} requests in a row failed, the last one: {failure}")
         self._pacer.done(exchange)
+
+    def _stop(self, cause: str) -> None:
+        """Send nothing more: the server is not in a state to be measured."""
+        if self.stopped_early is None:
+            self.stopped_early = cause
+            self._feed.stop()
 
     def _fail(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """End the load with what a callback raised: the loop would only log it, and the load would wait for ever."""
@@ -114,18 +125,17 @@ class Client:
             self._over.set()
 
     def _check_timeouts(self) -> None:
-        now = monotonic_ns()
-        for connection in list(self._busy):
-            exchange = connection.exchange
-            if exchange is None or exchange.sent_mono_ns is None:
-                continue
-            last_mono_ns = exchange.reads[-1][0] if exchange.reads else exchange.sent_mono_ns
-            if now - exchange.sent_mono_ns > self._request_timeout_ns:
+        now, idle_s = monotonic_ns(), self._idle_timeout_ns / NS_PER_S
+        busy = [(each, each.exchange) for each in self._busy if each.exchange is not None and each.exchange.is_sent]
+        last_signs = [self._last_success_mono_ns, *(exchange.last_sign_mono_ns for _, exchange in busy)]
+        if busy and now - max(last_signs) > self._idle_timeout_ns:
+            self._stop(f"no byte on any of {len(busy)} streams for {idle_s:g} s (idle_timeout_s)")
+        for connection, exchange in busy:
+            if now - (exchange.sent_mono_ns or 0) > self._request_timeout_ns:
                 limit_s = self._request_timeout_ns / NS_PER_S
                 connection.abandon("timeout", f"not finished {limit_s:g} s after it was sent (request_timeout_s)")
-            elif now - last_mono_ns > self._idle_timeout_ns:
-                limit_s = self._idle_timeout_ns / NS_PER_S
+            elif now - exchange.last_sign_mono_ns > self._idle_timeout_ns:
+                num_reads = len(exchange.reads)
                 connection.abandon(
-                    "timeout",
-                    f"no byte for {limit_s:g} s (idle_timeout_s) after {len(exchange.reads)} reads; is it alive?",
+                    "timeout", f"no byte for {idle_s:g} s (idle_timeout_s) after {num_reads} reads; is it alive?"
                 )

@@ -26,3 +26,13 @@ class Exchange:
     failure: Failure | None = None
     """What the transport saw; what the answer itself says is found after the run."""
     cause: str | None = None
+
+    @property
+    def is_sent(self) -> bool:
+        """Return whether it is on its way."""
+        return self.sent_mono_ns is not None
+
+    @property
+    def last_sign_mono_ns(self) -> int:
+        """Return when the server was last heard of, or else the request sent."""
+        return self.reads[-1][0] if self.reads else self.sent_mono_ns or 0

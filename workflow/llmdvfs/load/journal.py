@@ -12,7 +12,7 @@ from types import TracebackType
 
 import orjson
 
-from llmdvfs.errors import SchemaError
+from llmdvfs.errors import DataError, SchemaError
 from llmdvfs.load.exchange import Exchange
 
 MAGIC = b"llmdvfs/journal 1\n"
@@ -35,6 +35,7 @@ class JournalWriter:
     """Appends exchanges to a journal."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = path.open("wb")
         self._file.write(MAGIC)
         self._file.flush()  # a load that is killed leaves a journal that can be read as far as it goes
@@ -52,7 +53,10 @@ class JournalWriter:
         fields: dict[str, object] = {name: getattr(exchange, name) for name in _FIELDS}
         header = orjson.dumps(fields | {"reads": [(instant, len(data)) for instant, data in exchange.reads]})
         body = b"".join([data for _, data in exchange.reads])
-        self._file.write(b"".join((_LENGTHS.pack(len(header), len(body)), header, body)))
+        try:
+            self._file.write(b"".join((_LENGTHS.pack(len(header), len(body)), header, body)))
+        except OSError as error:
+            raise DataError(f"{self._path} cannot be written: {error.strerror}; free some space") from error
 
 
 def read_journal(path: Path) -> Iterator[Exchange]:

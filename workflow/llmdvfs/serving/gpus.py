@@ -14,6 +14,10 @@ from llmdvfs.records.host import HostGpu
 LEASES = Path(tempfile.gettempdir())
 
 
+class GpusTaken(ConfigError):
+    """Others have the GPUs, perhaps not for long."""
+
+
 @dataclass(slots=True)
 class LeasedGpus:
     """GPUs that no other run on this host takes while one of the descriptors is open somewhere."""
@@ -35,7 +39,7 @@ def take_gpus(
     visible: str | None,
     leases: Path = LEASES,
 ) -> LeasedGpus:
-    """Lease the wanted GPUs, or the first free ones; ConfigError says who has those that cannot be had.
+    """Lease the wanted GPUs, or the first free ones; GpusTaken says who has those that cannot be had.
 
     visible: CUDA_VISIBLE_DEVICES as inherited (a scheduler sets it), None where unset.
     """
@@ -57,8 +61,9 @@ def take_gpus(
             refusals.append(refusal or f"GPU {gpu.index} is leased to {_holder(gpu, leases)}")
     if len(taken) < num_needed:
         LeasedGpus(tuple(taken), tuple(fds)).release()
+        problem = GpusTaken if num_needed <= len(allowed) else ConfigError
         among = f"of the wanted {list(wanted)}" if wanted is not None else f"of {len(allowed)} visible"
-        raise ConfigError(
+        raise problem(
             f"serving.gpus: {num_needed} GPUs needed, {len(taken)} {among} free"
             f"{': ' if refusals else ''}{'; '.join(refusals)}; wait for them, name others, or use fewer instances"
         )
@@ -95,16 +100,21 @@ def _lease_path(gpu: HostGpu, leases: Path) -> Path:
     return leases / f"llmdvfs-{gpu.uuid}.lock"
 
 
-def _lease(gpu: HostGpu, leases: Path) -> int | None:
-    """Return the descriptor that holds the lease; None: another run has it."""
-    path = _lease_path(gpu, leases)
+def open_lock(path: Path) -> int:
+    """Return a descriptor of a lock file in a folder that several users share."""
     try:
         # Without O_CREAT first: the kernel refuses it for another user's file in a shared folder.
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         with contextlib.suppress(PermissionError):
-            os.fchmod(fd, 0o666)  # whatever the umask: other users lease the same GPU
+            os.fchmod(fd, 0o666)  # whatever the umask
+        return fd
+
+
+def _lease(gpu: HostGpu, leases: Path) -> int | None:
+    """Return the descriptor that holds the lease; None: another run has it."""
+    fd = open_lock(_lease_path(gpu, leases))
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,7 +1,8 @@
 """The process between the job and one server: it ends the server and all that the server started, however it ends.
 
 There are two of them, one inside the other. Each is a subreaper with a parent-death signal, so whichever of the job,
-the outer guard and the inner guard is killed, alone or two at once, one that can end everything is left.
+the outer guard and the inner guard is killed, alone or two at once, one that can end everything is left. Where all
+three are, the next run ends what they leave (leftovers.py).
 """
 
 import os
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmdvfs.serving.leftovers import KEEPERS, keepers_mark
 from llmdvfs.serving.lifetime import (
     await_descendants,
     become_subreaper_with_parent_death_signal,
@@ -56,22 +58,22 @@ def guard(guarded: Guarded, parent_pid: int) -> int:
     for lease in guarded.lease_fds:
         os.set_inheritable(lease, False)  # closed by exec, kept by fork
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # taken by sigtimedwait, here and in the inner guard
-    code = _guard_level(guarded.argv, NUM_LEVELS, parent_pid)
+    code = _guard_level(guarded.argv, NUM_LEVELS, [parent_pid])
     if os.getppid() != parent_pid:
         for folder in guarded.remove:
             shutil.rmtree(folder, ignore_errors=True)
     return code
 
 
-def _guard_level(argv: Sequence[str], level: int, parent_pid: int) -> int:
-    become_subreaper_with_parent_death_signal(parent_pid)
+def _guard_level(argv: Sequence[str], level: int, keepers: list[int]) -> int:
+    become_subreaper_with_parent_death_signal(keepers[-1])
     own_pid = os.getpid()
     child = os.fork()
     if child == 0:
         try:
             if level > 1:
-                os._exit(_guard_level(argv, level - 1, own_pid))
-            _become_server(argv, own_pid)
+                os._exit(_guard_level(argv, level - 1, [*keepers, own_pid]))
+            _become_server(argv, [*keepers, own_pid])
         except BaseException:
             traceback.print_exc()
         finally:
@@ -96,8 +98,9 @@ def _is_resource_tracker(pid: int) -> bool:
         return False
 
 
-def _become_server(argv: Sequence[str], guard_pid: int) -> None:
-    set_parent_death_signal(signal.SIGKILL, guard_pid)
+def _become_server(argv: Sequence[str], keepers: list[int]) -> None:
+    set_parent_death_signal(signal.SIGKILL, keepers[-1])
+    os.environ[KEEPERS] = keepers_mark(keepers)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

@@ -35,7 +35,7 @@ def wait_healthy(servers: Mapping[str, ServerProcess], limit_s: float, say: Say)
                 raise ServerNotReady(f"{server.name} did not start: {server.cause_of_death()}")
             if get(f"{url}/health", HEALTH_LIMIT_S).ok:
                 took[server.name] = time.monotonic() - server.started_s
-                server.note_engine()
+                server.note_family()
         waiting = [server for server in servers.values() if server.name not in took]
         now = time.monotonic()
         if waiting and now - begin > limit_s:

@@ -107,6 +107,13 @@ def reap() -> dict[int, int]:
         codes[pid] = code if code >= 0 else 128 - code
 
 
+def how_it_ended(code: int) -> str:
+    """Return an exit code in words; -n (a child's) and 128 + n (a guard's) stand for signal n."""
+    number = -code if code < 0 else code - 128
+    known = number in set(signal.Signals)
+    return f"ended by {signal.Signals(number).name}" if known else f"ended with exit code {code}"
+
+
 def _kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)

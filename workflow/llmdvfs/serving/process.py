@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 import llmdvfs
 from llmdvfs.serving.diagnosis import diagnose, last_error_line
 from llmdvfs.serving.guard import INNER_LIMIT_S, NUM_LEVELS, TERM_GRACE_S
-from llmdvfs.serving.lifetime import descendants, is_alive
+from llmdvfs.serving.lifetime import descendants, how_it_ended, is_alive
 
 LOG_TAIL_BYTES = 256 * 1024
 STOP_LIMIT_S = TERM_GRACE_S + NUM_LEVELS * INNER_LIMIT_S + 10.0  # beyond what the guards allow themselves
@@ -44,7 +43,8 @@ class ServerProcess:
         self.name = name
         self.log = log
         self.started_s = time.monotonic()
-        self._engine: tuple[int, ...] = ()
+        self._family: tuple[int, ...] = ()
+        self._vital: tuple[int, ...] = ()
         guard = [sys.executable, "-m", "llmdvfs", "guard", "--log", str(log), "--parent", str(os.getpid())]
         guard += [part for folder in remove for part in ("--remove", str(folder))]
         guard += [part for lease in lease_fds for part in ("--lease-fd", str(lease))]
@@ -74,16 +74,18 @@ class ServerProcess:
         """Return the server's exit code; None: it runs."""
         return self._guard.poll()
 
-    def note_engine(self) -> None:
-        """Remember the engine's processes of a server that is ready, so that `is_dead` notices when one has gone."""
-        self._engine = tuple(pid for pid in descendants(self._guard.pid) if is_engine(pid))
+    def note_family(self) -> None:
+        """Remember the processes of a server that is ready, so that `is_dead` notices when one of them has gone."""
+        self._family = tuple(descendants(self._guard.pid))
+        server = self._family[NUM_LEVELS - 1 : NUM_LEVELS]
+        self._vital = (*server, *(pid for pid in self._family if is_engine(pid)))
 
     def is_dead(self) -> bool:
-        """Return whether the server or its engine has ended; it costs microseconds.
+        """Return whether the server, its engine or its guard has ended; it costs microseconds.
 
         A server whose engine was killed, or failed to start, can go on for ever without it.
         """
-        return self._guard.poll() is not None or any(not is_alive(pid) for pid in self._engine)
+        return self._guard.poll() is not None or any(not is_alive(pid) for pid in self._vital)
 
     def engine_failed_to_start(self) -> bool:
         """Return whether the log says so."""
@@ -99,7 +101,15 @@ class ServerProcess:
         text = self.log_tail()
         known = diagnose(text)
         seen = str(known) if known else f"last said: {last_error_line(text) or 'nothing'}"
-        return f"{_how_it_ended(self._guard.poll())}; {seen}; see {self.log}"
+        return f"{self._how_it_ended()}; {seen}; see {self.log}"
+
+    def _how_it_ended(self) -> str:
+        code = self._guard.poll()
+        if code is None:
+            return "its engine ended, and left the server without it"
+        if code < 0:
+            return f"its guard was {how_it_ended(code)}, and it with that"
+        return how_it_ended(code)
 
     def log_tail(self) -> str:
         """Return the last part of the log."""
@@ -114,21 +124,17 @@ class ServerProcess:
 
     def wait_ended(self, limit_s: float = STOP_LIMIT_S) -> bool:
         """Wait until it and all that it started have ended; False: the guard had to be killed."""
+        deadline = time.monotonic() + limit_s
         try:
             self._guard.wait(limit_s)
         except subprocess.TimeoutExpired:
             self._guard.kill()  # the inner guard goes on and ends the rest
             self._guard.wait()
             return False
+        # Where the outer guard was killed, the inner one is still at work, and holds the leases of the GPUs.
+        while any(is_alive(pid) for pid in self._family) and time.monotonic() < deadline:
+            time.sleep(0.02)
         return True
-
-
-def _how_it_ended(code: int | None) -> str:
-    if code is None:
-        return "its engine ended, and left the server without it"
-    number = -code if code < 0 else code - 128
-    known = number in set(signal.Signals)
-    return f"ended by {signal.Signals(number).name}" if known else f"ended with exit code {code}"
 
 
 def is_engine(pid: int) -> bool:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -14,6 +15,7 @@ from llmdvfs.architectures.table import architecture_named
 from llmdvfs.clock import unix_s
 from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.connectors.version import version_tuple
+from llmdvfs.models.resolve import resolve_model
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.run import InstanceRecord, ServerStart
@@ -21,12 +23,16 @@ from llmdvfs.records.spec import Role
 from llmdvfs.records.store import write_record
 from llmdvfs.serving.command import LOOPBACK, server_argv, server_env
 from llmdvfs.serving.deployment import Deployment, Instance
-from llmdvfs.serving.gpus import LeasedGpus, take_gpus
+from llmdvfs.serving.gpus import GpusTaken, LeasedGpus, take_gpus
 from llmdvfs.serving.health import Say, first_answers, wait_healthy
+from llmdvfs.serving.leftovers import end_leftovers
 from llmdvfs.serving.memory import check_gpu_memory, check_host_memory
 from llmdvfs.serving.ports import Reservation, is_listening, owner_of, reserve
 from llmdvfs.serving.process import ServerProcess
 from llmdvfs.serving.proxy_plan import ProxyPlan, Upstream
+
+GPU_POLL_INTERVAL_S = 1.0
+ENDING_LIMIT_S = 15.0  # the guards of a killed run take up to 11 s to end its servers
 
 Place = tuple[Role, int, Sequence[HostGpu]]
 """An instance's role, its number within the role, and its GPUs."""
@@ -67,6 +73,8 @@ class Start:
     def run(self) -> Deployment:
         """Start everything at once and wait until it serves."""
         self._folder.mkdir(parents=True)
+        self._bring_model()
+        end_leftovers(self._say)
         places = self._places()
         self._foresee_memory(places)
         has_proxy = self._architecture.front_door != "none"
@@ -117,10 +125,27 @@ class Start:
         sizes = [spec.engine[role].tensor_parallel_size for role, _ in wanted]
         if spec.device != "cuda":
             return [(role, number, ()) for role, number in wanted]
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        self._leased = take_gpus(sum(sizes), spec.gpu_indices, self._host_gpus(), visible)
+        self._leased = self._take_gpus(sum(sizes))
         gpus = iter(self._leased.gpus)
         return [(role, number, tuple(islice(gpus, size))) for (role, number), size in zip(wanted, sizes, strict=True)]
+
+    def _take_gpus(self, num_needed: int) -> LeasedGpus:
+        """Lease GPUs; those of a run that is just being ended are waited for."""
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        deadline = time.monotonic() + ENDING_LIMIT_S
+        while True:
+            try:
+                return take_gpus(num_needed, self._spec.gpu_indices, self._host_gpus(), visible)
+            except GpusTaken as taken:
+                if time.monotonic() > deadline:
+                    raise
+                self._say(f"waiting for up to {ENDING_LIMIT_S:g} s: {taken}")
+            time.sleep(GPU_POLL_INTERVAL_S)
+
+    def _bring_model(self) -> None:
+        """Make sure that the model is still where it was when the launch was planned; a generated one is made again."""
+        if self._spec.model.source != "hub":
+            resolve_model(self._spec.model, Path(self._launch.model_path).parent)
 
     def _foresee_memory(self, places: Sequence[Place]) -> None:
         """Say before anything is loaded that it will not fit; a hub model's size is not known here."""

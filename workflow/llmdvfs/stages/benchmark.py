@@ -9,10 +9,12 @@ from pathlib import Path
 from llmdvfs.benchmark.failed import record_failures
 from llmdvfs.benchmark.launch import measure_launch
 from llmdvfs.benchmark.one_start import set_aside_other_starts
-from llmdvfs.errors import LlmDvfsError
+from llmdvfs.errors import DiskError, LlmDvfsError
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.store import from_json, read_record
 from llmdvfs.serving.lifetime import become_subreaper_with_parent_death_signal, end_descendants
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,18 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--job", required=True, help="the launch's missing cells, as JSON")
     parser.add_argument("--results", type=Path, required=True, help="results folder")
     parser.add_argument("--log", type=Path, required=True, help="takes what is also shown")
+    parser.add_argument("--parent", type=int, help="process that this one ends with (default: its parent)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure one launch; SIGTERM (also sent when Snakemake dies) ends it in order, servers first."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    become_subreaper_with_parent_death_signal()
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(message)s",
-        datefmt="%H:%M:%S",
-        handlers=[logging.StreamHandler(sys.stdout), logging.FileHandler(options.log, mode="w")],
-    )
+    """Measure one launch; a signal (SIGTERM also comes when Snakemake dies) ends it in order, servers first."""
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
+            signal.signal(number, _interrupt)
+    become_subreaper_with_parent_death_signal(options.parent)
+    _begin_log(options.log)
     launch, job = read_record(options.launch, LaunchRecord), from_json(options.job, LaunchJob)
     try:
         if job.one_start:
@@ -43,8 +43,12 @@ def run(options: argparse.Namespace) -> int:
         if not job.tolerate_failures:
             return 1
         record_failures(launch.deployment.id, job, options.results, error)
-    except Exception:
-        logging.exception("benchmark: an error that should not happen; what was measured is kept")
+    except Exception as error:
+        told = DiskError.of(error) if isinstance(error, OSError) else None
+        if told is None:
+            logging.exception("benchmark: an error that should not happen; what was measured is kept")
+        else:
+            logging.error("%s", told)
         return 1
     finally:
         end_descendants()  # orphans of killed guards come back to this process
@@ -52,4 +56,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _interrupt(number: int, frame: object) -> None:
+    for further in ENDING:
+        signal.signal(further, signal.SIG_IGN)  # impatience would leave half of it undone: clocks, folders
     raise KeyboardInterrupt
+
+
+def _begin_log(path: Path) -> None:
+    """Show and write down what happens; where nothing more can be written, it is still shown."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logging.raiseExceptions = False  # else each line that a full disk or a closed terminal refuses brings a traceback
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[logging.StreamHandler(sys.stdout), logging.FileHandler(path, mode="w")],
+    )

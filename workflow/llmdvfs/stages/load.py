@@ -2,21 +2,26 @@
 
 import argparse
 import os
+import signal
 from pathlib import Path
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.load.run import run_load
 from llmdvfs.records.load import LoadSpec
 from llmdvfs.records.store import read_record
+from llmdvfs.serving.lifetime import set_parent_death_signal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the stage's arguments."""
     parser.add_argument("spec", type=Path, help="load_spec.json: workload, endpoint, seeds and output folder")
+    parser.add_argument("--parent", type=int, help="process that this one ends with (default: none)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the load and print its outcomes."""
+    if args.parent is not None:
+        set_parent_death_signal(signal.SIGKILL, args.parent)
     spec = read_record(args.spec, LoadSpec)
     report = run_load(
         spec.workload,

@@ -4,8 +4,9 @@ import json
 import signal
 import sys
 
+from llmdvfs.errors import ClockControlError
 from llmdvfs.telemetry.gpu_setting import GpuSetting, undo
-from llmdvfs.telemetry.nvml import NvmlGpu, num_gpus
+from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus
 
 
 def main(task: str) -> int:
@@ -19,9 +20,14 @@ def main(task: str) -> int:
     print("ready", flush=True)
     if sys.stdin.read():  # the pipe closes without a word when its owner dies
         return 0
+    failures = 0
     for setting in settings:
-        undo(setting, plan["originals_w"][str(setting.index)], gpus[setting.index])
-    return 0
+        try:
+            undo(setting, plan["originals_w"][str(setting.index)], gpus[setting.index])
+        except (NvmlError, ClockControlError) as error:
+            print(f"GPU {setting.index} could not be brought back: {error}", file=sys.stderr)
+            failures += 1
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

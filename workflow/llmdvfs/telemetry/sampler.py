@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -79,7 +80,7 @@ class SamplerHandle:
         if self._log.exists() and not self._log.stat().st_size:
             self._log.unlink()
         if not report_path(self.path).exists():
-            raise TelemetryError(f"the telemetry sampler left no report: {self._cause()}; {self.path} is kept")
+            raise TelemetryError(f"the telemetry sampler left no report: {self._cause()}; {self.path.name} is kept")
         return read_record(report_path(self.path), SamplerReport)
 
     def __enter__(self) -> "SamplerHandle":
@@ -100,7 +101,9 @@ class SamplerHandle:
 
     def _cause(self) -> str:
         text = self._log.read_text(errors="replace").strip()[-MAX_CAUSE_CHARS:] if self._log.exists() else ""
-        return text or f"exit status {self._process.returncode}, without a message"
+        code = self._process.returncode
+        ended = f"ended by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
+        return text or f"{ended}, without a message"
 
 
 def start_sampler(

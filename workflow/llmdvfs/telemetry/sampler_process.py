@@ -68,9 +68,10 @@ class Sampling:
         try:
             loop.run(self._stop, writer.append)
         except Exception as error:  # whatever it is, it ends the sampler and stands in the report
-            if not isinstance(error, LlmDvfsError):
+            is_expected = isinstance(error, LlmDvfsError | OSError)  # OSError: the disk is full
+            if not is_expected:
                 traceback.print_exc()
-            self._error = self._error or (str(error) if isinstance(error, LlmDvfsError) else repr(error))
+            self._error = self._error or (str(error) if is_expected else repr(error))
             os.kill(os.getpid(), signal.SIGTERM)
 
     def report(self) -> SamplerReport:
@@ -123,9 +124,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sampling.run(writer, options.parent)
     writer.close()
     report = sampling.report()
-    write_record(report_path(options.path), report)
     if report.error:
         print(report.error, file=sys.stderr)
+    try:
+        write_record(report_path(options.path), report)
+    except OSError as error:
+        print(f"the report cannot be written: {error}", file=sys.stderr)
+        return 1
     return 1 if report.error else 0
 
 
