@@ -7,12 +7,6 @@
 # The flow:  start_server -> benchmark -> monitor_merge -> analyze -> compare -> report
 # The keys:  config/README.md       The files:  docs/metrics.md       The rooms:  docs/architecture.md
 
-# A study file is complete by itself: --configfile takes the place of the default one.
-# To change parts of the default: --configfile config/config.yaml mine.yaml
-if not workflow.overwrite_configfiles:
-
-    configfile: "config/config.yaml"
-
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/start_server.smk"

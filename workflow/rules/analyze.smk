@@ -133,22 +133,3 @@ for disaggregated in (False, True):
         shell:
             "python -m llmdvfs figures deployment --output {params.folder:q} --cells {params.cells:q}"
             " --figures {params.figures:q} > {log:q} 2>&1"
-
-
-def cell_files(wildcards):
-    """Return the files of all measured cells."""
-    names = ("timeline.csv", "phases.json", "result.json", "timeline.png", "latency.png")
-    return [f"{cell}/{name}" for cell in measured_cells() for name in names]
-
-
-def deployment_files(wildcards):
-    """Return the files of all deployments of which something was measured."""
-    return [
-        f"{RESULTS}/deployments/{name}/{file}"
-        for name in STUDY.deployments
-        if deployment_cells(name)
-        for file in [
-            *PHASE_FILES[is_disaggregated(name)],
-            *[f"{figure}.png" for figure in PHASE_FIGURES[is_disaggregated(name)]],
-        ]
-    ]

@@ -36,9 +36,21 @@ from llmdvfs.records.store import compact_json
 from llmdvfs.serving.engine_version import engine_versions
 from llmdvfs.serving.ports import owner_of
 
+DEFAULT_STUDY = "config/config.yaml"
 try:
-    for path in workflow.overwrite_configfiles or ["config/config.yaml"]:
-        read_config_file(Path(path))  # refuses what Snakemake reads without a word: a key that is given twice
+    for path in workflow.overwrite_configfiles or [DEFAULT_STUDY]:
+        read_config_file(Path(path))  # refuses what Snakemake would take without a word: a key that is given twice
+except LlmDvfsError as error:
+    sys.exit(f"llm-dvfs: {error}")
+
+# A study file is complete by itself: --configfile takes the place of the default one.
+# To change parts of the default: --configfile config/config.yaml mine.yaml
+if not workflow.overwrite_configfiles:
+
+    configfile: DEFAULT_STUDY
+
+
+try:
     CONFIG = complete_config(config)
     STUDY = make_study(CONFIG, engine_versions)
     PENDING = pending_launches(STUDY)
@@ -81,6 +93,25 @@ def failed_cells():
         return []
     checkpoints.measured.get()
     return [cell for cell in CELLS if Path(cell, "raw", FAILED).exists()]
+
+
+def cell_files(wildcards):
+    """Return the files of all measured cells."""
+    names = ("timeline.csv", "phases.json", "result.json", "timeline.png", "latency.png")
+    return [f"{cell}/{name}" for cell in measured_cells() for name in names]
+
+
+def deployment_files(wildcards):
+    """Return the files of all deployments of which something was measured."""
+    return [
+        f"{RESULTS}/deployments/{name}/{file}"
+        for name in STUDY.deployments
+        if deployment_cells(name)
+        for file in [
+            *PHASE_FILES[is_disaggregated(name)],
+            *[f"{figure}.png" for figure in PHASE_FIGURES[is_disaggregated(name)]],
+        ]
+    ]
 
 
 wildcard_constraints:

@@ -1,6 +1,7 @@
 """All checks of a machine, for a configuration."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from llmdvfs.doctor import gpus, host, limits, measuring, software
@@ -50,7 +51,7 @@ def examine(given: Mapping[str, Any]) -> Iterator[Check]:
         yield Check("configuration", "problem", str(error), "correct it (config/README.md explains every key)")
         return
     for name, look_for in OF_THE_STUDY.items():
-        yield from _guarded(name, lambda look_for=look_for: look_for(study))
+        yield from _guarded(name, partial(look_for, study))
 
 
 def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
