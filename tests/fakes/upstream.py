@@ -34,7 +34,10 @@ class FakeUpstream:
     url: str = ""
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
+        try:
+            body = await request.json()
+        except json.JSONDecodeError:
+            return web.Response(status=400, text="the instance expected JSON")
         self.requests.append(({key.lower(): value for key, value in request.headers.items()}, body))
         try:
             return await self._answer(request, body)

@@ -3,22 +3,27 @@
 import asyncio
 import contextlib
 import json
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 import pytest
 from fakes.upstream import FakeUpstream, serving
 
 from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.spec import Role
+from llmdvfs.records.store import write_record
 from llmdvfs.serving.journal import proxy_records
-from llmdvfs.serving.ports import reserve
+from llmdvfs.serving.ports import reserve, reserved
 from llmdvfs.serving.proxy_plan import ProxyPlan, Upstream
 from llmdvfs.serving.proxy_server import make_server
 
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / "workflow")}
 BODY = {"model": "m", "prompt": [1, 2, 3], "max_tokens": 8, "stream": True}
 
 
@@ -32,6 +37,13 @@ class Proxied:
 
     def post(self, body: dict[str, Any] = BODY, request_id: str = "r1") -> Any:
         return self.session.post(f"{self.url}/v1/completions", json=body, headers={"X-Request-Id": request_id})
+
+    async def ready(self) -> None:
+        for _ in range(2000):
+            with contextlib.suppress(aiohttp.ClientError):
+                async with self.session.get(f"{self.url}/stats"):
+                    return
+            await asyncio.sleep(0.01)
 
     async def record(self, request_id: str = "r1") -> ProxyRecord:
         assert await eventually(lambda: bool(proxy_records(self.log, [request_id])))
@@ -64,12 +76,9 @@ async def proxied(plan: ProxyPlan, folder: Path) -> AsyncIterator[Proxied]:
     url = f"http://127.0.0.1:{reservation.port}"
     try:
         async with aiohttp.ClientSession() as session:
-            for _ in range(200):
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with session.get(f"{url}/stats"):
-                        break
-                await asyncio.sleep(0.01)
-            yield Proxied(url, log, session)
+            running = Proxied(url, log, session)
+            await running.ready()
+            yield running
     finally:
         server.should_exit = True
         await serving_task
@@ -228,6 +237,32 @@ async def test_a_slow_client_slows_the_instance_down_instead_of_filling_memory(
     assert body.endswith(b"data: [DONE]\n\n")
 
 
+async def test_slow_clients_do_not_grow_the_proxys_process(decode: FakeUpstream, tmp_path: Path) -> None:
+    """A proxy that read ahead of its clients would hold most of the 800 MB that the instance has for them."""
+    decode.num_chunks, decode.padding = 1000, 100_000
+    write_record(tmp_path / "plan.json", ProxyPlan((upstream("single-0", "single", decode),), None))
+    with reserved("127.0.0.1") as port:
+        argv = ["--plan", str(tmp_path / "plan.json"), "--log", str(tmp_path / "proxy.jsonl"), "--port", str(port)]
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "llmdvfs", "proxy", *argv, env=ENVIRONMENT)
+        try:
+            async with aiohttp.ClientSession() as session, contextlib.AsyncExitStack() as clients:
+                running = Proxied(f"http://127.0.0.1:{port}", tmp_path / "proxy.jsonl", session)
+                await running.ready()
+                memory = psutil.Process(process.pid).memory_info
+                before = memory().rss
+                for number in range(8):
+                    await clients.enter_async_context(running.post(request_id=f"r{number}"))
+                sent = -1
+                while decode.num_sent > sent:  # until all of them wait for their clients
+                    sent = decode.num_sent
+                    await asyncio.sleep(0.5)
+                assert sent < 8 * 400
+                assert memory().rss - before < 16 * 2**20
+        finally:
+            process.terminate()
+            await process.wait()
+
+
 async def test_health_is_false_when_any_instance_is(pair: Proxied, decode: FakeUpstream) -> None:
     assert await pair.get("/health") == (200, {"instances": {"prefill-0": "ok", "decode-0": "ok"}})
     decode.healthy = False
@@ -309,6 +344,16 @@ async def test_what_is_not_a_json_object_is_the_clients_fault(pair: Proxied, con
     async with pair.session.post(f"{pair.url}/v1/completions", data=content) as answer:
         assert answer.status == 400
         assert "not a JSON object" in (await answer.json())["error"]["message"]
+
+
+async def test_a_balancer_leaves_judging_requests_to_the_instances(decode: FakeUpstream, tmp_path: Path) -> None:
+    plan = ProxyPlan((upstream("single-0", "single", decode),), None)
+    async with (
+        proxied(plan, tmp_path) as running,
+        running.session.post(f"{running.url}/v1/completions", data=b'{ "prompt" :') as answer,
+    ):
+        assert answer.status == 400
+        assert await answer.text() == "the instance expected JSON"
 
 
 async def test_models_and_tokenizer_are_an_instances(pair: Proxied) -> None:

@@ -5,15 +5,11 @@ streams: the proxy is part of what is measured.
 """
 
 import asyncio
-import contextlib
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-import orjson
-
 from llmdvfs.clock import mono_ns
-from llmdvfs.connectors.connector import Body
 from llmdvfs.serving.journal import Stamps
 from llmdvfs.serving.relay import Exchange, UpstreamFailed, error_body
 
@@ -34,7 +30,7 @@ class Host(Protocol):
     def leave(self) -> None:
         """Give the place back."""
 
-    def exchange(self, endpoint: str, body: Body, stamps: Stamps) -> Exchange:
+    def exchange(self, endpoint: str, content: bytes, stamps: Stamps) -> Exchange:
         """Return the request's way through the instances."""
 
 
@@ -51,26 +47,17 @@ class Door:
             await self._app(scope, receive, send)
             return
         stamps = Stamps(_request_id(scope) or uuid.uuid4().hex, mono_ns())
-        serving = asyncio.ensure_future(self._serve(scope["path"], stamps, await _whole_body(receive), send))
-        leaving = asyncio.ensure_future(_client_gone(receive))
-        await asyncio.wait((serving, leaving), return_when=asyncio.FIRST_COMPLETED)
-        leaving.cancel()
-        if not serving.done():
-            serving.cancel()  # and with it everything upstream
-            with contextlib.suppress(asyncio.CancelledError):
-                await serving
-        else:
-            serving.result()
-
-    async def _serve(self, endpoint: str, stamps: Stamps, content: bytes, send: Send) -> None:
-        body = _parsed(content)
-        if body is None:
-            await _send_whole(send, 400, error_body("the request's body is not a JSON object", 400))
+        content = await _whole_body(receive)
+        if content is None:
             return
+        with _Leaving(receive):
+            await self._serve(scope["path"], content, stamps, send)
+
+    async def _serve(self, endpoint: str, content: bytes, stamps: Stamps, send: Send) -> None:
         if not await self._host.enter():
             await _send_whole(send, 503, error_body("too many requests are waiting already; try later", 503))
             return
-        exchange = self._host.exchange(endpoint, body, stamps)
+        exchange = self._host.exchange(endpoint, content, stamps)
         try:
             await _relay(exchange, send)
         finally:
@@ -78,42 +65,64 @@ class Door:
             self._host.leave()
 
 
+class _Leaving:
+    """Ends the block when the client goes away, and with it everything upstream."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._has_left = False
+
+    def __enter__(self) -> None:
+        self._serving = asyncio.current_task()
+        self._watching = asyncio.create_task(self._watch())
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        self._watching.cancel()
+        if not self._has_left:
+            return False
+        assert self._serving is not None
+        return self._serving.uncancel() == 0 and kind is asyncio.CancelledError
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        assert self._serving is not None
+        self._has_left = True
+        self._serving.cancel()
+
+
 async def _relay(exchange: Exchange, send: Send) -> None:
     try:
-        upstream = await exchange.open()
+        answer = await exchange.open()
     except UpstreamFailed as failed:
         await _send_whole(send, failed.status, failed.body)
         return
-    await _send_head(send, upstream.status, upstream.content_type, exchange.stamps.request_id)
+    await _send_head(send, answer.status, answer.content_type, exchange.stamps.request_id)
     while piece := await exchange.read():
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _send_head(send: Send, status: int, content_type: str, request_id: str | None = None) -> None:
-    headers = [(b"content-type", content_type.encode("latin-1"))]
+async def _send_head(send: Send, status: int, content_type: bytes, request_id: str | None = None) -> None:
+    headers = [(b"content-type", content_type)]
     if request_id is not None:
         headers.append((b"x-request-id", request_id.encode("latin-1")))
     await send({"type": "http.response.start", "status": status, "headers": headers})
 
 
 async def _send_whole(send: Send, status: int, body: bytes) -> None:
-    await _send_head(send, status, "application/json")
+    await _send_head(send, status, b"application/json")
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _whole_body(receive: Receive) -> bytes:
+async def _whole_body(receive: Receive) -> bytes | None:
+    """Return the request's body; None: the client has gone before its end."""
     parts: list[bytes] = []
-    while True:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body", False):  # or the client has gone, which the next look tells
+    while (message := await receive())["type"] == "http.request":
+        parts.append(message["body"])
+        if not message["more_body"]:
             return b"".join(parts)
-
-
-async def _client_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    return None
 
 
 def _request_id(scope: Scope) -> str | None:
@@ -121,11 +130,3 @@ def _request_id(scope: Scope) -> str | None:
         if name == b"x-request-id":
             return str(value.decode("latin-1"))
     return None
-
-
-def _parsed(content: bytes) -> Body | None:
-    try:
-        body = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return None
-    return body if isinstance(body, dict) else None

@@ -1,6 +1,5 @@
 """The proxy's stamps of each request, one line a request."""
 
-import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +38,7 @@ class Journal:
 
     def write(self, stamps: Stamps) -> None:
         """Append one record."""
-        record = ProxyRecord(**{field.name: getattr(stamps, field.name) for field in dataclasses.fields(ProxyRecord)})
-        self._file.write(orjson.dumps(record) + b"\n")
+        self._file.write(orjson.dumps(stamps) + b"\n")
 
     def close(self) -> None:
         """Close the file."""

@@ -8,7 +8,6 @@ import aiohttp
 import orjson
 from quart import Quart, Response, request
 
-from llmdvfs.connectors.connector import Body
 from llmdvfs.serving.door import Door
 from llmdvfs.serving.journal import Journal, Stamps
 from llmdvfs.serving.policy import Load
@@ -16,8 +15,6 @@ from llmdvfs.serving.proxy_plan import ProxyPlan
 from llmdvfs.serving.relay import Exchange, Relay, error_body
 
 HEALTH_LIMIT_S = 2.0
-CONNECT_LIMIT_S = 5.0
-IDLE_CONNECTION_S = 60.0  # below what servers are started with, or a request could meet a closing connection
 
 
 class Admission:
@@ -67,20 +64,18 @@ class _Proxy:
     def __init__(self, plan: ProxyPlan, log: Path) -> None:
         self._plan = plan
         self._log = log
+        self._session: aiohttp.ClientSession
         self._relay: Relay
         self._admission: Admission
 
     async def start(self) -> None:
-        # limit 0: as many connections as requests; a pool's limit would queue requests unseen.
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_CONNECTION_S)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT_S)
-        session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
-        self._relay = Relay(self._plan, session, Journal(self._log))
+        self._session = aiohttp.ClientSession(auto_decompress=False)
+        self._relay = Relay(self._plan, Journal(self._log))
         self._admission = Admission(self._plan.max_in_flight, self._plan.max_waiting)
 
     async def stop(self) -> None:
-        await self._relay.session.close()
-        self._relay.journal.close()
+        await self._session.close()
+        self._relay.close()
 
     async def enter(self) -> bool:
         return await self._admission.enter()
@@ -88,15 +83,15 @@ class _Proxy:
     def leave(self) -> None:
         self._admission.leave()
 
-    def exchange(self, endpoint: str, body: Body, stamps: Stamps) -> Exchange:
-        return Exchange(self._relay, endpoint, body, stamps)
+    def exchange(self, endpoint: str, content: bytes, stamps: Stamps) -> Exchange:
+        return Exchange(self._relay, endpoint, content, stamps)
 
     async def pass_through(self) -> Response:
         """Ask the first instance that streams answers."""
         url = self._relay.decode.loads[0].upstream.base_url + request.path
         headers = {"Content-Type": request.content_type} if request.content_type else {}
         try:
-            async with self._relay.session.request(
+            async with self._session.request(
                 request.method, url, data=await request.get_data(), headers=headers
             ) as answer:
                 return _json(await answer.read(), answer.status)
@@ -113,7 +108,7 @@ class _Proxy:
     async def _trouble(self, load: Load) -> str | None:
         timeout = aiohttp.ClientTimeout(total=HEALTH_LIMIT_S)
         try:
-            async with self._relay.session.get(f"{load.upstream.base_url}/health", timeout=timeout) as answer:
+            async with self._session.get(f"{load.upstream.base_url}/health", timeout=timeout) as answer:
                 return None if answer.status == 200 else f"/health answered {answer.status}"
         except (aiohttp.ClientError, OSError) as error:
             return str(error) or f"no answer within {HEALTH_LIMIT_S} s"

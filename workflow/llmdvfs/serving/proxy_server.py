@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from llmdvfs.serving.proxy_plan import ProxyPlan
 IDLE_CLIENT_S = 3600  # clients may open their connections long before they use them
 BACKLOG = 4096
 GRACE_S = 1
+GARBAGE_THRESHOLD = 50_000  # objects; a collection stops all streams, and little here is cyclic
 
 
 class _Server(uvicorn.Server):
@@ -57,4 +59,6 @@ async def _serve(server: uvicorn.Server) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
     await server.serve()

@@ -1,0 +1,167 @@
+"""Connections to an instance, over real sockets and byte by byte."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from llmdvfs.serving.upstream import READ_AHEAD_BYTES, Pool
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
+WHOLE = HEAD + b"2\r\nab\r\n" + b"1\r\nc\r\n" + b"0\r\n\r\n"
+
+
+class Instance:
+    """Answers each request with the next of its scripts; an item None closes the connection."""
+
+    def __init__(self, *scripts: list[bytes | None]) -> None:
+        self._scripts = list(scripts)
+        self.requests: list[bytes] = []
+        self.num_connections = 0
+        self.num_lost = 0
+        self.go_on = asyncio.Event()
+        """Awaited between two items of a script."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.num_connections += 1
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+                self.requests.append(head + await reader.readexactly(length))
+                await self._answer(writer, self._scripts.pop(0))
+        self.num_lost += 1
+        writer.close()
+
+    async def _answer(self, writer: asyncio.StreamWriter, script: list[bytes | None]) -> None:
+        for number, item in enumerate(script):
+            if number:
+                await self.go_on.wait()
+            if item is None:
+                writer.close()
+                return
+            writer.write(item)
+            await writer.drain()
+
+
+@contextlib.asynccontextmanager
+async def pool_of(instance: Instance) -> AsyncIterator[Pool]:
+    server = await asyncio.start_server(instance.serve, "127.0.0.1")
+    pool = Pool(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with server, asyncio.timeout(10):
+        yield pool
+        pool.close()
+        while instance.num_lost < instance.num_connections:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_connection_is_used_again() -> None:
+    instance = Instance([WHOLE], [WHOLE])
+    async with pool_of(instance) as pool:
+        for request_id in ("r1", "r2"):
+            answer = await pool.post("/v1/completions", b'{"a":1}', request_id)
+            assert (answer.status, answer.content_type) == (200, b"text/event-stream; charset=utf-8")
+            assert await answer.read_all() == b"abc"
+            answer.close()  # closes nothing: it is whole
+    assert instance.num_connections == 1
+    assert [request.partition(b"\r\n")[0] for request in instance.requests] == [b"POST /v1/completions HTTP/1.1"] * 2
+    assert b"X-Request-Id: r2\r\nContent-Length: 7\r\n\r\n" in instance.requests[1]
+    assert instance.requests[1].endswith(b'\r\n\r\n{"a":1}')
+
+
+async def test_two_requests_at_once_have_a_connection_each() -> None:
+    instance = Instance([HEAD, WHOLE[len(HEAD) :]], [WHOLE])
+    async with pool_of(instance) as pool:
+        first = await pool.post("/v1/completions", b"{}", "r1")
+        second = await pool.post("/v1/completions", b"{}", "r2")
+        assert await second.read_all() == b"abc"
+        instance.go_on.set()
+        assert await first.read_all() == b"abc"
+    assert instance.num_connections == 2
+
+
+async def test_pieces_are_given_as_they_come() -> None:
+    instance = Instance([HEAD + b"2\r\nab\r\n", b"1\r\nc\r\n0\r\n\r\n"])
+    async with pool_of(instance) as pool:
+        answer = await pool.post("/v1/completions", b"{}", "r1")
+        assert await answer.read() == b"ab"
+        instance.go_on.set()
+        assert await answer.read() == b"c"
+        assert await answer.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ([b"", None], "closed the connection before the end"),
+        ([b"SMTP ready\r\n", None], "does not speak HTTP"),
+    ],
+)
+async def test_what_is_no_answer_is_an_error(script: list[bytes | None], expected: str) -> None:
+    instance = Instance(script)
+    instance.go_on.set()
+    async with pool_of(instance) as pool:
+        with pytest.raises(OSError, match=expected):
+            await pool.post("/v1/completions", b"{}", "r1")
+
+
+async def test_what_came_before_a_break_is_given_first() -> None:
+    instance = Instance([HEAD + b"2\r\nab\r\n", None])
+    async with pool_of(instance) as pool:
+        answer = await pool.post("/v1/completions", b"{}", "r1")
+        instance.go_on.set()
+        assert await answer.read() == b"ab"
+        with pytest.raises(OSError, match="closed the connection before the end"):
+            await answer.read()
+
+
+async def test_closing_an_unfinished_answer_drops_its_connection() -> None:
+    instance = Instance([HEAD, WHOLE[len(HEAD) :]], [WHOLE])
+    async with pool_of(instance) as pool:
+        answer = await pool.post("/v1/completions", b"{}", "r1")
+        answer.close()
+        instance.go_on.set()
+        while instance.num_lost == 0:
+            await asyncio.sleep(0.01)
+        assert await (await pool.post("/v1/completions", b"{}", "r2")).read_all() == b"abc"
+    assert instance.num_connections == 2
+
+
+@pytest.mark.parametrize("left_over", [None, b"HTTP/1.1 408 Request Timeout\r\n\r\n"])
+async def test_a_connection_that_was_closed_or_spoke_unasked_is_not_used_again(left_over: bytes | None) -> None:
+    """Whatever follows such bytes would be taken for the next request's answer."""
+    instance = Instance([WHOLE, left_over], [WHOLE])
+    async with pool_of(instance) as pool:
+        assert await (await pool.post("/v1/completions", b"{}", "r1")).read_all() == b"abc"
+        instance.go_on.set()
+        await asyncio.sleep(0.1)
+        assert await (await pool.post("/v1/completions", b"{}", "r2")).read_all() == b"abc"
+    assert instance.num_connections == 2
+
+
+async def test_a_server_that_closes_is_believed() -> None:
+    closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"
+    instance = Instance([closing], [closing])
+    async with pool_of(instance) as pool:
+        for request_id in ("r1", "r2"):
+            assert await (await pool.post("/v1/completions", b"{}", request_id)).read_all() == b"abc"
+    assert instance.num_connections == 2
+
+
+async def test_reading_stops_until_somebody_reads() -> None:
+    """100 MB for a reader that takes nothing: what does not fit the sockets stays with the instance."""
+    piece = b"%x\r\n" % 100_000 + b"x" * 100_000 + b"\r\n"
+    instance = Instance([HEAD, *[piece] * 1000, b"0\r\n\r\n"])
+    instance.go_on.set()
+    async with pool_of(instance) as pool:
+        answer = await pool.post("/v1/completions", b"{}", "r1")
+        await asyncio.sleep(0.3)
+        held = len(await answer.read())
+        assert READ_AHEAD_BYTES < held < 10 * READ_AHEAD_BYTES
+        assert held + len(await answer.read_all()) == 100_000_000
+
+
+async def test_nobody_there_is_an_error() -> None:
+    with pytest.raises(OSError, match="9"):
+        await Pool("http://127.0.0.1:9").post("/v1/completions", b"{}", "r1")
