@@ -15,7 +15,7 @@ from llmdvfs.records.store import read_lines, write_record
 
 HERE = Path(__file__).parent
 VENVS = HERE / ".venvs"
-PEER_PACKAGES = ("aiperf", "guidellm")
+LOCKS = (HERE / "locks" / "aiperf.txt", HERE / "locks" / "guidellm.txt")
 PROMPT_TOKENS = 64
 
 

@@ -10,13 +10,11 @@ environment. Writes client.json and client.md into --output.
 import argparse
 import json
 import os
-import platform
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,9 +22,11 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "workflow"), str(Path(__file__).parent)]
+sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(Path(__file__).parent)]
 
-from clients import CLIENTS, PEER_PACKAGES, VENVS, Case, Client  # noqa: E402
+from clients import CLIENTS, LOCKS, Case, Client  # noqa: E402
+from page import host, write_measured  # noqa: E402
+from peers import installed  # noqa: E402
 from watch import watch  # noqa: E402
 
 from llmdvfs.models.resolve import resolve_model  # noqa: E402
@@ -38,7 +38,6 @@ MOCK_CORE, CLIENT_CORE = 0, 1
 ROUNDS = 5  # requests a stream
 TOKENS = 128
 TIMEOUT_S = 300.0
-MARK_BEGIN, MARK_END = "<!-- measured: bench/client/run.py writes this part -->", "<!-- end -->"
 PEERS = ("vllm bench", "aiperf", "guidellm")  # each start of theirs takes 10 s and more
 ENVIRONMENT = {"PYTHONPATH": str(ROOT / "workflow"), "DO_NOT_TRACK": "1", "VLLM_NO_USAGE_STATS": "1"}
 
@@ -74,7 +73,8 @@ class Measured:
 
 def main() -> int:
     args = _arguments()
-    install_peers()
+    for lock in LOCKS:
+        installed(lock)
     clients = [client for client in CLIENTS if not args.only or client.name in args.only]
     args.output.mkdir(parents=True, exist_ok=True)
     runs: list[Measured] = []
@@ -91,8 +91,7 @@ def main() -> int:
     (args.output / "client.md").write_text(table)
     print(table)
     if args.page is not None:
-        before, _, rest = args.page.read_text().partition(MARK_BEGIN)
-        args.page.write_text(f"{before}{MARK_BEGIN}\n{table}\n{MARK_END}{rest.partition(MARK_END)[2]}")
+        write_measured(args.page, "bench/client/run.py", table)
     return 0
 
 
@@ -159,20 +158,6 @@ def mock_server(pace: Pace, log: Path):
             server.send_signal(signal.SIGTERM)
 
 
-def install_peers() -> None:
-    """Install each peer from its lock into an environment of its own, once."""
-    for package in PEER_PACKAGES:
-        stamp = VENVS / package / "installed"
-        if stamp.exists():
-            continue
-        print(f"installing {package} ...", file=sys.stderr)
-        lock = Path(__file__).parent / "locks" / f"{package}.txt"
-        subprocess.run([sys.executable, "-m", "venv", VENVS / package], check=True)
-        pip = [VENVS / package / "bin/python", "-m", "pip", "install", "--quiet", "--no-deps", "-r", lock]
-        subprocess.run(pip, check=True)
-        stamp.touch()
-
-
 def tables(runs: list[Measured]) -> str:
     """Return the medians as Markdown, and each client's multiple of ours."""
     out = []
@@ -234,13 +219,9 @@ def _median(runs: list[Measured], column: str) -> float | None:
 
 
 def _conditions(args: argparse.Namespace) -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "CPU unknown")
     return (
-        f"{time.strftime('%Y-%m-%d')}, {model}, {os.cpu_count()} cores, Linux {platform.release()}, "
-        f"Python {platform.python_version()}; mock on core {MOCK_CORE}, client on core {CLIENT_CORE}; medians of "
-        f"{args.repeats} runs (peers {args.peer_repeats}). "
-        "In brackets: multiples of ours."
+        f"{host()}; mock on core {MOCK_CORE}, client on core {CLIENT_CORE}; medians of {args.repeats} runs "
+        f"(peers {args.peer_repeats}). In brackets: multiples of ours."
     )
 
 

@@ -1,71 +1,174 @@
-"""What the proxy adds: time to the first token, gaps between tokens, CPU; against the same server without it.
+"""What the proxy adds to latency, and its CPU, against the same servers without it and against vllm-router.
 
-    python bench/proxy/bench.py [--streams 1 64 256] [--gap 0.01] [--tokens 64] [--peer 'COMMAND {port} {upstream}']
+    python bench/proxy/bench.py [--streams 1 64 256] [--repeats 3] [--page docs/proxy.md]
 
-A scripted server sends tokens at known times and logs when each went out; the workflow's own load generator asks it
-directly, through the proxy as balancer, and through a peer's router where one is given. TTFT and gaps are the client's
-minus the server's, so what the client adds is the row "direct". CPU is that of the proxy's process while the load ran.
+A scripted server sends tokens at known times and logs when each went out; the workflow's load generator asks it
+directly, and through each router: as the balancer before it, and with a scripted prefill instance asked first. A figure
+is what the client saw minus what the servers took, over the requests (TTFT) or tokens (gaps) of a run; the row "no
+router" is then the error of the client, and is taken off the others. CPU is that of the router's processes while the
+load ran. Servers and client share one core, the router has another to itself. vllm-router is installed once, from
+locks/, into .venvs/. Writes proxy.json and proxy.md into --output.
 """
 
 import argparse
 import contextlib
+import json
 import os
-import platform
-import shlex
+import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "workflow"))
+sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(Path(__file__).parent)]
 os.environ["PYTHONPATH"] = str(ROOT / "workflow")
 
+from page import host, write_measured  # noqa: E402
+from peers import installed  # noqa: E402
+from routers import ROUTERS, VLLM_ROUTER, Router, Site  # noqa: E402
+
 from llmdvfs.load.calibration import mock_server  # noqa: E402
+from llmdvfs.load.plan import plan_requests  # noqa: E402
 from llmdvfs.records.load import LoadSpec, SendRecord  # noqa: E402
 from llmdvfs.records.request import RequestRecord  # noqa: E402
 from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec, WorkloadSpec  # noqa: E402
 from llmdvfs.records.store import read_lines, write_record  # noqa: E402
-from llmdvfs.serving.http import get  # noqa: E402
+from llmdvfs.serving.http import post  # noqa: E402
 from llmdvfs.serving.ports import reserved  # noqa: E402
-from llmdvfs.serving.proxy_plan import ProxyPlan, Upstream  # noqa: E402
 
-TTFT_S = 0.05
+OTHERS_CORE, ROUTER_CORE = 0, 1
+PROMPT_TOKENS, TOKENS = 64, 64
+TTFT_S, GAP_S, PREFILL_S = 0.05, 0.01, 0.02
 LOAD_S = 6.0
-PROXY = "{python} -m llmdvfs proxy --plan {folder}/plan.json --log {folder}/proxy.jsonl --port {port}"
+READY_LIMIT_S = 60.0
+NO_ROUTER = "no router"
+HEADER = (
+    "| streams | router | runs | added TTFT p50, ms | p99 | added gap p50, ms | p99 "
+    "| CPU, ms per 1,000 tokens | host load |"
+)
+TITLES = {"balanced": "Before one instance, as the balancer", "disaggregated": "Prefill, then decode"}
 
 
-def workload(num_streams: int, num_tokens: int, gap_s: float) -> WorkloadSpec:
-    """A closed loop of about LOAD_S."""
-    rounds = max(3, round(LOAD_S / (TTFT_S + num_tokens * gap_s)))
-    prompts = PromptSpec("random", LengthSpec("fixed", value=64), LengthSpec("fixed", value=num_tokens))
+@dataclass(frozen=True)
+class Measured:
+    """One run; milliseconds, client minus servers."""
+
+    path: str
+    router: str
+    num_streams: int
+    ttft_p50_ms: float
+    ttft_p99_ms: float
+    gap_p50_ms: float
+    gap_p99_ms: float
+    cpu_ms_per_1000_tokens: float | None
+    host_load: float
+    """Load average over the minute that ended with the run."""
+
+
+def main() -> int:
+    """Measure all rows and print the tables."""
+    args = _arguments()
+    os.sched_setaffinity(0, {OTHERS_CORE})  # and with it everything started from here, but for the routers
+    installed(VLLM_ROUTER)
+    routers = [router for router in ROUTERS if not args.only or router.name in args.only]
+    args.output.mkdir(parents=True, exist_ok=True)
+    runs: list[Measured] = []
+    for num_streams in args.streams:
+        rows: list[tuple[str, Router | None]] = [("balanced", None)]
+        rows += [(path, router) for path in TITLES for router in routers]
+        for path, router in rows * args.repeats:  # in turns: what else the host does falls on all of them
+            runs.append(measure(path, router, num_streams))
+            print(runs[-1], file=sys.stderr)
+    conditions = f"{host()}; {_conditions(args)}"
+    (args.output / "proxy.json").write_text(
+        json.dumps({"conditions": conditions, "runs": [asdict(run) for run in runs]}, indent=1)
+    )
+    text = f"{conditions}\n\n{tables(runs)}"
+    (args.output / "proxy.md").write_text(text)
+    print(text)
+    if args.page is not None:
+        write_measured(args.page, "bench/proxy/bench.py", text)
+    return 0
+
+
+def measure(path: str, router: Router | None, num_streams: int) -> Measured:
+    """Run the load once."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as running:
+        folder = Path(name)
+        send_log, prefill_log = folder / "send_log.jsonl", folder / "prefill_log.jsonl"
+        with contextlib.ExitStack() as servers:
+            decode = servers.enter_context(mock_server(ttft_s=TTFT_S, gap_s=GAP_S, log=send_log))
+            prefill = servers.enter_context(prefill_server(prefill_log)) if path == "disaggregated" else None
+            url, own = running.enter_context(serving(router, decode, prefill, folder))
+            load = LoadSpec(workload(num_streams), url, "mock", None, 0, 0, str(folder))
+            write_record(folder / "load_spec.json", load)
+            before_s = _cpu_s(own)
+            client = [sys.executable, "-m", "llmdvfs", "load", str(folder / "load_spec.json")]
+            subprocess.run(client, check=True, stdout=subprocess.DEVNULL)
+            cpu_s = _cpu_s(own) - before_s
+            running.close()
+        requests = list(read_lines(folder / "requests.jsonl", RequestRecord))
+        sent = list(read_lines(send_log, SendRecord))
+        prefilled = [json.loads(line) for line in prefill_log.open()] if prefill else []
+    per_1000 = cpu_s * 1e3 / (len(sent) * TOKENS) * 1000 if own else None
+    return Measured(
+        path,
+        router.name if router else NO_ROUTER,
+        num_streams,
+        **figures(requests, list(own_times(requests, sent, prefilled, num_streams))),
+        cpu_ms_per_1000_tokens=per_1000,
+        host_load=os.getloadavg()[0],
+    )
+
+
+def workload(num_streams: int) -> WorkloadSpec:
+    """A closed loop of about LOAD_S; its warm-up opens every connection."""
+    rounds = max(3, round(LOAD_S / (TTFT_S + TOKENS * GAP_S)))
+    prompts = PromptSpec("random", LengthSpec("fixed", value=PROMPT_TOKENS), LengthSpec("fixed", value=TOKENS))
     arrival = ArrivalSpec("closed", concurrency=num_streams)
     return WorkloadSpec("bench", prompts, arrival, rounds * num_streams, None, num_warmup_requests=num_streams)
 
 
 @contextlib.contextmanager
-def router(command: str | None, upstream: str, folder: Path) -> Iterator[tuple[str, list[psutil.Process]]]:
-    """Run what stands before the server; yield its base URL and processes. None: nothing does."""
-    if command is None:
-        yield upstream, []
+def prefill_server(log: Path) -> Iterator[str]:
+    """Run the scripted prefill instance; its log is there after the block."""
+    argv = [sys.executable, str(Path(__file__).parent / "prefill_server.py"), str(log), "--answer-s", str(PREFILL_S)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield server.stdout.readline().split()[-1]
+        finally:
+            server.send_signal(signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def serving(
+    router: Router | None, decode: str, prefill: str | None, folder: Path
+) -> Iterator[tuple[str, list[psutil.Process]]]:
+    """Run a router on its core until it serves; yield its base URL and processes. None: the decode instance's URL."""
+    if router is None:
+        yield decode, []
         return
-    write_record(folder / "plan.json", ProxyPlan((Upstream("single-0", "single", upstream),), None))
-    with reserved("127.0.0.1") as port:
-        words = command.format(python=sys.executable, folder=folder, port=port, upstream=upstream)
-        with (folder / "router.log").open("w") as log:
-            process = subprocess.Popen(shlex.split(words), stdout=log, stderr=log)
+    with reserved("127.0.0.1") as port, (folder / "router.log").open("w") as log:
+        argv = ["taskset", "-c", str(ROUTER_CORE), *router.command(Site(decode, prefill, port, folder))]
+        process = subprocess.Popen(argv, stdout=log, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
-            deadline = time.monotonic() + 30
-            while not get(f"{url}/v1/models", 1).ok:
+            ask = {"model": "mock", "prompt": [1, 2, 3], "max_tokens": 1, "stream": True}
+            deadline = time.monotonic() + READY_LIMIT_S
+            while not post(f"{url}/v1/completions", ask, 5).ok:
                 if time.monotonic() > deadline or process.poll() is not None:
-                    raise SystemExit(f"{words} does not serve: {(folder / 'router.log').read_text()[-1000:]}")
-                time.sleep(0.05)
+                    raise SystemExit(f"{router.name} does not serve: {(folder / 'router.log').read_text()[-2000:]}")
+                time.sleep(0.1)
             whole = psutil.Process(process.pid)
             yield url, [whole, *whole.children(recursive=True)]
         finally:
@@ -73,75 +176,88 @@ def router(command: str | None, upstream: str, folder: Path) -> Iterator[tuple[s
             process.wait(20)
 
 
-def measure(command: str | None, num_streams: int, num_tokens: int, gap_s: float) -> dict[str, float]:
-    """One row, in seconds."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        log = folder / "send_log.jsonl"
-        with (
-            mock_server(ttft_s=TTFT_S, gap_s=gap_s, log=log) as upstream,
-            router(command, upstream, folder) as (url, own),
-        ):
-            load = LoadSpec(workload(num_streams, num_tokens, gap_s), url, "mock", None, 0, 0, str(folder))
-            write_record(folder / "load_spec.json", load)
-            before_s = sum(sum(process.cpu_times()[:2]) for process in own)
-            client = [sys.executable, "-m", "llmdvfs", "load", str(folder / "load_spec.json")]
-            subprocess.run(client, check=True, stdout=subprocess.DEVNULL)
-            cpu_s = sum(sum(process.cpu_times()[:2]) for process in own) - before_s
-        truth = {record.request_id: record for record in read_lines(log, SendRecord)}
-        requests = list(read_lines(folder / "requests.jsonl", RequestRecord))
-    return figures(requests, truth) | {"cpu_per_1000_tokens_s": cpu_s / (len(truth) * num_tokens) * 1000}
+def own_times(
+    requests: list[RequestRecord], sent: list[SendRecord], prefilled: list[dict[str, Any]], num_streams: int
+) -> Iterator[tuple[SendRecord, int]]:
+    """Yield how each request was served, and the nanoseconds that prefill took before that."""
+    served = {record.request_id: record for record in sent}
+    if not prefilled:
+        yield from ((served[request.request_id], 0) for request in requests)
+        return
+    # A disaggregating router gives requests ids of its own, but their prompts are the client's.
+    by_prompt = {str(one["body"]["prompt"]): one for one in prefilled}
+    plan = {planned.index: str(planned.prompt_ids) for planned in plan_requests(workload(num_streams), None, 0, 0)}
+    for request in requests:
+        one = by_prompt[plan[request.index]]
+        yield served[one["request_id"]], one["answered_mono_ns"] - one["received_mono_ns"]
 
 
-def figures(requests: list[RequestRecord], truth: dict[str | None, SendRecord]) -> dict[str, float]:
-    """Client minus server: TTFT over requests, gaps over tokens."""
+def figures(requests: list[RequestRecord], served: list[tuple[SendRecord, int]]) -> dict[str, float]:
+    """Client minus servers: TTFT over requests, gaps over tokens."""
     failed = [request for request in requests if not request.ok]
     if failed:
         raise SystemExit(f"{len(failed)} of {len(requests)} requests failed: {failed[0].error}")
-    ttft_ns, gap_ns, true_gap_ns = [], [], []
-    for request in requests:
-        true = truth[request.request_id]
-        assert request.sent_mono_ns is not None
-        seen_ttft_ns = request.chunk_mono_ns[0] - request.sent_mono_ns
-        ttft_ns.append(seen_ttft_ns - (true.token_mono_ns[0] - true.received_mono_ns))
-        gap_ns.append(np.diff(request.chunk_mono_ns))
-        true_gap_ns.append(np.diff(true.token_mono_ns))
-    gaps, true_gaps = np.concatenate(gap_ns), np.concatenate(true_gap_ns)
+    ttft_ns = [
+        request.chunk_mono_ns[0]
+        - (request.sent_mono_ns or 0)
+        - (true.token_mono_ns[0] - true.received_mono_ns)
+        - before
+        for request, (true, before) in zip(requests, served, strict=True)
+    ]
+    gaps = np.concatenate([np.diff(request.chunk_mono_ns) for request in requests])
+    true_gaps = np.concatenate([np.diff(true.token_mono_ns) for true, _ in served])
     return {
-        "ttft_p50_s": float(np.percentile(ttft_ns, 50)) / 1e9,
-        "ttft_p99_s": float(np.percentile(ttft_ns, 99)) / 1e9,
-        "gap_p50_s": float(np.percentile(gaps, 50) - np.percentile(true_gaps, 50)) / 1e9,
-        "gap_p99_s": float(np.percentile(gaps, 99) - np.percentile(true_gaps, 99)) / 1e9,
+        "ttft_p50_ms": float(np.percentile(ttft_ns, 50)) / 1e6,
+        "ttft_p99_ms": float(np.percentile(ttft_ns, 99)) / 1e6,
+        "gap_p50_ms": float(np.percentile(gaps, 50) - np.percentile(true_gaps, 50)) / 1e6,
+        "gap_p99_ms": float(np.percentile(gaps, 99) - np.percentile(true_gaps, 99)) / 1e6,
     }
 
 
-def main() -> None:
-    """Print a table."""
+def tables(runs: list[Measured]) -> str:
+    """Return the medians of the runs as Markdown."""
+    columns = ("ttft_p50_ms", "ttft_p99_ms", "gap_p50_ms", "gap_p99_ms")
+    out = []
+    for path, title in TITLES.items():
+        out += [f"### {title}", "", HEADER, "|---" * HEADER.count(" | ") + "|---|"]
+        for num_streams in dict.fromkeys(run.num_streams for run in runs):
+            direct = [run for run in runs if (run.router, run.num_streams) == (NO_ROUTER, num_streams)]
+            for name in dict.fromkeys(run.router for run in runs if run.path == path):
+                mine = [run for run in runs if (run.path, run.router, run.num_streams) == (path, name, num_streams)]
+                base = {column: 0.0 if name == NO_ROUTER else _median(direct, column) for column in columns}
+                cells = [f"{_median(mine, column) - base[column]:.2f}" for column in columns]
+                load = f"{_median(mine, 'host_load'):.1f}"
+                cpu = "" if name == NO_ROUTER else f"{_median(mine, 'cpu_ms_per_1000_tokens'):.1f}"
+                out.append(f"| {num_streams} | {name} | {len(mine)} | {' | '.join(cells)} | {cpu} | {load} |")
+        out.append("")
+    return "\n".join(out)
+
+
+def _median(runs: list[Measured], column: str) -> float:
+    return statistics.median(getattr(run, column) for run in runs)
+
+
+def _cpu_s(processes: list[psutil.Process]) -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+def _conditions(args: argparse.Namespace) -> str:
+    return (
+        f"router on core {ROUTER_CORE}, servers and client on core {OTHERS_CORE}; {TOKENS} tokens a request, "
+        f"{GAP_S * 1e3:g} ms between them, closed loop of about {LOAD_S:g} s; medians of {args.repeats} runs; "
+        f"{VLLM_ROUTER.read_text().split()[0]}."
+    )
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 64, 256])
-    parser.add_argument("--gap", type=float, default=0.01, help="between two tokens of a stream, in seconds")
-    parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--peer", help="command of another router, with {port} and {upstream}")
-    options = parser.parse_args()
-    commands = {"direct": None, "proxy": PROXY} | ({"peer": options.peer} if options.peer else {})
-    print(
-        f"gap {options.gap * 1000:g} ms, {options.tokens} tokens, {os.cpu_count()} cores ({platform.machine()}),",
-        end=" ",
-    )
-    print(f"load average before: {os.getloadavg()[0]:.1f}; milliseconds, client minus server")
-    print(f"{'streams':>7} {'':8} {'TTFT p50':>9} {'p99':>8} {'gap p50':>9} {'p99':>8} {'CPU per 1000 tokens':>20}")
-    for num_streams in options.streams:
-        for name, command in commands.items():
-            row = {
-                key: 1000 * value for key, value in measure(command, num_streams, options.tokens, options.gap).items()
-            }
-            cpu = f"{row['cpu_per_1000_tokens_s']:.1f}" if command else "-"
-            print(
-                f"{num_streams:7} {name:8} {row['ttft_p50_s']:9.2f} {row['ttft_p99_s']:8.2f} {row['gap_p50_s']:9.2f} "
-                f"{row['gap_p99_s']:8.2f} {cpu:>20}",
-                flush=True,
-            )
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", nargs="+", help="names of routers")
+    parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench")
+    parser.add_argument("--page", type=Path, help="a page with a marked part that the tables replace: docs/proxy.md")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

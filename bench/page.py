@@ -1,0 +1,27 @@
+"""What a bench writes into a page of docs/: its table, and the conditions that it was measured under."""
+
+import os
+import platform
+import time
+from pathlib import Path
+
+END = "<!-- end -->"
+
+
+def write_measured(page: Path, script: str, text: str) -> None:
+    """Replace the part of the page between the script's mark and the next end mark."""
+    begin = f"<!-- measured: {script} writes this part -->"
+    before, mark, rest = page.read_text().partition(begin)
+    if not mark:
+        raise SystemExit(f"{page} has no line {begin!r} that says where the table belongs")
+    page.write_text(f"{before}{begin}\n{text}\n{END}{rest.partition(END)[2]}")
+
+
+def host() -> str:
+    """Return date, CPU, cores and versions in one line."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "CPU unknown")
+    return (
+        f"{time.strftime('%Y-%m-%d')}, {model}, {os.cpu_count()} cores, Linux {platform.release()}, "
+        f"Python {platform.python_version()}"
+    )
