@@ -35,9 +35,10 @@ SHAPES: tuple[dict[str, Any], ...] = (
     {"prompts": {"prompt_tokens": 80, "output_tokens": 1}, "arrival": {"kind": "closed", "concurrency": 1}},
     {"prompts": {"prompt_tokens": 48, "output_tokens": 12}, "arrival": {"kind": "closed", "concurrency": 1}},
     {"prompts": {"prompt_tokens": 80, "output_tokens": 8}, "arrival": {"kind": "closed", "concurrency": 4}},
-    {"prompts": {"prompt_tokens": 48, "output_tokens": 8}, "arrival": {"kind": "poisson", "rate_rps": 8}},
+    {"prompts": {"prompt_tokens": 48, "output_tokens": 8}, "arrival": {"kind": "waves", "wave_sizes": [4, 4]}},
 )
-"""In turns: prefill alone, decode alone, both at once, open loop."""
+"""In turns: prefill alone, decode alone, both at once, waves. No open loop: each new peak of requests in flight would
+leave the pools of client, proxy and servers that much larger, and a leak could hide behind it."""
 
 
 def study(num_workloads: int, num_launches: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("server (prefill)", ("vllm.entrypoints", '"kv_producer"')),
     ("server (decode)", ("vllm.entrypoints", '"kv_consumer"')),
     ("server (single)", ("vllm.entrypoints",)),
+    ("engine", ("VLLM::",)),  # of any server: vLLM takes away its command line
     ("snakemake", ("snakemake",)),
 )
 """Kind -> words that a command line has; the first kind that fits. Whatever fits none is "other"."""

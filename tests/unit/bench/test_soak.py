@@ -103,6 +103,7 @@ def test_missing_cells_leftovers_and_open_doors_fail(tmp_path: Path) -> None:
         ('python -m vllm.entrypoints.openai.api_server {"kv_role":"kv_producer"}', "server (prefill)"),
         ("python -m llmdvfs.telemetry.sampler_process --path p", "sampler"),
         ("python -m llmdvfs load spec.json", "load generator"),
+        ("VLLM::EngineCore", "engine"),
         ("sh -c true", "other"),
     ],
 )
