@@ -1,26 +1,31 @@
 """Error of phase-energy estimators over the length of a prefill, on fake GPUs whose true energy is known: SIMULATED.
 
-    PYTHONPATH=workflow:tests python bench/energy/estimator_error.py --seeds 60 --figure docs/figures/energy_error.png
+    python bench/energy/estimator_error.py --seeds 60 --figure docs/figures/energy_error.png
 
 Prints the table of docs/energy.md and draws its figure. Takes about 6 minutes on one core.
 """
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from fakes.metered_run import Instrument, Load, MeteredRun, metered_run, naive_phase_energy_j
-from fakes.nvml import FakeNvml
 from matplotlib.figure import Figure
 
-from llmdvfs.analysis.energy import EnergySettings, energy_result
-from llmdvfs.analysis.energy_curve import curve_from_counter
-from llmdvfs.analysis.phase_energy import RegressionSettings
-from llmdvfs.analysis.sensors import device_series
-from llmdvfs.figures.style import BLUE, DOUBLE_COLUMN_IN, GREEN, ORANGE, PURPLE, SKY, VERMILLION, save_figure, styled
-from llmdvfs.records.result import Estimate
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests")]
+
+from fakes.metered_run import Instrument, Load, MeteredRun, metered_run, naive_phase_energy_j  # noqa: E402
+from fakes.nvml import FakeNvml  # noqa: E402
+
+from llmdvfs.analysis.energy import EnergySettings, energy_result  # noqa: E402
+from llmdvfs.analysis.energy_curve import curve_from_counter  # noqa: E402
+from llmdvfs.analysis.phase_energy import RegressionSettings  # noqa: E402
+from llmdvfs.analysis.sensors import device_series  # noqa: E402
+from llmdvfs.figures.style import BLUE, DOUBLE_COLUMN_IN, GREEN, ORANGE, PURPLE, SKY, VERMILLION, save_figure, styled  # noqa: E402
+from llmdvfs.records.result import Estimate  # noqa: E402
 
 PREFILL_S = (0.025, 0.05, 0.1, 0.2, 0.5, 1.0)
 SETTINGS = EnergySettings(RegressionSettings(num_bootstrap=400))

@@ -47,23 +47,24 @@ def test_a_rate_near_the_link_needs_no_words() -> None:
     assert transfer_warnings(near, KV_BYTES_PER_TOKEN) == ()
 
 
-def test_far_below_the_link_over_nvlink() -> None:
-    (text,) = transfer_warnings(transfer(9.6e9, TransferLink("nvlink", 478e9, 40e9)), KV_BYTES_PER_TOKEN)
-    assert text == (
+def test_far_below_the_link_over_nvlink_in_small_pieces() -> None:
+    slow = replace(transfer(9.6e9, TransferLink("nvlink", 478e9, 40e9)), piece_bytes=32 * 1024)
+    assert transfer_warnings(slow, KV_BYTES_PER_TOKEN) == (
         "KV rate 9.6 GB/s, 2.0% of the 478 GB/s of the NVLink between its GPUs; "
-        "the prefill GPUs sent 40.0 GB over NVLink for 40.0 GB of KV"
+        "40.0 GB crossed NVLink for 40.0 GB of KV; "
+        "in pieces of 32 KiB: raise serving.engine.block_size; see docs/kv-transfer.md",
     )
 
 
 def test_far_below_the_link_by_another_way() -> None:
     (text,) = transfer_warnings(transfer(2e9, TransferLink("nvlink", 478e9, 1e9)), KV_BYTES_PER_TOKEN)
-    assert "sent 1.0 GB over NVLink for 40.0 GB of KV: it took another way" in text
+    assert "1.0 GB crossed NVLink for 40.0 GB of KV: it took another way" in text
 
 
 def test_a_rate_from_stamps_is_a_bound() -> None:
     slow = transfer(2e9, TransferLink("pcie", 63e9, None), "upper_bound_from_stamps")
     assert transfer_warnings(slow, KV_BYTES_PER_TOKEN) == (
-        "KV rate at least 2.0 GB/s, 3.2% of the 63 GB/s of the PCIe between its GPUs",
+        "KV rate at least 2.0 GB/s, 3.2% of the 63 GB/s of the PCIe between its GPUs; see docs/kv-transfer.md",
     )
 
 

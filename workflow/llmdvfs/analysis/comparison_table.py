@@ -93,9 +93,7 @@ def _group_lines(group: ComparisonGroup) -> Iterator[str]:
 def _status(row: CellRow) -> str:
     """Return what became of a cell in one line; the CSV says what its gates saw."""
     if row.status == "no_result":
-        return (
-            f"{row.cell.folder()}: failed: {(row.reason or 'cause unknown').splitlines()[0]}"
-        )
+        return f"{row.cell.folder()}: failed: {(row.reason or 'cause unknown').splitlines()[0]}"
     return f"{row.cell.folder()}: gate failed: {', '.join(row.failed_gates)}"
 
 

@@ -42,7 +42,8 @@ def transfer_result(
         for request in requests
         if request.ok and request.num_prompt_tokens is not None and run.kv_bytes_per_token is not None
     ]
-    connector_s = _connector_time_s(run, before, after)
+    connector_s = _nixl_total(run, "xfer_time_seconds", before, after)
+    moved, pieces = (_nixl_total(run, name, before, after) for name in ("bytes_transferred", "num_descriptors"))
     total_s = sum(times) if connector_s is None else connector_s
     return TransferResult(
         method="none" if not times else "upper_bound_from_stamps" if connector_s is None else "connector_metric",
@@ -52,6 +53,7 @@ def transfer_result(
         external_kv_tokens=external,
         decode_prompt_tokens=prompt_tokens,
         ttft_parts_s=_ttft_parts(requests, proxy, intervals),
+        piece_bytes=moved / pieces if moved and pieces else None,
         link=transfer_link(run, readings),
     )
 
@@ -62,11 +64,11 @@ def _transfer_times(requests: Sequence[RequestRecord], intervals: Sequence[Phase
     return [spans.get(request.index, 0.0) for request in requests if request.ok]
 
 
-def _connector_time_s(run: RunRecord, before: MetricsRecord, after: MetricsRecord) -> float | None:
-    """Return the connector's own sum of transfer times: NIXL counts it on the side that starts the transfer."""
+def _nixl_total(run: RunRecord, name: str, before: MetricsRecord, after: MetricsRecord) -> float | None:
+    """Return the sum of one of NIXL's histograms, which it keeps on the side that starts the transfer."""
     for role in ("decode", "prefill"):
         names = [instance.name for instance in run.server_start.instances if instance.role == role]
-        total = increase(before, after, "vllm:nixl_xfer_time_seconds_sum", instances=names)
+        total = increase(before, after, f"vllm:nixl_{name}_sum", instances=names)
         if total:
             return total
     return None

@@ -11,6 +11,9 @@ from llmdvfs.records.telemetry import Reading
 
 FAR_BELOW_FRACTION = 0.1
 """Below this share of the nominal rate something other than the link holds the transfer up."""
+KIB = 1024
+SMALL_PIECE_BYTES = 128 * KIB
+"""Below it most of a transfer's time is spent on starting its pieces, some 3 us each."""
 
 
 def transfer_link(run: RunRecord, readings: Sequence[Reading]) -> TransferLink | None:
@@ -28,7 +31,7 @@ def transfer_link(run: RunRecord, readings: Sequence[Reading]) -> TransferLink |
 
 
 def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int | None) -> tuple[str, ...]:
-    """Say where KV was far slower than its link, and where it cannot have gone over NVLink."""
+    """Say where KV was far slower than its link, which way it went, and in what pieces."""
     link = transfer.link if transfer else None
     if transfer is None or link is None or transfer.rate_bytes_per_s is None or not link.rate_bytes_per_s:
         return ()
@@ -36,18 +39,17 @@ def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int |
     if share >= FAR_BELOW_FRACTION:
         return ()
     bound = "" if transfer.method == "connector_metric" else "at least "
-    text = (
+    parts = [
         f"KV rate {bound}{transfer.rate_bytes_per_s / 1e9:.1f} GB/s, {share:.1%} of the "
         f"{link.rate_bytes_per_s / 1e9:.0f} GB/s of the {LINK_NAMES[link.kind]} between its GPUs"
-    )
+    ]
     moved = (transfer.external_kv_tokens or 0) * (kv_bytes_per_token or 0)
     if link.kind == "nvlink" and link.nvlink_sent_bytes is not None and moved:
-        text += (
-            f"; the prefill GPUs sent {link.nvlink_sent_bytes / 1e9:.1f} GB over NVLink for {moved / 1e9:.1f} GB of KV"
-        )
-        if link.nvlink_sent_bytes < moved / 2:
-            text += ": it took another way (see docs/kv-transfer.md)"
-    return (text,)
+        other_way = ": it took another way" if link.nvlink_sent_bytes < moved / 2 else ""
+        parts.append(f"{link.nvlink_sent_bytes / 1e9:.1f} GB crossed NVLink for {moved / 1e9:.1f} GB of KV{other_way}")
+    if transfer.piece_bytes is not None and transfer.piece_bytes < SMALL_PIECE_BYTES:
+        parts.append(f"in pieces of {transfer.piece_bytes / KIB:.0f} KiB: raise serving.engine.block_size")
+    return ("; ".join([*parts, "see docs/kv-transfer.md"]),)
 
 
 LINK_NAMES = {"nvlink": "NVLink", "pcie": "PCIe"}

@@ -90,6 +90,8 @@ class TransferResult:
     """All prompt tokens of the decode instances; the rest of them was recomputed."""
     ttft_parts_s: dict[str, Distribution] = field(default_factory=dict)
     """queue, prefill, transfer, first_decode, residual: they add up to the TTFT from the send."""
+    piece_bytes: float | None = None
+    """Mean size of what the connector moves at a time; None: it does not tell."""
     link: TransferLink | None = None
     """None: not on GPUs of one host, or not recorded."""
 
