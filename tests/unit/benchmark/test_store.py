@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,25 @@ def test_removing_a_delivered_folder_loses_nothing(tmp_path: Path) -> None:
     output.rmdir()
     deliver(tmp_path, KEY, output)
     assert (output / "requests.jsonl").read_text() == "measured"
+
+
+def test_a_delivery_that_is_cut_short_does_not_look_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """run.json could be there before the other files, and the cell was taken for measured."""
+    measure(tmp_path)
+    output = tmp_path / "cells" / "raw"
+    num_links = []
+
+    def interrupted(source: str, target: str) -> None:
+        num_links.append(shutil.copy2(source, target))
+        if len(num_links) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.link", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        deliver(tmp_path, KEY, output)
+    assert not output.exists()
+    deliver(tmp_path, KEY, output)
+    assert {path.name for path in output.iterdir()} == {"requests.jsonl", "run.json"}
 
 
 def test_delivering_replaces_another_measurement(tmp_path: Path) -> None:

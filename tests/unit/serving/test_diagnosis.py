@@ -19,6 +19,11 @@ NOISE_AFTER = """
     ("line", "cause", "key"),
     [
         ("OSError: [Errno 98] Address already in use", "port already in use", "free one is found"),
+        (
+            'zmq.error.ZMQError: ipc path "/tmp/a/long/way/971e8fcf" is longer than 107 characters (sizeof(sun_path)).',
+            "folder of temporary files too long for vLLM's sockets",
+            "TMPDIR",
+        ),
         ("api_server.py: error: unrecognized arguments: --no-such-flag", "unknown flag", "extra_args"),
         (
             "api_server.py: error: argument --max-num-seqs: invalid int value: 'abc'",

@@ -21,6 +21,11 @@ CAUSES: tuple[Cause, ...] = (
         "stop what listens there, or leave the port unset so that a free one is found",
     ),
     Cause(
+        "folder of temporary files too long for vLLM's sockets",
+        r"ipc path .* is longer than \d+ characters",
+        "set TMPDIR to a shorter path",
+    ),
+    Cause(
         "not enough memory for the KV cache",
         r"no available memory for the cache blocks"
         r"|larger than the maximum number of tokens that can be stored in kv cache"

@@ -101,6 +101,7 @@ def _is_resource_tracker(pid: int) -> bool:
 def _become_server(argv: Sequence[str], keepers: list[int]) -> None:
     set_parent_death_signal(signal.SIGKILL, keepers[-1])
     os.environ[KEEPERS] = keepers_mark(keepers)
+    os.environ["SPT_NOENV"] = "1"  # vLLM's processes give themselves titles, which would be written over that
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
