@@ -222,3 +222,14 @@ def test_gpus_are_dealt_out_in_the_order_of_instances(launch: Launch, tmp_path: 
     again.release()
     for gpu in host:
         (LEASES / f"llmdvfs-{gpu.uuid}.lock").unlink(missing_ok=True)
+
+
+def test_what_servers_leave_in_the_temporary_folder_goes_with_them(launch: Launch, tmp_path: Path) -> None:
+    """Every start of vLLM left four sockets and rendezvous files in /tmp; a soak of hundreds of cells counted them."""
+    with deploy(launch("disaggregated"), logs=tmp_path / "logs", results=tmp_path) as deployment:
+        folders = {Path(instance.env["TMPDIR"]) for instance in deployment.instances}
+        assert len(folders) == 1
+        (folder,) = folders
+        (folder / "socket").touch()
+        assert len(f"{folder}/{'x' * 36}") < 107  # what a socket's path may have; vLLM's names have 36
+    assert not folder.exists()

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -61,6 +62,7 @@ class Start:
         self._started_unix_s = unix_s()
         self._folder = (logs / f"start-{self._id}").resolve()
         self._storage = self._folder / "kv"
+        self._temporary: Path | None = None
         self._results = (results or Path.cwd()).resolve()
         self._say = progress
         self._host_gpus = host_gpus
@@ -82,6 +84,8 @@ class Start:
         door_port = self._reserve(self._spec.proxy_port or 0) if has_proxy else None
         if self._spec.connector is not None:
             self._storage.mkdir()
+        # vLLM leaves sockets and files there. Not below the results: a socket's path may have 107 characters.
+        self._temporary = Path(tempfile.mkdtemp(prefix="llmdvfs-"))
         for role, number, gpus in places:
             self._start_instance(role, number, gpus)
         startup_s = wait_healthy(
@@ -113,7 +117,8 @@ class Start:
                 self._say(f"{process.name}: its guard did not end in time and was killed; see {process.log}")
         self._release_ports()
         self._leased.release()
-        shutil.rmtree(self._storage, ignore_errors=True)
+        for folder in self._removed():
+            shutil.rmtree(folder, ignore_errors=True)
         for port in self._ports:
             if is_listening(LOOPBACK, port):
                 self._say(f"port {port} is still open after its server was stopped: {owner_of(port)}")
@@ -176,13 +181,14 @@ class Start:
             kv=kv,
             python=spec.python or sys.executable,
         )
-        env = server_env(spec, role, engine_version=version, kv=kv, gpus=[str(gpu.index) for gpu in gpus])
+        env = self._temporary_env()
+        env |= server_env(spec, role, engine_version=version, kv=kv, gpus=[str(gpu.index) for gpu in gpus])
         process = ServerProcess(
             name,
             argv,
             env,
             self._folder / f"{name}.log",
-            remove=[self._storage] if kv else [],
+            remove=self._removed(),
             lease_fds=self._leased.fds,
         )
         self._instances.append(
@@ -197,6 +203,16 @@ class Start:
                 kv,
             )
         )
+
+    def _removed(self) -> list[Path]:
+        """Return the folders that end with the servers."""
+        return [self._storage, *([self._temporary] if self._temporary else [])]
+
+    def _temporary_env(self) -> dict[str, str]:
+        """Return what gives servers a temporary folder of their own, and leaves compiled kernels where others are."""
+        compiled = Path(tempfile.gettempdir()) / f"llmdvfs-torchinductor-{os.getuid()}"
+        kept = os.environ.get("TORCHINDUCTOR_CACHE_DIR", str(compiled))
+        return {"TMPDIR": str(self._temporary), "TORCHINDUCTOR_CACHE_DIR": kept}
 
     def _start_proxy(self, port: int) -> str:
         upstreams = tuple(Upstream(item.name, item.role, item.base_url, item.kv) for item in self._instances)
