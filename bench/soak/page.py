@@ -69,6 +69,7 @@ def report(
     failures = [f"{launch}: {what}: {quantity} grows" for launch, what, quantity, verdict in rows if verdict.grows]
     if not any(quantity == "pss_bytes" and what.startswith("server") for _, what, quantity, _ in rows):
         failures.append("no server was watched for long enough to judge its memory")
+    failures += _left_by_starts(samples)
     measured = samples[-1]["num_cells"]
     if measured != num_cells:
         failures.append(f"{measured} of {num_cells} cells were measured")
@@ -84,6 +85,14 @@ def report(
               f"{', '.join(sorted({address for _, address in seen.listening})) or 'none seen'}."]  # fmt: skip
     lines += ["", "**" + (f"{len(failures)} failures: {'; '.join(failures)}" if failures else "Nothing grew.") + "**"]
     return "\n".join(lines), failures
+
+
+def _left_by_starts(samples: Sequence[dict[str, Any]]) -> Iterable[str]:
+    """Yield the places with more files after all starts than when the first launch ended, its servers still there."""
+    first, *_ = _by_launch(samples).values()
+    for place, (num, _) in samples[-1]["places"].items():
+        if place != EXPECTED_TO_GROW and num > first[-1]["places"][place][0]:
+            yield f"{place} has {num} files at the end, {first[-1]['places'][place][0]} with the first launch"
 
 
 def _conditions_text(conditions: dict[str, Any], samples: Sequence[dict[str, Any]], measured: int) -> str:

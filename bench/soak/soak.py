@@ -44,12 +44,12 @@ leave the pools of client, proxy and servers that much larger, and a leak could 
 def study(num_workloads: int, num_launches: int) -> dict[str, Any]:
     """Return the study: the default one's servers, and workloads of half a second."""
     default = yaml.safe_load((CHECKOUT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    brief = {"duration_s": 0.5, "num_warmup_requests": 0}
+    brief = {"duration_s": 0.4, "num_warmup_requests": 0}
     return default | {
         "launches": num_launches,
         "architectures": list(ARCHITECTURES),
         "workloads": {f"w{n:03}": SHAPES[n % len(SHAPES)] | brief for n in range(num_workloads)},
-        "measure": {"idle_s": 0.2},
+        "measure": {"idle_s": 0.1},
     }
 
 
@@ -84,6 +84,10 @@ def run(folder: Path, num_workloads: int, num_launches: int) -> tuple[int, Seen]
             samples.flush()
             number += 1
             time.sleep(max(0.0, begin + number * PERIOD_S - time.monotonic()))
+        # The last line is of what is there when all has ended.
+        samples.write(
+            json.dumps({"t_s": time.monotonic() - begin, "held": {}} | state(checkout, home, temporary, seen))
+        )
     return snakemake.returncode, seen
 
 
