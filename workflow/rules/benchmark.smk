@@ -27,6 +27,7 @@ for planned in PENDING:
         threads: workflow.cores
         resources:
             gpu=STUDY.deployments[planned.deployment].num_gpus,
+            slurm_extra="--exclusive",  # read by SLURM's executor alone: nobody else's jobs beside a measurement
         params:
             job=compact_json(planned.job),
             results=lambda wildcards: RESULTS,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from fakes.requests import ok_request
 from fakes.workloads import workload
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,26 +27,13 @@ def request(
 ) -> RequestRecord:
     """Return an ok request; chunks: {arrival [ms]: tokens}."""
     chunks = {51.0: 1, 61.0: 1, 71.0: 1} if chunks is None else chunks
-    num_tokens = sum(chunks.values())
-    return RequestRecord(
-        request_id=f"r{index}",
-        index=index,
+    return ok_request(
+        index,
         scheduled_mono_ns=START + int(due * MS),
         sent_mono_ns=START + int(sent * MS),
-        headers_mono_ns=None,
-        chunk_mono_ns=tuple(START + int(arrival * MS) for arrival in chunks),
-        chunk_num_tokens=tuple(chunks.values()),
+        chunk_mono_ns=[START + int(arrival * MS) for arrival in chunks],
+        chunk_num_tokens=list(chunks.values()),
         end_mono_ns=START + int((end if end is not None else max(chunks) + 1) * MS),
-        num_prompt_tokens_requested=8,
-        num_output_tokens_requested=num_tokens,
-        num_prompt_tokens=8,
-        num_output_tokens=num_tokens,
-        num_cached_prompt_tokens=None,
-        outcome="ok",
-        error=None,
-        http_status=200,
-        finish_reason="length",
-        output_sha256=None,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
+from fakes.requests import ok_request
 from fakes.workloads import workload
 
 from llmdvfs.analysis.steady_state import find_window
@@ -16,25 +17,14 @@ START = 7 * NS
 
 def request(index: int, sent_s: float, ttft_s: float, gap_s: float, num_tokens: int) -> RequestRecord:
     arrivals = tuple(START + int((sent_s + ttft_s + gap_s * i) * NS) for i in range(num_tokens))
-    return RequestRecord(
-        request_id=f"r{index}",
-        index=index,
-        scheduled_mono_ns=START + int(sent_s * NS),
-        sent_mono_ns=START + int(sent_s * NS),
-        headers_mono_ns=None,
+    sent_mono_ns = START + int(sent_s * NS)
+    return ok_request(
+        index,
+        scheduled_mono_ns=sent_mono_ns,
+        sent_mono_ns=sent_mono_ns,
         chunk_mono_ns=arrivals,
-        chunk_num_tokens=(1,) * num_tokens,
         end_mono_ns=arrivals[-1] + 1000,
-        num_prompt_tokens_requested=1,
-        num_output_tokens_requested=num_tokens,
         num_prompt_tokens=1,
-        num_output_tokens=num_tokens,
-        num_cached_prompt_tokens=None,
-        outcome="ok",
-        error=None,
-        http_status=200,
-        finish_reason="length",
-        output_sha256=None,
     )
 
 

@@ -37,19 +37,29 @@ def run(options: argparse.Namespace) -> int:
 
 def page() -> str:
     """Return the page: one row a key."""
-    return HEAD + "".join(f"| `{key}` | {kind} | {default} | {text} |\n" for key, kind, default, text in _rows())
+    return HEAD + "".join(
+        f"| `{key}` | {kind} | {default} | {text} |\n" for key, kind, default, text in _rows(config_schema(), "", {})
+    )
 
 
-def _rows(schema: Mapping[str, Any] | None = None, prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
-    """Yield key, type, default and description of every key below a schema; NAME stands for a name of the user's."""
-    schema = schema or config_schema()
+def _rows(schema: Mapping[str, Any], prefix: str, listed: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield key, type, default and description of every key below a schema; NAME stands for a name of the user's.
+
+    listed: the definitions whose keys have been given, and below which key; they are not given again.
+    """
     for name, given in schema.get("properties", {}).items():
         sub = _resolved(given)
         if "description" in sub:
             yield f"{prefix}{name}", _kind(sub), _default(sub), " ".join(sub["description"].split()).replace("|", "\\|")
-        yield from _rows(sub, f"{prefix}{name}.") if "properties" in sub else ()
+        reference = given.get("$ref", "") if "properties" in sub else ""
+        if reference in listed:
+            yield f"{prefix}{name}.*", "", "", f"The same keys as `{listed[reference]}.*`."
+            continue
+        if reference:
+            listed[reference] = f"{prefix}{name}"
+        yield from _rows(sub, f"{prefix}{name}.", listed) if "properties" in sub else ()
         members = _resolved(sub.get("additionalProperties") or {}) if isinstance(sub, Mapping) else {}
-        yield from _rows(members, f"{prefix}{name}.NAME.") if "properties" in members else ()
+        yield from _rows(members, f"{prefix}{name}.NAME.", listed) if "properties" in members else ()
 
 
 def _resolved(schema: Any) -> Mapping[str, Any]:
