@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fakes.records import Toy, fake_cell
+from fakes.requests import ok_request
 
 from llmdvfs.analysis.gate_limits import GateLimits
 from llmdvfs.analysis.gates import cell_gates
@@ -24,25 +25,14 @@ NONE = Distribution(0)
 def request(index: int, **changes: Any) -> RequestRecord:
     """A request that was sent when scheduled, every second, and answered 2 s later with 4 tokens."""
     start = index * NS
-    good = RequestRecord(
-        request_id=f"r{index}",
-        index=index,
+    good = ok_request(
+        index,
         scheduled_mono_ns=start,
         sent_mono_ns=start,
-        headers_mono_ns=start + NS // 2,
         chunk_mono_ns=(start + NS, start + 2 * NS),
         chunk_num_tokens=(2, 2),
         end_mono_ns=start + 2 * NS,
-        num_prompt_tokens_requested=16,
-        num_output_tokens_requested=4,
         num_prompt_tokens=16,
-        num_output_tokens=4,
-        num_cached_prompt_tokens=0,
-        outcome="ok",
-        error=None,
-        http_status=200,
-        finish_reason="length",
-        output_sha256="",
     )
     return replace(good, **changes)
 

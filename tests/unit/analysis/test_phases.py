@@ -4,7 +4,10 @@ The original system compared request times relative to the start with absolute t
 sample came out "idle": 51 of 51, 877 of 877, 1469 of 1469.
 """
 
+from dataclasses import replace
+
 import pytest
+from fakes.requests import ok_request
 
 from llmdvfs.analysis.phases import decode_step_ns, phase_intervals
 from llmdvfs.analysis.timeline import phase_of, timeline
@@ -22,27 +25,9 @@ def request(
 ) -> RequestRecord:
     at = [START + int(t * S) for t in chunks_s]
     end = START + int(end_s * S) if end_s is not None else at[-1]
-    values = {
-        "request_id": f"r{index}",
-        "index": index,
-        "scheduled_mono_ns": START + int(sent_s * S),
-        "sent_mono_ns": START + int(sent_s * S),
-        "headers_mono_ns": None,
-        "chunk_mono_ns": tuple(at),
-        "chunk_num_tokens": (1,) * len(at),
-        "end_mono_ns": end,
-        "num_prompt_tokens_requested": 8,
-        "num_output_tokens_requested": len(at),
-        "num_prompt_tokens": 8,
-        "num_output_tokens": len(at),
-        "num_cached_prompt_tokens": None,
-        "outcome": "ok",
-        "error": None,
-        "http_status": 200,
-        "finish_reason": "length",
-        "output_sha256": None,
-    }
-    return RequestRecord(**(values | changes))  # type: ignore[arg-type]
+    sent = START + int(sent_s * S)
+    answered = ok_request(index, scheduled_mono_ns=sent, sent_mono_ns=sent, chunk_mono_ns=at, end_mono_ns=end)
+    return replace(answered, **changes)  # type: ignore[arg-type]
 
 
 def stamps(index: int, received: float, sent: float, done: float | None, first: float | None) -> ProxyRecord:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from fakes.requests import ok_request
 
 from llmdvfs.errors import LlmDvfsError
 from llmdvfs.load.calibration import calibrate, calibration_shape, client_error
@@ -13,25 +14,12 @@ MS = 1_000_000
 
 
 def seen(index: int, sent_ms: float, tokens_ms: list[float], end_ms: float) -> RequestRecord:
-    return RequestRecord(
-        request_id=f"r{index}",
-        index=index,
+    return ok_request(
+        index,
         scheduled_mono_ns=int(sent_ms * MS),
         sent_mono_ns=int(sent_ms * MS),
-        headers_mono_ns=None,
-        chunk_mono_ns=tuple(int(token * MS) for token in tokens_ms),
-        chunk_num_tokens=(1,) * len(tokens_ms),
+        chunk_mono_ns=[int(token * MS) for token in tokens_ms],
         end_mono_ns=int(end_ms * MS),
-        num_prompt_tokens_requested=1,
-        num_output_tokens_requested=len(tokens_ms),
-        num_prompt_tokens=1,
-        num_output_tokens=len(tokens_ms),
-        num_cached_prompt_tokens=None,
-        outcome="ok",
-        error=None,
-        http_status=200,
-        finish_reason="length",
-        output_sha256=None,
     )
 
 
