@@ -45,6 +45,9 @@ def test_a_study_with_a_failed_cell(checkout: Checkout) -> None:
     measured = (checkout.folder / "results/measured.txt").read_text(encoding="utf-8")
     assert measured.count("measured") == measured.count("failed") == 1
 
+    report = checkout.snakemake("--report", "report.html", *TOLERANT)
+    assert report.returncode == 0, report.stderr
+
     assert checkout.planned(*TOLERANT) == {}  # a failure that is tolerated is not tried again ...
     assert checkout.planned()[JOB] == 1  # ... until it is tolerated no more ...
     forget = checkout.command("forget", "external_tiny/second")
