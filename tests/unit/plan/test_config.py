@@ -47,7 +47,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"launchs": 3}, ["launchs", "did you mean 'launches'"]),
     ({"launches": "many"}, ["launches", "'many'", "integer"]),
     ({"launches": 0}, ["launches", "0", "1 or more"]),
-    ({"architectures": ["dual"]}, ["'dual'", "single", "disaggregated"]),
+    ({"architectures": ["dual"]}, ["architectures", "'dual'", "single", "disaggregated"]),
     ({"architectures": []}, ["architectures", "at least 1"]),
     ({"architectures": "disaggregated-1p1d-carrier_pigeon"}, ["carrier_pigeon", "p2p_nccl"]),
     ({"device": "tpu"}, ["device", "'tpu'", "cpu, cuda"]),
@@ -69,7 +69,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"models": {"mine": {"source": "path", "location": "no/such/model"}}}, ["no/such/model", "not a folder"]),
     ({"models": {"mine": {"source": "path"}}}, ["models.mine.location", "folder"]),
     ({"models": {"mine": {"source": "cloud"}}}, ["source", "'cloud'", "tiny, path, hub, shape"]),
-    ({"serving.connector": "p2p_nccl"}, ["p2p_nccl", "0.32.0"]),
+    ({"serving.connector": "p2p_nccl"}, ["serving.connector", "p2p_nccl", "0.32.0"]),
     ({"serving.engine.max_model_len": "big"}, ["max_model_len", "'big'", "integer"]),
     ({"serving.engine.no_such_setting": 1}, ["no_such_setting", "allowed"]),
     ({"serving.proxy_port": 80}, ["proxy_port", "80", "1024"]),
@@ -110,7 +110,10 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"workloads.decode.prompts.output_tokens": {"low": 1, "high": 3}}, ["output_tokens: {'low': 1", "kind: uniform"]),
     ({"workloads.decode.prompts.output_tokens": {"kind": "gaussian"}}, ["output_tokens.kind: 'gaussian'", "uniform"]),
     ({"device": "cuda", "operating_points": {"low": {"sm_clock_mhz": 900}}}, ["sm_clock_mhz: 900", "each role"]),
-    ({"device": "cuda", "operating_points": {"low": {"sm_clock_mhz": {"single": "900MHz"}}}}, ["'900MHz'", "integer"]),
+    (
+        {"device": "cuda", "operating_points": {"low": {"sm_clock_mhz": {"single": "900MHz"}}}},
+        ["single: '900MHz'", "integer", "in MHz"],
+    ),
     # names and paths
     ({"results": "my results"}, ["results: 'my results'", "letters, digits"]),
     ({"results": "résultats"}, ["results: 'résultats'", "letters, digits"]),
@@ -130,7 +133,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"serving.engine.extra_args": ["--seed\0"]}, ["extra_args.0", "text without such characters"]),
     # what does not fit together
     ({"architectures": ["single", "single"]}, ["architectures", "each entry once"]),
-    ({"architectures": [["single"]]}, ["architectures.0", "text"]),
+    ({"architectures": [["single"]]}, ["architectures.0: ['single']", "text"]),
     ({"architectures": "disaggregated-0p1d"}, ["'disaggregated-0p1d'", "disaggregated-XpYd"]),
     ({"device": "CPU"}, ["device: 'CPU'", "did you mean 'cpu'"]),
     ({"device": ["cpu", "cuda"]}, ["device: ['cpu', 'cuda']", "cpu, cuda"]),
@@ -139,7 +142,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"serving.gpus": [-1]}, ["serving.gpus.0: -1", "0 or more"]),
     ({"architectures": "tensor_parallel-3"}, ["tensor_parallel_size: 3", "4 attention heads", "divisor"]),
     ({"serving.connector": "carrier_pigeon"}, ["serving.connector: 'carrier_pigeon'", "nixl"]),
-    ({"models": {"big": {"source": "shape", "location": "gpt-9"}}}, ["'gpt-9'", "qwen3-8b"]),
+    ({"models": {"big": {"source": "shape", "location": "gpt-9"}}}, ["models.big.location", "'gpt-9'", "qwen3-8b"]),
     ({"serving.base_url": "localhost:8000"}, ["serving.base_url: 'localhost:8000'", "http://"]),
     ({"serving.base_url": "http://"}, ["serving.base_url: 'http://'", "a URL such as"]),
     (

@@ -46,7 +46,10 @@ def _check_model(deployment: DeploymentSpec) -> None:
         raise ConfigError(
             f"models.{model.name}.location: {model.location!r} {seen}; expected a model folder as the hub lays it out"
         )
-    num_heads = (config_of(model) or {}).get("num_attention_heads")
+    try:
+        num_heads = (config_of(model) or {}).get("num_attention_heads")
+    except ConfigError as error:
+        raise ConfigError(f"models.{model.name}.location: {error}") from error
     for role, engine in deployment.engine.items():
         size = engine.tensor_parallel_size
         if isinstance(num_heads, int) and num_heads % size:

@@ -107,6 +107,8 @@ def _expected_type(value: Any, kinds: list[str], schema: Mapping[str, Any], key:
     if isinstance(value, str) and is_numeric:
         return f"{names}{_unit(key)}"
     if "string" in kinds:
+        if isinstance(value, list | dict):
+            return names
         return f"{names}{' without such characters' if isinstance(value, str) else '; write it in quotes'}"
     if "object" in kinds and schema.get("description"):
         return f"{names}: {schema['description']}"
@@ -114,4 +116,6 @@ def _expected_type(value: Any, kinds: list[str], schema: Mapping[str, Any], key:
 
 
 def _unit(key: str) -> str:
-    return next((f", {unit}" for end, unit in UNITS.items() if key.endswith(end)), "")
+    """Return the unit that the key says, or, for a value of each role, the key before the role."""
+    parts = reversed(key.split("."))
+    return next((f", {unit}" for part in parts for end, unit in UNITS.items() if part.endswith(end)), "")

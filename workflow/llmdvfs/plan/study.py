@@ -1,6 +1,7 @@
 """A complete configuration as the records of records/spec.py: what is deployed, what is asked, at which clocks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,8 @@ def _model(name: str, given: Mapping[str, Any]) -> ModelSpec:
 def _deployment(
     name: str, model: ModelSpec, config: Mapping[str, Any], engine_versions: Mapping[str, str]
 ) -> DeploymentSpec:
-    choice = parse_architecture(name)
+    with _about("architectures"):
+        choice = parse_architecture(name)
     serving = config["serving"]
     device: Device = "external" if choice.name == "external" else config["device"]
     if device == "external" and not serving["base_url"]:
@@ -106,7 +108,8 @@ def _deployment(
     connector = None
     if "prefill" in choice.num_instances:
         wanted = serving["connector"] if choice.connector in (None, "auto") else choice.connector
-        connector = resolve_connector(wanted, version_tuple(engine_versions["vllm"]), device)
+        with _about("serving.connector" if wanted == serving["connector"] else "architectures"):
+            connector = resolve_connector(wanted, version_tuple(engine_versions["vllm"]), device)
     spec = DeploymentSpec(
         id=f"{name}_{model.name}",
         architecture=choice.name,
@@ -125,6 +128,15 @@ def _deployment(
     if spec.num_gpus and gpus is not None and len(gpus) < spec.num_gpus:
         raise ConfigError(f"serving.gpus: {gpus}: {name} needs {spec.num_gpus} GPUs; name more, or null for free ones")
     return spec
+
+
+@contextmanager
+def _about(key: str) -> Iterator[None]:
+    """Name the key in the refusals of a block."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from error
 
 
 def _engine(common: Mapping[str, Any], own: Mapping[str, Any], choice: ArchitectureChoice) -> EngineSpec:
