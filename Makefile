@@ -45,7 +45,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/client/run.py --page docs/client.md
 	$(BIN)/python bench/client/traces.py $(TRACES)
 	$(BIN)/python bench/sampler/bench.py
-	$(BIN)/python bench/proxy/bench.py
+	$(BIN)/python bench/proxy/bench.py --page docs/proxy.md
 	$(BIN)/python bench/energy/estimator_error.py --figure docs/figures/energy_error.png
 
 schemas: $(VENV)/run.stamp
