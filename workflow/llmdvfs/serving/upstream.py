@@ -1,7 +1,7 @@
 """HTTP/1.1 to one instance: connections that stay open, and answers that are read as they come.
 
-Not aiohttp's client: every token of every stream passes here, and while one is passed on the others wait, with aiohttp two
-to three times as long (docs/decisions/0004-the-proxy-reads-instances-itself.md).
+Not aiohttp's client: while a token is passed on, all other streams wait, and with aiohttp two to three times as long
+(docs/decisions/0004-the-proxy-reads-instances-itself.md).
 """
 
 import asyncio
