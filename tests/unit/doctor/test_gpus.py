@@ -85,6 +85,11 @@ def test_a_model_that_fits_and_one_that_does_not(make_gpus: MakeGpus) -> None:
     assert "tensor_parallel_size" in check.seen
 
 
+def test_memory_is_not_judged_on_gpus_that_cannot_be_had(make_gpus: MakeGpus) -> None:
+    make_gpus(num_gpus=2).set_processes(1, {4711: 2**30})
+    assert list(gpus.memory(cuda_study())) == []
+
+
 def test_gpus_without_peer_access_are_a_warning(make_gpus: MakeGpus) -> None:
     fake = make_gpus(num_gpus=2)
     assert the(gpus.links(cuda_study()), "GPU links").status == "ok"

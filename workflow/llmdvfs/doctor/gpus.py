@@ -49,15 +49,18 @@ def gpus(study: Study) -> Iterator[Check]:
 
 def memory(study: Study) -> Iterator[Check]:
     """Look whether weights and one long sequence fit each of the GPUs."""
-    for deployment in study.deployments.values() if _usable(study) else ():
+    free = _free(study) if _usable(study) else []
+    for deployment in study.deployments.values():
+        if not 0 < deployment.num_gpus <= len(free):
+            continue  # it needs none, or `gpus` has said that there are too few
         with config_folder(deployment.model) as folder:
-            refusals = [] if folder is None else _memory_refusals(deployment, folder, _free(study))
+            refusals = [] if folder is None else _memory_refusals(deployment, folder, free)
         if folder is None:
             yield Check("GPU memory", "ok", f"{deployment.id}: not known before the model is downloaded")
-        elif len(_free(study)) - len(refusals) < deployment.num_gpus:
-            yield Check("GPU memory", "problem", refusals[0], "see the message")
+        elif len(free) - len(refusals) < deployment.num_gpus:
+            yield Check("GPU memory", "problem", f"{deployment.id}: {refusals[0]}", "see the message")
         else:
-            yield Check("GPU memory", "ok", f"{deployment.id}: fits on {len(_free(study)) - len(refusals)} GPUs")
+            yield Check("GPU memory", "ok", f"{deployment.id}: fits on {len(free) - len(refusals)} GPUs")
 
 
 def links(study: Study) -> Iterator[Check]:
