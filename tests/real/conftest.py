@@ -127,6 +127,13 @@ def tokens_by_source(base_url: str) -> dict[str, float]:
     }
 
 
+def num_generated(base_url: str) -> float:
+    """Return how many output tokens an instance has made."""
+    samples = scrape({"it": base_url}).instances["it"]
+    assert samples is not None
+    return sum(value for name, value in samples.items() if name.startswith("vllm:generation_tokens_total"))
+
+
 @dataclass
 class Answers:
     """What two single servers and the balancer before them answered."""

@@ -19,13 +19,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from llmdvfs.records.store import read_record, write_record
+from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.store import read_lines, read_record, write_record
 from llmdvfs.serving.http import Answer, get, post
 from llmdvfs.serving.lifetime import is_alive
 from llmdvfs.serving.ports import reserved
 from llmdvfs.serving.proxy_plan import ProxyPlan
 
-from .conftest import WORKFLOW, Answers, Job, ask, ask_all, prompts, shared_memory, tokens_by_source
+from .conftest import WORKFLOW, Answers, Job, ask, ask_all, num_generated, prompts, shared_memory, tokens_by_source
 
 Prompts = list[list[int]]
 
@@ -73,6 +74,12 @@ def wait_until(condition: Callable[[], bool], limit_s: float) -> bool:
     return True
 
 
+def loads(job: Job) -> dict[str, dict[str, int]]:
+    """Return the proxy's counts of each instance."""
+    instances: dict[str, dict[str, int]] = json.loads(get(f"{job.base_url}/stats", 5).body)["instances"]
+    return instances
+
+
 def forget_transfers(job: Job) -> None:
     """A prefill server, too, loads what lies there; each pass is to transfer everything anew."""
     for entry in Path(job.facts["storage"]).iterdir():
@@ -100,57 +107,68 @@ def test_one_prefill_one_decode(disaggregated: Job, answers: Answers, forty: Pro
     assert after["local_compute"] - before["local_compute"] == sum(map(len, forty)) - expected
 
 
-def test_two_prefills_one_decode(disaggregated: Job, answers: Answers, forty: Prompts) -> None:
+@pytest.mark.parametrize("at_once", [1, 16])
+def test_two_prefills_one_decode(disaggregated: Job, answers: Answers, forty: Prompts, at_once: int) -> None:
     forget_transfers(disaggregated)
-    before = json.loads(get(f"{disaggregated.base_url}/stats", 5).body)["instances"]
-    assert ask_all(disaggregated.base_url, forty, at_once=16) == answers.single
-    after = json.loads(get(f"{disaggregated.base_url}/stats", 5).body)["instances"]
+    before = loads(disaggregated)
+    assert ask_all(disaggregated.base_url, forty, at_once) == answers.single
+    after = loads(disaggregated)
     served = {name: after[name]["served"] - before[name]["served"] for name in after}
     assert served == {"prefill-0": 20, "prefill-1": 20, "decode-0": 40}
 
 
-def test_a_slow_client_does_not_grow_the_proxy(disaggregated: Job) -> None:
+def test_slow_clients_do_not_grow_the_proxy(disaggregated: Job) -> None:
+    """A proxy that collected these answers would hold 1.8 MB; more than sockets take is in the unit tests."""
     proxy = psutil.Process(disaggregated.facts["pids"]["proxy"])
+    decode = disaggregated.facts["instances"]["decode-0"]
     ask(disaggregated.base_url, prompts(11, seed=5)[10])
-    before = proxy.memory_info().rss
+    before, generated = proxy.memory_info().rss, num_generated(decode)
     host, port = disaggregated.base_url.removeprefix("http://").split(":")
     with contextlib.ExitStack() as clients:
         for number in range(8):  # each asks for a long answer and reads nothing of it
             client = clients.enter_context(socket.create_connection((host, int(port))))
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            body = json.dumps(
-                {"model": "tiny", "prompt": [7 + number] * 40, "max_tokens": 1000, "ignore_eos": True, "stream": True}
-            ).encode()
+            asked = {"model": "tiny", "prompt": [7 + number] * 40, "max_tokens": 1000, "ignore_eos": True}
+            body = json.dumps(asked | {"stream": True, "logprobs": 20}).encode()
             head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
             client.sendall(head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        time.sleep(8)
-        assert proxy.memory_info().rss - before < 20 * 2**20
-    stats = f"{disaggregated.base_url}/stats"
-    assert wait_until(lambda: json.loads(get(stats, 5).body)["instances"]["decode-0"]["in_flight"] == 0, 10)
+        # At 0.9 kB each.
+        assert wait_until(lambda: num_generated(decode) - generated > 2000, 120)
+        assert proxy.memory_info().rss - before < 2**20
+    assert wait_until(lambda: loads(disaggregated)["decode-0"]["in_flight"] == 0, 10)
 
 
-def test_a_killed_prefill_server_is_a_clean_error_at_once(disaggregated: Job) -> None:
-    """Its requests are refused, decode is not asked, /health is false, and the job knows."""
+def test_a_prefill_server_killed_mid_run_is_a_clean_error_at_once(disaggregated: Job) -> None:
+    """Requests that it has and requests that come later are refused, the others answered; decode is not asked."""
     results: list[tuple[float, Answer]] = []
-    body = {"model": "tiny", "max_tokens": 4, "ignore_eos": True}
 
     def send(prompt: list[int]) -> None:
-        answer = post(f"{disaggregated.base_url}/v1/completions", body | {"prompt": prompt}, 30)
+        body = {"model": "tiny", "max_tokens": 4, "ignore_eos": True, "prompt": prompt}
+        answer = post(f"{disaggregated.base_url}/v1/completions", body, 30)
         results.append((time.monotonic(), answer))
 
-    senders = [threading.Thread(target=send, args=(prompt,)) for prompt in prompts(24, seed=9)[10:]]
-    os.kill(disaggregated.facts["pids"]["prefill-1"], signal.SIGKILL)
-    killed = time.monotonic()
+    many = prompts(26, seed=9)[10:]
+    prefill = disaggregated.facts["pids"]["prefill-1"]
+    os.kill(prefill, signal.SIGSTOP)  # so that it surely has its requests when it is killed
+    senders = [threading.Thread(target=send, args=(prompt,)) for prompt in many[:14]]
     for sender in senders:
         sender.start()
+    # In turns, half of the 14 are prefill-1's.
+    assert wait_until(lambda: loads(disaggregated)["prefill-1"]["in_flight"] == 7 and len(results) == 7, 30)
+    os.kill(prefill, signal.SIGKILL)
+    killed = time.monotonic()
     for sender in senders:
         sender.join()
+    for prompt in many[14:]:
+        send(prompt)
     failed = [(when, answer) for when, answer in results if not answer.ok]
-    assert len(failed) == 7  # in turns, half of 14 were prefill-1's
+    assert len(failed) == 8
     for when, answer in failed:
         assert when - killed < 5
         assert answer.status == 502
         assert json.loads(answer.body)["error"]["message"].startswith("prefill-1: prefill failed")
+    records = read_lines(Path(disaggregated.facts["plan"]).with_name("proxy.jsonl"), ProxyRecord)
+    assert [record.decode_sent_mono_ns for record in records if record.status == 502] == [None] * 8
     health = get(f"{disaggregated.base_url}/health", 5)
     assert health.status == 503
     assert json.loads(health.body)["instances"]["decode-0"] == "ok"
