@@ -15,7 +15,7 @@ from llmdvfs.serving.lifetime import is_alive
 
 Block = Callable[[Place], AbstractContextManager[None]]
 
-FOUND_LIMIT_S = 60.0
+FOUND_LIMIT_S = 180.0
 WRONG_FLAG = "api_server.py: error: unrecognized arguments: --no-such-flag"
 OUT_OF_MEMORY = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
 LISTEN = """
@@ -84,7 +84,7 @@ def servers_now(**how: Any) -> Block:
 
 @contextmanager
 def start_slowly(place: Place) -> Iterator[None]:
-    place.servers_start(ready_after_s=60)
+    place.servers_start(ready_after_s=600)
     place.serving["startup_timeout_s"] = 1
     yield
     del place.serving["startup_timeout_s"]

@@ -84,7 +84,7 @@ ROWS = [
     Row("proxy port taken", BEFORE_THE_START, "is not free: held by process", 1),
     Row("proxy port taken meanwhile", BEFORE_THE_START, "cannot be taken: held by process", 1),
     Row("GPUs in use by others", BEFORE_THE_START, "GPU 0 is in use by process", 1),
-    Row("GPU lost", UNDER_LOAD, "GPU", 1),
+    Row("GPU lost", UNDER_LOAD, "GPU is lost", 1),
     Row("model folder removed", BEFORE_THE_START, "is not a folder; expected a model folder", 1),
     Row("model folder removed", AT_THE_END, "is gone; put it back, and run again", 1),
     Row("disk full", UNDER_LOAD, "are free in results: free some, and run again", 1),

@@ -155,7 +155,9 @@ class Place:
 
     def _run(self, command: list[str]) -> Run:
         log = self.folder / f"run-{len(self.runs)}.log"
-        return Run([*self.enter, *command], self.folder, self.environment(), log)
+        # Whoever runs the tests in the background has Ctrl-C ignored, and so would the run.
+        heard = ("env", "--default-signal=INT,HUP")
+        return Run([*heard, *self.enter, *command], self.folder, self.environment(), log)
 
     def environment(self) -> dict[str, str]:
         return {
@@ -187,7 +189,7 @@ class Place:
             pids.extend([] if pid is None else [pid])
             return pid is not None
 
-        assert self.run.wait_for(is_there, limit_s), f"no {victim}: {self.run.output}"
+        assert self.run.meets(is_there, limit_s), f"no {victim}: {self.run.output}"
         return pids[0]
 
     def remount(self, how: str) -> None:

@@ -29,7 +29,7 @@ def _is_guard_of(server: str) -> Callable[[Argv], bool]:
 VICTIMS: dict[str, Callable[[Argv], bool]] = {
     "benchmark job": _command("benchmark"),
     "guard": _is_guard_of("single-0"),
-    "API server": lambda argv: argv[2:4] == ["-m", SERVER_MODULE],
+    "API server": lambda argv: SERVER_MODULE in argv[2:4],
     "engine": lambda argv: argv[0].startswith("VLLM::EngineCore"),
     "proxy": _command("proxy"),
     "sampler": lambda argv: argv[1:3] == ["-m", "llmdvfs.telemetry.sampler_process"],
@@ -74,13 +74,18 @@ class Run:
         return None
 
     def wait_for(self, condition: Callable[[], bool], limit_s: float) -> bool:
-        """Return whether it became true in time; an end of the run is waited out, too."""
+        """Return whether it became true in time."""
         deadline = time.monotonic() + limit_s
         while not condition():
             if time.monotonic() > deadline:
                 return False
             time.sleep(POLL_S)
         return True
+
+    def meets(self, condition: Callable[[], bool], limit_s: float) -> bool:
+        """Return whether it became true while the run went on."""
+        self.wait_for(lambda: condition() or self.process.poll() is not None, limit_s)
+        return condition()
 
     def wait(self, limit_s: float) -> int:
         """Return the exit code, -n for signal n."""
@@ -110,7 +115,11 @@ class Run:
 
 
 def _children(pid: int) -> list[int]:
-    return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in _read(task).split()]
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:  # it ended just now
+        return []
+    return [int(child) for thread in threads for child in _read(thread / "children").split()]
 
 
 def _argv(pid: int) -> Argv:

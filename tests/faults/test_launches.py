@@ -11,7 +11,7 @@ from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record
 
 POINTS = {"stock": {}, "low": {"sm_clock_mhz": {"single": 1005}}, "capped": {"power_limit_w": {"single": 400}}}
-RUN_LIMIT_S = 180
+RUN_LIMIT_S = 300
 
 
 @pytest.fixture
