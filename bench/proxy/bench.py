@@ -245,7 +245,7 @@ def _conditions(args: argparse.Namespace) -> str:
     return (
         f"router on core {ROUTER_CORE}, servers and client on core {OTHERS_CORE}; {TOKENS} tokens a request, "
         f"{GAP_S * 1e3:g} ms between them, closed loop of about {LOAD_S:g} s; medians of {args.repeats} runs; "
-        f"{VLLM_ROUTER.read_text().split()[0]}."
+        f"{next(pin for pin in VLLM_ROUTER.read_text().split() if pin.startswith('vllm-router=='))}."
     )
 
 
