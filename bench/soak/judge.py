@@ -12,7 +12,6 @@ NUM_SETTLING = 10
 MIN_CELLS = 20
 LIMITS = {
     "rss_bytes": (0.05, 4 * MIB),
-    "pss_bytes": (0.05, 4 * MIB),
     "num_fds": (0.0, 1.0),
     "num_threads": (0.0, 1.0),
     "num": (0.0, 0.5),

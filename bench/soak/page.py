@@ -11,7 +11,7 @@ from judge import LIMITS, MIB, NUM_SETTLING, Verdict, judge
 from watch import Seen, left_over
 
 MARK_BEGIN, MARK_END = "<!-- measured: bench/soak/soak.py writes this part -->", "<!-- end -->"
-QUANTITIES = {"pss_bytes": "memory (PSS)", "rss_bytes": "memory (RSS)", "num_fds": "descriptors", "num": "processes",
+QUANTITIES = {"rss_bytes": "memory", "num_fds": "descriptors", "num": "processes",
               "num_threads": "threads", "num_files": "files"}  # fmt: skip
 EXPECTED_TO_GROW = "results"
 LOOPBACK = {"127.0.0.1", "::1"}
@@ -67,7 +67,7 @@ def report(
 ) -> tuple[str, list[str]]:
     """Return the page's part, and what failed."""
     failures = [f"{launch}: {what}: {quantity} grows" for launch, what, quantity, verdict in rows if verdict.grows]
-    if not any(quantity == "pss_bytes" and what.startswith("server") for _, what, quantity, _ in rows):
+    if not any(quantity == "rss_bytes" and what.startswith("server") for _, what, quantity, _ in rows):
         failures.append("no server was watched for long enough to judge its memory")
     failures += _left_by_starts(samples)
     measured = samples[-1]["num_cells"]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psutil
 
-KIB = 1024
 KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("guard", ("llmdvfs guard",)),  # first: a guard's command line ends with that of what it guards
     ("proxy", ("llmdvfs proxy",)),
@@ -31,7 +30,6 @@ class Holding:
 
     num: int = 0
     rss_bytes: int = 0
-    pss_bytes: int = 0
     num_fds: int = 0
     num_threads: int = 0
 
@@ -59,7 +57,8 @@ def look(root: int, own_folders: Iterable[Path], seen: Seen, *, sockets: bool) -
     for process in family:
         try:
             kind = kind_of(" ".join(process.cmdline()))
-            holding = Holding(1, *_memory_bytes(process.pid), _look_at_files(process.pid, own, seen), _threads(process))
+            files = _look_at_files(process.pid, own, seen)
+            holding = Holding(1, process.memory_info().rss, files, process.num_threads())
             if sockets:
                 addresses = (c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN)
                 seen.listening |= {(kind, address) for address in addresses}
@@ -77,20 +76,6 @@ def kind_of(command: str) -> str:
 
 def _sum(one: Holding, other: Holding) -> Holding:
     return Holding(*(getattr(one, name) + getattr(other, name) for name in Holding.__slots__))
-
-
-def _threads(process: psutil.Process) -> int:
-    return int(process.num_threads())
-
-
-def _memory_bytes(pid: int) -> tuple[int, int]:
-    """Return resident and proportional set size; the rollup is the kernel's own sum over all mappings."""
-    sizes = {"Rss": 0, "Pss": 0}
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        name, _, rest = line.partition(":")
-        if name in sizes:
-            sizes[name] = int(rest.split()[0]) * KIB
-    return sizes["Rss"], sizes["Pss"]
 
 
 def _look_at_files(pid: int, own: tuple[str, ...], seen: Seen) -> int:

@@ -22,7 +22,7 @@ CELLS = range(1, 76)
 def test_a_leak_of_a_tenth_of_a_mebibyte_a_cell_is_found() -> None:
     noise = Random(1)
     memory = [300 * MIB + cell * 0.4 * MIB + noise.gauss(0, 5 * MIB) for cell in CELLS]
-    verdict = judge("pss_bytes", CELLS, memory)
+    verdict = judge("rss_bytes", CELLS, memory)
     assert verdict is not None
     assert verdict.grows
     assert verdict.growth == pytest.approx(40 * MIB, rel=0.3)  # 0.4 MiB x 100 cells
@@ -38,7 +38,7 @@ def test_a_leak_of_a_tenth_of_a_mebibyte_a_cell_is_found() -> None:
     ],
 )
 def test_what_does_not_grow_is_left_alone(memory: list[float]) -> None:
-    verdict = judge("pss_bytes", CELLS, memory)
+    verdict = judge("rss_bytes", CELLS, memory)
     assert verdict is not None
     assert not verdict.grows
 
@@ -54,7 +54,7 @@ def test_too_few_cells_are_no_verdict() -> None:
 
 
 def sample(number: int, *, leak_bytes: float = 0.0, num_fds: int = 40) -> dict[str, Any]:
-    holding = {"num": 1, "rss_bytes": 400 * MIB, "pss_bytes": 300 * MIB + leak_bytes, "num_fds": num_fds}
+    holding = {"num": 1, "rss_bytes": 300 * MIB + leak_bytes, "num_fds": num_fds}
     held = {kind: holding | {"num_threads": 9} for kind in ("job", "server (single)")}
     places = dict.fromkeys(("the home folder", "/dev/shm", "results"), (5, 100))
     return {"t_s": 4.0 * number, "num_cells": number, "num_starts": 1, "launch": "single_tiny.launch-1",
@@ -79,7 +79,7 @@ def test_a_run_in_which_nothing_grows_passes(tmp_path: Path) -> None:
 
 def test_a_leaking_server_fails_by_name(tmp_path: Path) -> None:
     text, failures = verdict_of([sample(number, leak_bytes=number * MIB) for number in range(76)], tmp_path)
-    assert failures == [f"single_tiny.launch-1: {kind}: pss_bytes grows" for kind in ("job", "server (single)")]
+    assert failures == [f"single_tiny.launch-1: {kind}: rss_bytes grows" for kind in ("job", "server (single)")]
     assert "**grows**" in text
 
 
@@ -115,7 +115,7 @@ def test_this_process_holds_memory_descriptors_and_threads(tmp_path: Path) -> No
     seen = Seen()
     with (tmp_path / "open").open("w"):
         (holding,) = look(os.getpid(), [], seen, sockets=True).values()
-    assert holding.pss_bytes > MIB
+    assert holding.rss_bytes > MIB
     assert holding.num_fds >= 4
     assert holding.num_threads >= 1
     assert str(tmp_path / "open") in seen.written
