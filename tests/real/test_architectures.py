@@ -138,6 +138,17 @@ def test_slow_clients_do_not_grow_the_proxy(disaggregated: Job) -> None:
     assert wait_until(lambda: loads(disaggregated)["decode-0"]["in_flight"] == 0, 10)
 
 
+def test_servers_and_proxy_cannot_be_reached_from_another_host(disaggregated: Job) -> None:
+    listening = [
+        (process.pid, connection.laddr)
+        for process in psutil.Process(disaggregated.process.pid).children(recursive=True)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len({address.port for _, address in listening}) >= 4  # three servers and the proxy
+    assert {address.ip for _, address in listening} == {"127.0.0.1"}
+
+
 def test_a_prefill_server_killed_mid_run_is_a_clean_error_at_once(disaggregated: Job) -> None:
     """Requests that it has and requests that come later are refused, the others answered; decode is not asked."""
     results: list[tuple[float, Answer]] = []

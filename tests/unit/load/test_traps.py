@@ -108,7 +108,7 @@ def test_event_split_over_two_reads_counts_when_it_is_whole(run: Run) -> None:
     script = [SSE_HEAD, first, second[:40], 0.02, second[40:], chunk(DONE) + END]
     [record] = run(lambda asked: script, num_output=2)
     assert record.outcome == "ok"
-    assert gaps_ms(record)[0] > 19
+    assert gaps_ms(record)[0] > 10  # the first read may have been late, too
 
 
 def test_chunk_header_split_from_its_data(run: Run) -> None:

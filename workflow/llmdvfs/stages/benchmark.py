@@ -57,8 +57,15 @@ def run(options: argparse.Namespace) -> int:
 
 def _interrupt(number: int, frame: object) -> None:
     for further in ENDING:
-        signal.signal(further, signal.SIG_IGN)  # impatience would leave half of it undone: clocks, folders
+        signal.signal(further, _take_no_notice)
     raise KeyboardInterrupt
+
+
+def _take_no_notice(number: int, frame: object) -> None:
+    """Impatience would leave half of it undone: clocks, folders.
+
+    Not SIG_IGN: Python shows a traceback for a signal that came just before it was set.
+    """
 
 
 def _begin_log(path: Path) -> None:
