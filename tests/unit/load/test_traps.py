@@ -188,14 +188,14 @@ def test_event_that_is_not_json_is_a_failure(run: Run) -> None:
 def test_hanging_stream_ends_after_the_idle_timeout_and_others_go_on(run: Run, tmp_path: Path) -> None:
     records = run(
         lambda asked: [SSE_HEAD, *tokens(4)[:2], HANG] if asked.number == 0 else [SSE_HEAD, 0.05, *tokens(4), DONE_END],
-        idle_timeout_s=0.2,
+        idle_timeout_s=0.5,
         num_requests=8,
         arrival=ArrivalSpec("closed", concurrency=2),
     )
     assert sorted(record.outcome for record in records) == ["ok"] * 7 + ["timeout"]
     (hung,) = [record for record in records if not record.ok]
     assert "idle_timeout_s" in (hung.error or "")
-    assert 0.2e9 < (hung.end_mono_ns or 0) - hung.chunk_mono_ns[-1] < 0.5e9
+    assert 0.5e9 < (hung.end_mono_ns or 0) - hung.chunk_mono_ns[-1] < 1.5e9
     assert read_record(tmp_path / "load_report.json", LoadReport).stopped_early is None
 
 
