@@ -22,7 +22,7 @@ ALLOWED = {
     "analysis": GROUND,
     "figures": GROUND,
     "doctor": {*GROUND, "models", "plan", "serving", "telemetry", "benchmark"},
-    "benchmark": {*GROUND, "plan", "serving", "load", "telemetry"},
+    "benchmark": {*GROUND, "plan", "serving", "load", "telemetry", "connectors"},
 }
 ONLY_IN = {
     "pynvml": {"telemetry/nvml.py"},

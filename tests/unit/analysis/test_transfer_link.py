@@ -6,7 +6,7 @@ import pytest
 from fakes.records import Toy, fake_cell
 
 from llmdvfs.analysis.transfer_link import transfer_link, transfer_warnings
-from llmdvfs.records.host import GpuLink
+from llmdvfs.records.host import GpuLink, NetworkPath
 from llmdvfs.records.result import TransferLink, TransferResult
 from llmdvfs.records.telemetry import Reading
 
@@ -29,6 +29,11 @@ def test_the_link_between_the_roles_and_what_crossed_it() -> None:
 
 def test_without_counters_the_sent_bytes_are_unknown() -> None:
     assert transfer_link(replace(RUN, gpu_links=(NVLINK,)), []) == TransferLink("nvlink", 478e9, None)
+
+
+def test_a_network_that_kv_was_made_to_take_is_the_link() -> None:
+    run = replace(RUN, gpu_links=(NVLINK,), kv_network=NetworkPath(("mlx5_0:1",), 50e9))
+    assert transfer_link(run, counter("gpu0", 5e9, 6e9)) == TransferLink("network", 50e9, nvlink_sent_bytes=1e9)
 
 
 @pytest.mark.parametrize("links", [None, (PCIE,)], ids=["not recorded", "not between the roles"])
@@ -59,6 +64,16 @@ def test_far_below_the_link_over_nvlink_in_small_pieces() -> None:
 def test_far_below_the_link_by_another_way() -> None:
     (text,) = transfer_warnings(transfer(2e9, TransferLink("nvlink", 478e9, 1e9)), KV_BYTES_PER_TOKEN)
     assert "1.0 GB crossed NVLink for 40.0 GB of KV: it took another way" in text
+
+
+@pytest.mark.parametrize(
+    ("crossed_bytes", "words"),
+    [(0.5e9, "0.5 GB crossed NVLink for 40.0 GB of KV"), (40e9, "40.0 GB of KV: it took another way")],
+)
+def test_far_below_a_network(crossed_bytes: float, words: str) -> None:
+    (text,) = transfer_warnings(transfer(2e9, TransferLink("network", 50e9, crossed_bytes)), KV_BYTES_PER_TOKEN)
+    assert text.startswith("KV rate 2.0 GB/s, 4.0% of the 50 GB/s of the network; ")
+    assert text.endswith(f"{words}; see docs/kv-transfer.md")
 
 
 def test_a_rate_from_stamps_is_a_bound() -> None:

@@ -17,8 +17,13 @@ SMALL_PIECE_BYTES = 128 * KIB
 
 
 def transfer_link(run: RunRecord, readings: Sequence[Reading]) -> TransferLink | None:
-    """Return the slowest link between a prefill and a decode GPU; None: it was not recorded, or there are no GPUs."""
+    """Return the network that KV was sent over, else the slowest link between a prefill and a decode GPU.
+
+    None: it was not recorded, or there is neither.
+    """
     prefill, decode = _gpus(run, "prefill"), _gpus(run, "decode")
+    if run.kv_network is not None:
+        return TransferLink("network", run.kv_network.rate_bytes_per_s, _nvlink_sent_bytes(run, prefill, readings))
     between = [link for link in run.gpu_links or () if _joins(link, prefill, decode)]
     if not between:
         return None
@@ -41,18 +46,19 @@ def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int |
     bound = "" if transfer.method == "connector_metric" else "at least "
     parts = [
         f"KV rate {bound}{transfer.rate_bytes_per_s / 1e9:.1f} GB/s, {share:.1%} of the "
-        f"{link.rate_bytes_per_s / 1e9:.0f} GB/s of the {LINK_NAMES[link.kind]} between its GPUs"
+        f"{link.rate_bytes_per_s / 1e9:.0f} GB/s of the {LINK_NAMES[link.kind]}"
     ]
     moved = (transfer.external_kv_tokens or 0) * (kv_bytes_per_token or 0)
-    if link.kind == "nvlink" and link.nvlink_sent_bytes is not None and moved:
-        other_way = ": it took another way" if link.nvlink_sent_bytes < moved / 2 else ""
+    if link.kind != "pcie" and link.nvlink_sent_bytes is not None and moved:
+        crossed = link.nvlink_sent_bytes >= moved / 2
+        other_way = "" if crossed == (link.kind == "nvlink") else ": it took another way"
         parts.append(f"{link.nvlink_sent_bytes / 1e9:.1f} GB crossed NVLink for {moved / 1e9:.1f} GB of KV{other_way}")
     if transfer.piece_bytes is not None and transfer.piece_bytes < SMALL_PIECE_BYTES:
         parts.append(f"in pieces of {transfer.piece_bytes / KIB:.0f} KiB: raise serving.engine.block_size")
     return ("; ".join([*parts, "see docs/kv-transfer.md"]),)
 
 
-LINK_NAMES = {"nvlink": "NVLink", "pcie": "PCIe"}
+LINK_NAMES = {"nvlink": "NVLink between its GPUs", "pcie": "PCIe between its GPUs", "network": "network"}
 
 
 def _gpus(run: RunRecord, role: Role) -> set[int]:
@@ -65,7 +71,9 @@ def _joins(link: GpuLink, some: set[int], others: set[int]) -> bool:
 
 
 def _nvlink_sent_bytes(run: RunRecord, gpus: set[int], readings: Sequence[Reading]) -> float | None:
-    """Return by how much the GPUs' counters rose over the cell; None: one of them has no counter."""
+    """Return by how much the GPUs' counters rose over the cell; None: one has no counter, or there are no GPUs."""
+    if not gpus:
+        return None
     total = 0.0
     for gpu in gpus:
         sent = device_series(readings, f"gpu{gpu}", ["nvlink_tx_bytes"], run.started_mono_ns)["nvlink_tx_bytes"].value

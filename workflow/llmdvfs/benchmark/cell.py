@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llmdvfs.benchmark.calibration import calibrate_cell
 from llmdvfs.benchmark.gpus import foreign_processes, gpus_of_role, links_between
+from llmdvfs.benchmark.network import kv_network
 from llmdvfs.benchmark.provenance import hardware, measuring_versions
 from llmdvfs.clock import mono_ns, unix_s
 from llmdvfs.errors import DataError, ServerDied, TelemetryError
@@ -119,6 +120,7 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, clocks: C
         foreign_processes=_joined(foreign, foreign_processes(watched)),
         warnings=_clock_warnings(clocks),
         gpu_links=links_between(deployment.gpu_indices),
+        kv_network=kv_network(task.launch.deployment.connector, deployment.server_start),
     )
 
 

@@ -1,6 +1,7 @@
 """What a KV connector is to this project: flags and environment of its servers, and the form of its requests."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -55,6 +56,13 @@ class Connector(ABC):
     def env(self, role: Role, version: EngineVersion, device: Device, at: KvAddresses) -> dict[str, str]:
         """Return the environment that this connector needs."""
         return {}
+
+    def network_devices(self, env: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the network devices that an instance with this environment sends KV over; none: another way is open.
+
+        Instances of one host reach each other's GPUs directly unless they are told to take a network, as on two hosts.
+        """
+        return ()
 
     def request_id(self, client_id: str, prefill: KvAddresses, decode: KvAddresses) -> str:
         """Return the X-Request-Id of both requests."""

@@ -1,9 +1,13 @@
 """NIXL, pulling: decode reads prefill's blocks after prefill has answered."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from llmdvfs.connectors.connector import Body, Connector, Device, EngineVersion, KvAddresses, one_token
 from llmdvfs.records.spec import Role
+
+DIRECT_TRANSPORTS = frozenset({"all", "cuda", "cuda_ipc"})
+"""Values of UCX_TLS with which one GPU's memory is read from another one."""
 
 
 class NixlConnector(Connector):
@@ -33,6 +37,13 @@ class NixlConnector(Connector):
         """Give every instance its own side channel."""
         env = {"VLLM_NIXL_SIDE_CHANNEL_HOST": at.host, "VLLM_NIXL_SIDE_CHANNEL_PORT": str(at.kv_port)}
         return env | ({"UCX_TLS": "tcp,self"} if device == "cpu" else {})
+
+    def network_devices(self, env: Mapping[str, str]) -> tuple[str, ...]:
+        """Return UCX_NET_DEVICES where UCX_TLS leaves nothing that joins GPUs directly."""
+        wanted = env.get("UCX_TLS", "all")
+        named = wanted.removeprefix("^").split(",")
+        direct = DIRECT_TRANSPORTS.isdisjoint(named) == wanted.startswith("^")
+        return () if direct else tuple(filter(None, env.get("UCX_NET_DEVICES", "").split(",")))
 
     def prefill_body(self, body: Body, request_id: str) -> Body:
         """Ask prefill to keep its blocks for a reader."""

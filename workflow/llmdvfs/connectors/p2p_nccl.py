@@ -1,6 +1,7 @@
 """P2P NCCL: prefill sends every layer to decode; both addresses stand in the request id."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from llmdvfs.connectors.connector import Connector, Device, EngineVersion, KvAddresses
@@ -48,6 +49,13 @@ class P2pNcclConnector(Connector):
     def env(self, role: Role, version: EngineVersion, device: Device, at: KvAddresses) -> dict[str, str]:
         """Keep request ids as they are sent (0.17 and newer change them): the addresses are in them."""
         return {"VLLM_DISABLE_REQUEST_ID_RANDOMIZATION": "1"} if version >= (0, 17) else {}
+
+    def network_devices(self, env: Mapping[str, str]) -> tuple[str, ...]:
+        """Return NCCL_IB_HCA or NCCL_SOCKET_IFNAME where NCCL may use neither peer access nor shared memory."""
+        direct = any(env.get(name, "0") == "0" for name in ("NCCL_P2P_DISABLE", "NCCL_SHM_DISABLE"))
+        named = env.get("NCCL_IB_HCA") or env.get("NCCL_SOCKET_IFNAME") or ""
+        # `^mlx5_0` leaves devices out, `=mlx5_0` names them exactly.
+        return () if direct or named.startswith("^") else tuple(filter(None, named.removeprefix("=").split(",")))
 
     def request_id(self, client_id: str, prefill: KvAddresses, decode: KvAddresses) -> str:
         """Name both addresses; the client's own id is left out, since vLLM reads everything before a colon."""

@@ -1,4 +1,4 @@
-"""The GPUs of a host: each one before anything is started, and how they are linked."""
+"""The GPUs of a host before anything is started, how they are linked, and the network between hosts."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -34,3 +34,13 @@ class GpuLink:
     """That access goes over NVLink, in both directions."""
     rate_bytes_per_s: float | None = None
     """Nominal, one way: all NVLinks of the GPU that has fewer, else PCIe's; None: the driver does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPath:
+    """The network devices that KV was sent over."""
+
+    devices: tuple[str, ...]
+    """InfiniBand or RoCE ports (`mlx5_0:1`) or interfaces (`eth0`)."""
+    rate_bytes_per_s: float | None
+    """Nominal, one way, of all of them together; None: the system does not tell."""

@@ -67,11 +67,11 @@ class ThroughputResult:
 
 @dataclass(frozen=True, slots=True)
 class TransferLink:
-    """The slowest link between a prefill and a decode GPU."""
+    """What KV had to cross: the network it was sent over, else the slowest link between a prefill and a decode GPU."""
 
-    kind: Literal["nvlink", "pcie"]
+    kind: Literal["nvlink", "pcie", "network"]
     rate_bytes_per_s: float | None
-    """Nominal, one way; None: the driver does not tell."""
+    """Nominal, one way; None: driver or system do not tell."""
     nvlink_sent_bytes: float | None
     """What the prefill GPUs sent over NVLink during the cell, by their counters; None: they have none."""
 

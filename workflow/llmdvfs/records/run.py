@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmdvfs.records.host import GpuLink
+from llmdvfs.records.host import GpuLink, NetworkPath
 from llmdvfs.records.spec import CellId, DeploymentSpec, OperatingPoint, Role, WorkloadSpec
 from llmdvfs.records.telemetry import EnergySource
 
@@ -76,3 +76,5 @@ class RunRecord:
     warnings: tuple[str, ...] = field(default=())
     gpu_links: tuple[GpuLink, ...] | None = None
     """Between each two GPUs of the deployment; None: it has no two, or the driver does not tell."""
+    kv_network: NetworkPath | None = None
+    """The network that the engine's environment made KV take; None: it took a way within the host."""
