@@ -69,15 +69,20 @@ def _read_ours(folder: Path) -> Reported:
     return Reported(ttft_s, [gap / 1e9 for r in records for gap in _gaps(r.chunk_mono_ns)])
 
 
-def _naive(case: Case, url: str, tokenizer: Path, folder: Path) -> list[str]:
-    return [
-        *(sys.executable, str(HERE / "naive_client.py"), "--url", url, "--output", str(folder / "naive.json")),
-        *("--concurrency", str(case.concurrency), "--requests", str(case.requests), "--tokens", str(case.tokens)),
-    ]
+def _script(name: str) -> Callable[[Case, str, Path, Path], list[str]]:
+    """A client of a few lines in this folder."""
+
+    def command(case: Case, url: str, tokenizer: Path, folder: Path) -> list[str]:
+        return [
+            *(sys.executable, str(HERE / name), "--url", url, "--output", str(folder / "seen.json")),
+            *("--concurrency", str(case.concurrency), "--requests", str(case.requests), "--tokens", str(case.tokens)),
+        ]
+
+    return command
 
 
-def _read_naive(folder: Path) -> Reported:
-    seen = json.loads((folder / "naive.json").read_text())
+def _read_script(folder: Path) -> Reported:
+    seen = json.loads((folder / "seen.json").read_text())
     return Reported([one["ttft_s"] for one in seen], [gap for one in seen for gap in one["gaps_s"]])
 
 
@@ -137,7 +142,8 @@ def _gaps(instants: Iterable[int]) -> list[int]:
 CLIENTS = (
     Client("llm-dvfs", _ours, _read_ours),
     Client("llm-dvfs, normal priority", _ours_unprivileged, _read_ours),
-    Client("aiohttp loop", _naive, _read_naive),
+    Client("floor", _script("floor_client.py"), _read_script),
+    Client("aiohttp loop", _script("naive_client.py"), _read_script),
     Client("vllm bench", _vllm, _read_vllm),
     Client("aiperf", _aiperf, _read_aiperf),
     Client("guidellm", _guidellm, _read_guidellm),

@@ -1,4 +1,4 @@
-"""The client against vllm bench, aiperf, guidellm and a plain aiohttp loop, all on the same mock server in one run.
+"""The client against vllm bench, aiperf, guidellm, a plain aiohttp loop and a floor, all on one mock server in one run.
 
     python bench/client/run.py [--repeats 5] [--peer-repeats 3] [--concurrency 32 128 256 512] [--page docs/client.md]
 
@@ -138,8 +138,8 @@ def run_case(client: Client, kind: str, case: Case, pace: Pace, tokenizer: Path,
         tokens_per_s=num_absorbed * case.tokens / absorbed_s,
         requests_per_s=num_absorbed / absorbed_s,
         start_s=start_s,
-        memory_mb=max(sample.memory_bytes for sample in seen.samples) / 1e6,
-        num_processes=max(sample.num_processes for sample in seen.samples),
+        memory_mb=seen.max_memory_bytes / 1e6,
+        num_processes=seen.max_num_processes,
         host_load=os.getloadavg()[0],
     )
 

@@ -1,77 +1,87 @@
 """Runs a client on a core of its own and watches what all of its processes use."""
 
+import contextlib
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 
-PERIOD_S = 0.1
-
-
-@dataclass(frozen=True)
-class Sample:
-    mono_ns: int
-    cpu_s: float
-    """Of the client's processes that live, and of those of its children that have ended."""
-    memory_bytes: int
-    """Proportional set size: shared pages are divided among their users."""
-    num_processes: int
+# A client starts and parses at a full core: what lies between two readings is shared out by time, so they are close.
+CPU_PERIOD_S = 0.02
+MEMORY_PERIOD_S = 0.1  # a look at all processes of the host, and at every page of the client's
+GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied)
 
 
 @dataclass(frozen=True)
 class Watched:
+    """What a client used from its start to its end."""
+
     started_mono_ns: int
-    samples: list[Sample]
+    cpu_readings: list[tuple[int, float]]
+    """Instant, and CPU time [s] of the client's processes that live and of those of its children that have ended."""
+    max_memory_bytes: int
+    """Proportional set size: shared pages are divided among their users."""
+    max_num_processes: int
     returncode: int
 
     def cpu_between_s(self, begin_mono_ns: int, end_mono_ns: int) -> float:
-        """Return the CPU time used between two instants, interpolated between samples."""
-        instants, cpu_s = [s.mono_ns for s in self.samples], [s.cpu_s for s in self.samples]
-        begin_s, end_s = np.interp([begin_mono_ns, end_mono_ns], instants, cpu_s)
+        """Return the CPU time used between two instants, interpolated between readings."""
+        begin_s, end_s = np.interp([begin_mono_ns, end_mono_ns], *zip(*self.cpu_readings, strict=True))
         return float(end_s - begin_s)
 
 
 def watch(argv: list[str], *, core: int | None, environment: dict[str, str], log: Path, timeout_s: float) -> Watched:
     """Run the command to its end."""
     prefix = [] if core is None else ["taskset", "-c", str(core)]
-    samples: list[Sample] = []
+    readings: list[tuple[int, float]] = []
+    memory_bytes, num_processes, next_memory = 0, 0, 0.0
     with log.open("w") as file:
         started = time.monotonic_ns()
         process = subprocess.Popen(
             [*prefix, *argv], stdout=file, stderr=file, env=os.environ | environment, start_new_session=True
         )
         root = psutil.Process(process.pid)
+        family = [root]
         while process.poll() is None:
-            sample = _sample(root)
-            if sample is not None:
-                samples.append(sample)
+            if time.monotonic() >= next_memory:
+                next_memory = time.monotonic() + MEMORY_PERIOD_S
+                family = [root, *_children(root)]
+                sizes = list(_memory(family))
+                memory_bytes, num_processes = max(memory_bytes, sum(sizes)), max(num_processes, len(sizes))
+            with contextlib.suppress(*GONE):
+                readings.append((time.monotonic_ns(), _cpu_s(root, family)))
             if time.monotonic_ns() - started > timeout_s * 1e9:
-                for one in [*root.children(recursive=True), root]:
+                for one in [*_children(root), root]:
                     one.kill()
                 process.wait()
                 break
-            time.sleep(PERIOD_S)
-    return Watched(started, samples, process.returncode)
+            time.sleep(CPU_PERIOD_S)
+    return Watched(started, readings, memory_bytes, num_processes, process.returncode)
 
 
-def _sample(root: psutil.Process) -> Sample | None:
-    cpu_s, memory, num = 0.0, 0, 0
+def _children(root: psutil.Process) -> list[psutil.Process]:
     try:
-        family = [root, *root.children(recursive=True)]
-        times = root.cpu_times()
-        cpu_s += times.children_user + times.children_system
-    except psutil.NoSuchProcess:
-        return None
+        return root.children(recursive=True)
+    except GONE:
+        return []
+
+
+def _memory(family: list[psutil.Process]) -> Iterator[int]:
     for one in family:
-        try:
-            times = one.cpu_times()
-            memory += one.memory_full_info().pss
-        except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
-            continue
-        cpu_s += times.user + times.system
-        num += 1
-    return Sample(time.monotonic_ns(), cpu_s, memory, num) if num else None
+        with contextlib.suppress(*GONE):
+            yield one.memory_full_info().pss
+
+
+def _cpu_s(root: psutil.Process, family: list[psutil.Process]) -> float:
+    own = root.cpu_times()
+    cpu_s = own.children_user + own.children_system
+    for one in family:
+        with contextlib.suppress(*GONE):
+            times = own if one is root else one.cpu_times()
+            cpu_s += times.user + times.system
+    return cpu_s
