@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,10 @@ ENGINE = EngineSpec(
     num_gpu_blocks_override=512,
     cpu_kv_cache_gib=1,
     omp_num_threads=1,
+    extra_args=("--max-logprobs", "200"),  # for answers of many bytes
 )
+# An engine that computes in its own process: several of them with a worker each would spin on the cores they share.
+WITHOUT_WORKER = replace(ENGINE, env={"VLLM_ENABLE_V1_MULTIPROCESSING": "0"})
 
 
 def spec(architecture: str) -> DeploymentSpec:
@@ -37,7 +41,7 @@ def spec(architecture: str) -> DeploymentSpec:
         architecture=choice.name,
         model=ModelSpec("tiny", "tiny", ""),
         device="cpu",
-        engine=dict.fromkeys(choice.num_instances, ENGINE),
+        engine=dict.fromkeys(choice.num_instances, ENGINE if architecture == "single" else WITHOUT_WORKER),
         num_instances=dict(choice.num_instances),
         connector="example" if choice.connector else None,
     )
