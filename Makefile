@@ -73,6 +73,7 @@ $(VENV)/run.stamp: $(VENV)/torch.stamp envs/$(ENV).lock pyproject.toml
 	@echo "installing envs/$(ENV).lock (vLLM and the workflow, minutes) ..."
 	@$(PIP) install --no-deps -r envs/$(ENV).lock 2>$(VENV)/run.log || { cat $(VENV)/run.log; exit 1; }
 	@$(PIP) install --no-deps --no-build-isolation --editable . 2>$(VENV)/run.log || { cat $(VENV)/run.log; exit 1; }
+	@$(BIN)/python -m compileall -q workflow/llmdvfs    # or every job would do it, where PYTHONDONTWRITEBYTECODE is set
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp envs/dev.lock

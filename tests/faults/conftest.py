@@ -28,7 +28,7 @@ def machine(nvml_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Mac
     write_tiny_model(folder / "model", 0)
     checkout = folder / "checkout"
     for part in ("workflow", "profiles", "envs"):
-        shutil.copytree(CHECKOUT / part, checkout / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(CHECKOUT / part, checkout / part)
     shutil.copy2(CHECKOUT / "Snakefile", checkout)
     return Machine(checkout, python_with_fake_vllm(folder), folder / "model", nvml_library, clock)
 
