@@ -38,7 +38,7 @@ MOCK_CORE, CLIENT_CORE = 0, 1
 ROUNDS = 5  # requests a stream
 TOKENS = 128
 TIMEOUT_S = 300.0
-PEERS = ("vllm bench", "aiperf", "guidellm")  # each start of theirs takes 10 s and more
+OURS = ("llm-dvfs", "llm-dvfs, normal priority")
 ENVIRONMENT = {"PYTHONPATH": str(ROOT / "workflow"), "DO_NOT_TRACK": "1", "VLLM_NO_USAGE_STATS": "1"}
 
 
@@ -82,7 +82,7 @@ def main() -> int:
         tokenizer = Path(resolve_model(ModelSpec("tiny", "tiny", ""), Path(folder) / "models"))
         for kind, case, pace in cases(args.concurrency):
             for client in clients:
-                for _ in range(args.peer_repeats if client.name in PEERS else args.repeats):
+                for _ in range(args.repeats if client.name in OURS else args.peer_repeats):
                     runs.append(run_case(client, kind, case, pace, tokenizer, Path(folder)))
                     (args.output / "client.json").write_text(
                         json.dumps({"conditions": _conditions(args), "runs": [asdict(run) for run in runs]}, indent=1)
@@ -221,7 +221,7 @@ def _median(runs: list[Measured], column: str) -> float | None:
 def _conditions(args: argparse.Namespace) -> str:
     return (
         f"{host()}; mock on core {MOCK_CORE}, client on core {CLIENT_CORE}; medians of {args.repeats} runs "
-        f"(peers {args.peer_repeats}). In brackets: multiples of ours."
+        f"(others {args.peer_repeats}). In brackets: multiples of ours."
     )
 
 
