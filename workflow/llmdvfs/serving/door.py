@@ -77,18 +77,20 @@ class _Leaving:
         self._watching = asyncio.create_task(self._watch())
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        serving, self._serving = self._serving, None
         self._watching.cancel()
+        del self._watching  # it refers to this: only a collection, which stops all streams, would free the two
         if not self._has_left:
             return False
-        assert self._serving is not None
-        return self._serving.uncancel() == 0 and kind is asyncio.CancelledError
+        assert serving is not None
+        return serving.uncancel() == 0 and kind is asyncio.CancelledError
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        assert self._serving is not None
-        self._has_left = True
-        self._serving.cancel()
+        if self._serving is not None:
+            self._has_left = True
+            self._serving.cancel()
 
 
 async def _relay(exchange: Exchange, send: Send) -> None:

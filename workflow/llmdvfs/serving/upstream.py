@@ -6,6 +6,7 @@ Not aiohttp's client: while a token is passed on, all other streams wait, and wi
 
 import asyncio
 from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
 
 import httptools
@@ -24,7 +25,9 @@ class Answer(asyncio.Protocol):
     def __init__(self, pool: "Pool", transport: asyncio.Transport) -> None:
         self._pool = pool
         self._transport: asyncio.Transport | None = transport
-        self._parser = httptools.HttpResponseParser(self)
+        # It refers to this answer, and goes when nothing more is to be parsed: else the two would wait for a
+        # collection, which stops all streams.
+        self._parser: Any = httptools.HttpResponseParser(self)
         self._pieces: list[bytes] = []
         self._num_unread_bytes = 0
         self._is_paused = False
@@ -67,7 +70,7 @@ class Answer(asyncio.Protocol):
         """Drop the connection unless the answer is whole: the instance stops computing."""
         if self._transport is not None:
             self._transport.abort()
-            self._transport = None
+            self._transport = self._parser = None
 
     def _changed(self) -> "asyncio.Future[None]":
         if self._broken is not None:
@@ -89,6 +92,8 @@ class Answer(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._broken = f"it does not speak HTTP: {error}"
             self.close()
+        if self._transport is None:
+            self._parser = None
         self._tell()
         if self._num_unread_bytes > READ_AHEAD_BYTES and self._transport is not None and not self._is_paused:
             self._is_paused = True
@@ -96,7 +101,7 @@ class Answer(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Break the answer off."""
-        self._transport = None
+        self._transport = self._parser = None
         self._broken = self._broken or str(error or "it closed the connection before the end of the answer")
         self._tell()
 
