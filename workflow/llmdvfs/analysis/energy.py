@@ -6,7 +6,7 @@ from typing import Literal
 
 from llmdvfs.analysis.device_energy import MeasuredDevice, measure_device
 from llmdvfs.analysis.occupancy import role_occupancy
-from llmdvfs.analysis.phase_energy import RegressionSettings, RolePhases, role_phases
+from llmdvfs.analysis.phase_energy import RegressionSettings, RoleIncrements, energy_of_phases, role_increments
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.result import EnergyResult
 from llmdvfs.records.spec import DeviceRole
@@ -70,10 +70,9 @@ def energy_result(
     by_role = {
         role: [device for device in serving if device.record.role == role] for role in dict.fromkeys(_roles(serving))
     }
-    regressed = {
-        role: _role_phases(role, members, phases, window_s, seed_bootstrap, settings)
-        for role, members in by_role.items()
-    }
+    increments = [_increments(role, members, phases, window_s, settings) for role, members in by_role.items()]
+    known = [own for own in increments if own is not None]
+    regressed = energy_of_phases(known, seed_bootstrap, settings.regression)
     conditions = [r.condition_number for r in regressed.values() if r.condition_number is not None]
     found_phases = tuple(phase for r in regressed.values() for phase in r.phases)
     per_request_j = _per(gross_j, num_requests)
@@ -107,20 +106,19 @@ def _roles(devices: Sequence[MeasuredDevice]) -> list[DeviceRole]:
     return [device.record.role for device in devices if device.record.role is not None]
 
 
-def _role_phases(
+def _increments(
     role: DeviceRole,
     members: Sequence[MeasuredDevice],
     phases: PhasesRecord,
     window_s: tuple[float, float],
-    seed_bootstrap: int,
     settings: EnergySettings,
-) -> RolePhases:
-    """Return the role's phases; none where a device of the role has no energy in the window."""
+) -> RoleIncrements | None:
+    """Return the role's energy increments; None where a device of the role has no energy in the window."""
     curves = [device.curve for device in members if device.curve is not None and device.energy_j is not None]
     if len(curves) < len(members):
-        return RolePhases((), None, None)
+        return None
     occupancy = role_occupancy(phases.intervals, role)
-    return role_phases(role, curves, occupancy, window_s, seed_bootstrap=seed_bootstrap, settings=settings.regression)
+    return role_increments(role, curves, occupancy, window_s, settings.regression)
 
 
 def _phase_label(by_role: dict[DeviceRole, list[MeasuredDevice]]) -> Literal["measured", "attributed"]:

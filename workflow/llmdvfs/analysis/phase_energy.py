@@ -7,13 +7,14 @@ import numpy as np
 
 from llmdvfs.analysis.bootstrap import block_weights, percentile_interval
 from llmdvfs.analysis.energy_curve import EnergyCurve
+from llmdvfs.analysis.lag import Lag, common_lag
 from llmdvfs.analysis.occupancy import PHASES, Occupancy
 from llmdvfs.analysis.phase_increments import PhaseIncrements, phase_increments
 from llmdvfs.analysis.refresh_error import refresh_error_s, refresh_power_error_w
 from llmdvfs.analysis.regression import PhaseSums, phase_sums
 from llmdvfs.analysis.sensors import Floats
 from llmdvfs.records.result import Estimate, PhaseEnergy
-from llmdvfs.records.spec import DeviceRole
+from llmdvfs.records.spec import DeviceRole, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,25 @@ class RegressionSettings:
     """The energy readings may trail the phases' edges by so much, or lead them."""
     lag_step_s: float = 0.002
 
+    @property
+    def lags_s(self) -> Floats:
+        """Return the candidate lags."""
+        steps = round(self.max_lag_s / self.lag_step_s)
+        return self.lag_step_s * np.arange(-steps, steps + 1, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class RoleIncrements:
+    """The energy increments of a role's devices, ready to be split among its phases at any lag."""
+
+    role: DeviceRole
+    spent_s: dict[Phase, float]
+    """Seconds of the window in each phase that the role was in."""
+    num_devices: int
+    rows: PhaseIncrements
+    sums: PhaseSums | None
+    """None: there are fewer increments than phases."""
+
 
 @dataclass(frozen=True, slots=True)
 class RolePhases:
@@ -43,43 +63,59 @@ class RolePhases:
     lag_s: float | None
 
 
-def role_phases(
+def role_increments(
     role: DeviceRole,
     curves: Sequence[EnergyCurve],
     occupancy: Occupancy,
     window_s: tuple[float, float],
-    *,
-    seed_bootstrap: int,
     settings: RegressionSettings,
-) -> RolePhases:
-    """Return the energy of each phase that the role was in during the window, all devices of the role together.
-
-    Each device is taken to draw one power in each phase; what the data cannot tell is None, with the reason.
-    """
+) -> RoleIncrements:
+    """Return the increments of the role's devices inside the window, beside the phases that the role was in."""
     spent_s = {phase: occupancy.seconds_between(phase, *window_s) for phase in PHASES}
-    present = [phase for phase in PHASES if spent_s[phase] > 0]
     # A lag may bring in a phase from just outside the window.
     wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
     columns = tuple(phase for phase in PHASES if occupancy.seconds_between(phase, *wider_s) > 0)
     rows = phase_increments(curves, occupancy, columns, window_s)
-    if len(rows.energy_j) < len(columns):
+    sums = None
+    if len(rows.energy_j) >= len(columns):
+        block = ((rows.begin_s - window_s[0]) // settings.block_s).astype(np.int64)
+        seconds_by_lag = (rows.seconds(lag_s) for lag_s in settings.lags_s)
+        sums = phase_sums(seconds_by_lag, rows.length_s, rows.energy_j, block)
+    return RoleIncrements(role, {p: s for p, s in spent_s.items() if s > 0}, len(curves), rows, sums)
+
+
+def energy_of_phases(
+    roles: Sequence[RoleIncrements], seed_bootstrap: int, settings: RegressionSettings
+) -> dict[DeviceRole, RolePhases]:
+    """Return the energy of each phase of each role, all devices of the role together.
+
+    Each device is taken to draw one power in each phase; what the data cannot tell is None, with the reason.
+    """
+    known = [own.sums for own in roles if own.sums is not None]
+    lag = common_lag(known, settings.lags_s) if known else Lag(0, 0)
+    return {own.role: _role_phases(own, lag, seed_bootstrap, settings) for own in roles}
+
+
+def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: RegressionSettings) -> RolePhases:
+    device_s = {phase: spent_s * own.num_devices for phase, spent_s in own.spent_s.items()}
+    if own.sums is None:
         unknown = Estimate(None, reason="not identifiable: fewer energy increments in the window than phases")
-        phases = tuple(PhaseEnergy(role, p, spent_s[p] * len(curves), unknown, unknown) for p in present)
+        phases = tuple(PhaseEnergy(own.role, p, seconds, unknown, unknown) for p, seconds in device_s.items())
         return RolePhases(phases, None, None)
-    lags_s = _lags(settings)
-    block = ((rows.begin_s - window_s[0]) // settings.block_s).astype(np.int64)
-    sums = phase_sums((rows.seconds(lag_s) for lag_s in lags_s), rows.length_s, rows.energy_j, block)
+    sums = own.sums.at(lag.first, lag.last)
     fitted_w, position = sums.fit(np.ones((1, sums.num_blocks)))
-    power_w, lag_s = fitted_w[0], float(lags_s[0] + settings.lag_step_s * position[0])
+    power_w = fitted_w[0]
+    lag_s = float(settings.lags_s[lag.first] + settings.lag_step_s * position[0])
     condition = sums.condition_number(round(float(position[0])))
-    resampled_w = _resampled(sums, rows, power_w, lag_s, seed_bootstrap, settings)
+    resampled_w = _resampled(sums, own.rows, power_w, lag_s, seed_bootstrap, settings)
+    several = len(device_s) > 1
     found = []
-    for phase in present:
-        column, device_s = columns.index(phase), spent_s[phase] * len(curves)
-        reason = _reason_not_identifiable(condition, device_s, settings)
+    for phase, seconds in device_s.items():
+        column = own.rows.phases.index(phase)
+        reason = _reason_not_identifiable(condition, seconds, settings) or (lag.reason if several else None)
         power = _estimate(float(power_w[column]), resampled_w[:, column], sums.num_blocks, reason, settings)
-        found.append(PhaseEnergy(role, phase, device_s, power, _times(power, device_s)))
-    return RolePhases(tuple(found), condition, lag_s if len(present) > 1 else None)
+        found.append(PhaseEnergy(own.role, phase, seconds, power, _times(power, seconds)))
+    return RolePhases(tuple(found), condition, lag_s if several and lag.reason is None else None)
 
 
 def _resampled(
@@ -102,11 +138,6 @@ def _resampled(
     rng = np.random.default_rng((seed_bootstrap, 1))
     redrawn: Floats = powers_w + error_w * rng.standard_normal(powers_w.shape)
     return redrawn
-
-
-def _lags(settings: RegressionSettings) -> Floats:
-    steps = round(settings.max_lag_s / settings.lag_step_s)
-    return settings.lag_step_s * np.arange(-steps, steps + 1, dtype=np.float64)
 
 
 def _reason_not_identifiable(condition: float, device_s: float, settings: RegressionSettings) -> str | None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +27,33 @@ class PhaseSums:
     """Sum of seconds_p energy / d [J], shape (lags, blocks, phases)."""
     seconds: Floats
     """Seconds in each phase over all blocks, shape (lags, phases)."""
+    total: float
+    """Sum of energy^2 / d [J^2/s] over all increments: what a fit that explained everything would explain."""
+    num_increments: int
 
     @property
     def num_blocks(self) -> int:
         """How many blocks have increments."""
         return int(self.gram.shape[1])
+
+    def at(self, first: int, last: int) -> "PhaseSums":
+        """Return the same with the lags first to last alone."""
+        lags = slice(first, last + 1)
+        return replace(self, gram=self.gram[lags], moment=self.moment[lags], seconds=self.seconds[lags])
+
+    def profile(self) -> tuple[Floats, Floats]:
+        """Return for each lag the powers of least squares [W], (lags, phases), and how much of `total` they explain."""
+        _, _, powers, explained = self._solved(np.ones((1, self.num_blocks)))
+        return powers[:, 0], explained[:, 0]
+
+    def _solved(self, weights: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return the normal equations of each lag and reweighting, their solution, and what that explains."""
+        gram = np.einsum("wb,lbij->lwij", weights, self.gram, optimize=True)
+        moment = np.einsum("wb,lbi->lwi", weights, self.moment, optimize=True)
+        scale = np.trace(gram, axis1=-2, axis2=-1)[..., None, None] / gram.shape[-1]
+        gram = gram + RIDGE * scale * np.eye(gram.shape[-1])
+        powers = np.linalg.solve(gram, moment[..., None])[..., 0]
+        return gram, moment, powers, np.einsum("lwi,lwi->lw", powers, moment)
 
     def fit(self, weights: Floats) -> tuple[Floats, Floats]:
         """Return mean powers >= 0 [W] of the phases and the lag's position on the grid, for each row of weights.
@@ -42,12 +64,7 @@ class PhaseSums:
         mean power is the phase's energy over its seconds. For equal weights it is the fitted power itself (these are
         the normal equations), and the energies of all phases add up to the increments.
         """
-        gram = np.einsum("wb,lbij->lwij", weights, self.gram, optimize=True)
-        moment = np.einsum("wb,lbi->lwi", weights, self.moment, optimize=True)
-        scale = np.trace(gram, axis1=-2, axis2=-1)[..., None, None] / gram.shape[-1]
-        gram = gram + RIDGE * scale * np.eye(gram.shape[-1])
-        powers = np.linalg.solve(gram, moment[..., None])[..., 0]
-        explained = np.einsum("lwi,lwi->lw", powers, moment)
+        gram, moment, powers, explained = self._solved(weights)
         best = np.clip(explained.argmax(axis=0), 1, len(explained) - 2)
         each = np.arange(len(weights))
         for i in np.flatnonzero((powers[best, each] < 0).any(axis=1)):
@@ -94,7 +111,8 @@ def phase_sums(
         gram.append(np.add.reduceat(weighted[:, :, None] * seconds[:, None, :], starts))
         moment.append(np.add.reduceat(weighted * energy_j[order, None], starts))
         total.append(seconds.sum(axis=0))
-    return PhaseSums(np.stack(gram), np.stack(moment), np.stack(total))
+    energies = float(np.sum(weight * energy_j[order] ** 2))
+    return PhaseSums(np.stack(gram), np.stack(moment), np.stack(total), energies, len(energy_j))
 
 
 def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
