@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from llmdvfs.analysis.comparison import compare
 from llmdvfs.figures.cell import MeasuredCell
-from llmdvfs.figures.style import BLUE, DOUBLE_COLUMN_IN, VERMILLION
+from llmdvfs.figures.style import BLUE, DOUBLE_COLUMN_IN, INVALID, VERMILLION
 from llmdvfs.figures.table import CELL_FIGURES, COMPARISON_FIGURES, DEPLOYMENT_FIGURES
 from llmdvfs.records.comparison import ComparisonRecord
 
@@ -55,6 +55,20 @@ def test_figures_of_a_sweep(studies: dict[str, list[MeasuredCell]]) -> None:
     record = compared(studies["sweep"])
     assert_inside_its_page(COMPARISON_FIGURES["cross_frequency_comparison"](record))
     assert_inside_its_page(DEPLOYMENT_FIGURES["batch_analysis"](record, studies["sweep"]))
+
+
+def test_a_point_of_a_sweep_is_grey_where_a_gate_failed() -> None:
+    """The dots of the starts, which are grey too, lie below the mark of their mean."""
+    cells = [
+        fake_cell(Toy("single", "concurrent", launch, True, None, batch, duration_s=1.0, gate_fails=launch == batch))
+        for batch in (1, 2, 4)
+        for launch in (1, 2)
+    ]
+    figure = DEPLOYMENT_FIGURES["batch_analysis"](compared(cells), cells)
+    assert "a gate failed" in words(figure)
+    for axes in figure.axes:
+        (grey,) = [line for line in axes.lines if line.get_color() == INVALID and line.get_marker() == "o"]
+        assert list(grey.get_xdata()) == [1, 2]
 
 
 @pytest.mark.parametrize("name", DEPLOYMENT_FIGURES)

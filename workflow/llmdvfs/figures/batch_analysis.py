@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from llmdvfs.figures.legend import legend_below
 from llmdvfs.figures.note import draw_note
 from llmdvfs.figures.style import DOUBLE_COLUMN_IN, styled
-from llmdvfs.figures.sweep import draw_lines, ordered_looks, set_batch_axis
+from llmdvfs.figures.sweep import draw_lines, marks_of, ordered_looks, set_batch_axis
 from llmdvfs.figures.titles import set_title
 from llmdvfs.records.comparison import Arm, ComparisonRecord
 
@@ -32,7 +32,7 @@ def batch_analysis(record: ComparisonRecord) -> Figure:
         draw_lines(axes, name, lines, looks)
         if axes.has_data():
             set_batch_axis(axes, batches)
-    legend_below(figure, panels[0, 0].containers)
+    legend_below(figure, [*panels[0, 0].containers, *marks_of([lines], QUANTITIES[0])])
     is_sweep = any(len({x for x, _ in points}) > 1 for points in lines.values())
     deployments = dict.fromkeys(arm.deployment for group in record.groups for arm in group.arms)
     set_title(

@@ -12,7 +12,7 @@ from llmdvfs.figures.fold import fold_name
 from llmdvfs.figures.legend import legend_below
 from llmdvfs.figures.note import draw_note
 from llmdvfs.figures.style import DOUBLE_COLUMN_IN, Look, styled
-from llmdvfs.figures.sweep import draw_lines, ordered_looks, set_clock_axis
+from llmdvfs.figures.sweep import draw_lines, marks_of, ordered_looks, set_clock_axis
 from llmdvfs.figures.titles import set_title
 from llmdvfs.records.comparison import METRICS, Arm, ComparisonGroup, ComparisonRecord
 
@@ -46,7 +46,8 @@ def cross_frequency_comparison(record: ComparisonRecord) -> Figure:
         set_clock_axis(panels[-1, column], num_ticks=5 if len(deployments) <= WIDE_DEPLOYMENTS else 3)
     for axes in panels[:, 1:].flat:
         axes.set_ylabel("")
-    legend_below(figure, [_handle(name, look) for name, look in looks.items()])
+    marks = marks_of([lines[deployment] for deployment in deployments], QUANTITIES[0])
+    legend_below(figure, [*(_handle(name, look) for name, look in looks.items()), *marks])
     left_out = f" (the first {MAX_DEPLOYMENTS} of {len(lines)} deployments)" if len(lines) > MAX_DEPLOYMENTS else ""
     set_title(figure, f"Deployments{of_model(record)} over locked core clocks; dotted levels: stock clocks{left_out}")
     return figure

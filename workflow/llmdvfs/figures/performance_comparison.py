@@ -13,8 +13,8 @@ from llmdvfs.figures.fold import fold_name
 from llmdvfs.figures.legend import legend_below
 from llmdvfs.figures.limits import from_zero, log_scale
 from llmdvfs.figures.note import NO_POWER_DATA, draw_note
-from llmdvfs.figures.style import DOUBLE_COLUMN_IN, INVALID, Look, styled
-from llmdvfs.figures.summary_marks import draw_marks
+from llmdvfs.figures.style import DOUBLE_COLUMN_IN, Look, styled
+from llmdvfs.figures.summary_marks import any_gate_failed, draw_marks, gate_failed_handle
 from llmdvfs.figures.titles import set_title
 from llmdvfs.records.comparison import METRICS, ArmMetric, ComparisonGroup, ComparisonRecord
 from llmdvfs.records.comparison_text import group_table
@@ -127,10 +127,8 @@ def _legend(looks: Mapping[str, Look], names: Mapping[str, str], groups: Sequenc
         Line2D([], [], color=look.colour, marker=look.marker, linestyle="", label=names[deployment])
         for deployment, look in looks.items()
     ]
-    if not all(
-        launch.valid for group in groups for arm in group.arms for launch in arm.metrics[QUANTITIES[0]].by_launch
-    ):
-        handles.append(Line2D([], [], color=INVALID, marker="o", linestyle="", label="a gate failed"))
+    if any_gate_failed(arm.metrics[QUANTITIES[0]] for group in groups for arm in group.arms):
+        handles.append(gate_failed_handle())
     return handles
 
 

@@ -13,6 +13,7 @@ from llmdvfs.figures.fold import fold_name
 from llmdvfs.figures.legend import legend_below
 from llmdvfs.figures.note import draw_note
 from llmdvfs.figures.style import DOUBLE_COLUMN_IN, INVALID, Look, styled
+from llmdvfs.figures.summary_marks import gate_failed_handle
 from llmdvfs.figures.titles import set_title
 from llmdvfs.records.comparison import METRICS, ArmPair, ComparisonGroup, ComparisonRecord, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs
@@ -137,7 +138,7 @@ def _legend(pairs: Sequence[ArmPair], looks: Mapping[str, Look]) -> list[Line2D]
     handles = [Line2D([], [], color=look.colour, marker=look.marker, label=name) for name, look in looks.items()]
     metrics = [metric for pair in pairs for metric in pair.ratios.values()]
     if not all(metric.valid for metric in metrics):
-        handles.append(Line2D([], [], color=INVALID, marker="o", label="a gate failed"))
+        handles.append(gate_failed_handle())
     if any(metric.per_gpu for metric in metrics):
         handles.append(Line2D([], [], color="0.3", marker="o", markerfacecolor="white", linestyle="", label="per GPU"))
     return handles

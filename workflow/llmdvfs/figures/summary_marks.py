@@ -1,9 +1,11 @@
 """How a mean over server starts is drawn: every start a dot, the mean a bar across, the 95 % interval a bar upright."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from llmdvfs.figures.style import BLACK, INVALID, Look
 from llmdvfs.records.comparison import ArmMetric
@@ -35,7 +37,10 @@ def draw_marks(axes: Axes, x: float, summary: ArmMetric, per_unit: float, look: 
 
 
 def draw_line(axes: Axes, x: list[float], summaries: list[ArmMetric], per_unit: float, look: Look, label: str) -> None:
-    """Draw means joined by a line with their intervals as bars, and every server start as a small dot."""
+    """Draw means joined by a line with their intervals as bars, and every server start as a small dot.
+
+    A mean is grey where a gate of any of its starts failed.
+    """
     points = [(at, own) for at, own in zip(x, summaries, strict=True) if own.mean.value is not None]
     if not points:
         return
@@ -48,8 +53,20 @@ def draw_line(axes: Axes, x: list[float], summaries: list[ArmMetric], per_unit: 
     errors = np.abs(np.stack([means - low * per_unit, high * per_unit - means]))
     style: dict[str, Any] = {"color": look.colour, "marker": look.marker, "linestyle": look.line}
     axes.errorbar(at, means, errors, linewidth=0.9, capsize=1.5, label=label, **style)
+    doubtful = [number for number, (_, own) in enumerate(points) if any_gate_failed([own])]
+    axes.plot([at[n] for n in doubtful], means[doubtful], look.marker, color=INVALID, zorder=3)
     for where, own in points:
         for launch in own.by_launch:
             if launch.value is not None:
                 colour = look.colour if launch.valid else INVALID
                 axes.plot(where, launch.value * per_unit, ".", color=colour, markersize=2, alpha=0.7)
+
+
+def any_gate_failed(summaries: Iterable[ArmMetric]) -> bool:
+    """Return whether a gate failed in any of the server starts."""
+    return not all(launch.valid for summary in summaries for launch in summary.by_launch)
+
+
+def gate_failed_handle() -> Line2D:
+    """Return the legend's entry for what is drawn grey."""
+    return Line2D([], [], color=INVALID, marker="o", linestyle="", label="a gate failed")

@@ -1,16 +1,17 @@
 """Lines over a swept quantity (batch size or clock): their looks, and the drawing of one panel."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from llmdvfs.figures.limits import from_zero
 from llmdvfs.figures.note import NO_POWER_DATA, draw_note
 from llmdvfs.figures.style import LINES, MARKERS, Look
-from llmdvfs.figures.summary_marks import draw_line
+from llmdvfs.figures.summary_marks import any_gate_failed, draw_line, gate_failed_handle
 from llmdvfs.records.comparison import METRICS, Arm
 from llmdvfs.records.comparison_text import label
 
@@ -42,6 +43,12 @@ def draw_lines(axes: Axes, name: str, lines: Lines, looks: Mapping[str, Look]) -
         summaries = [arm.metrics[name] for _, arm in ordered]
         draw_line(axes, [x for x, _ in ordered], summaries, metric.per_unit, looks[line], line)
     from_zero(axes)
+
+
+def marks_of(lines: Iterable[Lines], name: str) -> list[Line2D]:
+    """Return the legend's entry of a failed gate, where a metric of any line was measured in spite of one."""
+    summaries = (arm.metrics[name] for own in lines for points in own.values() for _, arm in points)
+    return [gate_failed_handle()] if any_gate_failed(summaries) else []
 
 
 def set_batch_axis(axes: Axes, batches: Sequence[float]) -> None:
