@@ -1,6 +1,7 @@
 # make run     measure the default study and print what came out (ARGS="--config launches=5" goes to snakemake)
 # make test    the test suite, real vLLM on this machine's CPU included (ARGS goes to pytest)
 # make check   formatting, lint, types; changes nothing
+# make golden  what the analysis makes of a small measured cell, written anew: look at the diff
 # make bench   the program against its peers and its limits (forty minutes; installs the peers from locks of their own;
 #              TRACES='azure=FILE mooncake=FILE' are replayed)
 # make run ENV=gpu-vllm-0.23 ARGS="--configfile config/gpu.yaml"    another lock of envs/, in an environment of its own
@@ -18,7 +19,7 @@ TRACES ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONHOME
 
-.PHONY: run test check format bench schemas clean
+.PHONY: run test check format golden bench schemas clean
 
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m llmdvfs unlock
@@ -40,6 +41,9 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt Snakefile workflow/rules
+
+golden: $(VENV)/run.stamp
+	$(BIN)/python tests/golden/chain.py
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/client/run.py --page docs/client.md

@@ -1,0 +1,38 @@
+"""Everything after a measurement, on the raw folder of one that was taken on two H100.
+
+python tests/golden/chain.py (`make golden`) writes what comes out beside that folder; the diff is what a change of the
+analysis does to real numbers, to be looked at before it is committed.
+"""
+
+from pathlib import Path
+
+from llmdvfs.__main__ import main
+
+CELL = Path(__file__).parent / "disaggregated_small"
+MADE = (
+    "phases.json",
+    "timeline.csv",
+    "result.json",
+    "comparison.json",
+    "comparison.csv",
+    "frequency_analysis_summary.csv",
+    "summary.txt",
+)
+SEED = "20261122"
+
+
+def run_chain(raw: Path) -> None:
+    """Merge, analyze, compare and summarise, into the folder that `raw` lies in, as in results/cells."""
+    phases, timeline, result, comparison, table, frequencies, summary = (str(raw.parent / name) for name in MADE)
+    for stage in (
+        ["monitor-merge", "--raw", str(raw), "--timeline", timeline, "--phases", phases],
+        ["analyze", "--raw", str(raw), "--phases", phases, "--seed", SEED, "--output", result],
+        ["compare", "--results", result, "--output", comparison, "--csv", table, "--frequencies", frequencies],
+        ["summary", "--comparison", comparison, "--output", summary],
+    ):
+        code = main(stage)
+        assert code == 0, stage
+
+
+if __name__ == "__main__":
+    run_chain(CELL / "raw")
