@@ -106,7 +106,7 @@ def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: R
     fitted_w, position = sums.fit(np.ones((1, sums.num_blocks)))
     power_w = fitted_w[0]
     lag_s = float(settings.lags_s[lag.first] + settings.lag_step_s * position[0])
-    condition = sums.condition_number(round(float(position[0])))
+    condition = sums.condition_number(round(float(position[0])), settings.min_occupancy_s)
     resampled_w = _resampled(sums, own.rows, power_w, lag_s, seed_bootstrap, settings)
     several = len(device_s) > 1
     found = []

@@ -85,12 +85,15 @@ class PhaseSums:
         found: Floats = powers + left_over
         return found
 
-    def condition_number(self, lag_index: int) -> float:
+    def condition_number(self, lag_index: int, min_seconds: float = 0.0) -> float:
         """Return the condition number of the design at this lag, its columns scaled to unit length.
 
-        A phase without a second in it is no column.
+        A phase that lasted no more than min_seconds, all devices together, is no column: it is too brief to change the
+        others' powers.
         """
-        present = self.seconds[lag_index] > 0
+        present = self.seconds[lag_index] > min_seconds
+        if not present.any():
+            return 1.0
         gram = self.gram[lag_index].sum(axis=0)[np.ix_(present, present)]
         length = np.sqrt(np.diag(gram))
         squared = float(np.linalg.cond(gram / np.outer(length, length)))
