@@ -34,7 +34,7 @@ def test_a_complete_lock_has_what_the_project_asks_for(path: Path) -> None:
     assert asked <= dict(pins(path)).keys()
 
 
-@pytest.mark.parametrize(("name", "vllm"), [("gpu-vllm-0.23.lock", "0.23.0"), ("gpu-vllm-0.32.lock", "0.32.0")])
+@pytest.mark.parametrize(("name", "vllm"), [("gpu-vllm-0.23.lock", "0.23.0"), ("gpu-vllm-0.33.lock", "0.33.0")])
 def test_a_gpu_lock_has_its_engine_for_cuda_and_its_connector(name: str, vllm: str) -> None:
     found = dict(pins(ROOT / "envs" / name))
     assert found["vllm"] == vllm
