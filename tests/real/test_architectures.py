@@ -118,11 +118,12 @@ def test_two_prefills_one_decode(disaggregated: Job, answers: Answers, forty: Pr
 
 
 def test_slow_clients_do_not_grow_the_proxy(disaggregated: Job) -> None:
-    """A proxy that collected these answers would hold 12 MB; more than sockets take is in the unit tests."""
+    """A proxy that collected these answers would hold 7 MB; more than sockets take is in the unit tests."""
     proxy = psutil.Process(disaggregated.facts["pids"]["proxy"])
     decode = disaggregated.facts["instances"]["decode-0"]
     ask(disaggregated.base_url, prompts(11, seed=5)[10])
     before, generated = proxy.memory_info().rss, num_generated(decode)
+    assert generated is not None
     host, port = disaggregated.base_url.removeprefix("http://").split(":")
     with contextlib.ExitStack() as clients:
         for number in range(8):  # each asks for a long answer and reads nothing of it
@@ -133,7 +134,7 @@ def test_slow_clients_do_not_grow_the_proxy(disaggregated: Job) -> None:
             head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
             client.sendall(head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
         # At 6 kB each.
-        assert wait_until(lambda: num_generated(decode) - generated > 2000, 120)
+        assert wait_until(lambda: (num_generated(decode) or 0) - generated > 1200, 120)
         assert proxy.memory_info().rss - before < 4 * 2**20
     assert wait_until(lambda: loads(disaggregated)["decode-0"]["in_flight"] == 0, 10)
 
