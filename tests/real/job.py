@@ -28,7 +28,7 @@ ENGINE = EngineSpec(
     num_gpu_blocks_override=512,
     cpu_kv_cache_gib=1,
     omp_num_threads=1,
-    extra_args=("--max-logprobs", "200"),  # for answers of many bytes
+    extra_args=("--max-logprobs", "1000"),  # for answers of many bytes
 )
 # An engine that computes in its own process: several of them with a worker each would spin on the cores they share.
 WITHOUT_WORKER = replace(ENGINE, env={"VLLM_ENABLE_V1_MULTIPROCESSING": "0"})

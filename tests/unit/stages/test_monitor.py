@@ -65,7 +65,9 @@ def test_ctrl_c_ends_it_cleanly_with_the_files_written(
     make_real_time_gpus(1)
     raw, output = tmp_path / "raw.jsonl", tmp_path / "o.csv"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "llmdvfs", "monitor", "--interval", "0.01", "--csv", output, "--raw", raw]
+    # Whoever runs the tests in the background has Ctrl-C ignored, and so would the monitor.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "llmdvfs", "monitor"]
+    command += ["--interval", "0.01", "--csv", str(output), "--raw", str(raw)]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as monitor:
