@@ -1,7 +1,8 @@
 """Everything after a measurement, on the raw folder of one that was taken on two H100.
 
 python tests/golden/chain.py (`make golden`) writes what comes out beside that folder; the diff is what a change of the
-analysis does to real numbers, to be looked at before it is committed.
+analysis does to real numbers, to be looked at before it is committed. The raw files are as they were recorded, but for
+paths and the GPUs' UUIDs, which were replaced.
 """
 
 from pathlib import Path
