@@ -2,9 +2,9 @@
 
     python bench/client/run.py [--repeats 5] [--peer-repeats 3] [--concurrency 32 128 256 512] [--page docs/client.md]
 
-The mock runs on one core, the client on another. Errors are the client's figures minus the mock's send log; a figure
-is the median of the repeats. The peers are installed once, from locks/, into .venvs/; vllm bench is the one of this
-environment. Writes client.json and client.md into --output.
+The mock and this program run on one core, the client on another. Errors are the client's figures minus the mock's send
+log; a figure is the median of the repeats. The peers are installed once, from locks/, into .venvs/; vllm bench is the
+one of this environment. Writes client.json and client.md into --output.
 """
 
 import argparse
@@ -75,6 +75,7 @@ def main() -> int:
     args = _arguments()
     for lock in LOCKS:
         installed(lock)
+    os.sched_setaffinity(0, {MOCK_CORE})  # what watches the client stays off the client's core
     clients = [client for client in CLIENTS if not args.only or client.name in args.only]
     args.output.mkdir(parents=True, exist_ok=True)
     runs: list[Measured] = []

@@ -15,8 +15,21 @@ class Connection(asyncio.Protocol):
     """Carries one exchange at a time.
 
     A read is stamped before anything else is done with it; the HTTP parser only finds the end of the answer, and events
-    are read after the run.
+    are read after the run. Slots: fewer places of memory to fetch for a read after the core has slept.
     """
+
+    __slots__ = (
+        "_complete",
+        "_exchange",
+        "_fd",
+        "_on_done",
+        "_on_lost",
+        "_parser",
+        "_transport",
+        "last_used_mono_ns",
+        "reusable",
+        "status",
+    )
 
     def __init__(
         self, on_done: "Callable[[Connection, Exchange], None]", on_lost: "Callable[[Connection], None]"

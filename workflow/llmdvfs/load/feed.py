@@ -10,7 +10,7 @@ from llmdvfs.load.exchange import Exchange
 from llmdvfs.load.plan import PlannedRequest
 from llmdvfs.load.wire import Target, render_request
 
-LOW_WATER = 256  # below so many waiting requests, rendering goes on while the load runs
+LOW_WATER, HIGH_WATER = 128, 256  # below so many waiting requests, more are rendered while the load runs; up to so many
 TOP_UP_TIME_S = 0.0003  # at a time: a read that comes meanwhile is stamped late
 MAX_AHEAD_BYTES = 24_000_000
 
@@ -34,6 +34,7 @@ class Feed:
         self._ready: deque[ReadyRequest] = deque()
         self._ready_bytes = 0
         self._exhausted = False
+        self._is_low = False
 
     def fill(self, num_at_least: int, time_s: float) -> None:
         """Render what the begin of the load needs, then what fits into the time."""
@@ -42,12 +43,20 @@ class Feed:
             if len(self._ready) >= num_at_least and monotonic() >= deadline_s:
                 return
 
-    def top_up(self) -> None:
-        """Render a few more where the reserve is low; called in idle moments of the load."""
+    def top_up(self) -> bool:
+        """Render a few more where the reserve is low, and return whether it was; called in idle moments of the load."""
+        num_before = len(self._ready)
+        self._is_low = num_before < (HIGH_WATER if self._is_low else LOW_WATER)
         deadline_s = monotonic() + TOP_UP_TIME_S
-        while len(self._ready) < LOW_WATER and self._ready_bytes < MAX_AHEAD_BYTES and self._render_one():
-            if monotonic() >= deadline_s:
-                return
+        while (
+            self._is_low
+            and len(self._ready) < HIGH_WATER
+            and self._ready_bytes < MAX_AHEAD_BYTES
+            and self._render_one()
+            and monotonic() < deadline_s
+        ):
+            pass
+        return len(self._ready) > num_before
 
     def peek(self) -> ReadyRequest | None:
         """Return the next request and leave it; None: the plan is at its end."""

@@ -16,8 +16,8 @@ from llmdvfs.load.wire import Target
 MAX_IDLE_NS = 3 * NS_PER_S
 MAX_OPENING = 64  # at once, before the load: the server's backlog is 128 on many systems
 # While the load runs: opening one takes 0.1 ms, and a read that comes meanwhile is stamped late.
-MIN_OPENED_AT_A_TIME = 4
-CALLS_FOR_ALL = 16  # so many calls of refresh, at 60 ms, go round all idle connections: 1 s
+MIN_OPENED_AT_A_TIME = 2
+CALLS_FOR_ALL = 40  # so many calls of refresh, at 20 ms, go round all idle connections: 0.8 s
 CONNECT_TIMEOUT_S = 10.0
 
 
@@ -72,8 +72,11 @@ class ConnectionPool:
         else:
             connection.close()
 
-    def refresh(self) -> None:
-        """Replace idle connections before the server closes them, and open what is missing; a few at a time."""
+    def refresh(self) -> bool:
+        """Replace idle connections before the server closes them, and open what is missing; a few at a time.
+
+        Return whether there was any.
+        """
         num_now = max(MIN_OPENED_AT_A_TIME, len(self._idle) // CALLS_FOR_ALL)
         oldest = monotonic_ns() - MAX_IDLE_NS
         stale = [connection for connection in self._idle if connection.last_used_mono_ns < oldest][:num_now]
@@ -86,6 +89,7 @@ class ConnectionPool:
             task = asyncio.get_running_loop().create_task(self._open_one())
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
+        return bool(stale) or num_missing > 0
 
     async def close(self) -> None:
         """Close all connections, whatever they are doing."""

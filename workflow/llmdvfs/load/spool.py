@@ -25,11 +25,13 @@ class Spool:
             self._held.append(exchange)
             self._held_reads += len(exchange.reads)
 
-    def write_some(self) -> None:
-        """Write one exchange, or the share of a long queue that brings it down, where too much is held."""
-        if self._held_reads > MAX_HELD_READS:
+    def write_some(self) -> bool:
+        """Write one exchange, or the share of a long queue that brings it down, where too much is held; say whether."""
+        is_much = self._held_reads > MAX_HELD_READS
+        if is_much:
             for _ in range(1 + len(self._held) // 100):
                 self._write_one()
+        return is_much
 
     def write_all(self) -> None:
         """Write what is left; the load is over."""

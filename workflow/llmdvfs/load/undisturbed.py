@@ -3,17 +3,22 @@
 import gc
 import os
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from llmdvfs.records.load import Priority
 
 NICE = -10  # where real-time scheduling is refused: above servers that share the cores
+LARGEST_BYTES = 512  # of what CPython's own allocator takes; smaller objects use the same pages
+ARENA_BYTES = 1 << 20  # what it asks the system for, and returns when nothing is in it
+RESERVED_BYTES = 20_000_000  # what the reads take that are held before they are written
 
 
 @contextmanager
 def undisturbed() -> Iterator[Priority]:
     """Pause garbage collection and run as soon as there is something to do, as far as the system allows it."""
+    reserve = _touched_memory(RESERVED_BYTES)
     gc.collect()
     gc.freeze()
     gc.disable()  # a collection stops the loop for milliseconds; reference counting frees all that matters
@@ -28,6 +33,17 @@ def undisturbed() -> Iterator[Priority]:
             os.setpriority(os.PRIO_PROCESS, 0, nice)
         gc.enable()
         gc.unfreeze()
+        del reserve
+
+
+def _touched_memory(num_bytes: int) -> list[bytes]:
+    """Take so much memory and give nearly all of it back to this process's allocator; what is returned keeps it there.
+
+    The first write to a page costs microseconds, more in a virtual machine, and would come between two stamps.
+    """
+    size = LARGEST_BYTES - sys.getsizeof(b"")
+    objects = [bytes(size) for _ in range(num_bytes // LARGEST_BYTES)]
+    return objects[:: ARENA_BYTES // LARGEST_BYTES * 9 // 10]  # one in each arena at least: its pools hold less than it
 
 
 def _ask_for_priority(nice: int) -> Priority:
