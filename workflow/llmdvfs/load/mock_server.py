@@ -55,7 +55,9 @@ class MockServer:
         self._ttft_ns = round(ttft_s * NS_PER_S)
         self._gap_ns = round(gap_s * NS_PER_S)
         self._listener = socket.create_server(("127.0.0.1", port), backlog=4096)
-        self._listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)  # connections inherit it
+        # Connections inherit both. Over loopback the server's half of TCP runs on the client's core: the least of it.
+        self._listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
         self._listener.setblocking(False)
         self._epoll = select.epoll()
         self._epoll.register(self._listener, select.EPOLLIN)
