@@ -49,6 +49,10 @@ def test_an_analysis_edit_makes_everything_from_merge_on(finished: Checkout) -> 
     assert plan["monitor_merge"] == 2
 
 
+def test_another_baseline_compares_again_and_analyses_nothing(finished: Checkout) -> None:
+    assert set(finished.planned("--config", "baseline=external")) == {"compare", "plot_comparison", "summary"}
+
+
 def test_a_gate_makes_results_again_but_not_the_merge(finished: Checkout) -> None:
     plan = finished.planned("--config", "gates={'min_window_s': 9}")
     assert "monitor_merge" not in plan

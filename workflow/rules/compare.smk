@@ -5,7 +5,7 @@
 #          {results}/comparison/comparison.csv     one row a cell
 #          {results}/comparison/frequency_analysis_summary.csv
 #          {results}/comparison/*.png .pdf        the figures of COMPARISON_FIGURE_NAMES
-# CONFIG   architectures, models, workloads, operating_points, launches, tolerate_failed_cells
+# CONFIG   architectures, baseline, models, workloads, operating_points, launches, tolerate_failed_cells
 
 COMPARISON_FIGURE_NAMES = [
     "performance_comparison",
@@ -33,9 +33,10 @@ rule compare:
     conda:
         CONDA
     params:
+        baseline=STUDY.baseline or "",
         code=code_hash(["stages.compare"]),
     shell:
-        "python -m llmdvfs compare --results {input.results:q} --failed {input.failed:q} --output {output.comparison:q} --csv {output.table:q}"
+        "python -m llmdvfs compare --results {input.results:q} --failed {input.failed:q} --baseline {params.baseline:q} --output {output.comparison:q} --csv {output.table:q}"
         " --frequencies {output.frequencies:q} > {log:q} 2>&1"
 
 

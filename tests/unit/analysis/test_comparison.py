@@ -10,6 +10,7 @@ from llmdvfs.analysis.comparison_table import comparison_rows, comparison_table,
 from llmdvfs.errors import DataError
 from llmdvfs.figures.cell import MeasuredCell
 from llmdvfs.records.comparison import METRICS, ArmPair, ComparisonRecord
+from llmdvfs.records.comparison_text import baseline_pairs
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId, EngineSpec, LengthSpec, ModelSpec
 from llmdvfs.records.store import read_record, write_record
@@ -61,6 +62,15 @@ def test_mean_and_ratio_by_hand() -> None:
 def test_the_simpler_architecture_is_the_baseline_whatever_the_order() -> None:
     pair = the_pair(compared(study()[::-1]))
     assert (pair.baseline, pair.other) == ("single_tiny", "disaggregated_tiny")
+
+
+def test_the_baseline_that_is_asked_for_is_what_the_table_relates_to() -> None:
+    cells = [with_ttft(cell, value) for cell, value in zip(study(), (1, 2, 3, 2, 4, 6), strict=True)]
+    record = compare([cell.result for cell in cells], [cell.run for cell in cells], baseline="disaggregated")
+    pair = the_pair(record)
+    assert (pair.baseline, pair.other) == ("disaggregated_tiny", "single_tiny")
+    assert pair.ratios["ttft_p50_s"].ratio.value == pytest.approx(0.5)
+    assert baseline_pairs(record.groups[0]) == [pair]
 
 
 def test_three_launch_labels_of_one_server_start_are_one_replicate() -> None:

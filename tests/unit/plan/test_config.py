@@ -170,6 +170,8 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
         ["operating_points.low", "decode", "single"],
     ),
     ({"operating_points": {}}, ["operating_points", "at least 1"]),
+    ({"baseline": "replicated-2"}, ["baseline: 'replicated-2'", "['single', 'disaggregated']", "or null"]),
+    ({"baseline": 2}, ["baseline: 2"]),
     ({"strict_launches": True, "measure.fresh_servers": True}, ["strict_launches", "measure.fresh_servers"]),
     ({"strict_launches": "very"}, ["strict_launches: 'very'", "true or false"]),
 ]

@@ -13,7 +13,7 @@ from llmdvfs.records.spec import CellId
 
 Measured = tuple[CellResult, RunRecord]
 
-# Simpler first: it is the baseline of a ratio.
+# Simpler first: it is the baseline of a ratio, unless another is asked for.
 ARCHITECTURE_ORDER = ("single", "replicated", "tensor_parallel", "disaggregated", "external")
 
 
@@ -70,12 +70,15 @@ def replicates(by_launch: Iterable[LaunchValue]) -> list[float]:
     return [fmean(values) for values in by_start.values()]
 
 
-def arm_order(cells: Sequence[Measured]) -> tuple[int, str]:
-    """Return the sorting key of a deployment among those that it is compared with."""
+def arm_order(cells: Sequence[Measured], baseline: str | None) -> tuple[bool, int, str]:
+    """Return the sorting key of a deployment among those that it is compared with.
+
+    baseline: the architecture, as the configuration writes it, that comes first.
+    """
     deployment = cells[0][1].deployment
     known = deployment.architecture in ARCHITECTURE_ORDER
     rank = ARCHITECTURE_ORDER.index(deployment.architecture) if known else len(ARCHITECTURE_ORDER)
-    return rank, deployment.id
+    return deployment.id != f"{baseline}_{deployment.model.name}", rank, deployment.id
 
 
 def cell_order(cell: CellId) -> tuple[str, str, str, int]:

@@ -15,11 +15,15 @@ from llmdvfs.records.spec import ArrivalSpec, CellId, SloSpec, WorkloadSpec
 
 
 def compare(
-    results: Sequence[CellResult], runs: Sequence[RunRecord], without_result: Mapping[CellId, str] | None = None
+    results: Sequence[CellResult],
+    runs: Sequence[RunRecord],
+    without_result: Mapping[CellId, str] | None = None,
+    baseline: str | None = None,
 ) -> ComparisonRecord:
     """Return every cell as a row, every deployment's mean over its server starts, and the ratios between deployments.
 
-    runs: the run.json of every result, matched by key; without_result: planned cells that failed, and why.
+    runs: the run.json of every result, matched by key; without_result: planned cells that failed, and why; baseline:
+    the architecture that others are related to, e.g. `replicated-2`, where it is not the simplest one.
     """
     missing = dict(without_result or {})
     measured = _matched(results, runs)
@@ -29,7 +33,7 @@ def compare(
         by_group[result.cell.workload, result.cell.point].append((result, run))
     sweeps = _sweeps([run.workload for _, run in measured])
     return ComparisonRecord(
-        groups=tuple(sorted((_group(own, sweeps, missing) for own in by_group.values()), key=_group_order)),
+        groups=tuple(sorted((_group(own, sweeps, missing, baseline) for own in by_group.values()), key=_group_order)),
         cells=tuple(sorted(cells, key=lambda row: cell_order(row.cell))),
         energy_note=NO_POWER_DATA if results and all(result.energy.source == "none" for result in results) else None,
         warnings=(*_mixed_launches(results), *_cell_warnings(results)),
@@ -69,11 +73,13 @@ def _missing_row(cell: CellId, why: str) -> CellRow:
     return CellRow(cell, None, "no_result", why, (), None, None, None, dict.fromkeys(METRICS))
 
 
-def _group(members: Sequence[Measured], sweeps: Mapping[str, str], missing: Mapping[CellId, str]) -> ComparisonGroup:
+def _group(
+    members: Sequence[Measured], sweeps: Mapping[str, str], missing: Mapping[CellId, str], baseline: str | None
+) -> ComparisonGroup:
     by_deployment: dict[str, list[Measured]] = defaultdict(list)
     for member in sorted(members, key=lambda member: cell_order(member[0].cell)):
         by_deployment[member[0].cell.deployment].append(member)
-    cells = sorted(by_deployment.values(), key=arm_order)
+    cells = sorted(by_deployment.values(), key=lambda own: arm_order(own, baseline))
     arms = [summarise(own, missing) for own in cells]
     run = members[0][1]
     return ComparisonGroup(

@@ -44,6 +44,8 @@ class Study:
     """All cells of a launch come from one start of its servers."""
     tolerate_failed_cells: bool = False
     """Analysis and comparison go on without cells that failed."""
+    baseline: str | None = None
+    """The architecture that others are related to; None: the simplest."""
 
     @property
     def launches(self) -> range:
@@ -61,6 +63,11 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     if config["strict_launches"] and config["measure"]["fresh_servers"]:
         raise ConfigError(
             "strict_launches: true: expected false, since measure.fresh_servers starts new servers for every cell"
+        )
+    if config["baseline"] is not None and config["baseline"] not in config["architectures"]:
+        raise ConfigError(
+            f"baseline: {config['baseline']!r}: expected one of architectures, {config['architectures']}, "
+            "or null for the simplest"
         )
     external = set(config["architectures"]) == {"external"}
     versions = {} if external else dict(look_up_engine(config["serving"]["python"]))
@@ -83,6 +90,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         remeasure=str(config["remeasure"]),
         strict_launches=config["strict_launches"],
         tolerate_failed_cells=config["tolerate_failed_cells"],
+        baseline=config["baseline"],
     )
 
 
