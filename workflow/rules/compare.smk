@@ -33,10 +33,10 @@ rule compare:
     conda:
         CONDA
     params:
-        baseline=STUDY.baseline or "",
+        baseline=["--baseline", STUDY.baseline] if STUDY.baseline else [],
         code=code_hash(["stages.compare"]),
     shell:
-        "python -m llmdvfs compare --results {input.results:q} --failed {input.failed:q} --baseline {params.baseline:q} --output {output.comparison:q} --csv {output.table:q}"
+        "python -m llmdvfs compare --results {input.results:q} --failed {input.failed:q} {params.baseline:q} --output {output.comparison:q} --csv {output.table:q}"
         " --frequencies {output.frequencies:q} > {log:q} 2>&1"
 
 

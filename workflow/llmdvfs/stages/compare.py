@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--results", type=Path, nargs="*", required=True, help="result.json of every cell")
     parser.add_argument("--failed", type=Path, nargs="*", default=[], help="failed.json of the cells without a result")
-    parser.add_argument("--baseline", default="", help="architecture that others are related to; empty: the simplest")
+    parser.add_argument("--baseline", help="architecture that others are related to; the simplest where none is named")
     parser.add_argument("--output", type=Path, required=True, help="comparison.json to write")
     parser.add_argument("--csv", type=Path, required=True, help="comparison.csv to write: one row a cell")
     parser.add_argument(
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     runs = [read_record(path.parent / "raw" / RUN, RunRecord) for path in options.results]
     failed = [read_record(path, FailedCell) for path in options.failed]
     without_result = {item.cell: item.cause for item in failed}
-    record = compare(results, runs, without_result, options.baseline or None)
+    record = compare(results, runs, without_result, options.baseline)
     write_record(options.output, record)
     write_text(options.csv, pd.DataFrame(comparison_rows(record)).to_csv(index=False))
     write_text(options.frequencies, pd.DataFrame(summary_rows(record)).to_csv(index=False))
