@@ -12,7 +12,7 @@ from llmdvfs.records.load import Priority
 NICE = -10  # where real-time scheduling is refused: above servers that share the cores
 LARGEST_BYTES = 512  # of what CPython's own allocator takes; smaller objects use the same pages
 ARENA_BYTES = 1 << 20  # what it asks the system for, and returns when nothing is in it
-RESERVED_BYTES = 20_000_000  # what the reads take that are held before they are written
+RESERVED_BYTES = 20_000_000  # about what the reads take that are held before they are written (spool.MAX_HELD_READS)
 
 
 @contextmanager
