@@ -20,11 +20,21 @@ sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests")]
 from fakes.metered_run import Instrument, Load, MeteredRun, metered_run, naive_phase_energy_j  # noqa: E402
 from fakes.nvml import FakeNvml  # noqa: E402
 
-from llmdvfs.analysis.energy import EnergySettings, energy_result  # noqa: E402
-from llmdvfs.analysis.energy_curve import curve_from_counter  # noqa: E402
-from llmdvfs.analysis.phase_energy import RegressionSettings  # noqa: E402
+from llmdvfs.analysis.energy.cell import EnergySettings, energy_result  # noqa: E402
+from llmdvfs.analysis.energy.curve import curve_from_counter  # noqa: E402
+from llmdvfs.analysis.energy.phase_energy import RegressionSettings  # noqa: E402
 from llmdvfs.analysis.sensors import device_series  # noqa: E402
-from llmdvfs.figures.style import BLUE, DOUBLE_COLUMN_IN, GREEN, ORANGE, PURPLE, SKY, VERMILLION, save_figure, styled  # noqa: E402
+from llmdvfs.figures.parts.style import (  # noqa: E402
+    BLUE,
+    DOUBLE_COLUMN_IN,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    save_figure,
+    styled,
+)
 from llmdvfs.records.result import Estimate  # noqa: E402
 
 PREFILL_S = (0.025, 0.05, 0.1, 0.2, 0.5, 1.0)

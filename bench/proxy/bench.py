@@ -36,14 +36,14 @@ from page import host, write_measured  # noqa: E402
 from peers import installed  # noqa: E402
 from routers import ROUTERS, VLLM_ROUTER, Router, Site  # noqa: E402
 
-from llmdvfs.load.calibration import mock_server  # noqa: E402
-from llmdvfs.load.plan import plan_requests  # noqa: E402
+from llmdvfs.load.own_error.calibration import mock_server  # noqa: E402
+from llmdvfs.load.schedule.plan import plan_requests  # noqa: E402
 from llmdvfs.records.load import LoadSpec, SendRecord  # noqa: E402
 from llmdvfs.records.request import RequestRecord  # noqa: E402
 from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec, WorkloadSpec  # noqa: E402
 from llmdvfs.records.store import read_lines, write_record  # noqa: E402
-from llmdvfs.serving.http import post  # noqa: E402
-from llmdvfs.serving.ports import reserved  # noqa: E402
+from llmdvfs.serving.instance.http import post  # noqa: E402
+from llmdvfs.serving.instance.ports import reserved  # noqa: E402
 
 OTHERS_CORE, ROUTER_CORE = 0, 1
 PROMPT_TOKENS, TOKENS = 64, 64

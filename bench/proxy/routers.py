@@ -7,8 +7,8 @@ from pathlib import Path
 
 from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.records.store import write_record
-from llmdvfs.serving.ports import reserved
-from llmdvfs.serving.proxy_plan import ProxyPlan, Upstream
+from llmdvfs.serving.instance.ports import reserved
+from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
 
 VLLM_ROUTER = Path(__file__).parent / "locks" / "vllm-router.txt"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from llmdvfs.figures.cell import MeasuredCell
+from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.records.phases import PhaseInterval, PhasesRecord
 from llmdvfs.records.result import (
     CellResult,

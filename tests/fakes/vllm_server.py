@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from llmdvfs.load.mock_server import MockServer
+from llmdvfs.load.own_error.mock_server import MockServer
 
 METRICS = b"# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running 0\n"
 VERSIONS = '{"vllm": "0.32.0", "torch": "2.13.0", "python": "3.11.0"}'

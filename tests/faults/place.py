@@ -22,7 +22,7 @@ from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.study import Study, make_study
 from llmdvfs.records.raw import read_raw
 from llmdvfs.records.store import compact_json, write_record
-from llmdvfs.serving.engine_version import engine_versions
+from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.planned import plan_launch
 
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"

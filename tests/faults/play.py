@@ -14,7 +14,7 @@ from faults.run import Run
 
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.raw import read_raw
-from llmdvfs.serving.ports import is_listening
+from llmdvfs.serving.instance.ports import is_listening
 
 MOMENT_LIMIT_S = 180.0
 RUN_LIMIT_S = 180.0

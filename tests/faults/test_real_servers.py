@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from faults.place import Machine, Place
 
-from llmdvfs.serving.leftovers import KEEPERS
+from llmdvfs.serving.instance.leftovers import KEEPERS
 
 pytestmark = [
     pytest.mark.real,

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from llmdvfs.serving.http import get, post
+from llmdvfs.serving.instance.http import get, post
+from llmdvfs.serving.instance.scrape import scrape
 from llmdvfs.serving.lifetime import is_alive
-from llmdvfs.serving.scrape import scrape
 
 HERE = Path(__file__).parent
 WORKFLOW = HERE.parents[1] / "workflow"

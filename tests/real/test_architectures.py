@@ -21,10 +21,10 @@ import pytest
 
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.store import read_lines, read_record, write_record
-from llmdvfs.serving.http import Answer, get, post
+from llmdvfs.serving.instance.http import Answer, get, post
+from llmdvfs.serving.instance.ports import reserved
 from llmdvfs.serving.lifetime import is_alive
-from llmdvfs.serving.ports import reserved
-from llmdvfs.serving.proxy_plan import ProxyPlan
+from llmdvfs.serving.proxy.plan import ProxyPlan
 
 from .conftest import WORKFLOW, Answers, Job, ask, ask_all, num_generated, prompts, shared_memory, tokens_by_source
 

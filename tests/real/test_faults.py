@@ -12,9 +12,9 @@ import pytest
 from llmdvfs.errors import ServerNotReady
 from llmdvfs.records.spec import EngineSpec
 from llmdvfs.serving.deploy import deploy
+from llmdvfs.serving.instance.process import is_engine
 from llmdvfs.serving.lifetime import descendants, is_alive
 from llmdvfs.serving.planned import plan_launch
-from llmdvfs.serving.process import is_engine
 
 from .conftest import HERE, WORKFLOW, job, shared_memory
 from .job import spec

@@ -1,4 +1,4 @@
-"""Imports point down: errors, clock <- records <- stage packages <- benchmark <- stages <- __main__."""
+"""Imports point down: errors, clock <- host, records <- stage packages <- benchmark <- stages <- __main__."""
 
 import ast
 from collections.abc import Iterator
@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).parents[2] / "workflow" / "llmdvfs"
-GROUND = {"errors", "clock", "records", "__version__"}
+GROUND = {"errors", "clock", "host", "records", "__version__"}
 ALLOWED = {
     "errors": set(),
     "clock": set(),
+    "host": {"errors"},
     "records": {"errors", "clock", "records"},
     "connectors": GROUND,
     "architectures": {*GROUND, "connectors"},
@@ -20,13 +21,15 @@ ALLOWED = {
     "load": GROUND,
     "telemetry": GROUND,
     "analysis": GROUND,
+    "comparison": GROUND,
+    "answers": GROUND,
     "figures": GROUND,
     "doctor": {*GROUND, "models", "plan", "serving", "telemetry", "benchmark"},
     "benchmark": {*GROUND, "plan", "serving", "load", "telemetry", "connectors"},
 }
 ONLY_IN = {
     "pynvml": {"telemetry/nvml.py"},
-    "quart": {"serving/proxy.py"},
+    "quart": {"serving/proxy/app.py"},
     "snakemake": set(),
     "vllm": set(),
     "torch": set(),

@@ -42,7 +42,7 @@ def test_a_plot_edit_makes_figures_only(finished: Checkout) -> None:
 
 def test_an_analysis_edit_makes_everything_from_merge_on(finished: Checkout) -> None:
     with edited(
-        finished, f"{LIBRARY}/analysis/phases.py", "max(done, first - step_ns)", "max(done, first - 2 * step_ns)"
+        finished, f"{LIBRARY}/analysis/axis/phases.py", "max(done, first - step_ns)", "max(done, first - 2 * step_ns)"
     ):
         plan = finished.planned()
     assert set(plan) == FROM_MERGE

@@ -33,8 +33,8 @@ from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.study import make_study
 from llmdvfs.records.raw import FAILED
 from llmdvfs.records.store import compact_json
-from llmdvfs.serving.engine_version import engine_versions
-from llmdvfs.serving.ports import owner_of
+from llmdvfs.serving.instance.engine_version import engine_versions
+from llmdvfs.serving.instance.ports import owner_of
 
 DEFAULT_STUDY = "config/config.yaml"
 try:

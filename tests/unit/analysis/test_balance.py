@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from llmdvfs.analysis.balance import balance_result
+from llmdvfs.analysis.requests.balance import balance_result
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.run import InstanceRecord
 from llmdvfs.records.spec import Role

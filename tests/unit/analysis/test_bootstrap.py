@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from llmdvfs.analysis.bootstrap import block_weights, percentile_interval
+from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
 
 
 def test_every_resample_draws_as_many_blocks_as_there_are() -> None:

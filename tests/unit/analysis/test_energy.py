@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmdvfs.analysis.energy import EnergySettings, energy_result
+from llmdvfs.analysis.energy.cell import EnergySettings, energy_result
 from llmdvfs.records.phases import PhaseInterval, PhasesRecord
 from llmdvfs.records.result import EnergyResult
 from llmdvfs.records.spec import DeviceRole

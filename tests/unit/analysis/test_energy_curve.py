@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmdvfs.analysis.energy_curve import EnergyCurve, curve_from_counter, curve_from_power
+from llmdvfs.analysis.energy.curve import EnergyCurve, curve_from_counter, curve_from_power
 from llmdvfs.analysis.sensors import Series
 from llmdvfs.errors import TelemetryGap
 

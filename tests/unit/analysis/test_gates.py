@@ -7,8 +7,8 @@ import pytest
 from fakes.records import Toy, fake_cell
 from fakes.requests import ok_request
 
-from llmdvfs.analysis.gate_limits import GateLimits
-from llmdvfs.analysis.gates import cell_gates
+from llmdvfs.analysis.gates.cell import cell_gates
+from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Distribution, Gate, TransferResult, Window
 from llmdvfs.records.spec import ArrivalSpec, OperatingPoint

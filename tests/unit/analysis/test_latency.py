@@ -8,7 +8,7 @@ from fakes.workloads import workload
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmdvfs.analysis.latency import latency_result, meets, throughput_result, token_gaps_s, tpot_s
+from llmdvfs.analysis.requests.latency import latency_result, meets, throughput_result, token_gaps_s, tpot_s
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Window
 from llmdvfs.records.spec import SloSpec

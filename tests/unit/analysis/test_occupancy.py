@@ -1,6 +1,6 @@
 import numpy as np
 
-from llmdvfs.analysis.occupancy import PHASES, role_occupancy
+from llmdvfs.analysis.axis.occupancy import PHASES, role_occupancy
 from llmdvfs.records.phases import PhaseInterval
 
 # Two requests on one GPU, one after the other but for an overlap:

@@ -8,10 +8,10 @@ import pytest
 from fakes.metered_run import Instrument, Load, MeteredRun, metered_run, naive_phase_energy_j
 from fakes.nvml import FakeNvml
 
-from llmdvfs.analysis.energy import EnergySettings, energy_result
-from llmdvfs.analysis.energy_curve import EnergyCurve
-from llmdvfs.analysis.occupancy import role_occupancy
-from llmdvfs.analysis.phase_energy import (
+from llmdvfs.analysis.axis.occupancy import role_occupancy
+from llmdvfs.analysis.energy.cell import EnergySettings, energy_result
+from llmdvfs.analysis.energy.curve import EnergyCurve
+from llmdvfs.analysis.energy.phase_energy import (
     RegressionSettings,
     RoleIncrements,
     RolePhases,

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from fakes.requests import ok_request
 
-from llmdvfs.analysis.phases import decode_step_ns, phase_intervals
-from llmdvfs.analysis.timeline import phase_of, timeline
+from llmdvfs.analysis.axis.phases import decode_step_ns, phase_intervals
+from llmdvfs.analysis.axis.timeline import phase_of, timeline
 from llmdvfs.records.phases import PhaseInterval
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord

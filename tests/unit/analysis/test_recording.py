@@ -1,7 +1,7 @@
 import pytest
 
-from llmdvfs.analysis.recording import summarise_recording
-from llmdvfs.analysis.recording_text import recording_csv, recording_table
+from llmdvfs.analysis.recording.summary import summarise_recording
+from llmdvfs.analysis.recording.text import recording_csv, recording_table
 from llmdvfs.errors import TelemetryGap
 from llmdvfs.records.telemetry import EnergySource, Reading, SamplerReport, TelemetryDevice, TelemetryHeader
 

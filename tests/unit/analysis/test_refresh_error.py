@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from llmdvfs.analysis.occupancy import role_occupancy
-from llmdvfs.analysis.phase_increments import PhaseIncrements
-from llmdvfs.analysis.refresh_error import refresh_error_s, refresh_power_error_w
+from llmdvfs.analysis.axis.occupancy import role_occupancy
+from llmdvfs.analysis.energy.phase_increments import PhaseIncrements
+from llmdvfs.analysis.energy.refresh_error import refresh_error_s, refresh_power_error_w
 from llmdvfs.records.phases import PhaseInterval
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from llmdvfs.analysis.regression import LARGEST_CONDITION, PhaseSums, phase_sums
+from llmdvfs.analysis.energy.regression import LARGEST_CONDITION, PhaseSums, phase_sums
 
 
 def sums(rows: list[tuple[float, float, float]]) -> PhaseSums:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llmdvfs.analysis.energy_curve import EnergyCurve, curve_from_counter, curve_from_power
+from llmdvfs.analysis.energy.curve import EnergyCurve, curve_from_counter, curve_from_power
 from llmdvfs.analysis.sensors import Series, sensor_traits
 
 FILE = Path(__file__).parents[4] / "shared" / "data" / "h200_square_wave.json.gz"

@@ -7,7 +7,7 @@ import pytest
 from fakes.requests import ok_request
 from fakes.workloads import workload
 
-from llmdvfs.analysis.steady_state import find_window
+from llmdvfs.analysis.axis.steady_state import find_window
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import ArrivalSpec
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from fakes.records import Toy, fake_cell
 
-from llmdvfs.analysis.transfer_link import transfer_link, transfer_warnings
+from llmdvfs.analysis.transfer.link import transfer_link, transfer_warnings
 from llmdvfs.records.host import GpuLink, NetworkPath
 from llmdvfs.records.result import TransferLink, TransferResult
 from llmdvfs.records.telemetry import Reading

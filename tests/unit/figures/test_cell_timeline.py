@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from llmdvfs.figures.cell import MeasuredCell
 from llmdvfs.figures.cell_timeline import cell_timeline
-from llmdvfs.figures.over_time import draw_power
+from llmdvfs.figures.parts.cell import MeasuredCell
+from llmdvfs.figures.parts.over_time import draw_power
 
 
 @pytest.fixture(scope="module")

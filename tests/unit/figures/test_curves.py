@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmdvfs.figures.curves import energy_curve, power_curve, quantity_curve, summed
+from llmdvfs.figures.parts.curves import energy_curve, power_curve, quantity_curve, summed
 
 
 def readings(t_s: list[float], device: str = "gpu0", **columns: list[float | None]) -> pd.DataFrame:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmdvfs.figures.fold import fold_name
+from llmdvfs.figures.parts.fold import fold_name
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from llmdvfs.analysis.comparison import compare
-from llmdvfs.figures.deployments import deployment_looks, short_names
+from llmdvfs.comparison.groups import compare
+from llmdvfs.figures.parts.deployments import deployment_looks, short_names
 from llmdvfs.figures.table import COMPARISON_FIGURES
 from llmdvfs.records.comparison import ComparisonRecord
 

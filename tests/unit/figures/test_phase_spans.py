@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmdvfs.figures.phase_spans import num_in_phases, phase_spans
+from llmdvfs.figures.parts.phase_spans import num_in_phases, phase_spans
 from llmdvfs.records.phases import PhaseInterval
 from llmdvfs.records.spec import Phase
 

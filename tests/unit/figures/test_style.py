@@ -4,7 +4,7 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from llmdvfs.figures.style import ARCHITECTURES, PHASES, architecture_look, save_figure, styled
+from llmdvfs.figures.parts.style import ARCHITECTURES, PHASES, architecture_look, save_figure, styled
 
 
 @styled

@@ -8,9 +8,9 @@ from fakes.records import Toy, fake_cell, fake_study, fake_sweep
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from llmdvfs.analysis.comparison import compare
-from llmdvfs.figures.cell import MeasuredCell
-from llmdvfs.figures.style import BLUE, DOUBLE_COLUMN_IN, INVALID, VERMILLION
+from llmdvfs.comparison.groups import compare
+from llmdvfs.figures.parts.cell import MeasuredCell
+from llmdvfs.figures.parts.style import BLUE, DOUBLE_COLUMN_IN, INVALID, VERMILLION
 from llmdvfs.figures.table import CELL_FIGURES, COMPARISON_FIGURES, DEPLOYMENT_FIGURES
 from llmdvfs.records.comparison import ComparisonRecord
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from llmdvfs.load.mock_server import MockServer
+from llmdvfs.load.own_error.mock_server import MockServer
 
 WORDS = " ".join(f"word{number} is followed by another plain sentence about number {number}." for number in range(60))
 

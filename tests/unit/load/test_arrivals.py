@@ -7,7 +7,7 @@ import pytest
 from fakes.workloads import workload
 
 from llmdvfs.errors import ConfigError
-from llmdvfs.load.arrivals import draw_arrivals
+from llmdvfs.load.schedule.arrivals import draw_arrivals
 from llmdvfs.records.spec import ArrivalSpec
 
 

@@ -6,7 +6,7 @@ import pytest
 from fakes.requests import ok_request
 
 from llmdvfs.errors import LlmDvfsError
-from llmdvfs.load.calibration import calibrate, calibration_shape, client_error
+from llmdvfs.load.own_error.calibration import calibrate, calibration_shape, client_error
 from llmdvfs.records.load import CalibrationShape, LoadReport, SendRecord
 from llmdvfs.records.request import RequestRecord
 
@@ -102,7 +102,7 @@ def test_no_success_no_shape() -> None:
 
 def test_a_real_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client and the mock in processes of their own, a short load: all is measured, and the error is small."""
-    monkeypatch.setattr("llmdvfs.load.calibration.TARGET_S", 0.1)
+    monkeypatch.setattr("llmdvfs.load.own_error.calibration.TARGET_S", 0.1)
     library = Path(__file__).parents[3] / "workflow"
     monkeypatch.setenv("PYTHONPATH", str(library))
     result = calibrate(CalibrationShape(num_streams=4, ttft_s=0.01, gap_s=0.005, num_output_tokens=8), tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from llmdvfs.errors import ConfigError, DataError
-from llmdvfs.load.datasets import DataPrompt, read_dataset
+from llmdvfs.load.schedule.datasets import DataPrompt, read_dataset
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 

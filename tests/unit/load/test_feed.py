@@ -2,9 +2,9 @@
 
 import pytest
 
-from llmdvfs.load.feed import HIGH_WATER, LOW_WATER, Feed
-from llmdvfs.load.plan import PlannedRequest
-from llmdvfs.load.wire import target
+from llmdvfs.load.schedule.plan import PlannedRequest
+from llmdvfs.load.sending.feed import HIGH_WATER, LOW_WATER, Feed
+from llmdvfs.load.wire.request import target
 
 MOCK = target("http://127.0.0.1:1", endpoint="completions", model="mock", api_key=None)
 
@@ -21,7 +21,7 @@ def pop(feed: Feed, num: int) -> list[int]:
 
 
 def test_a_reserve_is_filled_to_its_top_once_it_is_low(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmdvfs.load.feed.TOP_UP_TIME_S", 0.0)  # one request a slice
+    monkeypatch.setattr("llmdvfs.load.sending.feed.TOP_UP_TIME_S", 0.0)  # one request a slice
     feed = feed_of(1000, LOW_WATER)
     assert not feed.top_up()
     pop(feed, 1)

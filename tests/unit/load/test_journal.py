@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmdvfs.errors import SchemaError
-from llmdvfs.load.exchange import Exchange
-from llmdvfs.load.journal import JournalWriter, read_journal
+from llmdvfs.load.sending.journal import JournalWriter, read_journal
+from llmdvfs.load.wire.exchange import Exchange
 
 
 def exchange(index: int, reads: list[tuple[int, bytes]]) -> Exchange:

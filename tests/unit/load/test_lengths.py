@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from llmdvfs.errors import ConfigError
-from llmdvfs.load.lengths import draw_length
+from llmdvfs.load.schedule.lengths import draw_length
 from llmdvfs.records.spec import LengthSpec
 
 

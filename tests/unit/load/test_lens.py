@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from fakes.workloads import workload
 
-from llmdvfs.load.exchange import Exchange
-from llmdvfs.load.journal import JournalWriter
-from llmdvfs.load.lens import numbers, read_seen
-from llmdvfs.load.vllm_export import vllm_result
+from llmdvfs.load.peers.lens import numbers, read_seen
+from llmdvfs.load.peers.vllm_export import vllm_result
+from llmdvfs.load.sending.journal import JournalWriter
+from llmdvfs.load.wire.exchange import Exchange
 from llmdvfs.records.spec import ArrivalSpec
 
 MS = 1_000_000

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmdvfs.load.exchange import Exchange, Failure
-from llmdvfs.load.outcome import request_record
+from llmdvfs.load.wire.exchange import Exchange, Failure
+from llmdvfs.load.wire.outcome import request_record
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 

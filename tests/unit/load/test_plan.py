@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fakes.workloads import fixed, workload
 
-from llmdvfs.load.plan import plan_requests, plan_warmup
+from llmdvfs.load.schedule.plan import plan_requests, plan_warmup
 from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"

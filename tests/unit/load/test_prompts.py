@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from llmdvfs.errors import ConfigError, DataError
-from llmdvfs.load.prompts import PromptSource, prompt_source
-from llmdvfs.load.traces import TraceRow
-from llmdvfs.load.vocabulary import ordinary_token_ids
+from llmdvfs.load.schedule.prompts import PromptSource, prompt_source
+from llmdvfs.load.schedule.traces import TraceRow
+from llmdvfs.load.schedule.vocabulary import ordinary_token_ids
 from llmdvfs.records.spec import LengthSpec, PromptSpec
 
 

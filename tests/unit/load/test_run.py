@@ -11,9 +11,9 @@ from fakes.scripted_server import DONE, END, SSE_HEAD, chunk, scripted_server, t
 from fakes.workloads import fixed, workload
 
 from llmdvfs.errors import ConfigError, ServerNotReady
-from llmdvfs.load.client import REST_S, Client
-from llmdvfs.load.mock_server import MockServer
+from llmdvfs.load.own_error.mock_server import MockServer
 from llmdvfs.load.run import read_requests, run_load
+from llmdvfs.load.sending.client import REST_S, Client
 from llmdvfs.records.load import LoadReport
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec, WorkloadSpec
@@ -140,7 +140,7 @@ def test_stamps_agree_with_the_servers_send_log(run: Run, mock: Mock) -> None:
 
 def test_long_run_spools_to_the_journal(run: Run, mock: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit into memory is written while the load runs, and nothing is lost or doubled."""
-    monkeypatch.setattr("llmdvfs.load.spool.MAX_HELD_READS", 50)
+    monkeypatch.setattr("llmdvfs.load.sending.spool.MAX_HELD_READS", 50)
     ran = run(workload(ArrivalSpec("closed", concurrency=8), num_requests=200, num_output=10), url(mock()))
     assert [request.index for request in ran.requests] == list(range(200))
     assert ran.report.outcomes == {"ok": 200}
@@ -159,7 +159,7 @@ def test_idle_connections_are_replaced_before_the_server_closes_them(
     run: Run, mock: Mock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Servers close what was idle for 5 s: a wave that begins then would lose its requests."""
-    monkeypatch.setattr("llmdvfs.load.pool.MAX_IDLE_NS", 50_000_000)
+    monkeypatch.setattr("llmdvfs.load.wire.pool.MAX_IDLE_NS", 50_000_000)
     load = workload(ArrivalSpec("constant", rate_rps=2.0), num_requests=2)
     ran = run(load, url(mock()))
     assert ran.report.outcomes == {"ok": 2}
@@ -200,9 +200,9 @@ def test_a_plan_that_breaks_in_the_middle_ends_the_load(run: Run, mock: Mock, tm
     load = workload(spec, prompts=prompts, num_requests=None)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("llmdvfs.load.shape.OPEN_LOOP_AHEAD_S", 0.0)
-        patch.setattr("llmdvfs.load.feed.LOW_WATER", 0)
-        patch.setattr("llmdvfs.load.prompts.draw_length", _draw_length_but_refuse_3)
+        patch.setattr("llmdvfs.load.sending.shape.OPEN_LOOP_AHEAD_S", 0.0)
+        patch.setattr("llmdvfs.load.sending.feed.LOW_WATER", 0)
+        patch.setattr("llmdvfs.load.schedule.prompts.draw_length", _draw_length_but_refuse_3)
         with pytest.raises(ConfigError, match="three"):
             run(load, url(mock()))
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmdvfs.load.sse import EventReader
+from llmdvfs.load.wire.sse import EventReader
 
 STREAM = (
     b'\xef\xbb\xbf: hello\n\ndata: {"a": 1}\n\nevent: x\ndata:two\ndata: lines\nid: 7\n\n\n\ndata\n\ndata: [DONE]\n\n'

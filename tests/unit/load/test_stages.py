@@ -11,8 +11,8 @@ from pathlib import Path
 
 from fakes.workloads import workload
 
-from llmdvfs.load.journal import read_journal
-from llmdvfs.load.mock_server import MockServer
+from llmdvfs.load.own_error.mock_server import MockServer
+from llmdvfs.load.sending.journal import read_journal
 from llmdvfs.records.load import LoadReport, LoadSpec, SendRecord
 from llmdvfs.records.spec import ArrivalSpec
 from llmdvfs.records.store import read_lines, read_record, write_record

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from llmdvfs.errors import DataError
-from llmdvfs.load.traces import read_trace
+from llmdvfs.load.schedule.traces import read_trace
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 

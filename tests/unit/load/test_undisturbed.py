@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from llmdvfs.load.undisturbed import undisturbed
+from llmdvfs.load.sending.undisturbed import undisturbed
 
 
 def refuse(*arguments: object) -> None:
@@ -40,7 +40,7 @@ def test_without_the_right_to_anything_it_measures_all_the_same(monkeypatch: pyt
 READS_OF_10_MB = """
 import resource, sys
 from contextlib import nullcontext
-from llmdvfs.load.undisturbed import undisturbed
+from llmdvfs.load.sending.undisturbed import undisturbed
 with undisturbed() if sys.argv[1] == "undisturbed" else nullcontext():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     reads = [(10**15 + number, bytes(221)) for number in range(30_000)]

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from llmdvfs.errors import ConfigError
-from llmdvfs.load.plan import PlannedRequest
-from llmdvfs.load.wire import render_request, target
+from llmdvfs.load.schedule.plan import PlannedRequest
+from llmdvfs.load.wire.request import render_request, target
 
 
 def parse(rendered: bytes) -> tuple[str, dict[str, str], dict[str, object]]:

@@ -8,7 +8,7 @@ import pytest
 from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.errors import ConfigError
 from llmdvfs.records.spec import DeploymentSpec, EngineSpec, ModelSpec, Role
-from llmdvfs.serving.command import server_argv, server_env
+from llmdvfs.serving.instance.command import server_argv, server_env
 
 CPU_ENGINE = EngineSpec(
     dtype="bfloat16",

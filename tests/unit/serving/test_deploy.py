@@ -18,10 +18,10 @@ from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.spec import DeploymentSpec, EngineSpec, ModelSpec
 from llmdvfs.serving.deploy import deploy
-from llmdvfs.serving.gpus import LEASES, take_gpus
-from llmdvfs.serving.http import get, post
+from llmdvfs.serving.instance.gpus import LEASES, take_gpus
+from llmdvfs.serving.instance.http import get, post
+from llmdvfs.serving.instance.ports import is_listening, reserved
 from llmdvfs.serving.lifetime import is_alive
-from llmdvfs.serving.ports import is_listening, reserved
 
 GIB = 2**30
 Launch = Callable[..., LaunchRecord]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmdvfs.serving.diagnosis import diagnose, last_error_line, last_line
+from llmdvfs.serving.instance.diagnosis import diagnose, last_error_line, last_line
 
 NOISE_BEFORE = """\
 (APIServer pid=15207) INFO 11-22 14:17:04 [api_utils.py:286] non-default args: {'port': 18055, 'dtype': 'bfloat16'}

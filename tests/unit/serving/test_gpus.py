@@ -5,7 +5,7 @@ import pytest
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.records.host import HostGpu
-from llmdvfs.serving.gpus import take_gpus, visible_gpus
+from llmdvfs.serving.instance.gpus import take_gpus, visible_gpus
 
 GIB = 2**30
 HOST = [HostGpu(index, f"GPU-{index}{index}", "H200", 140 * GIB, 139 * GIB) for index in range(4)]

@@ -10,7 +10,7 @@ from llmdvfs.models.shapes import write_shape
 from llmdvfs.models.tiny import write_tiny_model
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.spec import DeploymentSpec, EngineSpec, ModelSpec
-from llmdvfs.serving.memory import check_gpu_memory, check_host_memory
+from llmdvfs.serving.instance.memory import check_gpu_memory, check_host_memory
 
 GIB = 2**30
 GPU = HostGpu(0, "GPU-0", "RTX 4090", 24 * GIB, 23 * GIB)

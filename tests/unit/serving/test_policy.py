@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmdvfs.errors import ConfigError
-from llmdvfs.serving.policy import Chooser
-from llmdvfs.serving.proxy_plan import Upstream
+from llmdvfs.serving.proxy.plan import Upstream
+from llmdvfs.serving.proxy.policy import Chooser
 
 UPSTREAMS = [Upstream(f"single-{number}", "single", f"http://127.0.0.1:{number}") for number in range(3)]
 

@@ -4,7 +4,7 @@ import socket
 import pytest
 
 from llmdvfs.errors import ServerNotReady
-from llmdvfs.serving.ports import is_listening, owner_of, reserve, reserved
+from llmdvfs.serving.instance.ports import is_listening, owner_of, reserve, reserved
 
 HOST = "127.0.0.1"
 

@@ -19,10 +19,10 @@ from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.spec import Role
 from llmdvfs.records.store import write_record
-from llmdvfs.serving.journal import proxy_records
-from llmdvfs.serving.ports import reserve, reserved
-from llmdvfs.serving.proxy_plan import ProxyPlan, Upstream
-from llmdvfs.serving.proxy_server import make_server
+from llmdvfs.serving.instance.ports import reserve, reserved
+from llmdvfs.serving.proxy.journal import proxy_records
+from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
+from llmdvfs.serving.proxy.server import make_server
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / "workflow")}
 BODY = {"model": "m", "prompt": [1, 2, 3], "max_tokens": 8, "stream": True}

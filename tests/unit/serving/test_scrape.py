@@ -1,4 +1,4 @@
-from llmdvfs.serving.scrape import parse_metrics, scrape
+from llmdvfs.serving.instance.scrape import parse_metrics, scrape
 
 TEXT = """\
 # HELP python_gc_objects_collected_total Objects collected during gc

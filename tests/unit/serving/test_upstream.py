@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from llmdvfs.serving.upstream import READ_AHEAD_BYTES, Pool
+from llmdvfs.serving.proxy.upstream import READ_AHEAD_BYTES, Pool
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
 WHOLE = HEAD + b"2\r\nab\r\n" + b"1\r\nc\r\n" + b"0\r\n\r\n"

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from llmdvfs.analysis.balance import balance_result
-from llmdvfs.analysis.energy import EnergySettings, energy_result
-from llmdvfs.analysis.gate_limits import GateLimits
-from llmdvfs.analysis.gates import cell_gates
-from llmdvfs.analysis.latency import latency_result, throughput_result
-from llmdvfs.analysis.phase_energy import RegressionSettings
-from llmdvfs.analysis.steady_state import find_window
-from llmdvfs.analysis.transfer import transfer_result
-from llmdvfs.analysis.transfer_link import transfer_warnings
+from llmdvfs.analysis.axis.steady_state import find_window
+from llmdvfs.analysis.energy.cell import EnergySettings, energy_result
+from llmdvfs.analysis.energy.phase_energy import RegressionSettings
+from llmdvfs.analysis.gates.cell import cell_gates
+from llmdvfs.analysis.gates.limits import GateLimits
+from llmdvfs.analysis.requests.balance import balance_result
+from llmdvfs.analysis.requests.latency import latency_result, throughput_result
+from llmdvfs.analysis.transfer.cell import transfer_result
+from llmdvfs.analysis.transfer.link import transfer_warnings
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.raw import RawCell

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from llmdvfs.analysis.timeline import COLUMNS
+from llmdvfs.analysis.axis.timeline import COLUMNS
 from llmdvfs.records.deployment_files import BatchResults, BatchRow, DeviceData, DeviceSeries, PhaseResults
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
@@ -19,7 +19,7 @@ class CellFiles:
     run: RunRecord
     result: CellResult
     timeline: pd.DataFrame
-    """Columns of timeline.csv, see analysis/timeline.py."""
+    """Columns of timeline.csv, see analysis/axis/timeline.py."""
 
 
 def deployment_files(cells: Sequence[CellFiles]) -> dict[str, PhaseResults | BatchResults | DeviceData]:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from llmdvfs.benchmark.provenance import hardware
-from llmdvfs.load.calibration import calibrate, calibration_shape
+from llmdvfs.load.own_error.calibration import calibrate, calibration_shape
 from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.records import raw
 from llmdvfs.records.load import CalibrationResult

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmdvfs.serving.gpus import open_lock
+from llmdvfs.serving.instance.gpus import open_lock
 
 LOG = logging.getLogger(__name__)
 LOCK = Path(tempfile.gettempdir()) / "llmdvfs-measuring.lock"

@@ -10,8 +10,8 @@ from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.study import Study, make_study
 from llmdvfs.records.doctor import Check
-from llmdvfs.serving.engine_version import engine_versions
-from llmdvfs.serving.ports import owner_of
+from llmdvfs.serving.instance.engine_version import engine_versions
+from llmdvfs.serving.instance.ports import owner_of
 
 OF_THE_STUDY: dict[str, Callable[[Study], Iterator[Check]]] = {
     "configuration": software.study,

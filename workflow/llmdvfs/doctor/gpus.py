@@ -12,8 +12,8 @@ from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.spec import DeploymentSpec, OperatingPoint
-from llmdvfs.serving.gpus import visible_gpus
-from llmdvfs.serving.memory import check_gpu_memory
+from llmdvfs.serving.instance.gpus import visible_gpus
+from llmdvfs.serving.instance.memory import check_gpu_memory
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus
 from llmdvfs.telemetry.topology import gpu_links
 

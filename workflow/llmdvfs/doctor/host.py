@@ -13,7 +13,7 @@ from llmdvfs.doctor.model import config_folder
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
-from llmdvfs.serving.memory import check_host_memory
+from llmdvfs.serving.instance.memory import check_host_memory
 
 GIB, MIB = 2**30, 2**20
 LITTLE_DISK_BYTES, NO_DISK_BYTES = 10 * GIB, 1 * GIB  # a GPU study of 45 cells took 1 GiB

@@ -10,7 +10,7 @@ from llmdvfs.errors import ServerNotReady
 from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
 from llmdvfs.records.spec import WorkloadSpec
-from llmdvfs.serving.ports import reserve
+from llmdvfs.serving.instance.ports import reserve
 
 LOOPBACK = "127.0.0.1"
 OTHER_FILES = 256  # of the load generator: libraries, logs, the event loop

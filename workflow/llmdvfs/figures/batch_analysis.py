@@ -4,11 +4,11 @@ from collections import defaultdict
 
 from matplotlib.figure import Figure
 
-from llmdvfs.figures.legend import legend_below
-from llmdvfs.figures.note import draw_note
-from llmdvfs.figures.style import DOUBLE_COLUMN_IN, styled
-from llmdvfs.figures.sweep import draw_lines, marks_of, ordered_looks, set_batch_axis
-from llmdvfs.figures.titles import set_title
+from llmdvfs.figures.parts.legend import legend_below
+from llmdvfs.figures.parts.note import draw_note
+from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, styled
+from llmdvfs.figures.parts.sweep import draw_lines, marks_of, ordered_looks, set_batch_axis
+from llmdvfs.figures.parts.titles import set_title
 from llmdvfs.records.comparison import Arm, ComparisonRecord
 
 QUANTITIES = ("output_token_rate_per_s", "ttft_p50_s", "tpot_mean_s", "energy_per_output_token_j")

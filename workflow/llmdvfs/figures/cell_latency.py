@@ -2,10 +2,10 @@
 
 from matplotlib.figure import Figure
 
-from llmdvfs.figures.cell import MeasuredCell
-from llmdvfs.figures.ecdf import draw_ecdf, mark_percentiles, percentiles_text
-from llmdvfs.figures.style import DOUBLE_COLUMN_IN, architecture_look, styled
-from llmdvfs.figures.titles import cell_title, set_title
+from llmdvfs.figures.parts.cell import MeasuredCell
+from llmdvfs.figures.parts.ecdf import draw_ecdf, mark_percentiles, percentiles_text
+from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, architecture_look, styled
+from llmdvfs.figures.parts.titles import cell_title, set_title
 
 
 @styled

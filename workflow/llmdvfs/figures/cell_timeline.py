@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from llmdvfs.figures.cell import MeasuredCell
-from llmdvfs.figures.limits import equal_tops
-from llmdvfs.figures.over_time import (
+from llmdvfs.figures.parts.cell import MeasuredCell
+from llmdvfs.figures.parts.limits import equal_tops
+from llmdvfs.figures.parts.over_time import (
     TIME_LABEL,
     cell_lanes,
     draw_clock,
@@ -23,8 +23,8 @@ from llmdvfs.figures.over_time import (
     roles_with_devices,
     time_limits,
 )
-from llmdvfs.figures.style import DOUBLE_COLUMN_IN, styled
-from llmdvfs.figures.titles import cell_title, set_title
+from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, styled
+from llmdvfs.figures.parts.titles import cell_title, set_title
 
 PANEL_IN, LANE_IN, NOTE_IN, MARGINS_IN = 0.95, 0.17, 0.3, 0.8
 

@@ -7,13 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from llmdvfs.figures.deployments import of_model, short_names
-from llmdvfs.figures.fold import fold_name
-from llmdvfs.figures.legend import legend_below
-from llmdvfs.figures.note import draw_note
-from llmdvfs.figures.style import DOUBLE_COLUMN_IN, Look, styled
-from llmdvfs.figures.sweep import draw_lines, marks_of, ordered_looks, set_clock_axis
-from llmdvfs.figures.titles import set_title
+from llmdvfs.figures.parts.deployments import of_model, short_names
+from llmdvfs.figures.parts.fold import fold_name
+from llmdvfs.figures.parts.legend import legend_below
+from llmdvfs.figures.parts.note import draw_note
+from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, Look, styled
+from llmdvfs.figures.parts.sweep import draw_lines, marks_of, ordered_looks, set_clock_axis
+from llmdvfs.figures.parts.titles import set_title
 from llmdvfs.records.comparison import METRICS, Arm, ComparisonGroup, ComparisonRecord
 
 QUANTITIES = ("energy_per_output_token_j", "tpot_mean_s", "e2e_mean_s")

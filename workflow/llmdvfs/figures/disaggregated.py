@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from llmdvfs.figures.cell import MeasuredCell, representative
-from llmdvfs.figures.ecdf import draw_ecdf
-from llmdvfs.figures.legend import legend_below
-from llmdvfs.figures.limits import equal_tops
-from llmdvfs.figures.note import NO_POWER_DATA, draw_note
-from llmdvfs.figures.over_time import (
+from llmdvfs.figures.parts.cell import MeasuredCell, representative
+from llmdvfs.figures.parts.ecdf import draw_ecdf
+from llmdvfs.figures.parts.legend import legend_below
+from llmdvfs.figures.parts.limits import equal_tops
+from llmdvfs.figures.parts.note import NO_POWER_DATA, draw_note
+from llmdvfs.figures.parts.over_time import (
     TIME_LABEL,
     draw_clock,
     draw_lanes,
@@ -21,8 +21,8 @@ from llmdvfs.figures.over_time import (
     roles_with_devices,
     time_limits,
 )
-from llmdvfs.figures.style import ARCHITECTURES, DOUBLE_COLUMN_IN, styled
-from llmdvfs.figures.titles import launches_text, set_title
+from llmdvfs.figures.parts.style import ARCHITECTURES, DOUBLE_COLUMN_IN, styled
+from llmdvfs.figures.parts.titles import launches_text, set_title
 
 LATENCIES = {"TTFT": "ttft_s", "TBT": "tbt_s", "E2E": "e2e_s", "KV transfer": "kv_transfer_s"}
 

@@ -8,14 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 
-from llmdvfs.figures.deployments import deployment_looks, of_model, short_names
-from llmdvfs.figures.fold import fold_name
-from llmdvfs.figures.legend import legend_below
-from llmdvfs.figures.limits import from_zero, log_scale
-from llmdvfs.figures.note import NO_POWER_DATA, draw_note
-from llmdvfs.figures.style import DOUBLE_COLUMN_IN, Look, styled
-from llmdvfs.figures.summary_marks import any_gate_failed, draw_marks, gate_failed_handle
-from llmdvfs.figures.titles import set_title
+from llmdvfs.figures.parts.deployments import deployment_looks, of_model, short_names
+from llmdvfs.figures.parts.fold import fold_name
+from llmdvfs.figures.parts.legend import legend_below
+from llmdvfs.figures.parts.limits import from_zero, log_scale
+from llmdvfs.figures.parts.note import NO_POWER_DATA, draw_note
+from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, Look, styled
+from llmdvfs.figures.parts.summary_marks import any_gate_failed, draw_marks, gate_failed_handle
+from llmdvfs.figures.parts.titles import set_title
 from llmdvfs.records.comparison import METRICS, ArmMetric, ComparisonGroup, ComparisonRecord
 from llmdvfs.records.comparison_text import group_table
 

@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from llmdvfs.figures.deployments import deployment_looks, of_model, short_names
-from llmdvfs.figures.fold import fold_name
-from llmdvfs.figures.legend import legend_below
-from llmdvfs.figures.note import draw_note
-from llmdvfs.figures.style import DOUBLE_COLUMN_IN, INVALID, Look, styled
-from llmdvfs.figures.summary_marks import gate_failed_handle
-from llmdvfs.figures.titles import set_title
+from llmdvfs.figures.parts.deployments import deployment_looks, of_model, short_names
+from llmdvfs.figures.parts.fold import fold_name
+from llmdvfs.figures.parts.legend import legend_below
+from llmdvfs.figures.parts.note import draw_note
+from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, INVALID, Look, styled
+from llmdvfs.figures.parts.summary_marks import gate_failed_handle
+from llmdvfs.figures.parts.titles import set_title
 from llmdvfs.records.comparison import METRICS, ArmPair, ComparisonGroup, ComparisonRecord, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs
 

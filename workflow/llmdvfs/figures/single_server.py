@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from llmdvfs.figures.cell import MeasuredCell, representative
-from llmdvfs.figures.limits import equal_tops, from_zero
-from llmdvfs.figures.note import NO_POWER_DATA, draw_note
-from llmdvfs.figures.over_time import TIME_LABEL, draw_power, draw_utilisation, has_power, time_limits
-from llmdvfs.figures.style import DOUBLE_COLUMN_IN, PHASES, styled
-from llmdvfs.figures.summary_marks import draw_marks
-from llmdvfs.figures.titles import set_title
+from llmdvfs.figures.parts.cell import MeasuredCell, representative
+from llmdvfs.figures.parts.limits import equal_tops, from_zero
+from llmdvfs.figures.parts.note import NO_POWER_DATA, draw_note
+from llmdvfs.figures.parts.over_time import TIME_LABEL, draw_power, draw_utilisation, has_power, time_limits
+from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, PHASES, styled
+from llmdvfs.figures.parts.summary_marks import draw_marks
+from llmdvfs.figures.parts.titles import set_title
 from llmdvfs.records.comparison import METRICS, ComparisonGroup, ComparisonRecord
 
 ISOLATED = ("prefill", "decode")

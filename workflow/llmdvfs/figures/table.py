@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from matplotlib.figure import Figure
 
 from llmdvfs.figures.batch_analysis import batch_analysis
-from llmdvfs.figures.cell import MeasuredCell
 from llmdvfs.figures.cell_latency import cell_latency
 from llmdvfs.figures.cell_timeline import cell_timeline
 from llmdvfs.figures.cross_frequency import cross_frequency_comparison
 from llmdvfs.figures.disaggregated import disaggregated_performance_analysis
+from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.figures.performance_comparison import performance_comparison
 from llmdvfs.figures.ratios import ratios
 from llmdvfs.figures.single_server import vllm_server_comparison

@@ -6,9 +6,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from llmdvfs.figures.deployments import short_names
-from llmdvfs.figures.note import draw_note
-from llmdvfs.figures.style import DOUBLE_COLUMN_IN, PHASES, styled
+from llmdvfs.figures.parts.deployments import short_names
+from llmdvfs.figures.parts.note import draw_note
+from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, PHASES, styled
 from llmdvfs.records.comparison import CellRow, ComparisonRecord
 
 BAR_IN, PANEL_IN = 0.16, 0.42

@@ -9,17 +9,17 @@ from time import process_time
 
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.errors import ServerNotReady
-from llmdvfs.load.client import Client
-from llmdvfs.load.feed import Feed
-from llmdvfs.load.journal import JournalWriter, read_journal
-from llmdvfs.load.outcome import CountTokens, request_record
-from llmdvfs.load.plan import plan_requests, plan_warmup
-from llmdvfs.load.pool import ConnectionPool
-from llmdvfs.load.shape import Shape, load_shape
-from llmdvfs.load.spool import Spool
-from llmdvfs.load.tokens import token_counter
-from llmdvfs.load.undisturbed import allow_many_files, undisturbed
-from llmdvfs.load.wire import Target, target
+from llmdvfs.load.schedule.plan import plan_requests, plan_warmup
+from llmdvfs.load.schedule.tokens import token_counter
+from llmdvfs.load.sending.client import Client
+from llmdvfs.load.sending.feed import Feed
+from llmdvfs.load.sending.journal import JournalWriter, read_journal
+from llmdvfs.load.sending.shape import Shape, load_shape
+from llmdvfs.load.sending.spool import Spool
+from llmdvfs.load.sending.undisturbed import allow_many_files, undisturbed
+from llmdvfs.load.wire.outcome import CountTokens, request_record
+from llmdvfs.load.wire.pool import ConnectionPool
+from llmdvfs.load.wire.request import Target, target
 from llmdvfs.records.load import LoadReport, Priority
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import WorkloadSpec

@@ -11,7 +11,7 @@ from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.run import InstanceRecord, ServerStart
 from llmdvfs.serving.deployment import Deployment
-from llmdvfs.serving.health import Say, first_answers
+from llmdvfs.serving.instance.health import Say, first_answers
 from llmdvfs.serving.start import Start, new_start_id
 
 __all__ = ["Deployment", "deploy"]

@@ -12,10 +12,10 @@ from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.run import ServerStart
 from llmdvfs.records.spec import Role
-from llmdvfs.serving.http import post
-from llmdvfs.serving.journal import proxy_records
-from llmdvfs.serving.process import ServerProcess
-from llmdvfs.serving.scrape import scrape
+from llmdvfs.serving.instance.http import post
+from llmdvfs.serving.instance.process import ServerProcess
+from llmdvfs.serving.instance.scrape import scrape
+from llmdvfs.serving.proxy.journal import proxy_records
 
 RESET_LIMIT_S = 30.0
 STAMPS_LIMIT_S = 2.0

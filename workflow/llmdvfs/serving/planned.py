@@ -10,8 +10,8 @@ from llmdvfs.models.facts import kv_bytes_per_token
 from llmdvfs.models.resolve import resolve_model
 from llmdvfs.records.job import LaunchRecord, PlannedInstance
 from llmdvfs.records.spec import DeploymentSpec, Role
-from llmdvfs.serving.command import LOOPBACK, server_argv, server_env
-from llmdvfs.serving.engine_version import engine_versions
+from llmdvfs.serving.instance.command import LOOPBACK, server_argv, server_env
+from llmdvfs.serving.instance.engine_version import engine_versions
 
 PORT_AT_START = 0  # in argv: the start takes a free one
 

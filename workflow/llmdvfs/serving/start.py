@@ -22,15 +22,15 @@ from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.run import InstanceRecord, ServerStart
 from llmdvfs.records.spec import Role
 from llmdvfs.records.store import write_record
-from llmdvfs.serving.command import LOOPBACK, server_argv, server_env
 from llmdvfs.serving.deployment import Deployment, Instance
-from llmdvfs.serving.gpus import GpusTaken, LeasedGpus, take_gpus
-from llmdvfs.serving.health import Say, first_answers, wait_healthy
-from llmdvfs.serving.leftovers import end_leftovers
-from llmdvfs.serving.memory import check_gpu_memory, check_host_memory
-from llmdvfs.serving.ports import Reservation, is_listening, owner_of, reserve
-from llmdvfs.serving.process import ServerProcess
-from llmdvfs.serving.proxy_plan import ProxyPlan, Upstream
+from llmdvfs.serving.instance.command import LOOPBACK, server_argv, server_env
+from llmdvfs.serving.instance.gpus import GpusTaken, LeasedGpus, take_gpus
+from llmdvfs.serving.instance.health import Say, first_answers, wait_healthy
+from llmdvfs.serving.instance.leftovers import end_leftovers
+from llmdvfs.serving.instance.memory import check_gpu_memory, check_host_memory
+from llmdvfs.serving.instance.ports import Reservation, is_listening, owner_of, reserve
+from llmdvfs.serving.instance.process import ServerProcess
+from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
 
 GPU_POLL_INTERVAL_S = 1.0
 ENDING_LIMIT_S = 15.0  # the guards of a killed run take up to 11 s to end its servers

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from llmdvfs.analysis.comparison import compare
-from llmdvfs.analysis.comparison_table import comparison_rows, summary_rows
+from llmdvfs.comparison.groups import compare
+from llmdvfs.comparison.table import comparison_rows, summary_rows
 from llmdvfs.records.failed import FailedCell
 from llmdvfs.records.raw import RUN
 from llmdvfs.records.result import CellResult

@@ -4,9 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from llmdvfs.load.lens import read_seen
-from llmdvfs.load.tokens import token_counter
-from llmdvfs.load.vllm_export import vllm_result
+from llmdvfs.load.peers.lens import read_seen
+from llmdvfs.load.peers.vllm_export import vllm_result
+from llmdvfs.load.schedule.tokens import token_counter
 from llmdvfs.records.load import LoadSpec
 from llmdvfs.records.store import read_record, write_text
 

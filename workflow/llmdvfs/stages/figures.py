@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from llmdvfs.analysis.comparison import compare
-from llmdvfs.analysis.samples import latency_samples
-from llmdvfs.figures.cell import MeasuredCell
-from llmdvfs.figures.style import save_figure
+from llmdvfs.analysis.requests.samples import latency_samples
+from llmdvfs.comparison.groups import compare
+from llmdvfs.figures.parts.cell import MeasuredCell
+from llmdvfs.figures.parts.style import save_figure
 from llmdvfs.figures.table import CELL_FIGURES, COMPARISON_FIGURES, DEPLOYMENT_FIGURES
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.phases import PhasesRecord

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from llmdvfs.serving.guard import Guarded, guard
+from llmdvfs.serving.instance.guard import Guarded, guard
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from llmdvfs.load.lens import LENSES, LensNumbers, numbers, read_seen
-from llmdvfs.load.tokens import token_counter
+from llmdvfs.load.peers.lens import LENSES, LensNumbers, numbers, read_seen
+from llmdvfs.load.schedule.tokens import token_counter
 from llmdvfs.records.load import LoadSpec
 from llmdvfs.records.store import read_record
 

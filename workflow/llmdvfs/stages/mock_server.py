@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from types import FrameType
 
-from llmdvfs.load.mock_server import MockServer
+from llmdvfs.load.own_error.mock_server import MockServer
 from llmdvfs.records.store import write_lines
 from llmdvfs.serving.lifetime import set_parent_death_signal
 

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from llmdvfs.analysis.recording import summarise_recording
-from llmdvfs.analysis.recording_text import recording_csv, recording_table
+from llmdvfs.analysis.recording.summary import summarise_recording
+from llmdvfs.analysis.recording.text import recording_csv, recording_table
 from llmdvfs.errors import ConfigError
 from llmdvfs.records.store import write_record, write_text
 from llmdvfs.records.telemetry_file import read_telemetry

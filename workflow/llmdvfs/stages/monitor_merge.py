@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from llmdvfs.analysis.merge import merge
+from llmdvfs.analysis.axis.merge import merge
 from llmdvfs.records.raw import read_raw
 from llmdvfs.records.store import write_record, write_text
 

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from llmdvfs.records.store import read_record
-from llmdvfs.serving.proxy_plan import ProxyPlan
-from llmdvfs.serving.proxy_server import serve
+from llmdvfs.serving.proxy.plan import ProxyPlan
+from llmdvfs.serving.proxy.server import serve
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

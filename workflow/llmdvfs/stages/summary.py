@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from llmdvfs.analysis.comparison_table import comparison_table
+from llmdvfs.comparison.table import comparison_table
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.store import read_record, write_text
 

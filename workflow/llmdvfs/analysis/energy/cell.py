@@ -1,0 +1,145 @@
+"""Energy of a deployment over the measured window, its phases and its devices (docs/metrics.md#energy)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llmdvfs.analysis.axis.occupancy import role_occupancy
+from llmdvfs.analysis.energy.device import MeasuredDevice, measure_device
+from llmdvfs.analysis.energy.phase_energy import RegressionSettings, RoleIncrements, energy_of_phases, role_increments
+from llmdvfs.records.phases import PhasesRecord
+from llmdvfs.records.result import EnergyResult
+from llmdvfs.records.spec import DeviceRole
+from llmdvfs.records.telemetry import EnergySource, Reading, TelemetryHeader
+
+NO_POWER_DATA = "no power data on this machine"
+
+METHODS: dict[EnergySource, str] = {
+    "nvml_counter": "NVML energy counter, edges interpolated between its refreshes",
+    "nvml_power": "trapezoid of NVML power readings (the device has no energy counter)",
+    "rapl": "RAPL energy counters, edges interpolated between readings",
+    "none": NO_POWER_DATA,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EnergySettings:
+    """How the energy of a cell is worked out."""
+
+    regression: RegressionSettings = field(default_factory=RegressionSettings)
+
+
+def energy_result(
+    header: TelemetryHeader,
+    readings: Sequence[Reading],
+    phases: PhasesRecord,
+    *,
+    started_mono_ns: int,
+    idle_windows_s: Sequence[tuple[float, float]],
+    num_prompt_tokens: int,
+    num_output_tokens: int,
+    num_requests: int,
+    mean_e2e_s: float | None,
+    seed_bootstrap: int,
+    settings: EnergySettings,
+) -> EnergyResult:
+    """Return the energy of the deployment over the window of `phases`; what was not measured is None.
+
+    The deployment is the devices that have a role; others are reported beside it and never added. Token and request
+    counts are those of the window. idle_windows_s: loaded but idle, before and after the load; none: no net energy.
+    """
+    window_s = (phases.window_begin_s, phases.window_end_s)
+    source = header.energy_source
+    devices = [
+        measure_device(
+            readings,
+            device.device_id,
+            # with a power source the deployment's energy is that of its sensors alone; the CPU is only described
+            phases.device_roles.get(device.device_id) if source == "none" or _has_energy(device.kind, source) else None,
+            source,
+            started_mono_ns=started_mono_ns,
+            window_s=window_s,
+            idle_windows_s=idle_windows_s,
+        )
+        for device in header.devices
+    ]
+    serving = [device for device in devices if device.record.role is not None]
+    gross_j = _total([device.energy_j for device in serving])
+    idle_power_w = _total([device.record.idle_power_w for device in serving])
+    length_s = window_s[1] - window_s[0]
+    by_role = {
+        role: [device for device in serving if device.record.role == role] for role in dict.fromkeys(_roles(serving))
+    }
+    increments = [_increments(role, members, phases, window_s, settings) for role, members in by_role.items()]
+    known = [own for own in increments if own is not None]
+    regressed = energy_of_phases(known, seed_bootstrap, settings.regression)
+    conditions = [r.condition_number for r in regressed.values() if r.condition_number is not None]
+    found_phases = tuple(phase for r in regressed.values() for phase in r.phases)
+    per_request_j = _per(gross_j, num_requests)
+    return EnergyResult(
+        source=source,
+        method=_method(source, serving),
+        gross_j=gross_j,
+        net_j=None if gross_j is None or idle_power_w is None else gross_j - idle_power_w * length_s,
+        mean_power_w=_per(gross_j, length_s),
+        energy_per_prompt_token_j=_per(gross_j, num_prompt_tokens),
+        energy_per_output_token_j=_per(gross_j, num_output_tokens),
+        energy_per_token_j=_per(gross_j, num_prompt_tokens + num_output_tokens),
+        energy_per_request_j=per_request_j,
+        output_tokens_per_j=None if not gross_j else num_output_tokens / gross_j,
+        energy_delay_product_js=None if per_request_j is None or mean_e2e_s is None else per_request_j * mean_e2e_s,
+        by_role_j={role: _total([device.energy_j for device in members]) for role, members in by_role.items()},
+        phases=found_phases,
+        phase_label=_phase_label(by_role) if found_phases else "none",
+        condition_number=max(conditions, default=None),
+        devices=tuple(device.record for device in devices),
+        lag_by_role_s={role: r.lag_s for role, r in regressed.items() if r.lag_s is not None},
+    )
+
+
+def _has_energy(kind: str, source: EnergySource) -> bool:
+    """Whether a device's energy can come from this source; RAPL beside GPUs would add two kinds of measurement."""
+    return kind == ("rapl" if source == "rapl" else "gpu")
+
+
+def _roles(devices: Sequence[MeasuredDevice]) -> list[DeviceRole]:
+    return [device.record.role for device in devices if device.record.role is not None]
+
+
+def _increments(
+    role: DeviceRole,
+    members: Sequence[MeasuredDevice],
+    phases: PhasesRecord,
+    window_s: tuple[float, float],
+    settings: EnergySettings,
+) -> RoleIncrements | None:
+    """Return the role's energy increments; None where a device of the role has no energy in the window."""
+    curves = [device.curve for device in members if device.curve is not None and device.energy_j is not None]
+    if len(curves) < len(members):
+        return None
+    occupancy = role_occupancy(phases.intervals, role)
+    return role_increments(role, curves, occupancy, window_s, settings.regression)
+
+
+def _phase_label(by_role: dict[DeviceRole, list[MeasuredDevice]]) -> Literal["measured", "attributed"]:
+    """Return `measured` where each phase has devices of its own, `attributed` where one device did both."""
+    return "attributed" if {"single", "host"} & set(by_role) else "measured"
+
+
+def _method(source: EnergySource, serving: Sequence[MeasuredDevice]) -> str:
+    if source == "none":
+        return NO_POWER_DATA
+    if not serving:
+        return f"{METHODS[source]}; no device with a sensor serves this deployment"
+    missing = [gap for device in serving for gap in device.gaps]
+    return "; ".join([METHODS[source], *dict.fromkeys(missing)])
+
+
+def _total(values: Sequence[float | None]) -> float | None:
+    """Return the sum; None where there is nothing to add or a part of it is unknown."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None
+
+
+def _per(energy_j: float | None, amount: float) -> float | None:
+    return energy_j / amount if energy_j is not None and amount > 0 else None

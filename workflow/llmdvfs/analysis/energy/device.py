@@ -1,0 +1,117 @@
+"""Energy and condition of one device over a window, by every method that its sensors allow."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from llmdvfs.analysis.distribution import distribution
+from llmdvfs.analysis.energy.curve import EnergyCurve, curve_from_counter, curve_from_power
+from llmdvfs.analysis.sensors import Series, device_series, sensor_traits
+from llmdvfs.errors import TelemetryGap
+from llmdvfs.records.result import DeviceEnergy, Distribution, SensorTraits
+from llmdvfs.records.spec import DeviceRole
+from llmdvfs.records.telemetry import EnergySource, Reading
+
+SENSORS = ("energy_j", "power_instant_w", "power_average_w")
+CLOCKS = ("sm_clock_mhz", "cpu_clock_mhz")
+UTILISATIONS = ("gpu_utilisation_fraction", "cpu_utilisation_fraction")
+CONDITION = ("temperature_c", *CLOCKS, *UTILISATIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredDevice:
+    """A device's record, and the curve that its energy came from."""
+
+    record: DeviceEnergy
+    curve: EnergyCurve | None
+    """None: the device has no usable energy reading."""
+    energy_j: float | None
+    """Over the window, from `curve`."""
+    gaps: tuple[str, ...]
+    """Why a number is missing."""
+
+
+def measure_device(
+    readings: Sequence[Reading],
+    device_id: str,
+    role: DeviceRole | None,
+    source: EnergySource,
+    *,
+    started_mono_ns: int,
+    window_s: tuple[float, float],
+    idle_windows_s: Sequence[tuple[float, float]],
+) -> MeasuredDevice:
+    """Return what the device used in the window; what the readings cannot give is None, the reason in `gaps`."""
+    series = device_series(readings, device_id, (*SENSORS, *CONDITION), started_mono_ns)
+    gaps: list[str] = []
+    power = series["power_instant_w"] if len(series["power_instant_w"]) else series["power_average_w"]
+    counter_curve = _curve(curve_from_counter, f"energy counter of {device_id}", series["energy_j"], gaps)
+    power_curve = _curve(curve_from_power, f"power of {device_id}", power, gaps)
+    counter_j = _energy(counter_curve, window_s, gaps)
+    integral_j = _energy(power_curve, window_s, gaps)
+    curve, energy_j = (power_curve, integral_j) if source == "nvml_power" else (counter_curve, counter_j)
+    length_s = window_s[1] - window_s[0]
+    traits = {name: found for name in SENSORS if (found := sensor_traits(series[name])) is not None}
+    record = DeviceEnergy(
+        device_id=device_id,
+        role=role,
+        counter_j=counter_j,
+        integral_j=integral_j,
+        disagreement_fraction=integral_j / counter_j - 1 if counter_j and integral_j is not None else None,
+        idle_power_w=_mean_power(curve, idle_windows_s, gaps),
+        mean_power_w=None if energy_j is None or length_s <= 0 else energy_j / length_s,
+        max_power_w=_highest(power, window_s),
+        update_period_s=_period(traits, "power_instant_w" if source == "nvml_power" else "energy_j"),
+        sm_clock_mhz=_condition(series, CLOCKS, window_s),
+        temperature_c=_condition(series, ("temperature_c",), window_s),
+        utilisation_fraction=_condition(series, UTILISATIONS, window_s),
+        sensors=traits,
+    )
+    return MeasuredDevice(record, curve, energy_j, tuple(gaps))
+
+
+def _condition(series: Mapping[str, Series], names: Sequence[str], window_s: tuple[float, float]) -> Distribution:
+    """Return the distribution of the one of these quantities that the device has."""
+    own = next((series[name] for name in names if len(series[name])), series[names[0]])
+    return distribution(own.between(*window_s))
+
+
+def _curve(
+    make: Callable[[str, Series], EnergyCurve], name: str, series: Series, gaps: list[str]
+) -> EnergyCurve | None:
+    """Return the curve; None without a word where the device has no such sensor at all."""
+    if not len(series):
+        return None
+    try:
+        return make(name, series)
+    except TelemetryGap as gap:
+        gaps.append(str(gap))
+        return None
+
+
+def _energy(curve: EnergyCurve | None, window_s: tuple[float, float], gaps: list[str]) -> float | None:
+    if curve is None:
+        return None
+    try:
+        return curve.between_j(*window_s)
+    except TelemetryGap as gap:
+        gaps.append(str(gap))
+        return None
+
+
+def _mean_power(curve: EnergyCurve | None, windows_s: Sequence[tuple[float, float]], gaps: list[str]) -> float | None:
+    """Return energy over time of the windows together; None where one of them is not covered."""
+    energies_j = [_energy(curve, window_s, gaps) for window_s in windows_s]
+    known_j = [energy_j for energy_j in energies_j if energy_j is not None]
+    length_s = sum(end_s - begin_s for begin_s, end_s in windows_s)
+    return sum(known_j) / length_s if length_s > 0 and len(known_j) == len(energies_j) else None
+
+
+def _highest(power: Series, window_s: tuple[float, float]) -> float | None:
+    values = power.between(*window_s)
+    return float(np.max(values)) if len(values) else None
+
+
+def _period(traits: dict[str, SensorTraits], quantity: str) -> float | None:
+    return traits[quantity].update_period_s if quantity in traits else None

@@ -1,0 +1,57 @@
+"""Validity of one cell: every gate, in the order in which a reader should worry (docs/metrics.md#gates)."""
+
+from collections.abc import Sequence
+
+from llmdvfs.analysis.gates import devices, load
+from llmdvfs.analysis.gates.devices import ServingDevices
+from llmdvfs.analysis.gates.limits import GateLimits
+from llmdvfs.records.load import CalibrationResult
+from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.result import EnergyResult, Gate, LatencyResult, ThroughputResult, TransferResult, Window
+from llmdvfs.records.run import RunRecord
+from llmdvfs.records.telemetry import Reading, SamplerReport
+
+
+def cell_gates(
+    run: RunRecord,
+    *,
+    requests: Sequence[RequestRecord],
+    readings: Sequence[Reading],
+    sampler: SamplerReport | None,
+    calibration: CalibrationResult | None,
+    window: Window,
+    latency: LatencyResult,
+    throughput: ThroughputResult,
+    energy: EnergyResult,
+    transfer: TransferResult | None,
+    foreign_processes: Sequence[str] | None,
+    limits: GateLimits | None = None,
+) -> tuple[Gate, ...]:
+    """Return all gates of a cell; one that has no data here is `not_applicable`. A failed gate marks, never drops.
+
+    foreign_processes: what else was seen computing on the deployment's devices; None: nobody could look (no GPU).
+    """
+    limits = limits or GateLimits()
+    serving = ServingDevices(
+        devices=tuple(device for device in energy.devices if device.role is not None),
+        readings=readings,
+        started_mono_ns=run.started_mono_ns,
+        window_s=(window.begin_s, window.end_s),
+    )
+    return (
+        load.failed_requests(throughput, run.workload),
+        load.token_counts(requests),
+        load.achieved_rate(requests, run.workload, limits),
+        load.client_lateness(latency, limits),
+        load.client_error(calibration, latency, limits),
+        load.steady_window(window, run.workload),
+        load.window_length(window, energy.source != "none", limits),
+        load.disaggregation(transfer, run.deployment, len(requests), limits),
+        devices.counter_against_integral(energy, serving, limits),
+        devices.missed_samples(sampler, limits),
+        devices.foreign_processes(foreign_processes),
+        devices.clock_as_requested(serving, run.point, limits),
+        devices.power_cap(serving, run.point),
+        devices.throttling(serving),
+        devices.temperature_drift(serving, limits),
+    )

@@ -1,0 +1,168 @@
+"""Gates on the devices and their telemetry: the sensors were read well, and the hardware was left alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from llmdvfs.analysis.gates.limits import GateLimits
+from llmdvfs.analysis.gates.verdict import not_applicable, verdict
+from llmdvfs.analysis.sensors import Series, device_series
+from llmdvfs.records.result import DeviceEnergy, EnergyResult, Gate
+from llmdvfs.records.spec import OperatingPoint
+from llmdvfs.records.telemetry import Reading, SamplerReport
+
+THERMAL_S = ("sw_thermal_s", "hw_thermal_s", "hw_power_brake_s")
+CAP_S = ("sw_power_cap_s",)
+THERMAL_BITS = 0x20 | 0x40 | 0x80  # nvmlClocksEventReason SwThermalSlowdown, HwThermalSlowdown, HwPowerBrakeSlowdown
+CAP_BIT = 0x04  # SwPowerCap
+MIN_READINGS_FOR_DRIFT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ServingDevices:
+    """The devices of the deployment and their readings."""
+
+    devices: tuple[DeviceEnergy, ...]
+    readings: Sequence[Reading]
+    started_mono_ns: int
+    window_s: tuple[float, float]
+
+    def series(self, device_id: str, quantity: str) -> Series:
+        """Return one quantity of one device inside the window."""
+        found = device_series(self.readings, device_id, (quantity,), self.started_mono_ns)[quantity]
+        inside = (found.t_s >= self.window_s[0]) & (found.t_s <= self.window_s[1])
+        return Series(found.t_s[inside], found.value[inside])
+
+
+def counter_against_integral(energy: EnergyResult, serving: ServingDevices, limits: GateLimits) -> Gate:
+    """Judge whether the energy counter and the integral of power agree on every device."""
+    name, expected = "counter_against_integral", f"within {limits.max_disagreement_fraction:.0%} on every device"
+    if energy.source != "nvml_counter" or not serving.devices:
+        return not_applicable(name, f"energy source {energy.source}: nothing to compare", expected=expected)
+    seen, passed = [], True
+    for device in serving.devices:
+        difference = device.disagreement_fraction
+        seen.append(f"{device.device_id} " + ("not comparable" if difference is None else f"{difference:+.1%}"))
+        passed &= difference is not None and abs(difference) <= limits.max_disagreement_fraction
+    remedy = "use a longer window and a load whose period is not near 100 ms; look for gaps in telemetry.jsonl"
+    return verdict(name, passed, seen=", ".join(seen), expected=expected, remedy=remedy)
+
+
+def missed_samples(sampler: SamplerReport | None, limits: GateLimits) -> Gate:
+    """Judge whether the sampler kept its schedule to the end."""
+    name, expected = "missed_samples", f"less than {limits.max_missed_fraction:.0%} of the slots missed"
+    if sampler is None or sampler.num_slots == 0:
+        return not_applicable(name, "no sampler ran", expected=expected)
+    if sampler.error is not None:
+        return verdict(
+            name, False, seen=f"the sampler ended early: {sampler.error}", expected=expected, remedy="see its report"
+        )
+    fraction = sampler.num_missed_slots / sampler.num_slots
+    return verdict(
+        name,
+        fraction < limits.max_missed_fraction,
+        seen=f"{sampler.num_missed_slots} of {sampler.num_slots} ({fraction:.2%})",
+        expected=expected,
+        remedy="raise the sampling interval or leave the sampler a core",
+    )
+
+
+def throttling(serving: ServingDevices) -> Gate:
+    """Judge whether heat or the power brake held a clock down."""
+    remedy = "cool the machine, wait between cells, or lower the load"
+    return _held_down("throttling", serving, THERMAL_S, THERMAL_BITS, remedy)
+
+
+def power_cap(serving: ServingDevices, point: OperatingPoint) -> Gate:
+    """Judge whether the power limit held down a clock that the operating point asks for."""
+    remedy = "the point measured the power limit, not the clock: lock a lower clock or lower the load"
+    if point.power_limit_w:
+        why = "the operating point sets a power limit: to reach it is its purpose"
+        return not_applicable("power_cap", why, expected="no time held down")
+    gate = _held_down("power_cap", serving, CAP_S, CAP_BIT, remedy)
+    if not point.sm_clock_mhz and gate.status == "failed":
+        # a loaded GPU reaches its limit now and then; that is how stock clocks behave, not a doubt about them
+        return not_applicable("power_cap", f"no core clock was asked for; {gate.seen}", expected=gate.expected)
+    return gate
+
+
+def clock_as_requested(serving: ServingDevices, point: OperatingPoint, limits: GateLimits) -> Gate:
+    """Judge whether the cores ran at the clock that the operating point asks for."""
+    name = "clock_as_requested"
+    expected = f"median SM clock within {limits.max_clock_error_mhz:g} MHz of the request"
+    asked = [(d, point.sm_clock_mhz[d.role]) for d in serving.devices if d.role in point.sm_clock_mhz]
+    if not asked:
+        return not_applicable(name, "no core clock was asked for", expected=expected)
+    seen, passed = [], True
+    for device, wanted_mhz in asked:
+        median_mhz = device.sm_clock_mhz.p50
+        seen.append(
+            f"{device.device_id} {'not read' if median_mhz is None else f'{median_mhz:.0f}'} for {wanted_mhz} MHz"
+        )
+        passed &= median_mhz is not None and abs(median_mhz - wanted_mhz) <= limits.max_clock_error_mhz
+    remedy = "the driver clamps some requests; choose a clock that it grants"
+    return verdict(name, passed, seen=", ".join(seen), expected=expected, remedy=remedy)
+
+
+def temperature_drift(serving: ServingDevices, limits: GateLimits) -> Gate:
+    """Judge whether the temperature was steady."""
+    name, expected = "temperature_drift", f"at most {limits.max_temperature_drift_c:g} degrees over the window"
+    drifts = {}
+    for device in serving.devices:
+        series = serving.series(device.device_id, "temperature_c")
+        if len(series) >= MIN_READINGS_FOR_DRIFT:
+            slope = float(np.polyfit(series.t_s - serving.window_s[0], series.value, 1)[0])
+            drifts[device.device_id] = slope * (serving.window_s[1] - serving.window_s[0])
+    if not drifts:
+        return not_applicable(name, "no temperature readings", expected=expected)
+    return verdict(
+        name,
+        all(abs(drift) <= limits.max_temperature_drift_c for drift in drifts.values()),
+        seen=", ".join(f"{device_id} {drift:+.1f}" for device_id, drift in drifts.items()),
+        expected=expected,
+        remedy="warm the device up for longer before the cell",
+    )
+
+
+def foreign_processes(found: Sequence[str] | None) -> Gate:
+    """Judge whether somebody else computed on the deployment's devices."""
+    name, expected = "foreign_processes", "no process of somebody else on the devices"
+    if found is None:
+        return not_applicable(name, "not looked for: no GPU", expected=expected)
+    seen = "; ".join(found) if found else "none"
+    return verdict(name, not found, seen=seen, expected=expected, remedy="end them, or choose other GPUs")
+
+
+def _held_down(name: str, serving: ServingDevices, counters: Sequence[str], bits: int, remedy: str) -> Gate:
+    """Judge the driver's cumulative counters; for a device that has none, the event bits of its readings."""
+    expected = "no time held down"
+    found: dict[str, str] = {}
+    for device in serving.devices:
+        moved = _moved(serving, device.device_id, counters)
+        held = moved if moved is not None else _bits_set(serving, device.device_id, bits)
+        if held is not None:
+            found[device.device_id] = held
+    if not found:
+        return not_applicable(name, "no such readings", expected=expected)
+    seen = "; ".join(f"{device_id} {held}" for device_id, held in found.items() if held)
+    return verdict(name, not seen, seen=seen or "none", expected=expected, remedy=remedy)
+
+
+def _moved(serving: ServingDevices, device_id: str, counters: Sequence[str]) -> str | None:
+    """Return which counters moved inside the window and by how much, `""` for none of them, None without readings."""
+    spans = {}
+    for counter in counters:
+        series = serving.series(device_id, counter)
+        if len(series) >= 2:
+            spans[counter] = float(series.value[-1] - series.value[0])
+    return ", ".join(f"{counter} +{span:.3g}" for counter, span in spans.items() if span > 0) if spans else None
+
+
+def _bits_set(serving: ServingDevices, device_id: str, bits: int) -> str | None:
+    """Return the share of readings with one of the bits, `""` for none of them, None without readings."""
+    reasons = serving.series(device_id, "clock_event_reasons").value
+    if not len(reasons):
+        return None
+    fraction = float(np.mean((reasons.astype(np.int64) & bits) != 0))
+    return f"held down in {fraction:.1%} of the readings" if fraction > 0 else ""

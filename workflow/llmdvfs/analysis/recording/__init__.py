@@ -1,0 +1,1 @@
+"""What `monitor` recorded, in numbers and in words."""

@@ -1,0 +1,1 @@
+"""Latency, throughput and balance, from the requests of a cell."""

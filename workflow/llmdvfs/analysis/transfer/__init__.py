@@ -1,0 +1,1 @@
+"""KV transfer between instances: how long, how many bytes, over which link."""

@@ -1,0 +1,116 @@
+"""KV transfer of a disaggregated cell: that it happened, how long, how fast; docs/metrics.md#kv-transfer."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from llmdvfs.analysis.distribution import distribution
+from llmdvfs.analysis.transfer.engine_metrics import increase
+from llmdvfs.analysis.transfer.link import transfer_link
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.records.metrics import MetricsRecord
+from llmdvfs.records.phases import PhaseInterval
+from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.result import Distribution, TransferResult
+from llmdvfs.records.run import RunRecord
+from llmdvfs.records.telemetry import Reading
+
+TTFT_PARTS = ("queue", "prefill", "transfer", "first_decode", "residual")
+
+
+def transfer_result(
+    run: RunRecord,
+    requests: Sequence[RequestRecord],
+    proxy: Mapping[str, ProxyRecord],
+    intervals: Sequence[PhaseInterval],
+    before: MetricsRecord,
+    after: MetricsRecord,
+    readings: Sequence[Reading],
+) -> TransferResult | None:
+    """Return what is known of the cell's KV transfers; None where the architecture has none."""
+    decoders = [instance.name for instance in run.server_start.instances if instance.role == "decode"]
+    if not decoders:
+        return None
+    external = increase(
+        before, after, "vllm:prompt_tokens_by_source_total", instances=decoders, source="external_kv_transfer"
+    )
+    if external is None:  # vLLM 0.12 to 0.15 count it under another name
+        external = increase(before, after, "vllm:external_prefix_cache_hits_total", instances=decoders)
+    prompt_tokens = increase(before, after, "vllm:prompt_tokens_total", instances=decoders)
+    times = _transfer_times(requests, intervals)
+    sizes = [
+        float(request.num_prompt_tokens * run.kv_bytes_per_token)
+        for request in requests
+        if request.ok and request.num_prompt_tokens is not None and run.kv_bytes_per_token is not None
+    ]
+    connector_s = _nixl_total(run, "xfer_time_seconds", before, after)
+    moved, pieces = (_nixl_total(run, name, before, after) for name in ("bytes_transferred", "num_descriptors"))
+    total_s = sum(times) if connector_s is None else connector_s
+    return TransferResult(
+        method="none" if not times else "upper_bound_from_stamps" if connector_s is None else "connector_metric",
+        time_s=distribution(times),
+        bytes_per_request=distribution(sizes),
+        rate_bytes_per_s=_rate(run, external, total_s, connector_s is not None, sizes),
+        external_kv_tokens=external,
+        decode_prompt_tokens=prompt_tokens,
+        ttft_parts_s=_ttft_parts(requests, proxy, intervals),
+        piece_bytes=moved / pieces if moved and pieces else None,
+        link=transfer_link(run, readings),
+    )
+
+
+def _transfer_times(requests: Sequence[RequestRecord], intervals: Sequence[PhaseInterval]) -> list[float]:
+    """Return the transfer time [s] of every request that succeeded; 0 where the bound leaves nothing."""
+    spans = {i.request_index: i.end_s - i.begin_s for i in intervals if i.phase == "transfer"}
+    return [spans.get(request.index, 0.0) for request in requests if request.ok]
+
+
+def _nixl_total(run: RunRecord, name: str, before: MetricsRecord, after: MetricsRecord) -> float | None:
+    """Return the sum of one of NIXL's histograms, which it keeps on the side that starts the transfer."""
+    for role in ("decode", "prefill"):
+        names = [instance.name for instance in run.server_start.instances if instance.role == role]
+        total = increase(before, after, f"vllm:nixl_{name}_sum", instances=names)
+        if total:
+            return total
+    return None
+
+
+def _rate(
+    run: RunRecord, external: float | None, total_s: float, counts_warmup: bool, sizes: Sequence[float]
+) -> float | None:
+    """Return bytes over time; the connector's time covers the warm-up too, so its bytes must as well."""
+    if total_s <= 0:
+        return None
+    if not counts_warmup:
+        return sum(sizes) / total_s if sizes else None
+    if external is None or run.kv_bytes_per_token is None:
+        return None
+    return external * run.kv_bytes_per_token / total_s
+
+
+def _ttft_parts(
+    requests: Sequence[RequestRecord], proxy: Mapping[str, ProxyRecord], intervals: Sequence[PhaseInterval]
+) -> dict[str, Distribution]:
+    transfer_s = {i.request_index: i.end_s - i.begin_s for i in intervals if i.phase == "transfer"}
+    rows = list(_parts_of_each(requests, proxy, transfer_s))
+    return {name: distribution([row[name] for row in rows]) for name in TTFT_PARTS} if rows else {}
+
+
+def _parts_of_each(
+    requests: Sequence[RequestRecord], proxy: Mapping[str, ProxyRecord], transfer_s: Mapping[int, float]
+) -> Iterator[dict[str, float]]:
+    """Yield the parts [s] of each successful request's TTFT from the send; they add up to it."""
+    for request in requests:
+        stamps = proxy.get(request.request_id)
+        if not request.ok or stamps is None or request.sent_mono_ns is None or not request.chunk_mono_ns:
+            continue
+        sent, done, first = stamps.prefill_sent_mono_ns, stamps.prefill_done_mono_ns, stamps.first_byte_mono_ns
+        if sent is None or done is None or first is None:
+            continue
+        parts = {
+            "queue": (sent - stamps.received_mono_ns) / NS_PER_S,
+            "prefill": (done - sent) / NS_PER_S,
+            "transfer": transfer_s.get(request.index, 0.0),
+        }
+        parts["first_decode"] = (first - done) / NS_PER_S - parts["transfer"]
+        ttft_s = (request.chunk_mono_ns[0] - request.sent_mono_ns) / NS_PER_S
+        yield {**parts, "residual": ttft_s - sum(parts.values())}

@@ -1,0 +1,1 @@
+"""Cells of several deployments, points and launches, like with like."""

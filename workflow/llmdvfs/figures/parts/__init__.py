@@ -1,0 +1,1 @@
+"""What the figures share: axes, marks, legends, notes, and the style."""

@@ -1,0 +1,182 @@
+"""Panels that share the time axis of one cell: phases, power, clocks, utilisation, requests in flight, energy."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from llmdvfs.figures.parts.cell import MeasuredCell
+from llmdvfs.figures.parts.curves import Curve, energy_curve, power_curve, quantity_curve, summed
+from llmdvfs.figures.parts.limits import from_zero
+from llmdvfs.figures.parts.note import NO_POWER_DATA, draw_note
+from llmdvfs.figures.parts.phase_spans import SHADE_ALPHA, draw_spans, num_in_phases, phase_fill, phase_spans
+from llmdvfs.figures.parts.style import BLACK, LINES, NOBODY, PHASES, ROLES, Look
+from llmdvfs.records.phases import PhaseInterval
+
+TIME_LABEL = "Time since the cell's start (s)"
+CLOCK_COLUMNS = ("sm_clock_mhz", "cpu_clock_mhz")
+WINDOW_BAR: dict[str, Any] = {"color": BLACK, "linewidth": 2.0, "solid_capstyle": "butt"}
+UTILISATION_COLUMNS = ("gpu_utilisation_fraction", "cpu_utilisation_fraction")
+
+
+def draw_lanes(axes: Axes, cell: MeasuredCell) -> None:
+    """Draw which phase each role was in, one lane a role and one for transfers, and the measured window on top."""
+    lanes = cell_lanes(cell)
+    height = 1 / (len(lanes) + 0.5)
+    for number, intervals in enumerate(lanes.values()):
+        draw_spans(axes, phase_spans(intervals), 1 - (number + 1.42) * height, 0.84 * height)
+    axes.plot(
+        [cell.phases.window_begin_s, cell.phases.window_end_s],
+        [1 - 0.2 * height] * 2,
+        **WINDOW_BAR,
+    )
+    axes.set_ylim(0, 1)
+    axes.set_yticks([1 - (number + 1) * height for number in range(len(lanes))], list(lanes))
+    axes.tick_params(length=0)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.grid(False)
+
+
+def lane_legend(cell: MeasuredCell) -> list[Artist]:
+    """Return the legend of the phases that occur in the cell, and of the window's bar."""
+    seen = {phase for intervals in cell_lanes(cell).values() for phase in phase_spans(intervals)}
+    if roles_with_devices(cell) == [None]:  # panels are shaded with the deployment's phases, which may be mixed
+        seen |= set(phase_spans(cell.phases.intervals))
+    phases = [Patch(label=phase, linewidth=0, **phase_fill(phase)) for phase in (*PHASES, "mixed") if phase in seen]
+    return [Line2D([], [], label="window", **WINDOW_BAR), *phases]
+
+
+def draw_power(axes: Axes, cell: MeasuredCell, role: str | None = None) -> None:
+    """Draw the power of each device of the role (None: of all, and their sum), shaded with the role's phases."""
+    curves = _device_curves(cell, role, power_curve)
+    _draw_devices(axes, cell, curves)
+    serving = [curve for device, curve in curves.items() if device in cell.phases.device_roles]
+    if len(serving) > 1 and role is None:
+        axes.plot(*summed(serving), color=BLACK, linewidth=0.8, label=f"sum of {len(serving)}")
+    shade(axes, cell, role)
+    axes.set_ylabel(f"Power,\n{role} (W)" if role else "Power (W)")
+    from_zero(axes)
+
+
+def draw_clock(axes: Axes, cell: MeasuredCell, role: str | None = None) -> None:
+    """Draw the core clock of every device."""
+    _draw_devices(axes, cell, _device_curves(cell, role, _first_of(CLOCK_COLUMNS)))
+    axes.set_ylabel("Core clock\n(MHz)")
+    from_zero(axes)
+
+
+def draw_utilisation(axes: Axes, cell: MeasuredCell, role: str | None = None) -> None:
+    """Draw the utilisation of every device in percent."""
+    curves = _device_curves(cell, role, _first_of(UTILISATION_COLUMNS))
+    _draw_devices(axes, cell, {device: (t_s, 100 * fraction) for device, (t_s, fraction) in curves.items()})
+    if roles_with_devices(cell) == [None]:
+        shade(axes, cell)
+    axes.set_ylabel("Utilisation\n(%)")
+    axes.set_ylim(0, 105)
+
+
+def draw_in_flight(axes: Axes, cell: MeasuredCell) -> None:
+    """Draw how many requests are in each phase, one on top of the other."""
+    t_s, counts = num_in_phases(cell.phases.intervals)
+    below = np.zeros(len(t_s))
+    for phase, count in counts.items():
+        fill = phase_fill(phase)
+        axes.fill_between(t_s, below, below + count, step="post", linewidth=0, rasterized=True, **fill)
+        below = below + count
+    axes.set_ylabel("Requests\nin flight")
+    from_zero(axes)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+
+
+def draw_energy(axes: Axes, cell: MeasuredCell) -> None:
+    """Draw the energy since the cell's start of every device and, over the serving ones, its sum; it never falls."""
+    curves = _device_curves(cell, None, energy_curve)
+    if not curves:
+        draw_note(axes, NO_POWER_DATA)
+        return
+    _draw_devices(axes, cell, curves)
+    serving = [curve for device, curve in curves.items() if device in cell.phases.device_roles]
+    if len(serving) > 1:
+        axes.plot(*summed(serving), color=BLACK, linewidth=0.8, label=f"sum of {len(serving)}")
+    axes.set_ylabel("Energy so far\n(J)")
+    from_zero(axes)
+
+
+def shade(axes: Axes, cell: MeasuredCell, role: str | None = None) -> None:
+    """Shade the panel with the phases of one role, or (None) of the deployment."""
+    intervals = cell.phases.intervals if role is None else _of_role(cell, role)
+    draw_spans(axes, phase_spans(intervals), alpha=SHADE_ALPHA)
+
+
+def time_limits(cell: MeasuredCell) -> tuple[float, float]:
+    """Return from the cell's start to the last reading [s], and at least to the end of the load."""
+    return 0.0, max(cell.timeline["t_s"].max(), cell.phases.load_end_s)
+
+
+def has_power(cell: MeasuredCell) -> bool:
+    """Return whether any device of the cell was read for power or energy."""
+    return bool(_device_curves(cell, None, power_curve))
+
+
+def cell_lanes(cell: MeasuredCell) -> dict[str, list[PhaseInterval]]:
+    """Return the computing phases of each role, and by themselves the transfers between roles."""
+    computed = [interval for interval in cell.phases.intervals if interval.phase != "transfer"]
+    lanes = {role: [interval for interval in computed if interval.role == role] for role in cell_roles(cell)}
+    transfers = [interval for interval in cell.phases.intervals if interval.phase == "transfer"]
+    return lanes | ({"KV transfer": transfers} if transfers else {})
+
+
+def cell_roles(cell: MeasuredCell) -> list[str]:
+    """Return the roles of the cell's deployment in the order in which a request meets them."""
+    return [role for role in ROLES if role in {interval.role for interval in cell.phases.intervals}]
+
+
+def roles_with_devices(cell: MeasuredCell) -> list[str | None]:
+    """Return the roles that have devices of their own; [None] where one device, the host's CPU, serves all of them."""
+    roles = [role for role in cell_roles(cell) if role in cell.phases.device_roles.values()]
+    return [*roles] if len(roles) > 1 else [None]
+
+
+def _of_role(cell: MeasuredCell, role: str) -> list[PhaseInterval]:
+    return [interval for interval in cell.phases.intervals if interval.role == role]
+
+
+def _device_curves(cell: MeasuredCell, role: str | None, curve_of: Callable[..., Curve | None]) -> dict[str, Curve]:
+    roles = cell.phases.device_roles
+    devices = [d.device_id for d in cell.header.devices if role is None or roles.get(d.device_id) == role]
+    found = ((device, curve_of(cell.timeline, device)) for device in devices)
+    return {device: curve for device, curve in found if curve is not None}
+
+
+def _first_of(columns: Sequence[str]) -> Callable[..., Curve | None]:
+    def curve_of(timeline: pd.DataFrame, device: str) -> Curve | None:
+        return next((curve for column in columns if (curve := quantity_curve(timeline, device, column))), None)
+
+    return curve_of
+
+
+def _draw_devices(axes: Axes, cell: MeasuredCell, curves: dict[str, Curve]) -> None:
+    """Draw a line a device, further devices of a role in further line styles."""
+    drawn: Counter[str] = Counter()
+    kinds = {device.device_id: device.kind for device in cell.header.devices}
+    for device, curve in curves.items():
+        look, label = _device_look(device, kinds[device], cell.phases.device_roles.get(device))
+        line = LINES[drawn[look.colour] % len(LINES)] if drawn[look.colour] else look.line
+        drawn[look.colour] += 1
+        axes.plot(*curve, color=look.colour, linestyle=line, label=label, linewidth=0.9)
+
+
+def _device_look(device: str, kind: str, role: str | None) -> tuple[Look, str]:
+    """Return a GPU's look by its role; what serves the whole host is black, what serves nobody grey."""
+    if role is None:
+        return Look(NOBODY, "", ":"), f"{device} (serves nobody)"
+    if kind == "gpu" and role in ROLES:
+        return ROLES[role], device if role == "single" else f"{device} ({role})"
+    return Look(BLACK, "", "-"), device

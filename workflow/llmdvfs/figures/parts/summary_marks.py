@@ -1,0 +1,72 @@
+"""How a mean over server starts is drawn: every start a dot, the mean a bar across, the 95 % interval a bar upright."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from llmdvfs.figures.parts.style import BLACK, INVALID, Look
+from llmdvfs.records.comparison import ArmMetric
+
+SPREAD = 0.16  # of the slot's width, over which the dots of the starts lie side by side
+HALF_BAR = 0.3
+
+
+def draw_marks(axes: Axes, x: float, summary: ArmMetric, per_unit: float, look: Look, width: float = 1.0) -> None:
+    """Draw one summary at x in a slot of the given width; nothing where nothing was measured."""
+    mean = summary.mean
+    if mean.value is None:
+        return
+    launches = [launch for launch in summary.by_launch if launch.value is not None]
+    offsets = np.linspace(-SPREAD, SPREAD, len(launches)) * width if len(launches) > 1 else [0.0]
+    for offset, launch in zip(offsets, launches, strict=True):
+        axes.plot(
+            x + offset,
+            (launch.value or 0.0) * per_unit,
+            look.marker,
+            color=look.colour if launch.valid else INVALID,
+            markersize=4.5,
+            markeredgewidth=0,
+        )
+    half = HALF_BAR * width
+    axes.plot([x - half, x + half], [mean.value * per_unit] * 2, color=BLACK, linewidth=0.8, solid_capstyle="butt")
+    if mean.low is not None and mean.high is not None:
+        axes.plot([x, x], [mean.low * per_unit, mean.high * per_unit], color=BLACK, linewidth=0.7)
+
+
+def draw_line(axes: Axes, x: list[float], summaries: list[ArmMetric], per_unit: float, look: Look, label: str) -> None:
+    """Draw means joined by a line with their intervals as bars, and every server start as a small dot.
+
+    A mean is grey where a gate of any of its starts failed.
+    """
+    points = [(at, own) for at, own in zip(x, summaries, strict=True) if own.mean.value is not None]
+    if not points:
+        return
+    at = [at for at, _ in points]
+    means = np.array([own.mean.value for _, own in points], dtype=float) * per_unit
+    low, high = (
+        np.array([edge if (edge := getattr(own.mean, side)) is not None else own.mean.value for _, own in points])
+        for side in ("low", "high")
+    )
+    errors = np.abs(np.stack([means - low * per_unit, high * per_unit - means]))
+    style: dict[str, Any] = {"color": look.colour, "marker": look.marker, "linestyle": look.line}
+    axes.errorbar(at, means, errors, linewidth=0.9, capsize=1.5, label=label, **style)
+    doubtful = [number for number, (_, own) in enumerate(points) if any_gate_failed([own])]
+    axes.plot([at[n] for n in doubtful], means[doubtful], look.marker, color=INVALID, zorder=3)
+    for where, own in points:
+        for launch in own.by_launch:
+            if launch.value is not None:
+                colour = look.colour if launch.valid else INVALID
+                axes.plot(where, launch.value * per_unit, ".", color=colour, markersize=2, alpha=0.7)
+
+
+def any_gate_failed(summaries: Iterable[ArmMetric]) -> bool:
+    """Return whether a gate failed in any of the server starts."""
+    return not all(launch.valid for summary in summaries for launch in summary.by_launch)
+
+
+def gate_failed_handle() -> Line2D:
+    """Return the legend's entry for what is drawn grey."""
+    return Line2D([], [], color=INVALID, marker="o", linestyle="", label="a gate failed")

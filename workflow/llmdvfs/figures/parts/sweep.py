@@ -1,0 +1,68 @@
+"""Lines over a swept quantity (batch size or clock): their looks, and the drawing of one panel."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from llmdvfs.figures.parts.limits import from_zero
+from llmdvfs.figures.parts.note import NO_POWER_DATA, draw_note
+from llmdvfs.figures.parts.style import LINES, MARKERS, Look
+from llmdvfs.figures.parts.summary_marks import any_gate_failed, draw_line, gate_failed_handle
+from llmdvfs.records.comparison import METRICS, Arm
+from llmdvfs.records.comparison_text import label
+
+MAX_TICKS = 8
+
+Lines = Mapping[str, Sequence[tuple[float, Arm]]]
+"""Name of the line -> its points (x, deployment there)."""
+
+
+def ordered_looks(names: Sequence[str]) -> dict[str, Look]:
+    """Return looks for values that have an order: dark to light, each with its marker and line style."""
+    shades = matplotlib.colormaps["cividis"]
+    last = max(len(names) - 1, 1)
+    return {
+        name: Look(to_hex(shades(0.85 * number / last)), MARKERS[number % len(MARKERS)], LINES[number % len(LINES)])
+        for number, name in enumerate(names)
+    }
+
+
+def draw_lines(axes: Axes, name: str, lines: Lines, looks: Mapping[str, Look]) -> None:
+    """Draw a metric of every line, means with intervals and every server start as a dot; or say that it is absent."""
+    metric = METRICS[name]
+    axes.set_ylabel(label(metric))
+    if not any(arm.metrics[name].n for points in lines.values() for _, arm in points):
+        draw_note(axes, NO_POWER_DATA if metric.of_energy else "not measured", width=20)
+        return
+    for line, points in lines.items():
+        ordered = sorted(points, key=lambda point: point[0])
+        summaries = [arm.metrics[name] for _, arm in ordered]
+        draw_line(axes, [x for x, _ in ordered], summaries, metric.per_unit, looks[line], line)
+    from_zero(axes)
+
+
+def marks_of(lines: Iterable[Lines], name: str) -> list[Line2D]:
+    """Return the legend's entry of a failed gate, where a metric of any line was measured in spite of one."""
+    summaries = (arm.metrics[name] for own in lines for points in own.values() for _, arm in points)
+    return [gate_failed_handle()] if any_gate_failed(summaries) else []
+
+
+def set_batch_axis(axes: Axes, batches: Sequence[float]) -> None:
+    """Scale the axis by doublings and label the batch sizes that were measured."""
+    axes.set_xscale("log", base=2)
+    shown = sorted(set(batches))
+    axes.xaxis.set_major_locator(FixedLocator(shown[:: 1 + len(shown) // (MAX_TICKS + 1)]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(min(shown) / 1.4, max(shown) * 1.4)
+    axes.set_xlabel("Requests in flight")
+
+
+def set_clock_axis(axes: Axes, num_ticks: int = 5) -> None:
+    """Label the clock axis in MHz, with at most about so many ticks."""
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=num_ticks, integer=True))
+    axes.set_xlabel("Core clock (MHz)")

@@ -1,0 +1,27 @@
+"""What a figure says of the cells that it shows: which they are, and whether they are valid."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from llmdvfs.figures.parts.cell import MeasuredCell
+
+
+def cell_title(cell: MeasuredCell) -> str:
+    """Return `deployment, workload, point, launch`, and the names of failed gates."""
+    own = cell.run.cell
+    failed = [gate.name for gate in cell.result.gates if gate.status == "failed"]
+    invalid = f"  -  gate failed: {', '.join(failed)}" if failed else ""
+    return f"{own.deployment}, {own.workload}, {own.point}, launch {own.launch}{invalid}"
+
+
+def launches_text(cells: Sequence[MeasuredCell]) -> str:
+    """Return how many launches are shown, and how many of them failed a gate."""
+    invalid = sum(not cell.result.valid for cell in cells)
+    text = f"{len(cells)} launch{'es' if len(cells) != 1 else ''}"
+    return f"{text}, {invalid} with a failed gate" if invalid else text
+
+
+def set_title(figure: Figure, text: str) -> None:
+    """Put the figure's title at its upper left."""
+    figure.suptitle(text, x=0.01, ha="left")

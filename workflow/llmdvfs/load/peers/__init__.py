@@ -1,0 +1,1 @@
+"""A run as other benchmarks would report it."""

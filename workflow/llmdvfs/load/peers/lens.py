@@ -1,0 +1,137 @@
+"""One run as other benchmarks define its numbers, from the raw journal (docs/metrics.md#latency).
+
+Definitions differ in which chunk ends the TTFT, what a gap is, and what counts as a success. All of them start here at
+the instant of the send: the others start before their connection exists, which is an error of theirs, no definition.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.load.sending.journal import read_journal
+from llmdvfs.load.wire.answer import read_answer
+from llmdvfs.load.wire.exchange import Exchange
+from llmdvfs.load.wire.outcome import CountTokens, request_record
+from llmdvfs.records.request import RequestRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRequest:
+    """One sent request with all that the definitions differ in."""
+
+    record: RequestRecord
+    sent_mono_ns: int
+    choice_mono_ns: tuple[int, ...]
+    """Chunks with a choice in them, even an empty one."""
+    content_mono_ns: tuple[int, ...]
+    """Chunks with text in them."""
+    is_transport_ok: bool
+    """Status 200, and the connection held to the end of the answer."""
+    has_error_event: bool
+    text: str
+
+    @property
+    def num_output_tokens(self) -> int:
+        """Output tokens; 0 where nobody can tell."""
+        return self.record.num_output_tokens or 0
+
+    @property
+    def num_prompt_tokens(self) -> int:
+        """Prompt tokens by the server's count, else as asked; 0 where nobody can tell."""
+        return self.record.num_prompt_tokens or self.record.num_prompt_tokens_requested or 0
+
+
+@dataclass(slots=True)
+class LensNumbers:
+    """A run's figures by one set of definitions, unsummarised."""
+
+    ttft_s: list[float] = field(default_factory=list)
+    tpot_s: list[float] = field(default_factory=list)
+    itl_s: list[float] = field(default_factory=list)
+    e2e_s: list[float] = field(default_factory=list)
+    num_output_tokens: int = 0
+
+    @property
+    def num_successes(self) -> int:
+        """Requests that the definitions count as successful."""
+        return len(self.ttft_s)
+
+
+def read_seen(journal: Path, count_tokens: CountTokens | None = None) -> list[SeenRequest]:
+    """Return the sent requests of a journal in the order of the plan."""
+    seen = (_seen(exchange, count_tokens) for exchange in read_journal(journal) if exchange.sent_mono_ns is not None)
+    return sorted(seen, key=lambda request: request.record.index)
+
+
+def numbers(requests: Iterable[SeenRequest], lens: str) -> LensNumbers:
+    """Return the run as the named benchmark (a key of LENSES) would report it."""
+    result = LensNumbers()
+    for request in requests:
+        LENSES[lens](request, result)
+    return result
+
+
+def _llmdvfs(request: SeenRequest, result: LensNumbers) -> None:
+    if request.record.ok:
+        _add(request, request.record.chunk_mono_ns, result)
+        gaps = zip(gaps_s(request.record.chunk_mono_ns), request.record.chunk_num_tokens[1:], strict=True)
+        result.itl_s += [gap_s / num_tokens for gap_s, num_tokens in gaps for _ in range(num_tokens)]
+
+
+def _vllm(request: SeenRequest, result: LensNumbers) -> None:
+    if request.is_transport_ok and request.choice_mono_ns:
+        _add(request, request.choice_mono_ns, result)
+        result.itl_s += gaps_s(request.choice_mono_ns)
+
+
+def _aiperf(request: SeenRequest, result: LensNumbers) -> None:
+    if request.is_transport_ok and request.content_mono_ns:
+        _add(request, request.content_mono_ns, result)
+        result.itl_s += result.tpot_s[-1:] if request.num_output_tokens > 1 else []
+
+
+def _guidellm(request: SeenRequest, result: LensNumbers) -> None:
+    if request.is_transport_ok and request.content_mono_ns and not request.has_error_event:
+        _add(request, request.content_mono_ns, result)
+        if request.num_output_tokens > 1:
+            result.itl_s.append(result.tpot_s.pop())
+        result.tpot_s.append(result.e2e_s[-1] / max(request.num_output_tokens, 1))
+
+
+def _add(request: SeenRequest, chunk_mono_ns: Sequence[int], result: LensNumbers) -> None:
+    """Add what all agree on once the chunks that count are chosen."""
+    first_s = (chunk_mono_ns[0] - request.sent_mono_ns) / NS_PER_S
+    last_s = (chunk_mono_ns[-1] - request.sent_mono_ns) / NS_PER_S
+    result.ttft_s.append(first_s)
+    result.e2e_s.append(last_s)
+    if request.num_output_tokens > 1:
+        result.tpot_s.append((last_s - first_s) / (request.num_output_tokens - 1))
+    result.num_output_tokens += request.num_output_tokens
+
+
+def gaps_s(instants_mono_ns: Sequence[int]) -> list[float]:
+    """Return the gaps between neighbours [s]."""
+    return [(after - before) / NS_PER_S for before, after in pairwise(instants_mono_ns)]
+
+
+def _seen(exchange: Exchange, count_tokens: CountTokens | None) -> SeenRequest:
+    answer = read_answer(exchange.reads)
+    return SeenRequest(
+        record=request_record(exchange, count_tokens),
+        sent_mono_ns=exchange.sent_mono_ns or 0,
+        choice_mono_ns=tuple(chunk.mono_ns for chunk in answer.chunks),
+        content_mono_ns=tuple(chunk.mono_ns for chunk in answer.chunks if chunk.text),
+        is_transport_ok=answer.status == 200 and exchange.failure is None,
+        has_error_event=answer.error is not None,
+        text="".join(chunk.text for chunk in answer.chunks),
+    )
+
+
+LENSES: dict[str, Callable[[SeenRequest, LensNumbers], None]] = {
+    "llm-dvfs": _llmdvfs,
+    "vllm bench serve": _vllm,
+    "aiperf": _aiperf,
+    "guidellm": _guidellm,
+}

@@ -1,0 +1,1 @@
+"""What is asked and when, all of it drawn before anything is sent."""

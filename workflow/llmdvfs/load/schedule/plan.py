@@ -1,0 +1,68 @@
+"""The plan of a load: every request with its time, its prompt and its length, before anything is sent."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, count, islice
+from pathlib import Path
+from random import Random
+
+from llmdvfs.load.schedule.arrivals import draw_arrivals
+from llmdvfs.load.schedule.lengths import draw_length
+from llmdvfs.load.schedule.prompts import prompt_source
+from llmdvfs.records.spec import WorkloadSpec
+
+# Warm-up requests have a seed and indices of their own: none of their prompts, prefixes or blocks is measured later.
+WARMUP_SEED_OFFSET = 1_000_003
+FIRST_WARMUP_INDEX = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRequest:
+    """One request to send; exactly one of prompt_ids and prompt_text is set."""
+
+    index: int
+    offset_s: float | None
+    """Scheduled send, from the begin of the load; None: when a place is free."""
+    wave: int | None
+    prompt_ids: Sequence[int] | None
+    prompt_text: str | None
+    num_output_tokens: int
+
+    @property
+    def num_prompt_tokens(self) -> int | None:
+        """Tokens of the prompt as sent; None where the server turns a text into tokens."""
+        return None if self.prompt_ids is None else len(self.prompt_ids)
+
+
+def plan_requests(
+    workload: WorkloadSpec, tokenizer_folder: Path | None, seed_prompts: int, seed_arrivals: int, first_index: int = 0
+) -> Iterator[PlannedRequest]:
+    """Yield the requests in the order of their sending; endless for a closed loop that ends by duration."""
+    as_text = workload.endpoint == "chat"
+    source = prompt_source(workload.prompts, as_text=as_text, tokenizer_folder=tokenizer_folder, seed=seed_prompts)
+    for index, arrival in enumerate(draw_arrivals(workload, seed_arrivals), first_index):
+        prompt = source.prompt(index, arrival.row)
+        length_of_data = arrival.row.num_output_tokens if arrival.row else prompt.num_answer_tokens
+        rng = Random(f"output/{seed_prompts}/{index}")
+        yield PlannedRequest(
+            index=index,
+            offset_s=arrival.offset_s,
+            wave=arrival.wave,
+            prompt_ids=prompt.ids,
+            prompt_text=prompt.text,
+            num_output_tokens=draw_length(workload.prompts.output_tokens, rng, length_of_data),
+        )
+
+
+def plan_warmup(
+    workload: WorkloadSpec, tokenizer_folder: Path | None, seed_prompts: int, seed_arrivals: int
+) -> list[PlannedRequest]:
+    """Return `num_warmup_requests` requests of the measured kind, to be sent as places get free."""
+    seed = seed_prompts + WARMUP_SEED_OFFSET
+    # A plan shorter than its warm-up is begun again.
+    rounds = (
+        plan_requests(workload, tokenizer_folder, seed, seed_arrivals, FIRST_WARMUP_INDEX * number)
+        for number in count(1)
+    )
+    requests = islice(chain.from_iterable(rounds), workload.num_warmup_requests)
+    return [replace(request, offset_s=None, wave=None) for request in requests]

@@ -1,0 +1,153 @@
+"""Prompts, one a request index: the same seed and index give the same prompt, in any order and in any process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from typing import Protocol
+
+from llmdvfs.errors import ConfigError
+from llmdvfs.load.schedule.datasets import read_dataset
+from llmdvfs.load.schedule.lengths import draw_length
+from llmdvfs.load.schedule.tokens import ModelTokenizer
+from llmdvfs.load.schedule.traces import MOONCAKE_BLOCK_TOKENS, TraceRow
+from llmdvfs.load.schedule.vocabulary import ordinary_token_ids
+from llmdvfs.records.spec import PromptSpec
+
+UNIQUE_TOKENS = 4  # leading tokens that spell the request's index: unique up to (size of the vocabulary) ** 4
+MAX_TEXT_IDS = 4096  # different tokens in chat prompts; to try all of a large vocabulary would take a second
+FILL_FACTOR = 2  # texts shrink when their ids are decoded and encoded again; so many ids are kept in reserve
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Token ids, or a text where the endpoint takes no ids."""
+
+    ids: Sequence[int] | None = None
+    text: str | None = None
+    num_answer_tokens: int | None = None
+    """Length of the data set's own answer."""
+
+
+class PromptSource(Protocol):
+    """Makes the prompt of a request."""
+
+    def prompt(self, index: int, row: TraceRow | None) -> Prompt:
+        """Return the prompt of the request with this index."""
+        ...
+
+
+def prompt_source(spec: PromptSpec, *, as_text: bool, tokenizer_folder: Path | None, seed: int) -> PromptSource:
+    """Return the source that a PromptSpec names."""
+    if spec.source in ("random", "shared_prefix"):
+        return SyntheticPrompts(spec, as_text=as_text, tokenizer_folder=tokenizer_folder, seed=seed)
+    return DatasetPrompts(spec, as_text=as_text, tokenizer_folder=tokenizer_folder, seed=seed)
+
+
+class SyntheticPrompts:
+    """Random token ids: unique, or with shared prefixes, or made of a trace's blocks."""
+
+    def __init__(self, spec: PromptSpec, *, as_text: bool, tokenizer_folder: Path | None, seed: int) -> None:
+        if spec.prompt_tokens is None:
+            raise ConfigError(f"prompt source {spec.source!r} needs prompt_tokens: it has no lengths of its own")
+        self._lengths = spec.prompt_tokens
+        self._seed = seed
+        self._ids = ordinary_token_ids(tokenizer_folder)
+        self._tokenizer = ModelTokenizer(tokenizer_folder, "a chat prompt of exact length") if as_text else None
+        if self._tokenizer is not None:
+            sample = Random(f"texts/{seed}").sample(self._ids, min(len(self._ids), MAX_TEXT_IDS))
+            self._ids = self._tokenizer.lasting_ids(sample)
+        self._first_number = Random(f"first/{seed}").randrange(len(self._ids) ** UNIQUE_TOKENS)
+        self._block = lru_cache(maxsize=2048)(self._make_block)
+        self._num_prefixes, self._prefix_tokens = 0, 0
+        if spec.source == "shared_prefix":
+            if not spec.num_prefixes or not spec.prefix_tokens:
+                raise ConfigError(
+                    "prompt source 'shared_prefix' needs num_prefixes and prefix_tokens of at least 1; "
+                    f"seen {spec.num_prefixes} and {spec.prefix_tokens}"
+                )
+            self._num_prefixes, self._prefix_tokens = spec.num_prefixes, spec.prefix_tokens
+
+    def prompt(self, index: int, row: TraceRow | None) -> Prompt:
+        """Return the prompt of the request with this index; a trace's hash ids decide its blocks."""
+        rng = Random(f"prompt/{self._seed}/{index}")
+        length = draw_length(self._lengths, rng, row.num_prompt_tokens if row else None)
+        if self._tokenizer is not None:
+            ids = self._make_ids(index, length * FILL_FACTOR, rng, row)
+            return Prompt(text=self._tokenizer.text_of(ids, length))
+        return Prompt(ids=self._make_ids(index, length, rng, row))
+
+    def _make_ids(self, index: int, length: int, rng: Random, row: TraceRow | None) -> list[int]:
+        ids: list[int] = []
+        if row is not None:
+            for hash_id in row.hash_ids[: -(-length // MOONCAKE_BLOCK_TOKENS)]:
+                ids += self._block(f"block/{hash_id}", MOONCAKE_BLOCK_TOKENS)
+        elif self._num_prefixes:
+            if length <= self._prefix_tokens:
+                raise ConfigError(
+                    f"a prompt of {length} tokens has no room after its shared prefix of {self._prefix_tokens}; "
+                    "make prompt_tokens longer or prefix_tokens shorter"
+                )
+            ids += self._block(f"prefix/{rng.randrange(self._num_prefixes)}", self._prefix_tokens)
+        if len(ids) >= length:
+            return ids[:length]
+        ids += self._unique_ids(index)[: length - len(ids)]
+        return ids + rng.choices(self._ids, k=length - len(ids))
+
+    def _unique_ids(self, index: int) -> list[int]:
+        """Return the index, in a number system whose digits are the vocabulary, the fastest digit first."""
+        base = len(self._ids)
+        number = (self._first_number + index) % base**UNIQUE_TOKENS
+        return [self._ids[number // base**place % base] for place in range(UNIQUE_TOKENS)]
+
+    def _make_block(self, name: str, length: int) -> list[int]:
+        return Random(f"{name}/{self._seed}").choices(self._ids, k=length)
+
+
+class DatasetPrompts:
+    """Prompts of a data set without replacement, in a seeded order.
+
+    From the second pass on each one starts with the number of its pass, so that no two prompts of a run are equal.
+    """
+
+    def __init__(self, spec: PromptSpec, *, as_text: bool, tokenizer_folder: Path | None, seed: int) -> None:
+        self._prompts = read_dataset(spec.source, Path(spec.path) if spec.path else None)
+        Random(f"dataset/{seed}").shuffle(self._prompts)
+        self._lengths = spec.prompt_tokens
+        self._seed = seed
+        self._as_text = as_text
+        counts = self._lengths is not None or spec.output_tokens.kind == "trace"
+        self._tokenizer = (
+            ModelTokenizer(tokenizer_folder, f"prompt source {spec.source!r} with token counts")
+            if counts or (tokenizer_folder is not None and not as_text)
+            else None
+        )
+        self._needs_answers = spec.output_tokens.kind == "trace"
+
+    def prompt(self, index: int, row: TraceRow | None) -> Prompt:
+        """Return the prompt of the request with this index, cut or filled with the following prompts to the length."""
+        text = self._text(index)
+        if self._tokenizer is None:
+            return Prompt(text=text)
+        answer = self._prompts[index % len(self._prompts)].answer
+        num_answer_tokens = self._tokenizer.count(answer) if answer and self._needs_answers else None
+        if self._lengths is None:
+            if self._as_text:
+                return Prompt(text=text, num_answer_tokens=num_answer_tokens)
+            return Prompt(ids=self._tokenizer.prompt_ids(text), num_answer_tokens=num_answer_tokens)
+        rng = Random(f"prompt/{self._seed}/{index}")
+        length = draw_length(self._lengths, rng, row.num_prompt_tokens if row else None)
+        reserve = length * FILL_FACTOR if self._as_text else length
+        ids, following = self._tokenizer.prompt_ids(text), index
+        while len(ids) < reserve:
+            following += 1
+            ids = self._tokenizer.prompt_ids(text := f"{text}\n{self._text(following)}")
+        if self._as_text:
+            return Prompt(text=self._tokenizer.text_of(ids, length), num_answer_tokens=num_answer_tokens)
+        return Prompt(ids=ids[:length], num_answer_tokens=num_answer_tokens)
+
+    def _text(self, index: int) -> str:
+        number_of_pass, position = divmod(index, len(self._prompts))
+        text = self._prompts[position].text
+        return text if number_of_pass == 0 else f"[{number_of_pass + 1}] {text}"

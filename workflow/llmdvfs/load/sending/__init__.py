@@ -1,0 +1,1 @@
+"""The run itself: which request goes out when, over which connection, and where its bytes are kept."""

@@ -1,0 +1,152 @@
+"""The load while it runs: requests out, stamped reads in, time-outs in between."""
+
+import asyncio
+from time import monotonic_ns
+from typing import Any
+
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.load.sending.feed import Feed, ReadyRequest
+from llmdvfs.load.sending.shape import MakePacer
+from llmdvfs.load.sending.spool import Spool
+from llmdvfs.load.wire.connection import Connection
+from llmdvfs.load.wire.exchange import Exchange
+from llmdvfs.load.wire.pool import ConnectionPool
+from llmdvfs.load.wire.request import Target
+
+WORK_S = 0.02  # between two slices of housekeeping, while there is some to do
+# Otherwise: waking for nothing takes 0.1 to 0.3 ms of a core that sleeps between bursts of tokens: ten tokens or more.
+REST_S = 0.2  # a time-out is noticed so late at most
+MIN_FAILURES_TO_STOP = 32
+
+
+class Client:
+    """Drives one load at a time over a pool of connections."""
+
+    def __init__(self, to: Target, *, request_timeout_s: float, idle_timeout_s: float) -> None:
+        self.pool = ConnectionPool(to, self._done)
+        self._request_timeout_ns = round(request_timeout_s * NS_PER_S)
+        self._idle_timeout_ns = round(idle_timeout_s * NS_PER_S)
+        self._busy: set[Connection] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
+
+    async def run(self, feed: Feed, make_pacer: MakePacer, spool: Spool, max_failures: int) -> None:
+        """Run one load to its end; a server that hangs (no byte on any stream for the idle time-out) ends it early.
+
+        max_failures: so many in a row, and nothing but them, do so too.
+        """
+        self._feed, self._spool = feed, spool
+        self._max_failures = max(max_failures, MIN_FAILURES_TO_STOP)
+        self._failures_in_row = 0
+        self._in_flight = 0
+        self.peak_in_flight = 0
+        self.stopped_early: str | None = None
+        self._over = asyncio.Event()
+        self._pacer = make_pacer(feed, self._launch)
+        self._error: BaseException | None = None
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._fail)
+        self._first_limit_mono_ns = 0
+        self._ticking = self._loop.call_later(WORK_S, self._tick)
+        try:
+            self.begin_mono_ns = self._last_success_mono_ns = monotonic_ns()
+            self._pacer.begin(self.begin_mono_ns)
+            await self._over.wait()
+        finally:
+            self._ticking.cancel()
+        if self._error is not None:
+            raise self._error
+
+    def _launch(self, request: ReadyRequest, scheduled_mono_ns: int) -> None:
+        request.exchange.scheduled_mono_ns = scheduled_mono_ns
+        self._in_flight += 1
+        self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
+        connection = self.pool.take()
+        if connection is None:
+            task = self._loop.create_task(self._connect_and_send(request))
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+        else:
+            self._send(connection, request)
+
+    async def _connect_and_send(self, request: ReadyRequest) -> None:
+        try:
+            connection = await self.pool.connect()
+        except (OSError, TimeoutError) as error:
+            exchange = request.exchange
+            exchange.failure, exchange.cause = "refused", f"no connection: {error or 'timed out'}"
+            exchange.end_mono_ns = monotonic_ns()
+            self._ended_exchange(exchange, exchange.cause)
+        else:
+            self._send(connection, request)
+
+    def _send(self, connection: Connection, request: ReadyRequest) -> None:
+        self._busy.add(connection)
+        connection.send(request.exchange, request.rendered)
+
+    def _done(self, connection: Connection, exchange: Exchange) -> None:
+        self._busy.discard(connection)
+        is_ok = exchange.failure is None and connection.status == 200
+        failure = None if is_ok else exchange.cause or f"HTTP status {connection.status}"
+        self.pool.give_back(connection)
+        self._ended_exchange(exchange, failure)
+
+    def _ended_exchange(self, exchange: Exchange, failure: str | None) -> None:
+        self._in_flight -= 1
+        self._spool.add(exchange)
+        if failure is None:
+            self._failures_in_row = 0
+            self._last_success_mono_ns = exchange.end_mono_ns or 0
+        else:
+            self._failures_in_row += 1
+        if self._failures_in_row >= self._max_failures:
+            self._stop(f"{self._failures_in_row} requests in a row failed, the last one: {failure}")
+        self._pacer.done(exchange)
+        if self._in_flight == 0:
+            self._loop.call_soon(self._end_if_over)  # after what the pacer may have called soon
+
+    def _end_if_over(self) -> None:
+        if self._pacer.finished and self._in_flight == 0:
+            self._over.set()
+
+    def _stop(self, cause: str) -> None:
+        """Send nothing more: the server is not in a state to be measured."""
+        if self.stopped_early is None:
+            self.stopped_early = cause
+            self._feed.stop()
+
+    def _fail(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End the load with what a callback raised: the loop would only log it, and the load would wait for ever."""
+        error = context.get("exception")
+        if error is not None and not isinstance(error, OSError):  # a connection's own end says what an OSError says
+            self._error = self._error or error
+            self._over.set()
+
+    def _tick(self) -> None:
+        """Do in small slices what must not be done between two stamps."""
+        has_worked = [self._feed.top_up(), self._spool.write_some(), self.pool.refresh()]
+        now = monotonic_ns()
+        if now > self._first_limit_mono_ns:
+            self._first_limit_mono_ns = self._check_timeouts(now)
+        self._end_if_over()  # a load that was stopped while nothing was in flight
+        self._ticking = self._loop.call_later(WORK_S if any(has_worked) else REST_S, self._tick)
+
+    def _check_timeouts(self, now: int) -> int:
+        """End what took too long, and return the first instant at which anything else can: reads only move it on."""
+        request_ns, idle_ns = self._request_timeout_ns, self._idle_timeout_ns
+        busy = [(each, each.exchange) for each in self._busy if each.exchange is not None and each.exchange.is_sent]
+        last_signs = [self._last_success_mono_ns, *(exchange.last_sign_mono_ns for _, exchange in busy)]
+        if busy and now - max(last_signs) > idle_ns:
+            self._stop(f"no byte on any of {len(busy)} streams for {idle_ns / NS_PER_S:g} s (idle_timeout_s)")
+        first_limit = now + min(request_ns, idle_ns)  # of a request that is sent now
+        for connection, exchange in busy:
+            request_limit = (exchange.sent_mono_ns or 0) + request_ns
+            idle_limit = exchange.last_sign_mono_ns + idle_ns
+            if now > request_limit:
+                limit_s = request_ns / NS_PER_S
+                connection.abandon("timeout", f"not finished {limit_s:g} s after it was sent (request_timeout_s)")
+            elif now > idle_limit:
+                cause = f"no byte for {idle_ns / NS_PER_S:g} s (idle_timeout_s) after {len(exchange.reads)} reads"
+                connection.abandon("timeout", f"{cause}; is it alive?")
+            else:
+                first_limit = min(first_limit, request_limit, idle_limit)
+        return first_limit

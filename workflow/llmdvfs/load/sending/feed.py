@@ -1,0 +1,95 @@
+"""Requests rendered ahead of their time, so that sending one costs no more than writing its bytes."""
+
+import secrets
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import monotonic
+
+from llmdvfs.load.schedule.plan import PlannedRequest
+from llmdvfs.load.wire.exchange import Exchange
+from llmdvfs.load.wire.request import Target, render_request
+
+LOW_WATER, HIGH_WATER = 128, 256  # below so many waiting requests, more are rendered while the load runs; up to so many
+TOP_UP_TIME_S = 0.0003  # at a time: a read that comes meanwhile is stamped late
+MAX_AHEAD_BYTES = 24_000_000
+
+
+@dataclass(slots=True)
+class ReadyRequest:
+    """A request that only needs a connection."""
+
+    offset_s: float | None
+    exchange: Exchange
+    rendered: bytes
+
+
+class Feed:
+    """The plan's requests in order, each rendered some time before it is needed."""
+
+    def __init__(self, plan: Iterator[PlannedRequest], to: Target) -> None:
+        self._plan = plan
+        self._to = to
+        self._run_id = secrets.token_hex(12)  # servers log request ids: they differ between runs
+        self._ready: deque[ReadyRequest] = deque()
+        self._ready_bytes = 0
+        self._exhausted = False
+        self._is_low = False
+
+    def fill(self, num_at_least: int, time_s: float) -> None:
+        """Render what the begin of the load needs, then what fits into the time."""
+        deadline_s = monotonic() + time_s
+        while self._render_one() and self._ready_bytes < MAX_AHEAD_BYTES:
+            if len(self._ready) >= num_at_least and monotonic() >= deadline_s:
+                return
+
+    def top_up(self) -> bool:
+        """Render a few more where the reserve is low, and return whether it was; called in idle moments of the load."""
+        num_before = len(self._ready)
+        self._is_low = num_before < (HIGH_WATER if self._is_low else LOW_WATER)
+        deadline_s = monotonic() + TOP_UP_TIME_S
+        while (
+            self._is_low
+            and len(self._ready) < HIGH_WATER
+            and self._ready_bytes < MAX_AHEAD_BYTES
+            and self._render_one()
+            and monotonic() < deadline_s
+        ):
+            pass
+        return len(self._ready) > num_before
+
+    def peek(self) -> ReadyRequest | None:
+        """Return the next request and leave it; None: the plan is at its end."""
+        if not self._ready and not self._render_one():
+            return None
+        return self._ready[0]
+
+    def pop(self) -> ReadyRequest | None:
+        """Return the next request and take it; None: the plan is at its end."""
+        if self.peek() is None:
+            return None
+        request = self._ready.popleft()
+        self._ready_bytes -= len(request.rendered)
+        return request
+
+    def stop(self) -> None:
+        """Forget the rest of the plan."""
+        self._exhausted = True
+        self._ready.clear()
+
+    def _render_one(self) -> bool:
+        planned = None if self._exhausted else next(self._plan, None)
+        if planned is None:
+            self._exhausted = True
+            return False
+        exchange = Exchange(
+            index=planned.index,
+            request_id=f"{self._run_id}{planned.index:08x}",
+            wave=planned.wave,
+            num_prompt_tokens=planned.num_prompt_tokens,
+            num_output_tokens=planned.num_output_tokens,
+        )
+        rendered = render_request(planned, self._to, exchange.request_id)
+        self._ready.append(ReadyRequest(planned.offset_s, exchange, rendered))
+        self._ready_bytes += len(rendered)
+        return True

@@ -1,0 +1,119 @@
+"""Which request goes out when: one pacer for each kind of load."""
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic_ns
+from typing import Protocol
+
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.load.sending.feed import Feed, ReadyRequest
+from llmdvfs.load.wire.exchange import Exchange
+
+Launch = Callable[[ReadyRequest, int], None]
+"""Sends a request now; the integer is its scheduled instant [mono ns]."""
+
+
+class Pacer(Protocol):
+    """Launches requests; `finished` once it will launch no more."""
+
+    finished: bool
+
+    def begin(self, begin_mono_ns: int) -> None:
+        """Start the load."""
+        ...
+
+    def done(self, exchange: Exchange) -> None:
+        """Hear that a request ended."""
+        ...
+
+
+class ClosedLoop:
+    """A fixed number of requests in flight; each end is the schedule of the next one."""
+
+    def __init__(self, feed: Feed, launch: Launch, *, concurrency: int, duration_s: float | None) -> None:
+        self._feed, self._launch, self._concurrency, self._duration_s = feed, launch, concurrency, duration_s
+        self._free: list[int] = []
+        self.finished = False
+
+    def begin(self, begin_mono_ns: int) -> None:
+        """Fill every place."""
+        self._end_mono_ns = None if self._duration_s is None else begin_mono_ns + int(self._duration_s * NS_PER_S)
+        self._free = [begin_mono_ns] * self._concurrency
+        self._refill()
+
+    def done(self, exchange: Exchange) -> None:
+        """Note a free place; it is filled when all reads that wait in the sockets have had their stamps."""
+        if not self._free:
+            asyncio.get_running_loop().call_soon(self._refill)
+        self._free.append(exchange.end_mono_ns or monotonic_ns())
+
+    def _refill(self) -> None:
+        free, self._free = self._free, []
+        for scheduled_mono_ns in free:
+            is_over = self._end_mono_ns is not None and scheduled_mono_ns >= self._end_mono_ns
+            request = None if is_over else self._feed.pop()
+            if request is None:
+                self.finished = True
+                return
+            self._launch(request, scheduled_mono_ns)
+
+
+class Waves:
+    """All requests of a wave at once, then a wait for the last of them, then the next wave."""
+
+    def __init__(self, feed: Feed, launch: Launch, *, duration_s: float | None) -> None:
+        self._feed, self._launch, self._duration_s = feed, launch, duration_s
+        self._num_left = 0
+        self.finished = False
+
+    def begin(self, begin_mono_ns: int) -> None:
+        """Send the first wave."""
+        self._end_mono_ns = None if self._duration_s is None else begin_mono_ns + int(self._duration_s * NS_PER_S)
+        self._send_wave()
+
+    def done(self, exchange: Exchange) -> None:
+        """Count the wave down."""
+        self._num_left -= 1
+        if self._num_left == 0:
+            asyncio.get_running_loop().call_soon(self._send_wave)
+
+    def _send_wave(self) -> None:
+        now = monotonic_ns()
+        first = self._feed.peek()
+        if first is None or (self._end_mono_ns is not None and now >= self._end_mono_ns):
+            self.finished = True
+            return
+        requests = []
+        while (following := self._feed.peek()) and following.exchange.wave == first.exchange.wave:
+            requests.append(following)
+            self._feed.pop()
+        self._num_left = len(requests)
+        for request in requests:
+            self._launch(request, now)
+
+
+class OpenLoop:
+    """Requests at their scheduled instants, whatever the server does."""
+
+    def __init__(self, feed: Feed, launch: Launch) -> None:
+        self._feed, self._launch = feed, launch
+        self.finished = False
+
+    def begin(self, begin_mono_ns: int) -> None:
+        """Start the clock of the schedule."""
+        self._begin_mono_ns = begin_mono_ns
+        self._send_due()
+
+    def done(self, exchange: Exchange) -> None:
+        """Nothing: an open loop does not wait for answers."""
+
+    def _send_due(self) -> None:
+        while (request := self._feed.peek()) is not None:
+            due_mono_ns = self._begin_mono_ns + round((request.offset_s or 0.0) * NS_PER_S)
+            wait_ns = due_mono_ns - monotonic_ns()
+            if wait_ns > 0:
+                asyncio.get_running_loop().call_later(wait_ns / NS_PER_S, self._send_due)
+                return
+            self._feed.pop()
+            self._launch(request, due_mono_ns)
+        self.finished = True

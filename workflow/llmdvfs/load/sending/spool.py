@@ -1,0 +1,47 @@
+"""Finished exchanges on their way to the journal, written when the loop has time."""
+
+from collections import deque
+
+from llmdvfs.load.sending.journal import JournalWriter
+from llmdvfs.load.wire.exchange import Exchange
+
+MAX_HELD_READS = 50_000  # about 20 MB; a short run writes nothing before its end
+
+
+class Spool:
+    """Holds exchanges in memory and writes one at a time once they are many."""
+
+    def __init__(self, journal: JournalWriter | None) -> None:
+        """journal: None drops every exchange, for a warm-up."""
+        self._journal = journal
+        self._held: deque[Exchange] = deque()
+        self._held_reads = 0
+        self.num_reads = 0
+        self.num_bytes = 0
+
+    def add(self, exchange: Exchange) -> None:
+        """Take a finished exchange."""
+        if self._journal is not None:
+            self._held.append(exchange)
+            self._held_reads += len(exchange.reads)
+
+    def write_some(self) -> bool:
+        """Write one exchange, or the share of a long queue that brings it down, where too much is held; say whether."""
+        is_much = self._held_reads > MAX_HELD_READS
+        if is_much:
+            for _ in range(1 + len(self._held) // 100):
+                self._write_one()
+        return is_much
+
+    def write_all(self) -> None:
+        """Write what is left; the load is over."""
+        while self._held:
+            self._write_one()
+
+    def _write_one(self) -> None:
+        assert self._journal is not None
+        exchange = self._held.popleft()
+        self._held_reads -= len(exchange.reads)
+        self._journal.write(exchange)
+        self.num_reads += len(exchange.reads)
+        self.num_bytes += sum(len(data) for _, data in exchange.reads)

@@ -1,0 +1,133 @@
+"""What an answer says, read from its bytes after the run (pure): tokens with their instants, outcome, cause."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httptools
+import orjson
+
+from llmdvfs.load.wire.sse import EventReader
+
+MAX_QUOTED_BYTES = 300  # of an error body, in a cause
+
+
+@dataclass(slots=True)
+class Chunk:
+    """One event with a choice in it."""
+
+    mono_ns: int
+    """When the read came that completed the event."""
+    text: str
+    """Content, reasoning and tool calls together."""
+    token_ids: list[int] | None
+    """None: the server gives no ids."""
+    num_tokens_so_far: int | None
+    """From continuous usage."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """Everything that an answer's bytes say."""
+
+    status: int | None = None
+    headers_mono_ns: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    complete: bool = False
+    """The HTTP message came to its end."""
+    chunks: list[Chunk] = field(default_factory=list)
+    num_prompt_tokens: int | None = None
+    """From `usage`, as the next two."""
+    num_output_tokens: int | None = None
+    num_cached_prompt_tokens: int | None = None
+    finish_reason: str | None = None
+    done: bool = False
+    """`[DONE]` came."""
+    error: str | None = None
+    """An error event inside the stream, or an event that cannot be read."""
+    body: bytes = b""
+    """First bytes of an answer that is no event stream."""
+
+
+def read_answer(reads: Iterable[tuple[int, bytes]]) -> Answer:
+    """Return what the reads of one exchange say; whatever is in them, this does not raise."""
+    reader = _AnswerReader()
+    parser = httptools.HttpResponseParser(reader)
+    answer = reader.answer
+    for instant, data in reads:
+        reader.now = instant
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            answer.error = f"not HTTP: {error} in {data[:MAX_QUOTED_BYTES]!r}"
+            break
+        if answer.status is None and answer.headers_mono_ns is not None:
+            answer.status = parser.get_status_code()
+    return answer
+
+
+class _AnswerReader:
+    """Callbacks of the HTTP parser."""
+
+    def __init__(self) -> None:
+        self.answer = Answer()
+        self.now = 0
+        self._events = EventReader()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.answer.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.answer.headers_mono_ns = self.now
+
+    def on_body(self, body: bytes) -> None:
+        answer = self.answer
+        if not answer.chunks and len(answer.body) < MAX_QUOTED_BYTES:
+            answer.body += body[:MAX_QUOTED_BYTES]
+        for event in self._events.feed(body):
+            _take_event(answer, event, self.now)
+
+    def on_message_complete(self) -> None:
+        self.answer.complete = True
+
+
+def _take_event(answer: Answer, event: bytes, now: int) -> None:
+    if event == b"[DONE]":
+        answer.done = True
+        return
+    try:
+        data = orjson.loads(event)
+        if data.get("error") is not None or data.get("object") == "error":
+            answer.error = answer.error or f"error event: {event[:MAX_QUOTED_BYTES].decode(errors='replace')}"
+            return
+        so_far = None
+        if usage := data.get("usage"):
+            so_far = answer.num_output_tokens = _whole_number(usage.get("completion_tokens"))
+            answer.num_prompt_tokens = _whole_number(usage.get("prompt_tokens"))
+            details = usage.get("prompt_tokens_details") or {}
+            answer.num_cached_prompt_tokens = _whole_number(details.get("cached_tokens"))
+        if choices := data.get("choices"):
+            choice = choices[0]
+            token_ids = choice.get("token_ids")
+            answer.chunks.append(Chunk(now, _text(choice), None if token_ids is None else list(token_ids), so_far))
+            answer.finish_reason = choice.get("finish_reason") or answer.finish_reason
+    except (ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
+        answer.error = answer.error or f"event that cannot be read ({error!r}): {event[:MAX_QUOTED_BYTES]!r}"
+
+
+def _whole_number(value: Any) -> int | None:
+    if value is not None and not isinstance(value, int):
+        raise TypeError(f"expected a number of tokens, seen {value!r}")
+    return value
+
+
+def _text(choice: dict[str, Any]) -> str:
+    if "text" in choice:
+        return "" + (choice["text"] or "")  # a TypeError for anything but a text
+    delta = choice.get("delta") or {}
+    # Some versions fill both names of the reasoning with the same text.
+    text = "" + (delta.get("content") or "") + (delta.get("reasoning_content") or delta.get("reasoning") or "")
+    for call in delta.get("tool_calls") or ():
+        function = call.get("function") or {}
+        text += (function.get("name") or "") + (function.get("arguments") or "")
+    return text

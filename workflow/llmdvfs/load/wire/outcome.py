@@ -1,0 +1,123 @@
+"""Judges a finished exchange: its tokens, its outcome and the cause of a failure (pure)."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Literal
+
+from llmdvfs.load.wire.answer import MAX_QUOTED_BYTES, Answer, read_answer
+from llmdvfs.load.wire.exchange import Exchange
+from llmdvfs.records.request import Outcome, RequestRecord
+
+TokenCountSource = Literal["token_ids", "continuous_usage", "usage", "tokenizer", "finish_reason"]
+CountTokens = Callable[[str], int]
+
+
+def request_record(exchange: Exchange, count_tokens: CountTokens | None = None) -> RequestRecord:
+    """Return the record of one exchange. count_tokens: the model's tokenizer, for servers that count nothing."""
+    answer = read_answer(exchange.reads)
+    chunks, source = _tokens(answer, exchange.num_output_tokens, count_tokens)
+    total = sum(num for _, num in chunks) if source is not None else None
+    outcome, error = _outcome(exchange, answer, total)
+    return RequestRecord(
+        request_id=exchange.request_id,
+        index=exchange.index,
+        scheduled_mono_ns=exchange.scheduled_mono_ns,
+        sent_mono_ns=exchange.sent_mono_ns,
+        headers_mono_ns=answer.headers_mono_ns,
+        chunk_mono_ns=tuple(instant for instant, _ in chunks),
+        chunk_num_tokens=tuple(num for _, num in chunks),
+        end_mono_ns=exchange.end_mono_ns,
+        num_prompt_tokens_requested=exchange.num_prompt_tokens,
+        num_output_tokens_requested=exchange.num_output_tokens,
+        num_prompt_tokens=answer.num_prompt_tokens,
+        num_output_tokens=total,
+        num_cached_prompt_tokens=answer.num_cached_prompt_tokens,
+        outcome=outcome,
+        error=error,
+        http_status=answer.status,
+        finish_reason=answer.finish_reason,
+        output_sha256=_digest(answer) if chunks else None,
+        wave=exchange.wave,
+        token_count_source=source,
+    )
+
+
+def _tokens(
+    answer: Answer, num_requested: int, count_tokens: CountTokens | None
+) -> tuple[list[tuple[int, int]], TokenCountSource | None]:
+    """Return (instant, tokens) of every chunk that carried some, and who counted. `usage` overrules what disagrees."""
+    usage_total = answer.num_output_tokens
+    counted: list[tuple[TokenCountSource, list[int]]] = [
+        ("token_ids", [len(chunk.token_ids or ()) for chunk in answer.chunks]),
+        ("continuous_usage", [after - before for before, after in pairwise([0, *_running_counts(answer)])]),
+    ]
+    for source, nums in counted:
+        if nums and sum(nums) > 0 and usage_total in (None, sum(nums)):
+            return [(chunk.mono_ns, num) for chunk, num in zip(answer.chunks, nums, strict=True) if num > 0], source
+    with_text = [chunk.mono_ns for chunk in answer.chunks if chunk.text]
+    if usage_total is not None:
+        return _spread(usage_total, with_text), "usage"
+    if count_tokens is not None and with_text:
+        return _spread(count_tokens("".join(chunk.text for chunk in answer.chunks)), with_text), "tokenizer"
+    if answer.finish_reason == "length":  # the server says that it stopped at the number that was asked for
+        return _spread(num_requested, with_text), "finish_reason"
+    return [(instant, 0) for instant in with_text], None
+
+
+def _running_counts(answer: Answer) -> list[int]:
+    """Return the continuous usage after each chunk; empty where a chunk lacks it."""
+    counts = [chunk.num_tokens_so_far for chunk in answer.chunks]
+    return [count for count in counts if count is not None] if None not in counts else []
+
+
+def _spread(total: int, instants: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the instants with `total` tokens spread evenly over them, the first one never without."""
+    num = len(instants)
+    bounds = [-(-position * total // num) for position in range(num + 1)] if num else [0]
+    nums = [after - before for before, after in pairwise(bounds)]
+    return [(instant, count) for instant, count in zip(instants, nums, strict=True) if count > 0]
+
+
+def _outcome(exchange: Exchange, answer: Answer, num_tokens: int | None) -> tuple[Outcome, str | None]:
+    if exchange.failure == "timeout":
+        return "timeout", exchange.cause
+    if answer.status is not None and answer.status != 200:
+        quoted = answer.body[:MAX_QUOTED_BYTES].decode(errors="replace")
+        return "http_error", f"HTTP {answer.status}: {quoted or 'no body'}"
+    if answer.error is not None:
+        return "stream_error", answer.error
+    if exchange.failure is not None and not _is_whole(exchange, answer):
+        return "disconnected", exchange.cause
+    if not answer.chunks or num_tokens == 0:
+        said = answer.body[:MAX_QUOTED_BYTES].decode(errors="replace")
+        return "empty", f"the answer has no token in it: {said or 'no body'}"
+    if not answer.done and answer.finish_reason is None:
+        return "stream_error", "the stream ended without a finish reason and without [DONE]"
+    if num_tokens is None:
+        return (
+            "wrong_length",
+            "the number of output tokens is unknown: no token ids, no usage, no finish reason 'length'",
+        )
+    if num_tokens != exchange.num_output_tokens:
+        return "wrong_length", (
+            f"{num_tokens} output tokens, asked for {exchange.num_output_tokens}, finish {answer.finish_reason}: "
+            "does the server know ignore_eos and min_tokens, and is its context long enough?"
+        )
+    return "ok", None
+
+
+def _is_whole(exchange: Exchange, answer: Answer) -> bool:
+    """Whether the answer came to its end although the connection did too."""
+    has_length = "content-length" in answer.headers or "chunked" in answer.headers.get("transfer-encoding", "").lower()
+    return (
+        answer.done
+        or answer.complete
+        or (exchange.failure == "closed" and answer.status is not None and not has_length)
+    )
+
+
+def _digest(answer: Answer) -> str:
+    ids = [token for chunk in answer.chunks for token in chunk.token_ids or ()]
+    content = " ".join(map(str, ids)) if ids else "".join(chunk.text for chunk in answer.chunks)
+    return hashlib.sha256(content.encode()).hexdigest()

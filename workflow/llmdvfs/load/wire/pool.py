@@ -1,0 +1,122 @@
+"""Connections opened before they are needed, and kept fresh."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from time import monotonic_ns
+
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.errors import ServerNotReady
+from llmdvfs.load.wire.connection import Connection
+from llmdvfs.load.wire.exchange import Exchange
+from llmdvfs.load.wire.request import Target
+
+# uvicorn and hypercorn close a connection that was idle for 5 s; a request written at that moment would be lost.
+MAX_IDLE_NS = 3 * NS_PER_S
+MAX_OPENING = 64  # at once, before the load: the server's backlog is 128 on many systems
+# While the load runs: opening one takes 0.1 ms, and a read that comes meanwhile is stamped late.
+MIN_OPENED_AT_A_TIME = 2
+CALLS_FOR_ALL = 40  # so many calls of refresh, at 20 ms, go round all idle connections: 0.8 s
+CONNECT_TIMEOUT_S = 10.0
+
+
+class ConnectionPool:
+    """Hands out idle connections; opening one is never part of a request unless the pool is dry."""
+
+    def __init__(self, to: Target, on_done: Callable[[Connection, Exchange], None]) -> None:
+        self._to = to
+        self._on_done = on_done
+        self._tls = ssl.create_default_context() if to.tls else None
+        self._open: set[Connection] = set()
+        self._idle: list[Connection] = []
+        self._opening: set[asyncio.Task[None]] = set()
+        self._address: tuple[str, int] | None = None
+        self._num_wanted = 0
+        self._num_spare = 0
+        self.num_opened = 0
+
+    async def open(self, num: int, num_spare: int) -> None:
+        """Open `num` connections and keep so many from now on; more, where fewer than `num_spare` are idle."""
+        self._num_wanted, self._num_spare = num, num_spare
+        while (missing := num - len(self._idle)) > 0:
+            for connection in await asyncio.gather(*(self.connect() for _ in range(min(missing, MAX_OPENING)))):
+                self._idle.append(connection)
+
+    async def connect(self) -> Connection:
+        """Return a new connection; OSError or TimeoutError where the server does not take it."""
+        loop = asyncio.get_running_loop()
+        if self._address is None:
+            self._address = await self._resolve(loop)
+        _, connection = await asyncio.wait_for(
+            loop.create_connection(
+                lambda: Connection(self._on_done, self._forget),
+                *self._address,
+                ssl=self._tls,
+                server_hostname=self._to.host if self._tls else None,
+            ),
+            CONNECT_TIMEOUT_S,
+        )
+        self.num_opened += 1
+        self._open.add(connection)
+        return connection
+
+    def take(self) -> Connection | None:
+        """Return an idle connection, the one used last; None: the pool is dry."""
+        return self._idle.pop() if self._idle else None
+
+    def give_back(self, connection: Connection) -> None:
+        """Take a connection back after its exchange; one that the server ends is dropped."""
+        if connection.reusable:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def refresh(self) -> bool:
+        """Replace idle connections before the server closes them, and open what is missing; a few at a time.
+
+        Return whether there was any.
+        """
+        num_now = max(MIN_OPENED_AT_A_TIME, len(self._idle) // CALLS_FOR_ALL)
+        oldest = monotonic_ns() - MAX_IDLE_NS
+        stale = [connection for connection in self._idle if connection.last_used_mono_ns < oldest][:num_now]
+        for connection in stale:
+            self._idle.remove(connection)
+            connection.close()
+        num_open = len(self._open) - len(stale)
+        num_missing = max(self._num_wanted - num_open, self._num_spare - len(self._idle)) - len(self._opening)
+        for _ in range(min(num_missing, num_now)):
+            task = asyncio.get_running_loop().create_task(self._open_one())
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+        return bool(stale) or num_missing > 0
+
+    async def close(self) -> None:
+        """Close all connections, whatever they are doing."""
+        for task in self._opening:
+            task.cancel()
+        await asyncio.gather(*self._opening, return_exceptions=True)
+        for connection in list(self._open):
+            connection.close()
+        self._idle.clear()
+        while self._open:  # each leaves when its loop says that it is lost
+            await asyncio.sleep(0.001)
+
+    async def _open_one(self) -> None:
+        try:
+            connection = await self.connect()
+        except (OSError, TimeoutError):
+            return  # the request that needs a connection will say so
+        self._idle.append(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    async def _resolve(self, loop: asyncio.AbstractEventLoop) -> tuple[str, int]:
+        try:
+            found = await loop.getaddrinfo(self._to.host, self._to.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise ServerNotReady(f"host {self._to.host!r} has no address ({error}); check base_url") from error
+        return str(found[0][4][0]), self._to.port

@@ -1,0 +1,87 @@
+"""When a server is ready: it says so, and it has answered one real request."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+
+from llmdvfs.errors import ServerNotReady
+from llmdvfs.serving.instance.diagnosis import last_line
+from llmdvfs.serving.instance.http import Answer, get, post
+from llmdvfs.serving.instance.process import ServerProcess
+
+POLL_INTERVAL_S = 0.2
+PROGRESS_INTERVAL_S = 15.0
+HEALTH_LIMIT_S = 2.0
+FIRST_ANSWER_LIMIT_S = 120.0  # a first request may compile kernels
+PROMPT_WORDS = 60  # more than one block of KV cache, so that a transfer is part of it
+
+Say = Callable[[str], None]
+
+
+def wait_healthy(servers: Mapping[str, ServerProcess], limit_s: float, say: Say) -> dict[str, float]:
+    """Wait until every server's /health answers 200; return the seconds that each took, by name.
+
+    servers: base URL -> process. ServerNotReady says why one ended, or what it was doing when the time was over.
+    """
+    begin = time.monotonic()
+    next_progress = begin + PROGRESS_INTERVAL_S
+    took: dict[str, float] = {}
+    while len(took) < len(servers):
+        for url, server in servers.items():
+            if server.name in took:
+                continue
+            if server.exit_code() is not None or server.engine_failed_to_start():
+                raise ServerNotReady(f"{server.name} did not start: {server.cause_of_death()}")
+            if get(f"{url}/health", HEALTH_LIMIT_S).ok:
+                took[server.name] = time.monotonic() - server.started_s
+                server.note_family()
+        waiting = [server for server in servers.values() if server.name not in took]
+        now = time.monotonic()
+        if waiting and now - begin > limit_s:
+            raise ServerNotReady(_too_late(waiting, limit_s))
+        if waiting and now > next_progress:
+            next_progress = now + PROGRESS_INTERVAL_S
+            for server in waiting:
+                say(f"{server.name}: starting for {now - server.started_s:.0f} s; {_last_line(server)}")
+        if waiting:
+            time.sleep(POLL_INTERVAL_S)
+    return took
+
+
+def first_answers(base_url: str, model: str, count: int, headers: Mapping[str, str] | None = None) -> None:
+    """Send real requests, one after another; ServerNotReady where one is not answered with a token."""
+    for _ in range(count):
+        words = " ".join(f"{uuid.uuid4().hex[:4]}" for _ in range(PROMPT_WORDS))
+        body = {"model": model, "prompt": words, "max_tokens": 2, "temperature": 0}
+        body |= {"stream": True, "stream_options": {"include_usage": True}}  # as measured requests are
+        answer = post(f"{base_url}/v1/completions", body, FIRST_ANSWER_LIMIT_S, dict(headers or {}))
+        if not _has_token(answer):
+            raise ServerNotReady(
+                f"{base_url} is healthy but did not answer a first request: status {answer.status}, "
+                f"{answer.body[:500].decode('utf-8', errors='replace')!r}; expected a completion of model {model!r}"
+            )
+
+
+def _has_token(answer: Answer) -> bool:
+    events = [line.removeprefix(b"data: ") for line in answer.body.splitlines() if line.startswith(b"data: {")]
+    return answer.ok and any(_num_tokens(event) for event in events)
+
+
+def _num_tokens(event: bytes) -> int:
+    try:
+        return int(json.loads(event)["usage"]["completion_tokens"])
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
+def _too_late(waiting: Sequence[ServerProcess], limit_s: float) -> str:
+    seen = "; ".join(f"{server.name}: {_last_line(server)}, see {server.log}" for server in waiting)
+    return (
+        f"not ready after {limit_s:.0f} s: {seen}; raise serving.startup_timeout_s if it was still loading, "
+        "else look into the log"
+    )
+
+
+def _last_line(server: ServerProcess) -> str:
+    return f"last said: {last_line(server.log_tail()) or 'nothing yet'}"

@@ -1,0 +1,146 @@
+"""A server process under guard, as the job sees it."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import llmdvfs
+from llmdvfs.serving.instance.diagnosis import diagnose, last_error_line
+from llmdvfs.serving.instance.guard import INNER_LIMIT_S, NUM_LEVELS, TERM_GRACE_S
+from llmdvfs.serving.lifetime import descendants, how_it_ended, is_alive
+
+LOG_TAIL_BYTES = 256 * 1024
+STOP_LIMIT_S = TERM_GRACE_S + NUM_LEVELS * INNER_LIMIT_S + 10.0  # beyond what the guards allow themselves
+OWN_END_LIMIT_S = 3.0
+ENGINE_FAILED = "EngineCore failed to start"
+
+
+class ServerProcess:
+    """One server: its guard, its log, and why it ended.
+
+    Start it in the main thread: the parent-death signal follows the thread that forked.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        log: Path,
+        *,
+        remove: Sequence[Path] = (),
+        lease_fds: Sequence[int] = (),
+    ) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError(
+                f"{name} was started from a thread, and would be ended with it: start it in the main one"
+            )
+        self.name = name
+        self.log = log
+        self.started_s = time.monotonic()
+        self._family: tuple[int, ...] = ()
+        self._vital: tuple[int, ...] = ()
+        guard = [sys.executable, "-m", "llmdvfs", "guard", "--log", str(log), "--parent", str(os.getpid())]
+        guard += [part for folder in remove for part in ("--remove", str(folder))]
+        guard += [part for lease in lease_fds for part in ("--lease-fd", str(lease))]
+        library = str(Path(llmdvfs.__file__).parents[1])
+        python_path = os.pathsep.join(filter(None, (library, os.environ.get("PYTHONPATH"))))
+        with log.open("ab") as output:
+            self._guard = subprocess.Popen(
+                [*guard, "--", *argv],
+                env={**os.environ, **env, "PYTHONPATH": python_path},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=tuple(lease_fds),
+            )
+
+    @property
+    def guard_pid(self) -> int:
+        """Return the process id of the outer guard."""
+        return self._guard.pid
+
+    def server_pid(self) -> int | None:
+        """Return the process id of the server itself; None: not started yet, or gone."""
+        family = descendants(self._guard.pid)  # inner guards, then the server, then what it started
+        return family[NUM_LEVELS - 1] if len(family) >= NUM_LEVELS else None
+
+    def exit_code(self) -> int | None:
+        """Return the server's exit code; None: it runs."""
+        return self._guard.poll()
+
+    def note_family(self) -> None:
+        """Remember the processes of a server that is ready, so that `is_dead` notices when one of them has gone."""
+        self._family = tuple(descendants(self._guard.pid))
+        server = self._family[NUM_LEVELS - 1 : NUM_LEVELS]
+        self._vital = (*server, *(pid for pid in self._family if is_engine(pid)))
+
+    def is_dead(self) -> bool:
+        """Return whether the server, its engine or its guard has ended; it costs microseconds.
+
+        A server whose engine was killed, or failed to start, can go on for ever without it.
+        """
+        return self._guard.poll() is not None or any(not is_alive(pid) for pid in self._vital)
+
+    def engine_failed_to_start(self) -> bool:
+        """Return whether the log says so."""
+        return ENGINE_FAILED in self.log_tail()
+
+    def cause_of_death(self) -> str:
+        """Return why it ended, as far as its log says, and where the log is.
+
+        Where its engine ended first, its own end is awaited for a moment: that tells more.
+        """
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._guard.wait(OWN_END_LIMIT_S)
+        text = self.log_tail()
+        known = diagnose(text)
+        seen = str(known) if known else f"last said: {last_error_line(text) or 'nothing'}"
+        return f"{self._how_it_ended()}; {seen}; see {self.log}"
+
+    def _how_it_ended(self) -> str:
+        code = self._guard.poll()
+        if code is None:
+            return "its engine ended, and left the server without it"
+        if code < 0:
+            return f"its guard was {how_it_ended(code)}, and it with that"
+        return how_it_ended(code)
+
+    def log_tail(self) -> str:
+        """Return the last part of the log."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - LOG_TAIL_BYTES))
+            return file.read().decode("utf-8", errors="replace")
+
+    def terminate(self) -> None:
+        """Ask it to end; `wait_ended` waits for that."""
+        if self._guard.poll() is None:
+            self._guard.terminate()
+
+    def wait_ended(self, limit_s: float = STOP_LIMIT_S) -> bool:
+        """Wait until it and all that it started have ended; False: the guard had to be killed."""
+        deadline = time.monotonic() + limit_s
+        try:
+            self._guard.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()  # the inner guard goes on and ends the rest
+            self._guard.wait()
+            return False
+        # Where the outer guard was killed, the inner one is still at work, and holds the leases of the GPUs.
+        while any(is_alive(pid) for pid in self._family) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return True
+
+
+def is_engine(pid: int) -> bool:
+    """Return whether a process is one of vLLM's engine: by the title it gives itself, or how it was spawned."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"VLLM::" in command or b"multiprocessing.spawn" in command

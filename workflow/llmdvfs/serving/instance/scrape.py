@@ -1,0 +1,40 @@
+"""The servers' own metrics, as one record."""
+
+from collections.abc import Mapping
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from llmdvfs.clock import mono_ns
+from llmdvfs.records.metrics import MetricsRecord
+from llmdvfs.serving.instance.http import get
+
+PREFIX = "vllm:"
+LIMIT_S = 10.0
+
+
+def scrape(base_urls: Mapping[str, str]) -> MetricsRecord:
+    """Return every vLLM sample of every instance (name -> base URL); None where an instance did not answer."""
+    taken = mono_ns()
+    instances: dict[str, dict[str, float] | None] = {}
+    for name, url in base_urls.items():
+        answer = get(f"{url}/metrics", LIMIT_S)
+        instances[name] = _parse_if_metrics(answer.body) if answer.ok else None
+    return MetricsRecord(taken, instances)
+
+
+def _parse_if_metrics(body: bytes) -> dict[str, float] | None:
+    try:
+        return parse_metrics(body.decode("utf-8"))
+    except ValueError:  # somebody else's endpoint may answer anything there
+        return None
+
+
+def parse_metrics(text: str) -> dict[str, float]:
+    """Return {'vllm:name{label="value",...}': value}; labels in alphabetical order, times of creation left out."""
+    samples: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name.startswith(PREFIX) and not sample.name.endswith("_created"):
+                labels = ",".join(f'{key}="{value}"' for key, value in sorted(sample.labels.items()))
+                samples[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return samples

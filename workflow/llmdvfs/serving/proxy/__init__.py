@@ -1,0 +1,1 @@
+"""The process between clients and instances, and its stamps of each request."""

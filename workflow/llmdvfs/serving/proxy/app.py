@@ -1,0 +1,140 @@
+"""The proxy's HTTP side: a Quart application over the relay."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+from quart import Quart, Response, request
+
+from llmdvfs.serving.proxy.door import Door
+from llmdvfs.serving.proxy.journal import Journal, Stamps
+from llmdvfs.serving.proxy.plan import ProxyPlan
+from llmdvfs.serving.proxy.policy import Load
+from llmdvfs.serving.proxy.relay import Exchange, Relay, error_body
+
+HEALTH_LIMIT_S = 2.0
+
+
+class Admission:
+    """At most so many requests under way, and so many waiting for that."""
+
+    def __init__(self, max_in_flight: int, max_waiting: int) -> None:
+        self._free = asyncio.Semaphore(max_in_flight)
+        self._max_waiting = max_waiting
+        self.waiting = 0
+        self.refused = 0
+
+    async def enter(self) -> bool:
+        """Wait for a place; False: too many are waiting already."""
+        if self._free.locked() and self.waiting >= self._max_waiting:
+            self.refused += 1
+            return False
+        self.waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self.waiting -= 1
+        return True
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self._free.release()
+
+
+def create_app(plan: ProxyPlan, log: Path) -> Quart:
+    """Return the application: completions, chat, /health, /stats, and the models and tokenizer of an instance."""
+    app = Quart(__name__)
+    proxy = _Proxy(plan, log)
+    app.before_serving(proxy.start)
+    app.after_serving(proxy.stop)
+    for path in ("/tokenize", "/detokenize"):
+        app.add_url_rule(path, path, proxy.pass_through, methods=["POST"])
+    app.add_url_rule("/v1/models", "models", proxy.pass_through, methods=["GET"])
+    app.add_url_rule("/health", "health", proxy.health, methods=["GET"])
+    app.add_url_rule("/stats", "stats", proxy.stats, methods=["GET"])
+    app.asgi_app = Door(app.asgi_app, proxy)  # type: ignore[method-assign, assignment, arg-type]
+    return app
+
+
+class _Proxy:
+    """The application's views, and what they share."""
+
+    def __init__(self, plan: ProxyPlan, log: Path) -> None:
+        self._plan = plan
+        self._log = log
+        self._session: aiohttp.ClientSession
+        self._relay: Relay
+        self._admission: Admission
+
+    async def start(self) -> None:
+        self._session = aiohttp.ClientSession(auto_decompress=False)
+        self._relay = Relay(self._plan, Journal(self._log))
+        self._admission = Admission(self._plan.max_in_flight, self._plan.max_waiting)
+
+    async def stop(self) -> None:
+        await self._session.close()
+        self._relay.close()
+
+    async def enter(self) -> bool:
+        return await self._admission.enter()
+
+    def leave(self) -> None:
+        self._admission.leave()
+
+    def exchange(self, endpoint: str, content: bytes, stamps: Stamps) -> Exchange:
+        return Exchange(self._relay, endpoint, content, stamps)
+
+    async def pass_through(self) -> Response:
+        """Ask the first instance that streams answers."""
+        url = self._relay.decode.loads[0].upstream.base_url + request.path
+        headers = {"Content-Type": request.content_type} if request.content_type else {}
+        try:
+            async with self._session.request(
+                request.method, url, data=await request.get_data(), headers=headers
+            ) as answer:
+                return _json(await answer.read(), answer.status)
+        except (aiohttp.ClientError, OSError) as error:
+            return _json(error_body(f"{url}: {error}", 502), 502)
+
+    async def health(self) -> Response:
+        """Answer 200 where every instance is healthy, else 503; the body says which are not, and why."""
+        loads = self._relay.loads()
+        troubles = await asyncio.gather(*(self._trouble(load) for load in loads))
+        instances = {load.upstream.name: trouble or "ok" for load, trouble in zip(loads, troubles, strict=True)}
+        return _json(orjson.dumps({"instances": instances}), 503 if any(troubles) else 200)
+
+    async def _trouble(self, load: Load) -> str | None:
+        timeout = aiohttp.ClientTimeout(total=HEALTH_LIMIT_S)
+        try:
+            async with self._session.get(f"{load.upstream.base_url}/health", timeout=timeout) as answer:
+                return None if answer.status == 200 else f"/health answered {answer.status}"
+        except (aiohttp.ClientError, OSError) as error:
+            return str(error) or f"no answer within {HEALTH_LIMIT_S} s"
+
+    async def stats(self) -> Response:
+        """Answer with counts per instance, the queue and how evenly instances were used."""
+        relay = self._relay
+        instances: dict[str, Any] = {
+            load.upstream.name: {"in_flight": load.in_flight, "served": load.served, "failed": load.failed}
+            for load in relay.loads()
+        }
+        return _json(
+            orjson.dumps(
+                {
+                    "instances": instances,
+                    "waiting": self._admission.waiting,
+                    "refused": self._admission.refused,
+                    "imbalance": {
+                        "prefill": relay.prefill.imbalance() if relay.prefill else None,
+                        "decode": relay.decode.imbalance(),
+                    },
+                }
+            ),
+            200,
+        )
+
+
+def _json(body: bytes, status: int) -> Response:
+    return Response(body, status, content_type="application/json")
