@@ -11,6 +11,7 @@ import pandas as pd
 
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.records.phases import PhaseInterval, PhasesRecord
+from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.result import (
     CellResult,
     DeviceEnergy,
@@ -31,7 +32,6 @@ from llmdvfs.records.spec import (
     EngineSpec,
     LengthSpec,
     ModelSpec,
-    OperatingPoint,
     PromptSpec,
     Role,
     WorkloadSpec,

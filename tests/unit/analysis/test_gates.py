@@ -9,9 +9,10 @@ from fakes.requests import ok_request
 
 from llmdvfs.analysis.gates.cell import cell_gates
 from llmdvfs.analysis.gates.limits import GateLimits
+from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Distribution, Gate, TransferResult, Window
-from llmdvfs.records.spec import ArrivalSpec, OperatingPoint
+from llmdvfs.records.spec import ArrivalSpec
 from llmdvfs.records.telemetry import Reading, SamplerReport
 
 GPU = fake_cell(Toy(gpu=True))

@@ -14,7 +14,8 @@ from llmdvfs.errors import ServerNotReady
 from llmdvfs.plan.cells import cell_folder
 from llmdvfs.records.failed import FailedCell
 from llmdvfs.records.job import CellJob, LaunchJob
-from llmdvfs.records.spec import CellId, OperatingPoint
+from llmdvfs.records.point import OperatingPoint
+from llmdvfs.records.spec import CellId
 from llmdvfs.records.store import read_record, write_record
 
 NAMES = ("first", "second", "third")

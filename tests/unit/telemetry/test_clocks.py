@@ -12,9 +12,8 @@ import pytest
 from fakes.nvml import NO_PERMISSION, FakeNvml
 
 from llmdvfs.errors import ClockControlError
-from llmdvfs.records.spec import OperatingPoint
+from llmdvfs.records.point import GpuSetting, OperatingPoint
 from llmdvfs.telemetry.clocks import locked_clocks
-from llmdvfs.telemetry.gpu_setting import GpuSetting, settings_of
 from llmdvfs.telemetry.nvml import NvmlGpu
 
 POINT = OperatingPoint("low", sm_clock_mhz={"decode": 1003}, power_limit_w={"prefill": 400.0})
@@ -23,7 +22,7 @@ ROLES = {"prefill": [0], "decode": [1]}
 HOLD = """
 import sys, time
 from pathlib import Path
-from llmdvfs.records.spec import OperatingPoint
+from llmdvfs.records.point import OperatingPoint
 from llmdvfs.telemetry.clocks import locked_clocks
 point = OperatingPoint("p", {"single": 1005}, {}, {"single": 300.0})
 with locked_clocks(point, {"single": [0]}, Path(sys.argv[1])) as o:
@@ -52,17 +51,20 @@ def seen(index: int) -> tuple[float, float]:
 
 def test_a_point_asks_each_gpu_for_what_its_role_gets() -> None:
     point = OperatingPoint("p", {"prefill": 1980, "decode": 1005}, {"decode": 2201}, {})
-    assert settings_of(point, {"prefill": [0, 2], "decode": [1], "single": [3]}) == (
-        GpuSetting(0, 1980),
-        GpuSetting(2, 1980),
-        GpuSetting(1, 1005, 2201),
+    assert point.of_gpus({"prefill": [0, 2], "decode": [1], "single": [3]}) == (
+        GpuSetting(0, 1980, role="prefill"),
+        GpuSetting(2, 1980, role="prefill"),
+        GpuSetting(1, 1005, 2201, role="decode"),
     )
 
 
 def test_the_point_holds_inside_the_block_and_is_undone_at_its_end(gpus: FakeNvml, tmp_path: Path) -> None:
     with locked_clocks(POINT, ROLES, tmp_path) as outcome:
         assert (outcome.state, outcome.reason) == ("applied", None)
-        assert outcome.settings == (GpuSetting(0, power_limit_w=400.0), GpuSetting(1, sm_clock_mhz=1005))  # on the grid
+        assert outcome.settings == (
+            GpuSetting(0, power_limit_w=400.0, role="prefill"),
+            GpuSetting(1, sm_clock_mhz=1005, role="decode"),  # on the grid
+        )
         clock_mhz, limit_w = seen(0)
         assert limit_w == 400
         assert clock_mhz < 1980  # 500 W do not fit under the limit

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmdvfs.benchmark.calibration import calibrate_cell
-from llmdvfs.benchmark.gpus import foreign_processes, gpus_of_role, links_between
+from llmdvfs.benchmark.gpus import foreign_processes, links_between
 from llmdvfs.benchmark.network import kv_network
 from llmdvfs.benchmark.provenance import hardware, measuring_versions
 from llmdvfs.clock import mono_ns, unix_s
@@ -60,7 +60,7 @@ def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: 
     results: where what serves several cells is kept.
     """
     point = task.job.points[task.cell.point]
-    with locked_clocks(point, gpus_of_role(deployment.server_start)) as clocks:
+    with locked_clocks(point, deployment.server_start.gpus_of_role()) as clocks:
         run = _record_cell(task, deployment, folder, clocks)
     if task.job.settings.calibrate_client:
         calibrate_cell(folder, results)

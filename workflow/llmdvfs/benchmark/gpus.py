@@ -4,8 +4,8 @@ import logging
 import os
 from collections.abc import Sequence
 
+from llmdvfs.records.device_id import gpu_id
 from llmdvfs.records.host import GpuLink, HostGpu
-from llmdvfs.records.run import ServerStart
 from llmdvfs.serving.lifetime import descendants
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus
 from llmdvfs.telemetry.processes import GpuProcess, gpu_processes
@@ -40,7 +40,7 @@ def foreign_processes(gpu_indices: Sequence[int]) -> tuple[str, ...] | None:
         return None
     own = {os.getpid(), *descendants(os.getpid())}
     found = {index: gpu_processes(index, own) for index in gpu_indices}
-    return tuple(f"gpu{index}: {_in_words(process)}" for index, others in found.items() for process in others)
+    return tuple(f"{gpu_id(index)}: {_in_words(process)}" for index, others in found.items() for process in others)
 
 
 def links_between(gpu_indices: Sequence[int]) -> tuple[GpuLink, ...] | None:
@@ -52,15 +52,6 @@ def links_between(gpu_indices: Sequence[int]) -> tuple[GpuLink, ...] | None:
     except NvmlError as error:
         LOG.info("links between GPUs unknown: %s", error)
         return None
-
-
-def gpus_of_role(start: ServerStart) -> dict[str, list[int]]:
-    """Return the GPU indices that each role computes on."""
-    gpus: dict[str, list[int]] = {}
-    for instance in start.instances:
-        own = gpus.setdefault(instance.role, [])
-        own += [int(device.removeprefix("gpu")) for device in instance.device_ids if device.startswith("gpu")]
-    return gpus
 
 
 def _in_words(process: GpuProcess) -> str:

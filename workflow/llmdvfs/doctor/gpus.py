@@ -11,7 +11,8 @@ from llmdvfs.errors import ConfigError
 from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
 from llmdvfs.records.host import HostGpu
-from llmdvfs.records.spec import DeploymentSpec, OperatingPoint
+from llmdvfs.records.point import OperatingPoint
+from llmdvfs.records.spec import DeploymentSpec
 from llmdvfs.serving.instance.gpus import visible_gpus
 from llmdvfs.serving.instance.memory import check_gpu_memory
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus

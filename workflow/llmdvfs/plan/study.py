@@ -12,6 +12,7 @@ from llmdvfs.connectors.table import resolve_connector
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.errors import ConfigError
 from llmdvfs.records.job import MeasureSettings
+from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.spec import (
     ArrivalSpec,
     DeploymentSpec,
@@ -19,7 +20,6 @@ from llmdvfs.records.spec import (
     EngineSpec,
     LengthSpec,
     ModelSpec,
-    OperatingPoint,
     PromptSpec,
     SloSpec,
     WorkloadSpec,

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from llmdvfs.records.spec import DeploymentSpec, OperatingPoint, Role, WorkloadSpec
+from llmdvfs.records.point import OperatingPoint
+from llmdvfs.records.spec import DeploymentSpec, Role, WorkloadSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from llmdvfs.records.device_id import gpu_indices
 from llmdvfs.records.host import GpuLink, NetworkPath
-from llmdvfs.records.spec import CellId, DeploymentSpec, OperatingPoint, Role, WorkloadSpec
+from llmdvfs.records.point import AppliedPoint, OperatingPoint
+from llmdvfs.records.spec import CellId, DeploymentSpec, Role, WorkloadSpec
 from llmdvfs.records.telemetry import EnergySource
 
 
@@ -37,6 +39,13 @@ class ServerStart:
     instances: tuple[InstanceRecord, ...]
     engine_versions: dict[str, str]
     """{"vllm": ..., "torch": ..., "python": ...} of the engine's own Python."""
+
+    def gpus_of_role(self) -> dict[str, list[int]]:
+        """Return the GPU indices that each role computes on."""
+        gpus: dict[str, list[int]] = {}
+        for instance in self.instances:
+            gpus.setdefault(instance.role, []).extend(gpu_indices(instance.device_ids))
+        return gpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +87,18 @@ class RunRecord:
     """Between each two GPUs of the deployment; None: it has no two, or the driver does not tell."""
     kv_network: NetworkPath | None = None
     """The network that the engine's environment made KV take; None: it took a way within the host."""
+    applied: AppliedPoint | None = None
+    """What became of the operating point; None: the run is older than this field; ask `applied_point`."""
+
+    @property
+    def applied_point(self) -> AppliedPoint:
+        """Return what became of the operating point, also of runs from before it was recorded as such."""
+        if self.applied is not None:
+            return self.applied
+        told = next((text for text in self.warnings if text.startswith("operating point ")), None)
+        if told is not None:
+            state = told.removeprefix("operating point ").split(":")[0]
+            return AppliedPoint("not_permitted" if state == "not_permitted" else "refused", reason=told)
+        if not self.point.asks_for_something:
+            return AppliedPoint("stock")
+        return AppliedPoint("applied", settings=self.point.of_gpus(self.server_start.gpus_of_role()))

@@ -166,16 +166,6 @@ class WorkloadSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class OperatingPoint:
-    """Core clock, memory clock and power cap of each role; an empty one is `stock`: nothing is touched."""
-
-    id: str
-    sm_clock_mhz: dict[str, int] = field(default_factory=dict)
-    memory_clock_mhz: dict[str, int] = field(default_factory=dict)
-    power_limit_w: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class CellId:
     """One measurement: deployment x workload x operating point x launch."""
 

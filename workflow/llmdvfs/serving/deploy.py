@@ -7,6 +7,7 @@ from pathlib import Path
 
 from llmdvfs.clock import unix_s
 from llmdvfs.errors import ConfigError
+from llmdvfs.records.device_id import gpu_id
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.run import InstanceRecord, ServerStart
@@ -56,7 +57,7 @@ def _external(launch: LaunchRecord, host_gpus: Callable[[], Sequence[HostGpu]]) 
     base_url = (launch.deployment.base_url or "").rstrip("/").removesuffix("/v1")
     key = os.environ.get(API_KEY_VARIABLE)
     first_answers(base_url, launch.served_model_name, 1, {"Authorization": f"Bearer {key}"} if key else None)
-    devices = tuple(f"gpu{index}" for index in gpus)
+    devices = tuple(map(gpu_id, gpus))
     instance = InstanceRecord("external", "single", base_url, (), {}, devices, pid=None, startup_s=None, log="")
     start = ServerStart(new_start_id(), unix_s(), (instance,) if gpus else (), {})
     return Deployment(base_url, start, gpus, None, {instance.name: base_url})

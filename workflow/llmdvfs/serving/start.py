@@ -17,6 +17,7 @@ from llmdvfs.clock import unix_s
 from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.models.resolve import resolve_model
+from llmdvfs.records.device_id import CPU, gpu_id
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.run import InstanceRecord, ServerStart
@@ -242,7 +243,7 @@ class Start:
                 base_url=item.base_url,
                 argv=item.argv,
                 env=item.env,
-                device_ids=tuple(f"gpu{index}" for index in item.gpu_indices) or ("cpu",),
+                device_ids=tuple(map(gpu_id, item.gpu_indices)) or (CPU,),
                 pid=item.process.server_pid(),
                 startup_s=startup_s[item.name],
                 log=os.path.relpath(item.process.log, self._results),

@@ -5,7 +5,8 @@ import signal
 import sys
 
 from llmdvfs.errors import ClockControlError
-from llmdvfs.telemetry.gpu_setting import GpuSetting, undo
+from llmdvfs.records.point import GpuSetting
+from llmdvfs.telemetry.gpu_setting import undo
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus
 
 

@@ -14,8 +14,8 @@ from typing import IO, Literal, cast
 
 import llmdvfs
 from llmdvfs.errors import ClockControlError
-from llmdvfs.records.spec import OperatingPoint
-from llmdvfs.telemetry.gpu_setting import GpuSetting, apply, on_grid, settings_of, undo
+from llmdvfs.records.point import GpuSetting, OperatingPoint
+from llmdvfs.telemetry.gpu_setting import apply, on_grid, undo
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus
 
 LOCK_FOLDER = Path(tempfile.gettempdir())
@@ -44,7 +44,7 @@ def locked_clocks(
     locked by another run or set by somebody else, nothing is changed and the outcome says why. ClockControlError where
     a GPU could not be brought back: no more points should be run.
     """
-    wanted = settings_of(point, gpus_of_role)
+    wanted = point.of_gpus(gpus_of_role)
     if not wanted:
         yield ClockOutcome("stock", None, ())
         return

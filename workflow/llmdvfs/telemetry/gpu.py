@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from llmdvfs.clock import NS_PER_S, mono_ns
+from llmdvfs.records.device_id import gpu_id
 from llmdvfs.records.telemetry import TelemetryDevice
 from llmdvfs.telemetry.device import Cadence, Sample
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu
@@ -132,7 +133,7 @@ class GpuLinkProbe:
 def describe_gpu(gpu: NvmlGpu) -> TelemetryDevice:
     """Return the description of a GPU; NvmlError where it does not answer."""
     return TelemetryDevice(
-        device_id=f"gpu{gpu.index}",
+        device_id=gpu_id(gpu.index),
         kind="gpu",
         name=gpu.name(),
         uuid=gpu.uuid(),

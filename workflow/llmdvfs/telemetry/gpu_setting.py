@@ -1,52 +1,20 @@
 """What an operating point asks of each GPU, and how it is asked and undone."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from llmdvfs.errors import ClockControlError
-from llmdvfs.records.spec import OperatingPoint
+from llmdvfs.records.point import GpuSetting
 from llmdvfs.telemetry.nvml import NvmlGpu
 
 LIMIT_TOLERANCE_W = 1.0  # drivers round limits to whole watts
 
 
-@dataclass(frozen=True, slots=True)
-class GpuSetting:
-    """Clocks and power limit of one GPU; None: left as it is."""
-
-    index: int
-    sm_clock_mhz: int | None = None
-    memory_clock_mhz: int | None = None
-    power_limit_w: float | None = None
-
-    @property
-    def changes_something(self) -> bool:
-        """Whether there is anything to set."""
-        return (self.sm_clock_mhz, self.memory_clock_mhz, self.power_limit_w) != (None, None, None)
-
-
-def settings_of(point: OperatingPoint, gpus_of_role: Mapping[str, Sequence[int]]) -> tuple[GpuSetting, ...]:
-    """Return what the point asks of each GPU, GPUs that it leaves alone not among them."""
-    settings = (
-        GpuSetting(
-            index=index,
-            sm_clock_mhz=point.sm_clock_mhz.get(role),
-            memory_clock_mhz=point.memory_clock_mhz.get(role),
-            power_limit_w=point.power_limit_w.get(role),
-        )
-        for role, indices in gpus_of_role.items()
-        for index in indices
-    )
-    return tuple(setting for setting in settings if setting.changes_something)
-
-
 def on_grid(setting: GpuSetting, gpu: NvmlGpu) -> GpuSetting:
     """Return the setting with each clock replaced by the nearest that the GPU supports, as the driver would do."""
-    return GpuSetting(
-        index=setting.index,
+    return replace(
+        setting,
         sm_clock_mhz=_nearest(setting.sm_clock_mhz, gpu.supported_sm_clocks_mhz()),
         memory_clock_mhz=_nearest(setting.memory_clock_mhz, gpu.supported_memory_clocks_mhz()),
-        power_limit_w=setting.power_limit_w,
     )
 
 

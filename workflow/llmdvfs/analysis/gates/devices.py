@@ -8,8 +8,8 @@ import numpy as np
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.verdict import not_applicable, verdict
 from llmdvfs.analysis.sensors import Series, device_series
+from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.result import DeviceEnergy, EnergyResult, Gate
-from llmdvfs.records.spec import OperatingPoint
 from llmdvfs.records.telemetry import Reading, SamplerReport
 
 THERMAL_S = ("sw_thermal_s", "hw_thermal_s", "hw_power_brake_s")

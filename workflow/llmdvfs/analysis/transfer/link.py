@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from llmdvfs.analysis.sensors import device_series
+from llmdvfs.records.device_id import gpu_id
 from llmdvfs.records.host import GpuLink
 from llmdvfs.records.result import TransferLink, TransferResult
 from llmdvfs.records.run import RunRecord
@@ -62,8 +63,7 @@ LINK_NAMES = {"nvlink": "NVLink between its GPUs", "pcie": "PCIe between its GPU
 
 
 def _gpus(run: RunRecord, role: Role) -> set[int]:
-    devices = [device for item in run.server_start.instances if item.role == role for device in item.device_ids]
-    return {int(device.removeprefix("gpu")) for device in devices if device.startswith("gpu")}
+    return set(run.server_start.gpus_of_role().get(role, ()))
 
 
 def _joins(link: GpuLink, some: set[int], others: set[int]) -> bool:
@@ -76,7 +76,7 @@ def _nvlink_sent_bytes(run: RunRecord, gpus: set[int], readings: Sequence[Readin
         return None
     total = 0.0
     for gpu in gpus:
-        sent = device_series(readings, f"gpu{gpu}", ["nvlink_tx_bytes"], run.started_mono_ns)["nvlink_tx_bytes"].value
+        sent = device_series(readings, gpu_id(gpu), ["nvlink_tx_bytes"], run.started_mono_ns)["nvlink_tx_bytes"].value
         if len(sent) < 2:
             return None
         total += float(sent[-1] - sent[0])
