@@ -19,7 +19,7 @@ TRACES ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONHOME
 
-.PHONY: run test check format golden bench schemas clean
+.PHONY: run test check format golden measuring bench schemas clean
 
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m llmdvfs unlock
@@ -44,6 +44,11 @@ format: $(VENV)/dev.stamp
 
 golden: $(VENV)/run.stamp
 	$(BIN)/python tests/golden/chain.py
+
+# After an edit of measuring code: raise MEASURING_VERSION (workflow/llmdvfs/plan/measuring.py) if it changes what is
+# measured; then record the code as it is.
+measuring: $(VENV)/run.stamp
+	$(BIN)/python -m llmdvfs measuring --output tests/golden/measuring_code.json
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/client/run.py --page docs/client.md

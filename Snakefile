@@ -24,6 +24,10 @@ localrules:
 rule all:
     default_target: True
     input:
+        # Files with a key in their names stand here by themselves: Snakemake takes no notice of a missing file in the
+        # middle of a chain as long as what is made from it exists.
+        MEASURED.values(),
+        rules.cells_compared.output,
         rules.summary.output,
         cell_files,
         deployment_files,

@@ -17,11 +17,12 @@ import yaml
 from fakes.nvml import FakeNvml
 from faults.run import Run
 
-from llmdvfs.plan.cells import all_cells, cell_folder, pending_launches
+from llmdvfs.plan.cells import all_cells, pending_launches
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.study import Study, make_study
+from llmdvfs.records.places import cell_folder
 from llmdvfs.records.raw import read_raw
-from llmdvfs.records.store import compact_json, write_record
+from llmdvfs.records.store import write_record
 from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.planned import plan_launch
 
@@ -119,8 +120,9 @@ class Place:
         (deployment,) = study.deployments.values()
         (planned,) = pending_launches(study)
         write_record(self.folder / "launch.json", plan_launch(deployment, self.machine.model.parent))
+        write_record(self.folder / "job.json", planned.job)
         command = [sys.executable, "-m", "llmdvfs", "benchmark", "--launch", "launch.json", "--results", "results"]
-        command += ["--job", compact_json(planned.job), "--log", "results/logs/benchmark.log"]
+        command += ["--job", "job.json", "--log", "results/logs/benchmark.log"]
         return self._run([*command, "--parent", str(os.getpid())])
 
     def _start_snakemake(self, before: str = "") -> Run:

@@ -29,6 +29,7 @@ STAGES = {
     "proxy": "run the proxy (used by benchmark)",
     "mock-server": "serve tokens at known times, to calibrate a client",
     "schemas": "write the JSON schemas of all result files",
+    "measuring": "write which code measures, beside its version (for developers)",
     "config-docs": "write config/README.md from the configuration's schema",
 }
 """Command -> what it does; its module is `llmdvfs.stages.` plus the command with underscores."""

@@ -1,7 +1,7 @@
 # Turns a cell's phases into its numbers and figures, and a deployment's cells into the files that users of the original
 # system know by name.
 #
-# INPUTS   {cell}/raw/, {cell}/phases.json, {cell}/timeline.csv
+# INPUTS   {cell}/measured-<key>.json, which leads to {cell}/raw/, {cell}/phases.json, {cell}/timeline.csv
 # OUTPUTS  {cell}/result.json               latency, throughput, energy by phase, KV transfer, validity gates
 #          {cell}/timeline.png .pdf         power (or CPU), phases and requests over time
 #          {cell}/latency.png .pdf          distributions of TTFT, TBT and E2E
@@ -23,6 +23,14 @@ PHASE_FILES = {
         "decode_gpu_data.json",
     ],
 }
+
+
+def cells_file(deployment):
+    """Return the file that names the set of measurements which a deployment's files are made of."""
+    own = [cell for cell in CELLS if cell.startswith(f"{RESULTS}/cells/{deployment}/")]
+    return f"{RESULTS}/deployments/{deployment}/of-{digest_of(own)}.txt"
+
+
 PHASE_FIGURES = {
     False: ["vllm_server_comparison", "batch_analysis"],
     True: ["disaggregated_performance_analysis", "batch_analysis"],
@@ -31,7 +39,7 @@ PHASE_FIGURES = {
 
 rule analyze:
     input:
-        raw=f"{CELL}/raw",
+        measured=measured_link,
         phases=f"{CELL}/phases.json",
     output:
         result=f"{CELL}/result.json",
@@ -40,17 +48,18 @@ rule analyze:
     conda:
         CONDA
     params:
+        raw=f"{CELL}/raw",
         gates=compact_json(STUDY.gates),
         seed=STUDY.seed,
         code=code_hash(["stages.analyze"]),
     shell:
-        "python -m llmdvfs analyze --raw {input.raw:q} --phases {input.phases:q} --gates {params.gates:q}"
+        "python -m llmdvfs analyze --raw {params.raw:q} --phases {input.phases:q} --gates {params.gates:q}"
         " --seed {params.seed} --output {output.result:q} > {log:q} 2>&1"
 
 
 rule plot_cell:
     input:
-        raw=f"{CELL}/raw",
+        measured=measured_link,
         timeline=f"{CELL}/timeline.csv",
         phases=f"{CELL}/phases.json",
         result=f"{CELL}/result.json",
@@ -80,6 +89,26 @@ rule plot_cell:
         "python -m llmdvfs figures cell --cell {params.cell:q} > {log:q} 2>&1"
 
 
+localrules:
+    cells_of_deployment,
+
+
+# As with the comparison: the files of a deployment are those of this set of measurements, and of no other.
+rule cells_of_deployment:
+    input:
+        results=lambda wildcards: [f"{cell}/result.json" for cell in deployment_cells(wildcards.deployment)],
+    output:
+        cells=f"{DEPLOYMENT}/of-{{digest}}.txt",
+    log:
+        f"{LOGS}/cells_of_deployment/{{deployment}}.{{digest}}.log",
+    conda:
+        CONDA
+    params:
+        folder=lambda wildcards, output: str(Path(output.cells).parent),
+    shell:
+        "(find {params.folder:q} -type f ! -name launch.json -delete && date > {output.cells:q}) > {log:q} 2>&1"
+
+
 # The two kinds of deployment have files of their own, so each kind is a rule.
 for disaggregated in (False, True):
     kind = "disaggregated" if disaggregated else "single"
@@ -89,7 +118,8 @@ for disaggregated in (False, True):
         name:
             f"phase_files_{kind}"
         input:
-            raw=lambda wildcards: [f"{cell}/raw" for cell in deployment_cells(wildcards.deployment)],
+            cells=lambda wildcards: cells_file(wildcards.deployment),
+            measured=lambda wildcards: [MEASURED[cell] for cell in deployment_cells(wildcards.deployment)],
             phases=lambda wildcards: [f"{cell}/phases.json" for cell in deployment_cells(wildcards.deployment)],
             results=lambda wildcards: [f"{cell}/result.json" for cell in deployment_cells(wildcards.deployment)],
         output:
@@ -111,6 +141,7 @@ for disaggregated in (False, True):
         name:
             f"plot_deployment_{kind}"
         input:
+            cells=lambda wildcards: cells_file(wildcards.deployment),
             results=lambda wildcards: [f"{cell}/result.json" for cell in deployment_cells(wildcards.deployment)],
             timelines=lambda wildcards: [f"{cell}/timeline.csv" for cell in deployment_cells(wildcards.deployment)],
         output:

@@ -2,12 +2,26 @@
 # the sampler alongside, and stops the servers. Finished cells go to the store; the outputs are links into it.
 #
 # Only what is missing is a job: a cell whose folder already holds the measurement that the configuration asks for (equal
-# keys, see docs/architecture.md#keys) has no rule here, so nothing can make Snakemake measure it again or remove it.
+# keys, see docs/architecture.md#keys) has no rule here, so nothing can make Snakemake measure it again or remove it. The
+# outputs carry the key in their names: a measurement of another key is not one of them, whatever its time stamp says.
 #
 # INPUTS   {results}/deployments/{deployment}/launch.json
-# OUTPUTS  {results}/cells/{deployment}/{workload}/{point}/launch-{launch}/raw/ of each missing cell
+# OUTPUTS  {cell}/measured-<key>.json, and beside it {cell}/raw, of each missing cell: links into {results}/store/<key>
+#          {results}/jobs/{deployment}.launch-{launch}.json   the job's cells, written when a run starts
 #          {results}/measured.txt   where failed cells are tolerated: every cell, and whether it was measured
 # CONFIG   launches, seed, workloads, operating_points, telemetry, measure, remeasure, strict_launches, tolerate_failed_cells
+
+
+def job_file(planned):
+    """Return the file that tells a benchmark job its cells: they do not fit on a command line when they are many."""
+    return f"{RESULTS}/jobs/{planned.deployment}.launch-{planned.job.launch}.json"
+
+
+onstart:
+    # A dry run writes nothing, and jobs on other machines find the files here.
+    for planned in PENDING:
+        write_record(Path(job_file(planned)), planned.job)
+
 
 for planned in PENDING:
 
@@ -17,7 +31,7 @@ for planned in PENDING:
         input:
             launch=f"{RESULTS}/deployments/{planned.deployment}/launch.json",
         output:
-            raw=[directory(cell_folder(STUDY.results, cell) / "raw") for cell in planned.cells],
+            measured=[cell.link for cell in planned.cells],
         log:
             f"{LOGS}/benchmark/{planned.deployment}.launch-{planned.job.launch}.log",
         # launch 1 of every deployment, then launch 2; and nothing else beside a measurement
@@ -29,7 +43,8 @@ for planned in PENDING:
             gpu=STUDY.deployments[planned.deployment].num_gpus,
             slurm_extra="--exclusive",  # read by SLURM's executor alone: nobody else's jobs beside a measurement
         params:
-            job=compact_json(planned.job),
+            job=job_file(planned),
+            measurements=[cell.key for cell in planned.cells],
             results=lambda wildcards: RESULTS,
         # `exec`: the job is then a child of Snakemake itself, and ends when Snakemake is killed
         shell:
@@ -45,7 +60,7 @@ if STUDY.tolerate_failed_cells:
     # What is analysed is known only when all launches have ended: a failed cell has failed.json in its raw folder.
     checkpoint measured:
         input:
-            raw=[f"{cell}/raw" for cell in CELLS],
+            measured=MEASURED.values(),
         output:
             list=f"{RESULTS}/measured.txt",
         log:
@@ -53,6 +68,6 @@ if STUDY.tolerate_failed_cells:
         conda:
             CONDA
         shell:
-            "for raw in {input.raw:q}; do"
-            ' if [ -e "$raw/failed.json" ]; then echo "failed   $raw"; else echo "measured $raw"; fi;'
+            "for cell in {input.measured:q}; do cell=${{cell%/*}};"
+            ' if [ -e "$cell/raw/failed.json" ]; then echo "failed   $cell"; else echo "measured $cell"; fi;'
             " done > {output.list:q} 2> {log:q}"

@@ -1,9 +1,10 @@
 # What all rules share: the checked configuration as a Study, its cells, and the paths of their files.
 #
 # INPUTS   the configuration (config/README.md)
-# OUTPUTS  STUDY, CELLS, PENDING, and the paths and helpers below
+# OUTPUTS  STUDY, CELLS, MEASURED, PENDING, and the paths and helpers below
 # CONFIG   all keys
 
+import hashlib
 import re
 import shlex
 import sys
@@ -25,14 +26,15 @@ shell.prefix(
 )
 
 from llmdvfs.errors import LlmDvfsError
-from llmdvfs.plan.cells import all_cells, cell_folder, pending_launches
+from llmdvfs.plan.cells import pending_launches, plan_cells
 from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.study import make_study
+from llmdvfs.records.places import cell_folder
 from llmdvfs.records.raw import FAILED
-from llmdvfs.records.store import compact_json
+from llmdvfs.records.store import compact_json, write_record
 from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.instance.ports import owner_of
 
@@ -53,13 +55,23 @@ if not workflow.overwrite_configfiles:
 try:
     CONFIG = complete_config(config)
     STUDY = make_study(CONFIG, engine_versions)
-    PENDING = pending_launches(STUDY)
+    PLAN = plan_cells(STUDY)
+    PENDING = pending_launches(STUDY, PLAN)
     check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
 except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")  # one message: a WorkflowError would add where in this file it was raised
 
 RESULTS = str(STUDY.results)
-CELLS = [str(cell_folder(STUDY.results, cell)) for cell in all_cells(STUDY)]
+CELLS = [str(cell_folder(STUDY.results, cell.id)) for cell in PLAN]
+# The key of the measurement that is asked for is part of this file's name: what was measured otherwise is not there.
+MEASURED = {folder: str(cell.link) for folder, cell in zip(CELLS, PLAN)}
+
+
+def digest_of(cells):
+    """Return a short name of a set of measurements: what is made of another set does not carry it."""
+    return hashlib.sha256("\n".join(sorted(MEASURED[cell] for cell in cells)).encode()).hexdigest()[:12]
+
+
 CONDA = str(Path(workflow.basedir) / "envs" / "cpu.yaml")
 
 
@@ -76,6 +88,11 @@ def is_disaggregated(deployment):
 def deployment_cells(deployment):
     """Return the folders of a deployment's measured cells."""
     return [cell for cell in measured_cells() if cell.startswith(f"{RESULTS}/cells/{deployment}/")]
+
+
+def measured_link(wildcards):
+    """Return the file that stands in a cell's folder where the measurement that is asked for is there."""
+    return MEASURED[CELL.format(**wildcards)]
 
 
 def measured_cells():
@@ -108,6 +125,7 @@ def deployment_files(wildcards):
         for name in STUDY.deployments
         if deployment_cells(name)
         for file in [
+            Path(cells_file(name)).name,
             *PHASE_FILES[is_disaggregated(name)],
             *[f"{figure}.png" for figure in PHASE_FIGURES[is_disaggregated(name)]],
         ]

@@ -17,12 +17,31 @@ COMPARISON_FIGURE_NAMES = [
 
 localrules:
     compare,
+    cells_compared,
+
+
+# The name of this file is that of the set of measurements. A comparison of another set is removed where it is made: a
+# study with fewer launches never shows the figures of the one with more.
+rule cells_compared:
+    input:
+        results=lambda wildcards: [f"{cell}/result.json" for cell in measured_cells()],
+    output:
+        cells=f"{COMPARISON}/of-{digest_of(CELLS)}.txt",
+    log:
+        f"{LOGS}/cells_compared.log",
+    conda:
+        CONDA
+    params:
+        folder=COMPARISON,
+    shell:
+        "(rm -rf {params.folder:q} && mkdir {params.folder:q} && date > {output.cells:q}) > {log:q} 2>&1"
 
 
 rule compare:
     input:
+        cells=rules.cells_compared.output.cells,
         results=lambda wildcards: [f"{cell}/result.json" for cell in measured_cells()],
-        raw=lambda wildcards: [f"{cell}/raw" for cell in measured_cells()],
+        measured=lambda wildcards: [MEASURED[cell] for cell in measured_cells()],
         failed=lambda wildcards: [f"{cell}/raw/{FAILED}" for cell in failed_cells()],
     output:
         comparison=f"{COMPARISON}/comparison.json",

@@ -1,6 +1,6 @@
 # Puts requests, telemetry readings, proxy stamps and engine metrics of a cell on one time axis and names their phases.
 #
-# INPUTS   {cell}/raw/
+# INPUTS   {cell}/measured-<key>.json, which leads to {cell}/raw/
 # OUTPUTS  {cell}/timeline.csv   one row a telemetry reading, with the phase it fell into
 #          {cell}/phases.json    every phase of every request
 # CONFIG   none
@@ -8,7 +8,7 @@
 
 rule monitor_merge:
     input:
-        raw=f"{CELL}/raw",
+        measured=measured_link,
     output:
         timeline=f"{CELL}/timeline.csv",
         phases=f"{CELL}/phases.json",
@@ -17,7 +17,8 @@ rule monitor_merge:
     conda:
         CONDA
     params:
+        raw=f"{CELL}/raw",
         code=code_hash(["stages.monitor_merge"]),
     shell:
-        "python -m llmdvfs monitor-merge --raw {input.raw:q} --timeline {output.timeline:q} --phases {output.phases:q}"
+        "python -m llmdvfs monitor-merge --raw {params.raw:q} --timeline {output.timeline:q} --phases {output.phases:q}"
         " > {log:q} 2>&1"

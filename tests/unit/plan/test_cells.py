@@ -1,23 +1,18 @@
 """Keys and the plan of what is missing."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from unit.plan.test_config import study_of
 
-from llmdvfs.plan.cells import (
-    all_cells,
-    cell_folder,
-    cell_key,
-    launch_cells,
-    measuring_code_hash,
-    pending_launches,
-)
+from llmdvfs.benchmark.store import deliver, deliver_failure
+from llmdvfs.plan.cells import all_cells, launch_cells, pending_launches
+from llmdvfs.plan.identity import StudyIdentities
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
+from llmdvfs.records.places import cell_folder, store_entry
 from llmdvfs.records.spec import CellId
 
 
@@ -26,28 +21,30 @@ def with_results(tmp_path: Path, **changes: Any) -> Study:
 
 
 def finish(study: Study, cell: CellId, key: str, start: str = "start") -> None:
-    raw = cell_folder(study.results, cell) / "raw"
-    raw.mkdir(parents=True, exist_ok=True)
-    (raw / "run.json").write_text(json.dumps({"key": key, "server_start": {"id": start}}))
+    entry = store_entry(study.results, key)
+    entry.mkdir(parents=True, exist_ok=True)
+    (entry / "run.json").write_text(json.dumps({"key": key, "server_start": {"id": start}}))
+    deliver(study.results, key, cell_folder(study.results, cell))
 
 
 def fail(study: Study, cell: CellId, key: str) -> None:
-    raw = cell_folder(study.results, cell) / "raw"
-    shutil.rmtree(raw, ignore_errors=True)
-    raw.mkdir(parents=True)
-    (raw / "failed.json").write_text(json.dumps({"key": key, "cause": "out of memory"}))
+    deliver_failure(study.results, key, cell_folder(study.results, cell), json.dumps({"key": key}))
+
+
+def cell_key(study: Study, cell: CellId) -> str:
+    return StudyIdentities(study).key(cell)
 
 
 def finish_all(study: Study, start: str = "start") -> None:
     for launch in pending_launches(study):
-        for cell, job in zip(launch.cells, launch.job.cells, strict=True):
-            finish(study, cell, job.key, start)
+        for cell in launch.cells:
+            finish(study, cell.id, cell.key, start)
 
 
 def planned(study: Study) -> dict[tuple[str, int], set[str]]:
     """Workloads that are missing, by deployment and launch."""
     return {
-        (launch.deployment, launch.job.launch): {cell.workload for cell in launch.cells}
+        (launch.deployment, launch.job.launch): {cell.id.workload for cell in launch.cells}
         for launch in pending_launches(study)
     }
 
@@ -75,7 +72,7 @@ def test_an_added_operating_point_misses_one_cell_a_workload_and_launch(tmp_path
     finish_all(with_results(tmp_path, device="cuda"))
     points = {"stock": {}, "low": {"sm_clock_mhz": {"single": 900}}}
     more = with_results(tmp_path, device="cuda", operating_points=points)
-    missing = [cell for launch in pending_launches(more) for cell in launch.cells]
+    missing = [cell.id for launch in pending_launches(more) for cell in launch.cells]
     assert {cell.point for cell in missing} == {"low"}
     assert len(missing) == 18
 
@@ -83,7 +80,7 @@ def test_an_added_operating_point_misses_one_cell_a_workload_and_launch(tmp_path
 def test_a_changed_workload_misses_its_own_cells(tmp_path: Path) -> None:
     finish_all(with_results(tmp_path))
     changed = with_results(tmp_path, workloads__decode__duration_s=7)
-    missing = [cell for launch in pending_launches(changed) for cell in launch.cells]
+    missing = [cell.id for launch in pending_launches(changed) for cell in launch.cells]
     assert {cell.workload for cell in missing} == {"decode"}
     assert len(missing) == 6
 
@@ -101,7 +98,7 @@ def test_a_changed_workload_misses_its_own_cells(tmp_path: Path) -> None:
 def test_what_determines_a_measurement_changes_every_key(tmp_path: Path, changes: dict[str, Any]) -> None:
     first, second = with_results(tmp_path), with_results(tmp_path, **changes)
     for cell in all_cells(first):
-        assert cell_key(first, cell, "code") != cell_key(second, cell, "code")
+        assert cell_key(first, cell) != cell_key(second, cell)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +117,7 @@ def test_what_determines_a_measurement_changes_every_key(tmp_path: Path, changes
 def test_what_does_not_determine_a_measurement_changes_no_key(tmp_path: Path, changes: dict[str, Any]) -> None:
     first, second = with_results(tmp_path), with_results(tmp_path, **changes)
     for cell in all_cells(first):
-        assert cell_key(first, cell, "code") == cell_key(second, cell, "code")
+        assert cell_key(first, cell) == cell_key(second, cell)
 
 
 ALL = {"prefill", "decode", "concurrent"}
@@ -140,7 +137,7 @@ def test_a_mixed_launch_is_missing_as_a_whole_where_launches_are_strict(tmp_path
     study = with_results(tmp_path)
     finish_all(study)
     cell = CellId("single_tiny", "decode", "stock", 2)
-    finish(study, cell, cell_key(study, cell, measuring_code_hash()), start="another")
+    finish(study, cell, cell_key(study, cell), start="another")
     assert planned(study) == {}
     assert planned(with_results(tmp_path, strict_launches=True)) == {("single_tiny", 2): ALL}
 
@@ -158,7 +155,7 @@ def test_a_failed_cell_is_missing_unless_it_is_tolerated(tmp_path: Path) -> None
     study, tolerant = with_results(tmp_path), with_results(tmp_path, tolerate_failed_cells=True)
     finish_all(study)
     cell = CellId("single_tiny", "decode", "stock", 2)
-    fail(study, cell, cell_key(study, cell, measuring_code_hash()))
+    fail(study, cell, cell_key(study, cell))
     assert planned(study) == {("single_tiny", 2): {"decode"}}
     assert planned(tolerant) == {}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from llmdvfs.benchmark.provenance import hardware
 from llmdvfs.load.own_error.calibration import calibrate, calibration_shape
-from llmdvfs.plan.code_hash import code_hash
+from llmdvfs.plan.measuring import MEASURING_VERSION
 from llmdvfs.records import raw
 from llmdvfs.records.load import CalibrationResult
 from llmdvfs.records.request import RequestRecord
@@ -22,7 +22,7 @@ def calibrate_cell(folder: Path, results: Path) -> None:
     if shape is None:
         return
     # Another client or another host needs another calibration.
-    identity = f"{compact_json(shape)} {code_hash(['stages.load'], only=['load'])} {sorted(hardware().items())}"
+    identity = f"{compact_json(shape)} measuring version {MEASURING_VERSION} {sorted(hardware().items())}"
     known = results / "calibration" / hashlib.sha256(identity.encode()).hexdigest()[:16]
     if not (known / raw.CALIBRATION).is_file():
         LOG.info("calibrating the client at %d streams, a token every %g s", shape.num_streams, shape.gap_s)

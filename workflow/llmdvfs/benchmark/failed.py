@@ -1,19 +1,18 @@
 """What a launch leaves where cells failed and the study goes on without them."""
 
+import json
 import logging
-import shutil
 from pathlib import Path
 
 from llmdvfs.benchmark.launch import CellsFailed
-from llmdvfs.benchmark.store import deliver, is_finished
+from llmdvfs.benchmark.store import deliver, deliver_failure, is_finished
 from llmdvfs.clock import unix_s
 from llmdvfs.errors import LlmDvfsError
-from llmdvfs.plan.cells import cell_folder
 from llmdvfs.records.failed import FailedCell
 from llmdvfs.records.job import LaunchJob
-from llmdvfs.records.raw import FAILED
+from llmdvfs.records.places import cell_folder
 from llmdvfs.records.spec import CellId
-from llmdvfs.records.store import write_record
+from llmdvfs.records.store import to_json
 
 LOG = logging.getLogger(__name__)
 
@@ -26,11 +25,11 @@ def record_failures(deployment: str, job: LaunchJob, results: Path, error: LlmDv
     causes = error.causes if isinstance(error, CellsFailed) else {}
     for cell in job.cells:
         name = CellId(deployment, cell.workload, cell.point, job.launch)
-        folder = cell_folder(results, name) / "raw"
+        folder = cell_folder(results, name)
         if is_finished(results, cell.key):
             deliver(results, cell.key, folder)
             continue
-        shutil.rmtree(folder, ignore_errors=True)
         cause = causes.get(cell.key, str(error)).removeprefix(f"{name.folder()}: ")
-        write_record(folder / FAILED, FailedCell(cell.key, name, cause, unix_s()))
+        record = to_json(FailedCell(cell.key, name, cause, unix_s()))
+        deliver_failure(results, cell.key, folder, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
         LOG.info("%s: recorded as failed; the study goes on without it", name.folder())

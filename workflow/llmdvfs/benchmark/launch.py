@@ -11,8 +11,8 @@ from llmdvfs.benchmark.gpus import host_gpus
 from llmdvfs.benchmark.host_lock import host_lock
 from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished
 from llmdvfs.errors import LlmDvfsError, ServerDied, in_full
-from llmdvfs.plan.cells import cell_folder
 from llmdvfs.records.job import LaunchJob, LaunchRecord
+from llmdvfs.records.places import cell_folder
 from llmdvfs.serving.deploy import deploy
 from llmdvfs.serving.deployment import Deployment
 
@@ -43,7 +43,7 @@ def measure_launch(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
     failures = _measure_all(missing, results) if missing else {}
     for task in tasks:
         if task.cell.key not in failures:
-            deliver(results, task.cell.key, cell_folder(results, task.id) / "raw")
+            deliver(results, task.cell.key, cell_folder(results, task.id))
     if failures:
         raise CellsFailed(failures, len(tasks))
 
@@ -75,7 +75,7 @@ def _try_cell(task: CellTask, deployment: Deployment, results: Path) -> LlmDvfsE
     """Measure one cell into the store; return why not, where that is the cell's or the servers' doing."""
     clear_drafts(results, task.cell.key)
     try:
-        with draft(results, task.cell.key) as folder:
+        with draft(results, task.cell.key, task.cell.identity) as folder:
             measure_cell(task, deployment, folder, results)
     except LlmDvfsError as error:
         _tell_more(error, results)

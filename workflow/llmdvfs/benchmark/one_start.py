@@ -3,8 +3,9 @@
 import logging
 from pathlib import Path
 
-from llmdvfs.benchmark.store import entry, is_finished, set_aside
+from llmdvfs.benchmark.store import is_finished, set_aside
 from llmdvfs.records.job import LaunchJob
+from llmdvfs.records.places import store_entry
 from llmdvfs.records.raw import RUN
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record
@@ -15,9 +16,9 @@ LOG = logging.getLogger(__name__)
 def set_aside_other_starts(job: LaunchJob, results: Path) -> None:
     """Move the job's measurements to results/forgotten, unless the store has all of them and from one start."""
     stored = [cell.key for cell in job.cells if is_finished(results, cell.key)]
-    starts = {read_record(entry(results, key) / RUN, RunRecord).server_start.id for key in stored}
+    starts = {read_record(store_entry(results, key) / RUN, RunRecord).server_start.id for key in stored}
     if not stored or (len(stored) == len(job.cells) and len(starts) == 1):
         return
     LOG.info("%d of %d cells come from other server starts: all are measured anew", len(stored), len(job.cells))
     for key in stored:
-        set_aside(entry(results, key), results / "forgotten", key)
+        set_aside(store_entry(results, key), results / "forgotten", key)

@@ -1,19 +1,26 @@
 """The store of finished measurements: complete or absent, written once, never edited."""
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from llmdvfs.records.raw import RUN
+from llmdvfs.records.places import IDENTITY, RAW, key_of, measured_link, measured_links, store_entry
+from llmdvfs.records.raw import FAILED, RUN
+from llmdvfs.records.store import write_text
+
+READ_ONLY = 0o444
 
 
 @contextmanager
-def draft(results: Path, key: str) -> Iterator[Path]:
+def draft(results: Path, key: str, identity: Mapping[str, Any] | None = None) -> Iterator[Path]:
     """Give a folder to measure into; it enters the store, whole, only where the block ends without an error.
 
-    After an error it stays aside as results/failed/{key}.{n}: what was recorded is evidence.
+    identity: what the key is the hash of; it is stored beside the measurement. After an error the folder stays aside as
+    results/failed/{key}.{n}: what was recorded is evidence.
     """
     folder = results / "drafts" / f"{key}.{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
@@ -24,35 +31,61 @@ def draft(results: Path, key: str) -> Iterator[Path]:
         place = set_aside(folder, results / "failed", key)
         error.add_note(f"what was recorded is in {place}")
         raise
+    if identity:
+        write_identity(folder, identity)
     for path in (*folder.iterdir(), folder):
+        if path.is_file():
+            path.chmod(READ_ONLY)
         _flush(path)
-    target = entry(results, key)
+    target = store_entry(results, key)
     target.parent.mkdir(exist_ok=True)
     folder.rename(target)
     _flush(target.parent)
 
 
-def entry(results: Path, key: str) -> Path:
-    """Return the folder of a measurement in the store, whether it is there or not."""
-    return results / "store" / key
+def write_identity(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Write what a measurement's key is the hash of."""
+    write_text(folder / IDENTITY, json.dumps(identity, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def is_finished(results: Path, key: str) -> bool:
     """Whether the store has the measurement: run.json is the last file that is written, and folders come in whole."""
-    return (entry(results, key) / RUN).is_file()
+    return (store_entry(results, key) / RUN).is_file()
 
 
-def deliver(results: Path, key: str, output: Path) -> None:
-    """Make `output` the measurement's folder, whole or not at all.
+def deliver(results: Path, key: str, cell: Path) -> None:
+    """Make the cell's folder show the measurement `key` of the store: the link `raw`, and the link named by the key.
 
-    It holds hard links into the store, so that removing it loses nothing.
+    What was made of another measurement is removed first: nobody takes it for this one's. Only the link named by the
+    key counts, and it comes last.
     """
-    part = output.with_name(f".{output.name}.part")
-    for folder in (part, output):
-        shutil.rmtree(folder, ignore_errors=True)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(entry(results, key), part, copy_function=_link)
-    part.rename(output)
+    _clear(results, cell, key)
+    raw = cell / RAW
+    _link(raw, os.path.relpath(store_entry(results, key), cell), copy_of=store_entry(results, key))
+    _link(measured_link(cell, key), f"{RAW}/{RUN}", copy_of=raw / RUN)
+
+
+def deliver_failure(results: Path, key: str, cell: Path, record: str) -> None:
+    """Make the cell's folder say why there is no measurement `key`: `raw` is then a folder with failed.json alone.
+
+    record: the text of failed.json.
+    """
+    _clear(results, cell, key)
+    raw = cell / RAW
+    _remove(raw)
+    write_text(raw / FAILED, record)
+    _link(measured_link(cell, key), f"{RAW}/{FAILED}", copy_of=raw / FAILED)
+
+
+def forget(results: Path, cell: Path) -> None:
+    """Take the measurement that a cell's folder shows out of the folder, and out of the store to results/forgotten."""
+    keys = [key_of(link) for link in measured_links(cell)]
+    for link in measured_links(cell):
+        link.unlink()
+    _remove(cell / RAW)
+    for key in keys:
+        if store_entry(results, key).is_dir():
+            set_aside(store_entry(results, key), results / "forgotten", key)
 
 
 def clear_drafts(results: Path, key: str) -> None:
@@ -62,17 +95,59 @@ def clear_drafts(results: Path, key: str) -> None:
 
 
 def set_aside(folder: Path, place: Path, key: str) -> Path:
-    """Move a folder to place/{key}.{n}, which is returned: nothing that was recorded is removed."""
+    """Move a folder to place/{key}.{n}, which is returned: nothing that was recorded is removed.
+
+    n is one more than the highest there is: a folder that somebody has removed leaves a gap, and no collision.
+    """
     place.mkdir(parents=True, exist_ok=True)
-    number = 1 + sum(1 for _ in place.glob(f"{key}.*"))
-    return folder.rename(place / f"{key}.{number}")
+    numbers = [int(path.suffix[1:]) for path in place.glob(f"{key}.*") if path.suffix[1:].isdigit()]
+    return folder.rename(place / f"{key}.{max(numbers, default=0) + 1}")
 
 
-def _link(source: str, target: str) -> None:
+def _clear(results: Path, cell: Path, key: str) -> None:
+    """Remove what was made of another measurement than `key`; the measurement itself stays in the store."""
+    cell.mkdir(parents=True, exist_ok=True)
+    _keep_only_copy(results, cell / RAW)
+    held = [key_of(link) for link in cell.glob("measured-*.json")]
+    if key not in held and (held or (cell / RAW).exists()):
+        for path in cell.iterdir():
+            _remove(path)
+    for link in measured_links(cell):
+        if key_of(link) != key:
+            link.unlink()
+
+
+def _keep_only_copy(results: Path, raw: Path) -> None:
+    """Set a raw folder aside that is a copy of its own and of which the store has no other."""
+    if raw.is_symlink() or not (raw / RUN).is_file():
+        return
+    with suppress(ValueError):
+        held = json.loads((raw / RUN).read_text(encoding="utf-8")).get("key")
+        if held is not None and not is_finished(results, held):
+            set_aside(raw, results / "forgotten", held)
+
+
+def _link(link: Path, target: str, copy_of: Path) -> None:
+    """Make a relative link, which a results folder may be moved or copied with; where there are none, a copy."""
+    part = link.with_name(f".{link.name}.part")
+    _remove(part)
     try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copy2(source, target)
+        part.symlink_to(target)
+    except OSError:  # a file system without symbolic links
+        if copy_of.is_dir():
+            shutil.copytree(copy_of, part)
+        else:
+            shutil.copy2(copy_of, part)
+    if link.is_dir() and not link.is_symlink():
+        _remove(link)  # rename does not replace a folder
+    part.rename(link)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:

@@ -1,23 +1,29 @@
-"""The cells of a study, their keys, and which of them are still to be measured."""
+"""The cells of a study, and which of them are still to be measured."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from llmdvfs.plan.code_hash import code_hash
+from llmdvfs.errors import ConfigError
+from llmdvfs.plan.identity import StudyIdentities
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
 from llmdvfs.records.job import CellJob, LaunchJob
-from llmdvfs.records.raw import FAILED, RUN
-from llmdvfs.records.spec import CellId, DeploymentSpec
-from llmdvfs.records.store import SCHEMA_VERSION
+from llmdvfs.records.places import RAW, cell_folder, measured_link
+from llmdvfs.records.raw import RUN
+from llmdvfs.records.spec import CellId
 
-MEASURING_STAGES = ("stages.benchmark", "stages.load", "stages.guard", "stages.proxy")
-MEASURING_PACKAGES = ("architectures", "benchmark", "connectors", "load", "models", "serving", "telemetry")
-KEY_DIGITS = 16
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """One cell, the key of the measurement that is asked for, and where that shows."""
+
+    id: CellId
+    key: str
+    link: Path
+    """The file that Snakemake sees; it leads somewhere only where the cell's folder holds this very measurement."""
+    is_held: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +32,8 @@ class PlannedLaunch:
 
     deployment: str
     job: LaunchJob
-    cells: tuple[CellId, ...]
+    cells: tuple[PlannedCell, ...]
     """In the order of job.cells."""
-
-
-def cell_folder(results: Path, cell: CellId) -> Path:
-    """Return the folder that holds all of a cell."""
-    return results / "cells" / cell.folder()
-
-
-def store_folder(results: Path, key: str) -> Path:
-    """Return the folder of a finished measurement in the store."""
-    return results / "store" / key
 
 
 def all_cells(study: Study) -> Iterator[CellId]:
@@ -53,95 +49,86 @@ def launch_cells(study: Study, deployment: str, launch: int) -> list[CellId]:
     return sorted(cells, key=lambda cell: derive_seed(study.seed, "order", launch, cell.workload, cell.point))
 
 
-def measuring_code_hash() -> str:
-    """Return the hash of all code that takes part in a measurement."""
-    return code_hash(MEASURING_STAGES, only=MEASURING_PACKAGES)
+def plan_cells(study: Study) -> list[PlannedCell]:
+    """Return every cell of the study with its key, and whether its folder holds that measurement.
+
+    Raises ConfigError where a folder's links contradict each other: somebody has moved or edited them.
+    """
+    identities = StudyIdentities(study)
+    return [_planned_cell(study, identities, cell) for cell in all_cells(study)]
 
 
-def cell_key(study: Study, cell: CellId, measuring_code: str) -> str:
-    """Return the identity of a measurement: equal keys were measured the same way."""
-    deployment = study.deployments[cell.deployment]
-    identity: dict[str, Any] = {
-        # neither the proxy's port nor the patience at the start changes what is measured
-        "deployment": asdict(replace(deployment, proxy_port=None, startup_timeout_s=0.0)),
-        "engine": study.engine_versions,
-        "model": _model_fingerprint(deployment),
-        "workload": asdict(study.workloads[cell.workload]),
-        "point": asdict(study.points[cell.point]),
-        "launch": cell.launch,
-        "seed": study.seed,
-        "settings": asdict(replace(study.settings, retries=0)),
-        "code": measuring_code,
-        "schema_version": SCHEMA_VERSION,
-        "remeasure": study.remeasure,
-    }
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:KEY_DIGITS]
+def pending_launches(study: Study, cells: Iterable[PlannedCell] | None = None) -> list[PlannedLaunch]:
+    """Return the launches with cells whose folder does not hold the measurement that is asked for.
 
-
-def pending_launches(study: Study) -> list[PlannedLaunch]:
-    """Return the launches with cells whose folder does not hold the measurement that is asked for."""
-    measuring_code = measuring_code_hash()
+    cells: what plan_cells returned, where it is known.
+    """
+    identities = StudyIdentities(study)
+    by_launch: dict[tuple[int, str], list[PlannedCell]] = {}
+    for cell in plan_cells(study) if cells is None else cells:
+        by_launch.setdefault((cell.id.launch, cell.id.deployment), []).append(cell)
     launches = []
-    for launch in study.launches:
-        for deployment in study.deployments:
-            keys = {cell: cell_key(study, cell, measuring_code) for cell in launch_cells(study, deployment, launch)}
-            held = {cell: _delivered(study, cell) for cell in keys}
-            missing = {cell: key for cell, key in keys.items() if held[cell].key != key}
-            if study.strict_launches and (missing or _num_starts(held.values()) > 1):
-                missing = keys  # whatever is there of the launch comes from another start of its servers
-            if missing:
-                launches.append(_planned_launch(study, deployment, launch, missing))
+    for (launch, deployment), own in by_launch.items():
+        missing = [cell for cell in own if not cell.is_held]
+        if study.strict_launches and (missing or _num_starts(own) > 1):
+            missing = own  # whatever is there of the launch comes from another start of its servers
+        if missing:
+            launches.append(_planned_launch(study, identities, deployment, launch, missing))
     return launches
 
 
-class _Delivered(NamedTuple):
-    """What lies in a cell's folder."""
-
-    key: str | None
-    """Of the measurement; None where there is none."""
-    start: str | None
-    """Of the servers."""
-
-
-def _delivered(study: Study, cell: CellId) -> _Delivered:
-    """Return what the cell's folder holds; a recorded failure counts where the study goes on without such cells."""
-    raw = cell_folder(study.results, cell) / "raw"
-    content = _content(raw / RUN) or (_content(raw / FAILED) if study.tolerate_failed_cells else {})
-    return _Delivered(content.get("key"), content.get("server_start", {}).get("id"))
+def _planned_cell(study: Study, identities: StudyIdentities, cell: CellId) -> PlannedCell:
+    folder, key = cell_folder(study.results, cell), identities.key(cell)
+    link = measured_link(folder, key)
+    is_held = link.exists() and (study.tolerate_failed_cells or not _is_failure(link))
+    if is_held:
+        _check_raw(folder, key)
+    return PlannedCell(cell, key, link, is_held)
 
 
-def _content(path: Path) -> dict[str, Any]:
-    """Return a record as plain data, without the cost of checking it; empty where there is none."""
+def _is_failure(link: Path) -> bool:
+    """Whether the link leads to the record of a failure; where links cannot be read, the file's content tells."""
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content
+        return link.readlink().name != RUN
+    except OSError:
+        return '"llmdvfs/failed-cell"' in link.read_text(encoding="utf-8", errors="replace")[:200]
 
 
-def _num_starts(held: Iterable[_Delivered]) -> int:
-    return len({item.start for item in held if item.start is not None})
+def _check_raw(folder: Path, key: str) -> None:
+    """Refuse a folder whose `raw` leads to another measurement than its link says."""
+    try:
+        held = (folder / RAW).readlink().name
+    except OSError:
+        return  # a copy, on a file system without links, or the folder of a failure
+    if held != key:
+        raise ConfigError(
+            f"{folder / RAW} leads to measurement {held}, and the link beside it says {key}: somebody has changed one "
+            f"of them; remove {folder} (nothing measured is lost: the store has it), and run again"
+        )
 
 
-def _planned_launch(study: Study, deployment: str, launch: int, missing: dict[CellId, str]) -> PlannedLaunch:
+def _num_starts(cells: Iterable[PlannedCell]) -> int:
+    """Return how many server starts the cells' measurements come from."""
+    found = set()
+    for cell in cells:
+        content = json.loads(cell.link.read_bytes()) if cell.is_held else {}
+        found.add(content.get("server_start", {}).get("id"))
+    return len(found - {None})
+
+
+def _planned_launch(
+    study: Study, identities: StudyIdentities, deployment: str, launch: int, missing: list[PlannedCell]
+) -> PlannedLaunch:
     job = LaunchJob(
         launch=launch,
         seed=study.seed,
-        cells=tuple(CellJob(cell.workload, cell.point, key) for cell, key in missing.items()),
-        workloads={cell.workload: study.workloads[cell.workload] for cell in missing},
-        points={cell.point: study.points[cell.point] for cell in missing},
+        cells=tuple(
+            CellJob(cell.id.workload, cell.id.point, cell.key, identities.identity(cell.id)) for cell in missing
+        ),
+        workloads={cell.id.workload: study.workloads[cell.id.workload] for cell in missing},
+        points={cell.id.point: study.points[cell.id.point] for cell in missing},
         settings=study.settings,
         one_start=study.strict_launches,
         tolerate_failures=study.tolerate_failed_cells,
     )
     return PlannedLaunch(deployment, job, tuple(missing))
-
-
-def _model_fingerprint(deployment: DeploymentSpec) -> list[Any]:
-    """Return what tells two contents of a model folder apart without reading the weights."""
-    if deployment.model.source != "path":
-        return []
-    folder = Path(deployment.model.location).expanduser()
-    config = folder / "config.json"
-    content = hashlib.sha256(config.read_bytes()).hexdigest() if config.is_file() else ""
-    return [content, *sorted((path.name, path.stat().st_size) for path in folder.glob("*.safetensors"))]

@@ -19,13 +19,7 @@ def code_hash(modules: Iterable[str], *, only: Iterable[str] | None = None) -> s
 
     only: first parts of the module names that count, e.g. {"load", "serving"}; None: all.
     """
-    seen: set[Path] = set()
-    waiting = [_source(f"{PACKAGE}.{module}") for module in modules]
-    while waiting:
-        path = waiting.pop()
-        if path is not None and path not in seen:
-            seen.add(path)
-            waiting += [_source(name) for name in _parsed(path)[1]]
+    seen = reachable(modules)
     counted = sorted(path for path in seen if only is None or path.relative_to(ROOT).parts[0] in set(only))
     digest = hashlib.sha256()
     for path in counted:
@@ -33,6 +27,18 @@ def code_hash(modules: Iterable[str], *, only: Iterable[str] | None = None) -> s
         for style in sorted(path.parent.glob("*.mplstyle")):
             digest.update(style.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def reachable(modules: Iterable[str]) -> set[Path]:
+    """Return the files of `llmdvfs.<module>` and of all that they import from llmdvfs."""
+    seen: set[Path] = set()
+    waiting = [_source(f"{PACKAGE}.{module}") for module in modules]
+    while waiting:
+        path = waiting.pop()
+        if path is not None and path not in seen:
+            seen.add(path)
+            waiting += [_source(name) for name in _parsed(path)[1]]
+    return seen
 
 
 def _source(name: str) -> Path | None:

@@ -1,6 +1,7 @@
 """What Snakemake hands to a benchmark job, and what start-server resolves for it."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.spec import DeploymentSpec, Role, WorkloadSpec
@@ -31,7 +32,9 @@ class CellJob:
     workload: str
     point: str
     key: str
-    """Identity of the measurement, and its folder in the store."""
+    """Of the measurement, and the name of its folder in the store: the hash of its identity."""
+    identity: dict[str, Any] = field(default_factory=dict)
+    """Everything that decides the measurement (plan/identity.py); it is stored beside it, and gives the key again."""
 
 
 @dataclass(frozen=True, slots=True)

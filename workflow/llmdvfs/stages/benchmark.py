@@ -11,7 +11,7 @@ from llmdvfs.benchmark.launch import measure_launch
 from llmdvfs.benchmark.one_start import set_aside_other_starts
 from llmdvfs.errors import DiskError, LlmDvfsError
 from llmdvfs.records.job import LaunchJob, LaunchRecord
-from llmdvfs.records.store import from_json, read_record
+from llmdvfs.records.store import read_record
 from llmdvfs.serving.lifetime import become_subreaper_with_parent_death_signal, end_descendants
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -20,7 +20,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--launch", type=Path, required=True, help="launch.json of the deployment")
-    parser.add_argument("--job", required=True, help="the launch's missing cells, as JSON")
+    parser.add_argument("--job", type=Path, required=True, help="the launch's missing cells, as a JSON file")
     parser.add_argument("--results", type=Path, required=True, help="results folder")
     parser.add_argument("--log", type=Path, required=True, help="takes what is also shown")
     parser.add_argument("--parent", type=int, help="process that this one ends with (default: its parent)")
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
             signal.signal(number, _interrupt)
     become_subreaper_with_parent_death_signal(options.parent)
     _begin_log(options.log)
-    launch, job = read_record(options.launch, LaunchRecord), from_json(options.job, LaunchJob)
+    launch, job = read_record(options.launch, LaunchRecord), read_record(options.job, LaunchJob)
     try:
         if job.one_start:
             set_aside_other_starts(job, options.results)

@@ -1,0 +1,109 @@
+"""What a measurement is: everything that decides what is measured, nothing else, hashed to the key of its folder."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from llmdvfs.plan.content import content_fingerprint, study_files
+from llmdvfs.plan.measuring import MEASURING_VERSION
+from llmdvfs.plan.study import Study
+from llmdvfs.records.spec import CellId, DeploymentSpec, SloSpec, WorkloadSpec
+
+KEY_DIGITS = 16
+
+
+def key_of_identity(identity: Mapping[str, Any]) -> str:
+    """Return the key of a measurement: 16 hex digits of the SHA-256 of its identity as canonical JSON."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
+
+
+class StudyIdentities:
+    """The identities of a study's cells. The parts that many cells share are worked out once."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._deployments = {name: _deployment(spec, study) for name, spec in study.deployments.items()}
+        self._points = {name: asdict(spec) for name, spec in study.points.items()}
+
+    @cached_property
+    def _workloads(self) -> dict[str, dict[str, Any]]:
+        return {name: _workload(spec) for name, spec in self._study.workloads.items()}
+
+    @cached_property
+    def _shared(self) -> dict[str, Any]:
+        return {
+            "measuring_version": MEASURING_VERSION,
+            "seed": self._study.seed,
+            # how often a cell is tried again does not change what is measured
+            "settings": asdict(replace(self._study.settings, retries=0)),
+            "remeasure": self._study.remeasure,
+        }
+
+    def identity(self, cell: CellId) -> dict[str, Any]:
+        """Return what decides the cell's measurement, as plain data."""
+        return {
+            **self._shared,
+            **self._deployments[cell.deployment],
+            "workload": self._workloads[cell.workload],
+            "point": self._points[cell.point],
+            "launch": cell.launch,
+        }
+
+    def key(self, cell: CellId) -> str:
+        """Return the key of the cell's measurement."""
+        return key_of_identity(self.identity(cell))
+
+
+def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:
+    """Return a deployment without what cannot change what is measured on it."""
+    # A balancer chooses among instances of one role: where each role has one, there is nothing to choose.
+    chooses = any(count > 1 for count in deployment.num_instances.values())
+    is_external = deployment.device == "external"
+    relevant = replace(
+        deployment,
+        proxy_port=None,
+        startup_timeout_s=0.0,
+        base_url=deployment.base_url if is_external else None,
+        balancer=deployment.balancer if chooses else "",
+    )
+    return asdict(relevant)
+
+
+def workload_identity(workload: WorkloadSpec) -> dict[str, Any]:
+    """Return a workload without the limits by which it is judged afterwards, and without where its files lie."""
+    relevant = replace(
+        workload,
+        slo=SloSpec(),
+        max_failed_fraction=0.0,
+        prompts=replace(workload.prompts, path=None),
+        arrival=replace(workload.arrival, trace_path=None),
+    )
+    return asdict(relevant)
+
+
+def _deployment(deployment: DeploymentSpec, study: Study) -> dict[str, Any]:
+    return {
+        "deployment": deployment_identity(deployment),
+        "engine": {} if deployment.device == "external" else dict(study.engine_versions),
+        "model": _model_fingerprint(deployment),
+    }
+
+
+def _workload(workload: WorkloadSpec) -> dict[str, Any]:
+    content = [content_fingerprint(path) for path in study_files(workload) if path.exists()]
+    return {**workload_identity(workload), "content": content}
+
+
+def _model_fingerprint(deployment: DeploymentSpec) -> list[Any]:
+    """Return what tells two contents of a model folder apart without reading the weights."""
+    if deployment.model.source != "path":
+        return []
+    folder = Path(deployment.model.location).expanduser()
+    config = folder / "config.json"
+    content = content_fingerprint(config) if config.is_file() else ""
+    return [content, *sorted([path.name, path.stat().st_size] for path in folder.glob("*.safetensors"))]

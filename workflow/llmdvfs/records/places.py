@@ -1,0 +1,42 @@
+"""Where things lie in a results folder: one home for the paths that several rooms need.
+
+    store/<key>/                                       a finished measurement: its raw files and `identity.json`
+    cells/<deployment>/<workload>/<point>/launch-<n>/  what people look at
+        measured-<key>.json                            link to the run.json of the measurement: the file Snakemake sees
+        raw                                            link to the measurement's folder in the store
+
+The key is part of a path that Snakemake sees. A cell whose measurement is not the one asked for has no file of that
+name, whatever is in `.snakemake/` and whatever the time stamps are.
+"""
+
+from pathlib import Path
+
+from llmdvfs.records.spec import CellId
+
+RAW = "raw"
+IDENTITY = "identity.json"
+
+
+def cell_folder(results: Path, cell: CellId) -> Path:
+    """Return the folder that holds all of a cell."""
+    return results / "cells" / cell.folder()
+
+
+def store_entry(results: Path, key: str) -> Path:
+    """Return the folder of a measurement in the store, whether it is there or not."""
+    return results / "store" / key
+
+
+def measured_link(cell: Path, key: str) -> Path:
+    """Return the link that stands in a cell's folder where the folder holds the measurement `key`."""
+    return cell / f"measured-{key}.json"
+
+
+def measured_links(cell: Path) -> list[Path]:
+    """Return the links of that kind that stand in a cell's folder: one, or none."""
+    return sorted(cell.glob("measured-*.json"))
+
+
+def key_of(link: Path) -> str:
+    """Return the key that a link's name tells."""
+    return link.stem.removeprefix("measured-")
