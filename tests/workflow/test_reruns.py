@@ -9,7 +9,8 @@ from workflow.conftest import Checkout
 
 LIBRARY = "workflow/llmdvfs"
 PLOTS = {"plot_cell", "plot_deployment_single", "plot_comparison"}
-FROM_MERGE = {"monitor_merge", "analyze", "phase_files_single", "compare", "summary", *PLOTS}
+FROM_ANALYSIS = {"phase_files_single", "compare", "summary", "cells_compared", "cells_of_deployment", *PLOTS}
+FROM_MERGE = {"monitor_merge", "analyze", *FROM_ANALYSIS}
 
 
 @contextmanager

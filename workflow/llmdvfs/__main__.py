@@ -23,6 +23,7 @@ STAGES = {
     "lens": "print a run's numbers as other benchmarks define them",
     "export": "write a run in another benchmark's file layout",
     "forget": "set finished measurements aside, so that they are measured again",
+    "migrate": "take over measurements that an older version of this program made",
     "unlock": "remove the lock that a killed Snakemake left in this folder",
     "load": "run one load against one endpoint (used by benchmark)",
     "guard": "run one server and end all of its processes with it (used by benchmark)",

@@ -30,6 +30,7 @@ from llmdvfs.plan.cells import pending_launches, plan_cells
 from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
+from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.study import make_study
 from llmdvfs.records.places import cell_folder
@@ -57,6 +58,7 @@ try:
     STUDY = make_study(CONFIG, engine_versions)
     PLAN = plan_cells(STUDY)
     PENDING = pending_launches(STUDY, PLAN)
+    refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])
     check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
 except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")  # one message: a WorkflowError would add where in this file it was raised

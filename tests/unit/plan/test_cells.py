@@ -105,6 +105,7 @@ def test_what_determines_a_measurement_changes_every_key(tmp_path: Path, changes
     "changes",
     [
         {"launches": 9},
+        {"workloads__decode__duration_s": 6.0},
         {"gates__min_window_s": 1},
         {"serving__startup_timeout_s": 1},
         {"measure__retries": 5},

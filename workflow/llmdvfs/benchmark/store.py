@@ -48,6 +48,15 @@ def write_identity(folder: Path, identity: Mapping[str, Any]) -> None:
     write_text(folder / IDENTITY, json.dumps(identity, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
+def adopt(results: Path, folder: Path, key: str, identity: Mapping[str, Any]) -> None:
+    """Move a measurement of the store to another key, and write beside it why it stands there.
+
+    Its raw files stay as they are: run.json goes on telling the key that it was measured under.
+    """
+    write_identity(folder, identity)
+    folder.rename(store_entry(results, key))
+
+
 def is_finished(results: Path, key: str) -> bool:
     """Whether the store has the measurement: run.json is the last file that is written, and folders come in whole."""
     return (store_entry(results, key) / RUN).is_file()

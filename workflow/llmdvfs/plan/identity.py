@@ -18,8 +18,17 @@ KEY_DIGITS = 16
 
 def key_of_identity(identity: Mapping[str, Any]) -> str:
     """Return the key of a measurement: 16 hex digits of the SHA-256 of its identity as canonical JSON."""
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(_canonical(identity), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
+
+
+def _canonical(value: Any) -> Any:
+    """Return plain data in which equal numbers are spelled alike: a duration of 5 and one of 5.0 are the same."""
+    if isinstance(value, Mapping):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class StudyIdentities:
