@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from faults.place import Machine, Place
 
-from llmdvfs.records.raw import RUN
+from llmdvfs.records.places import RUN
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record
 

@@ -46,14 +46,21 @@ class Checkout:
         )
 
     def planned(self, *arguments: str) -> dict[str, int]:
-        """Return what `snakemake -n` plans: rule -> number of jobs, without `all`."""
+        """Return what `snakemake -n` plans: rule -> number of jobs, without `all`; parts of a stage are added up."""
         run = self.snakemake("-n", *arguments)
         output = run.stdout + run.stderr
         assert run.returncode == 0, output
         if "Nothing to be done" in output:
             return {}
         table = output.split("Job stats:")[1].split("total")[0]
-        return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE) if name != "all"}
+        jobs = [
+            (name, int(count)) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE) if name != "all"
+        ]
+        plan: dict[str, int] = {}
+        for name, count in jobs:
+            stage = re.sub(r"^(monitor_merge|analyze|plot_cell)_.*_part_\d+$", r"\1", name)
+            plan[stage] = plan.get(stage, 0) + count
+        return plan
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace text in a file of the copy."""

@@ -47,7 +47,7 @@ def test_an_analysis_edit_makes_everything_from_merge_on(finished: Checkout) -> 
     ):
         plan = finished.planned()
     assert set(plan) == FROM_MERGE
-    assert plan["monitor_merge"] == 2
+    assert plan["monitor_merge"] == 1
 
 
 def test_another_baseline_compares_again_and_analyses_nothing(finished: Checkout) -> None:
@@ -57,14 +57,14 @@ def test_another_baseline_compares_again_and_analyses_nothing(finished: Checkout
 def test_a_gate_makes_results_again_but_not_the_merge(finished: Checkout) -> None:
     plan = finished.planned("--config", "gates={'min_window_s': 9}")
     assert "monitor_merge" not in plan
-    assert plan["analyze"] == 2
+    assert plan["analyze"] == 1
 
 
-def test_an_edit_of_the_load_generator_measures_again(finished: Checkout) -> None:
-    with edited(finished, f"{LIBRARY}/load/run.py", "def run_load(", "CHANGED = True\n\n\ndef run_load("):
+def test_a_raised_measuring_version_measures_again(finished: Checkout) -> None:
+    with edited(finished, f"{LIBRARY}/plan/measuring.py", "MEASURING_VERSION = ", "MEASURING_VERSION = 1000 + "):
         plan = finished.planned()
     assert plan["benchmark_external_tiny_launch_1"] == 1
-    assert plan["monitor_merge"] == 2
+    assert plan["monitor_merge"] == 1
 
 
 def test_a_changed_workload_measures_its_own_cells_only(finished: Checkout) -> None:
@@ -79,12 +79,12 @@ def test_a_changed_workload_measures_its_own_cells_only(finished: Checkout) -> N
 def test_a_further_launch_plans_that_launch_only(finished: Checkout) -> None:
     plan = finished.planned("--config", "launches=2")
     assert [name for name in plan if name.startswith("benchmark")] == ["benchmark_external_tiny_launch_2"]
-    assert plan["monitor_merge"] == 2
+    assert plan["monitor_merge"] == 1
     assert "start_server" not in plan
 
 
 def test_remeasure_measures_everything_again(finished: Checkout) -> None:
-    assert finished.planned("--config", "remeasure=again")["monitor_merge"] == 2
+    assert finished.planned("--config", "remeasure=again")["monitor_merge"] == 1
 
 
 def test_deleting_a_result_makes_it_again_without_measuring(finished: Checkout) -> None:

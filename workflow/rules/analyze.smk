@@ -26,9 +26,8 @@ PHASE_FILES = {
 
 
 def cells_file(deployment):
-    """Return the file that names the set of measurements which a deployment's files are made of."""
-    own = [cell for cell in CELLS if cell.startswith(f"{RESULTS}/cells/{deployment}/")]
-    return f"{RESULTS}/deployments/{deployment}/of-{digest_of(own)}.txt"
+    """Return the file that lists the cells which a deployment's files are made of."""
+    return f"{RESULTS}/deployments/{deployment}/{Path(list_of(cells_of(deployment))).name}"
 
 
 PHASE_FIGURES = {
@@ -37,56 +36,59 @@ PHASE_FIGURES = {
 }
 
 
-rule analyze:
-    input:
-        measured=measured_link,
-        phases=f"{CELL}/phases.json",
-    output:
-        result=f"{CELL}/result.json",
-    log:
-        f"{LOGS}/analyze/{{deployment}}/{{workload}}.{{point}}.launch-{{launch}}.log",
-    conda:
-        CONDA
-    params:
-        raw=f"{CELL}/raw",
-        gates=compact_json(STUDY.gates),
-        seed=STUDY.seed,
-        code=code_hash(["stages.analyze"]),
-    shell:
-        "python -m llmdvfs analyze --raw {params.raw:q} --phases {input.phases:q} --gates {params.gates:q}"
-        " --seed {params.seed} --output {output.result:q} > {log:q} 2>&1"
+for number, cells in enumerate(jobs(TO_MAKE, "analyze", CELLS_OF_ONE_JOB)):
+
+    rule:
+        name:
+            job_name("analyze", number, cells)
+        input:
+            merged=[STAMPS[str(cell.folder)]["merge"] for cell in cells],
+        output:
+            made=made_by("analyze", cells),
+        log:
+            f"{LOGS}/{job_name('analyze', number, cells)}.log",
+        conda:
+            CONDA
+        params:
+            cells=[str(cell.folder) for cell in cells],
+            stamps=[STAMPS[str(cell.folder)]["analyze"] for cell in cells],
+            gates=compact_json(STUDY.gates),
+            seed=STUDY.seed,
+        shell:
+            "(python -m llmdvfs analyze --gates {params.gates:q} --seed {params.seed} {params.cells:q}"
+            " && touch {params.stamps:q}) > {log:q} 2>&1"
 
 
-rule plot_cell:
-    input:
-        measured=measured_link,
-        timeline=f"{CELL}/timeline.csv",
-        phases=f"{CELL}/phases.json",
-        result=f"{CELL}/result.json",
-    output:
-        timeline=report(
-            f"{CELL}/timeline.png",
-            caption="../report/cell_timeline.rst",
-            category="Cells",
-            subcategory="{deployment}",
-        ),
-        timeline_pdf=f"{CELL}/timeline.pdf",
-        latency=report(
-            f"{CELL}/latency.png",
-            caption="../report/cell_latency.rst",
-            category="Cells",
-            subcategory="{deployment}",
-        ),
-        latency_pdf=f"{CELL}/latency.pdf",
-    log:
-        f"{LOGS}/plot_cell/{{deployment}}/{{workload}}.{{point}}.launch-{{launch}}.log",
-    conda:
-        CONDA
-    params:
-        cell=lambda wildcards, output: str(Path(output.timeline).parent),
-        code=code_hash(["stages.figures"]),
-    shell:
-        "python -m llmdvfs figures cell --cell {params.cell:q} > {log:q} 2>&1"
+for number, cells in enumerate(jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB)):
+
+    rule:
+        name:
+            job_name("plot_cell", number, cells)
+        input:
+            analysed=[STAMPS[str(cell.folder)]["analyze"] for cell in cells],
+        output:
+            made=[
+                (
+                    report(
+                        file,
+                        caption=f"../report/cell_{Path(file).stem}.rst",
+                        category="Cells",
+                        subcategory=Path(file).parts[-5],
+                    )
+                    if Path(file).suffix == ".png"
+                    else file
+                )
+                for file in made_by("figures", cells)
+            ],
+        log:
+            f"{LOGS}/{job_name('plot_cell', number, cells)}.log",
+        conda:
+            CONDA
+        params:
+            cells=[str(cell.folder) for cell in cells],
+            stamps=[STAMPS[str(cell.folder)]["figures"] for cell in cells],
+        shell:
+            "(python -m llmdvfs figures cell --cell {params.cells:q} && touch {params.stamps:q}) > {log:q} 2>&1"
 
 
 localrules:
@@ -96,17 +98,20 @@ localrules:
 # As with the comparison: the files of a deployment are those of this set of measurements, and of no other.
 rule cells_of_deployment:
     input:
-        results=lambda wildcards: [f"{cell}/result.json" for cell in deployment_cells(wildcards.deployment)],
+        analysed=lambda wildcards: [STAMPS[cell]["analyze"] for cell in deployment_cells(wildcards.deployment)],
     output:
-        cells=f"{DEPLOYMENT}/of-{{digest}}.txt",
+        cells=f"{DEPLOYMENT}/{{list}}.txt",
     log:
-        f"{LOGS}/cells_of_deployment/{{deployment}}.{{digest}}.log",
+        f"{LOGS}/cells_of_deployment/{{deployment}}.{{list}}.log",
+    wildcard_constraints:
+        list="cells-[0-9a-f]+",
     conda:
         CONDA
     params:
         folder=lambda wildcards, output: str(Path(output.cells).parent),
+        list=lambda wildcards: f"{RESULTS}/jobs/{wildcards.list}.txt",
     shell:
-        "(find {params.folder:q} -type f ! -name launch.json -delete && date > {output.cells:q}) > {log:q} 2>&1"
+        "(find {params.folder:q} -type f ! -name launch.json -delete && cp {params.list:q} {output.cells:q}) > {log:q} 2>&1"
 
 
 # The two kinds of deployment have files of their own, so each kind is a rule.
@@ -119,9 +124,6 @@ for disaggregated in (False, True):
             f"phase_files_{kind}"
         input:
             cells=lambda wildcards: cells_file(wildcards.deployment),
-            measured=lambda wildcards: [MEASURED[cell] for cell in deployment_cells(wildcards.deployment)],
-            phases=lambda wildcards: [f"{cell}/phases.json" for cell in deployment_cells(wildcards.deployment)],
-            results=lambda wildcards: [f"{cell}/result.json" for cell in deployment_cells(wildcards.deployment)],
         output:
             files=[f"{DEPLOYMENT}/{name}" for name in PHASE_FILES[disaggregated]],
         log:
@@ -132,18 +134,15 @@ for disaggregated in (False, True):
             CONDA
         params:
             folder=lambda wildcards, output: str(Path(output.files[0]).parent),
-            cells=lambda wildcards, input: [str(Path(result).parent) for result in input.results],
             code=code_hash(["stages.phase_files"]),
         shell:
-            "python -m llmdvfs phase-files --output {params.folder:q} {params.cells:q} > {log:q} 2>&1"
+            "python -m llmdvfs phase-files --output {params.folder:q} --cells {input.cells:q} > {log:q} 2>&1"
 
     rule:
         name:
             f"plot_deployment_{kind}"
         input:
             cells=lambda wildcards: cells_file(wildcards.deployment),
-            results=lambda wildcards: [f"{cell}/result.json" for cell in deployment_cells(wildcards.deployment)],
-            timelines=lambda wildcards: [f"{cell}/timeline.csv" for cell in deployment_cells(wildcards.deployment)],
         output:
             png=[
                 report(f"{DEPLOYMENT}/{name}.png", caption=f"../report/{name}.rst", category="Deployments")
@@ -158,9 +157,8 @@ for disaggregated in (False, True):
             CONDA
         params:
             folder=lambda wildcards, output: str(Path(output.png[0]).parent),
-            cells=lambda wildcards, input: [str(Path(result).parent) for result in input.results],
             figures=PHASE_FIGURES[disaggregated],
             code=code_hash(["stages.figures"]),
         shell:
-            "python -m llmdvfs figures deployment --output {params.folder:q} --cells {params.cells:q}"
+            "python -m llmdvfs figures deployment --output {params.folder:q} --cells {input.cells:q}"
             " --figures {params.figures:q} > {log:q} 2>&1"

@@ -7,7 +7,7 @@
 #
 # INPUTS   {results}/deployments/{deployment}/launch.json
 # OUTPUTS  {cell}/measured-<key>.json, and beside it {cell}/raw, of each missing cell: links into {results}/store/<key>
-#          {results}/jobs/{deployment}.launch-{launch}.json   the job's cells, written when a run starts
+#          {results}/jobs/   the cells of each job, written when a run starts
 #          {results}/measured.txt   where failed cells are tolerated: every cell, and whether it was measured
 # CONFIG   launches, seed, workloads, operating_points, telemetry, measure, remeasure, strict_launches, tolerate_failed_cells
 
@@ -21,6 +21,8 @@ onstart:
     # A dry run writes nothing, and jobs on other machines find the files here.
     for planned in PENDING:
         write_record(Path(job_file(planned)), planned.job)
+    for cells in [CELLS, *map(cells_of, STUDY.deployments)]:
+        write_text(Path(list_of(cells)), "".join(f"{cell}\n" for cell in sorted(cells)))
 
 
 for planned in PENDING:

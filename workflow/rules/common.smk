@@ -8,6 +8,7 @@ import hashlib
 import re
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -30,15 +31,17 @@ from llmdvfs.plan.cells import pending_launches, plan_cells
 from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
+from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.study import make_study
-from llmdvfs.records.places import cell_folder
-from llmdvfs.records.raw import FAILED
-from llmdvfs.records.store import compact_json, write_record
+from llmdvfs.records.made import FILES, STAGES
+from llmdvfs.records.places import FAILED, cell_folder
+from llmdvfs.records.store import compact_json, write_record, write_text
 from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.instance.ports import owner_of
 
+REPORTING = any(word.split("=")[0] == "--report" for word in sys.argv)
 DEFAULT_STUDY = "config/config.yaml"
 try:
     for path in workflow.overwrite_configfiles or [DEFAULT_STUDY]:
@@ -64,14 +67,35 @@ except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")  # one message: a WorkflowError would add where in this file it was raised
 
 RESULTS = str(STUDY.results)
+# What is made of a measurement carries in the names of its stamps what it was made from (records/made.py).
+MADE = made_cells(
+    PLAN,
+    (cell_folder(STUDY.results, cell.id) for cell in PLAN),
+    {
+        "merge": code_hash(["stages.monitor_merge"]),
+        "analyze": f"{code_hash(['stages.analyze'])} {compact_json(STUDY.gates)} {STUDY.seed}",
+        "figures": code_hash(["stages.figures"]),
+    },
+)
+# A cell that may fail has a job of its own, which nobody asks for when it has failed.
+CELLS_OF_ONE_JOB = 1 if STUDY.tolerate_failed_cells else CELLS_A_JOB
+# What is current has no rule, as what is measured has none. A report is made of rules, so that it has all of them.
+TO_MAKE = [replace(cell, stale=frozenset(STAGES)) for cell in MADE] if REPORTING else MADE
 CELLS = [str(cell_folder(STUDY.results, cell.id)) for cell in PLAN]
 # The key of the measurement that is asked for is part of this file's name: what was measured otherwise is not there.
 MEASURED = {folder: str(cell.link) for folder, cell in zip(CELLS, PLAN)}
 
 
-def digest_of(cells):
-    """Return a short name of a set of measurements: what is made of another set does not carry it."""
-    return hashlib.sha256("\n".join(sorted(MEASURED[cell] for cell in cells)).encode()).hexdigest()[:12]
+STAMPS = {str(cell.folder): {stage: str(path) for stage, path in cell.stamps.items()} for cell in MADE}
+
+
+def list_of(cells):
+    """Return the list of some analysed cells, whose name says which cells they are and from what they were made.
+
+    It is written when a run starts: their folders, a line each, do not fit on a command line when they are many.
+    """
+    text = "\n".join(STAMPS[cell]["analyze"] for cell in sorted(cells))
+    return f"{RESULTS}/jobs/cells-{hashlib.sha256(text.encode()).hexdigest()[:12]}.txt"
 
 
 CONDA = str(Path(workflow.basedir) / "envs" / "cpu.yaml")
@@ -87,14 +111,14 @@ def is_disaggregated(deployment):
     return "prefill" in STUDY.deployments[deployment].num_instances
 
 
+def cells_of(deployment):
+    """Return the folders of a deployment's cells."""
+    return [cell for cell in CELLS if cell.startswith(f"{RESULTS}/cells/{deployment}/")]
+
+
 def deployment_cells(deployment):
     """Return the folders of a deployment's measured cells."""
     return [cell for cell in measured_cells() if cell.startswith(f"{RESULTS}/cells/{deployment}/")]
-
-
-def measured_link(wildcards):
-    """Return the file that stands in a cell's folder where the measurement that is asked for is there."""
-    return MEASURED[CELL.format(**wildcards)]
 
 
 def measured_cells():
@@ -114,10 +138,26 @@ def failed_cells():
     return [cell for cell in CELLS if Path(cell, "raw", FAILED).exists()]
 
 
+def job_name(stage, number, cells):
+    """Return the name of the rule that makes a stage of some cells of one launch."""
+    deployment, *_, launch = cells[0].folder.parts[-4:]
+    return re.sub(r"[^A-Za-z0-9]", "_", f"{stage}_{deployment}_{launch}_part_{number}")
+
+
+def made_by(stage, cells):
+    """Return what a job makes: stamps and files of its cells (not each PNG's PDF); of a cell that may fail, the stamp.
+
+    The stamps come first: they are what other rules ask for, and Snakemake tries the outputs of a rule in their order.
+    """
+    stamps = [STAMPS[str(cell.folder)][stage] for cell in cells]
+    files = [f"{cell.folder}/{name}" for cell in cells for name in FILES[stage] if not name.endswith(".pdf")]
+    return stamps if STUDY.tolerate_failed_cells else [*stamps, *files]
+
+
 def cell_files(wildcards):
-    """Return the files of all measured cells."""
-    names = ("timeline.csv", "phases.json", "result.json", "timeline.png", "latency.png")
-    return [f"{cell}/{name}" for cell in measured_cells() for name in names]
+    """Return the last stamp of every cell of which something is to be made."""
+    stale = {str(cell.folder) for cell in TO_MAKE if cell.stale}
+    return [STAMPS[cell]["figures"] for cell in measured_cells() if cell in stale]
 
 
 def deployment_files(wildcards):

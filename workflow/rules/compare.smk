@@ -24,25 +24,23 @@ localrules:
 # study with fewer launches never shows the figures of the one with more.
 rule cells_compared:
     input:
-        results=lambda wildcards: [f"{cell}/result.json" for cell in measured_cells()],
+        analysed=lambda wildcards: [STAMPS[cell]["analyze"] for cell in measured_cells()],
     output:
-        cells=f"{COMPARISON}/of-{digest_of(CELLS)}.txt",
+        cells=f"{COMPARISON}/{Path(list_of(CELLS)).name}",
     log:
         f"{LOGS}/cells_compared.log",
     conda:
         CONDA
     params:
         folder=COMPARISON,
+        list=list_of(CELLS),
     shell:
-        "(rm -rf {params.folder:q} && mkdir {params.folder:q} && date > {output.cells:q}) > {log:q} 2>&1"
+        "(rm -rf {params.folder:q} && mkdir {params.folder:q} && cp {params.list:q} {output.cells:q}) > {log:q} 2>&1"
 
 
 rule compare:
     input:
         cells=rules.cells_compared.output.cells,
-        results=lambda wildcards: [f"{cell}/result.json" for cell in measured_cells()],
-        measured=lambda wildcards: [MEASURED[cell] for cell in measured_cells()],
-        failed=lambda wildcards: [f"{cell}/raw/{FAILED}" for cell in failed_cells()],
     output:
         comparison=f"{COMPARISON}/comparison.json",
         table=f"{COMPARISON}/comparison.csv",
@@ -55,7 +53,7 @@ rule compare:
         baseline=["--baseline", STUDY.baseline] if STUDY.baseline else [],
         code=code_hash(["stages.compare"]),
     shell:
-        "python -m llmdvfs compare --results {input.results:q} --failed {input.failed:q} {params.baseline:q} --output {output.comparison:q} --csv {output.table:q}"
+        "python -m llmdvfs compare --cells {input.cells:q} {params.baseline:q} --output {output.comparison:q} --csv {output.table:q}"
         " --frequencies {output.frequencies:q} > {log:q} 2>&1"
 
 

@@ -1,24 +1,26 @@
 # Puts requests, telemetry readings, proxy stamps and engine metrics of a cell on one time axis and names their phases.
+# Only what is missing is a job, of some cells of one launch (docs/architecture.md#keys).
 #
 # INPUTS   {cell}/measured-<key>.json, which leads to {cell}/raw/
 # OUTPUTS  {cell}/timeline.csv   one row a telemetry reading, with the phase it fell into
 #          {cell}/phases.json    every phase of every request
 # CONFIG   none
 
+for number, cells in enumerate(jobs(TO_MAKE, "merge", CELLS_OF_ONE_JOB)):
 
-rule monitor_merge:
-    input:
-        measured=measured_link,
-    output:
-        timeline=f"{CELL}/timeline.csv",
-        phases=f"{CELL}/phases.json",
-    log:
-        f"{LOGS}/monitor_merge/{{deployment}}/{{workload}}.{{point}}.launch-{{launch}}.log",
-    conda:
-        CONDA
-    params:
-        raw=f"{CELL}/raw",
-        code=code_hash(["stages.monitor_merge"]),
-    shell:
-        "python -m llmdvfs monitor-merge --raw {params.raw:q} --timeline {output.timeline:q} --phases {output.phases:q}"
-        " > {log:q} 2>&1"
+    rule:
+        name:
+            job_name("monitor_merge", number, cells)
+        input:
+            measured=[str(cell.measured) for cell in cells],
+        output:
+            made=made_by("merge", cells),
+        log:
+            f"{LOGS}/{job_name('monitor_merge', number, cells)}.log",
+        conda:
+            CONDA
+        params:
+            cells=[str(cell.folder) for cell in cells],
+            stamps=[STAMPS[str(cell.folder)]["merge"] for cell in cells],
+        shell:
+            "(python -m llmdvfs monitor-merge {params.cells:q} && touch {params.stamps:q}) > {log:q} 2>&1"

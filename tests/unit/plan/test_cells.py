@@ -9,7 +9,7 @@ from unit.plan.test_config import study_of
 
 from llmdvfs.benchmark.store import deliver, deliver_failure
 from llmdvfs.plan.cells import all_cells, launch_cells, pending_launches
-from llmdvfs.plan.identity import StudyIdentities
+from llmdvfs.plan.identity import StudyIdentities, key_of_identity
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
 from llmdvfs.records.places import cell_folder, store_entry
@@ -183,3 +183,12 @@ def test_the_order_of_cells_is_random_by_launch_and_stable_under_additions(tmp_p
 def test_deployments_are_asked_the_same_and_launches_are_not() -> None:
     assert derive_seed(1, "prompts", 1, "decode") == derive_seed(1, "prompts", 1, "decode")
     assert len({derive_seed(1, "prompts", launch, "decode") for launch in range(100)}) == 100
+
+
+def test_a_key_is_the_hash_of_the_identity_that_is_stored_beside_the_measurement(tmp_path: Path) -> None:
+    """Anybody can check that a folder of the store holds what its name says."""
+    study = with_results(tmp_path)
+    identities = StudyIdentities(study)
+    for cell in all_cells(study):
+        stored = json.loads(json.dumps(identities.identity(cell)))
+        assert key_of_identity(stored) == identities.key(cell)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from llmdvfs.benchmark.store import is_finished, set_aside
 from llmdvfs.records.job import LaunchJob
-from llmdvfs.records.places import store_entry
-from llmdvfs.records.raw import RUN
+from llmdvfs.records.places import RUN, store_entry
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record
 

@@ -8,8 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from llmdvfs.records.places import IDENTITY, RAW, key_of, measured_link, measured_links, store_entry
-from llmdvfs.records.raw import FAILED, RUN
+from llmdvfs.records.places import FAILED, IDENTITY, RAW, RUN, key_of, measured_link, measured_links, store_entry
 from llmdvfs.records.store import write_text
 
 READ_ONLY = 0o444

@@ -10,8 +10,7 @@ from llmdvfs.plan.identity import StudyIdentities
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
 from llmdvfs.records.job import CellJob, LaunchJob
-from llmdvfs.records.places import RAW, cell_folder, measured_link
-from llmdvfs.records.raw import RUN
+from llmdvfs.records.places import RAW, RUN, cell_folder, measured_link
 from llmdvfs.records.spec import CellId
 
 

@@ -5,10 +5,16 @@ comment re-runs nothing, and a change of code re-runs exactly the stages that us
 """
 
 import ast
+import atexit
 import hashlib
+import json
+import os
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 PACKAGE = "llmdvfs"
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,7 +29,7 @@ def code_hash(modules: Iterable[str], *, only: Iterable[str] | None = None) -> s
     counted = sorted(path for path in seen if only is None or path.relative_to(ROOT).parts[0] in set(only))
     digest = hashlib.sha256()
     for path in counted:
-        digest.update(f"{path.relative_to(ROOT)}\0{_parsed(path)[0]}\0".encode())
+        digest.update(f"{path.relative_to(ROOT)}\0{_parsed(path).digest}\0".encode())
         for style in sorted(path.parent.glob("*.mplstyle")):
             digest.update(style.read_bytes())
     return digest.hexdigest()[:12]
@@ -37,7 +43,7 @@ def reachable(modules: Iterable[str]) -> set[Path]:
         path = waiting.pop()
         if path is not None and path not in seen:
             seen.add(path)
-            waiting += [_source(name) for name in _parsed(path)[1]]
+            waiting += [_source(name) for name in _parsed(path).imports]
     return seen
 
 
@@ -55,9 +61,53 @@ def _source(name: str) -> Path | None:
     return None
 
 
+class _Parsed(NamedTuple):
+    """What of a file matters to the code that imports it."""
+
+    digest: str
+    """Of its syntax tree without docstrings."""
+    imports: tuple[str, ...]
+    """Dotted names."""
+
+
 @cache
-def _parsed(path: Path) -> tuple[str, tuple[str, ...]]:
-    """Return the tree's dump without docstrings, and the dotted names that the file imports."""
+def _parsed(path: Path) -> _Parsed:
+    """Return what a file holds, as it was remembered or parsed anew."""
+    seen = path.stat()
+    stamp = [seen.st_mtime_ns, seen.st_size]
+    known = _memory().get(str(path))
+    if known is not None and known[0] == stamp:
+        return _Parsed(known[1], tuple(known[2]))
+    parsed = _parse(path)
+    _memory()[str(path)] = [stamp, parsed.digest, list(parsed.imports)]
+    return parsed
+
+
+@cache
+def _memory() -> dict[str, list[Any]]:
+    """Return what earlier runs of Python have parsed: every start of Snakemake asks for all files of the library.
+
+    It lies where Python keeps the compiled files, and is written at the end of this run; without it, files are parsed.
+    """
+    file = ROOT / "__pycache__" / f"code_hash-{sys.version_info.major}.{sys.version_info.minor}.json"
+    memory: dict[str, list[Any]] = {}
+    with suppress(OSError, ValueError):
+        memory = json.loads(file.read_text(encoding="utf-8"))
+    known = json.dumps(memory)
+
+    def keep() -> None:
+        text = json.dumps(memory)
+        if text != known:
+            with suppress(OSError):
+                part = file.with_suffix(f".{os.getpid()}")
+                part.write_text(text, encoding="utf-8")
+                part.replace(file)
+
+    atexit.register(keep)
+    return memory
+
+
+def _parse(path: Path) -> _Parsed:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names: list[str] = []
     for node in ast.walk(tree):
@@ -68,7 +118,7 @@ def _parsed(path: Path) -> tuple[str, tuple[str, ...]]:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [item for item in body if not _is_text(item)]  # type: ignore[attr-defined]
-    return ast.dump(tree), tuple(names)
+    return _Parsed(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(names))
 
 
 def _is_text(node: ast.AST) -> bool:

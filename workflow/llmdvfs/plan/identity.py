@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,20 @@ KEY_DIGITS = 16
 
 
 def key_of_identity(identity: Mapping[str, Any]) -> str:
-    """Return the key of a measurement: 16 hex digits of the SHA-256 of its identity as canonical JSON."""
-    text = json.dumps(_canonical(identity), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """Return the key of a measurement: 16 hex digits of the SHA-256 of its parts, a line of canonical JSON each."""
+    return _key_of_texts(_texts(identity))
+
+
+def _texts(parts: Mapping[str, Any]) -> dict[str, str]:
+    """Return each part as one line of JSON, the same for the same data."""
+    return {
+        name: json.dumps(_canonical(part), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        for name, part in parts.items()
+    }
+
+
+def _key_of_texts(parts: Mapping[str, str]) -> str:
+    text = "".join(f"{name} {parts[name]}\n" for name in sorted(parts))
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
 
 
@@ -32,26 +43,23 @@ def _canonical(value: Any) -> Any:
 
 
 class StudyIdentities:
-    """The identities of a study's cells. The parts that many cells share are worked out once."""
+    """The identities of a study's cells. The parts that many cells share are worked out, and written as text, once."""
 
     def __init__(self, study: Study) -> None:
-        self._study = study
-        self._deployments = {name: _deployment(spec, study) for name, spec in study.deployments.items()}
-        self._points = {name: asdict(spec) for name, spec in study.points.items()}
-
-    @cached_property
-    def _workloads(self) -> dict[str, dict[str, Any]]:
-        return {name: _workload(spec) for name, spec in self._study.workloads.items()}
-
-    @cached_property
-    def _shared(self) -> dict[str, Any]:
-        return {
+        self._shared = {
             "measuring_version": MEASURING_VERSION,
-            "seed": self._study.seed,
+            "seed": study.seed,
             # how often a cell is tried again does not change what is measured
-            "settings": asdict(replace(self._study.settings, retries=0)),
-            "remeasure": self._study.remeasure,
+            "settings": asdict(replace(study.settings, retries=0)),
+            "remeasure": study.remeasure,
         }
+        self._deployments = {name: _deployment(spec, study) for name, spec in study.deployments.items()}
+        self._workloads = {name: _workload(spec) for name, spec in study.workloads.items()}
+        self._points = {name: asdict(spec) for name, spec in study.points.items()}
+        shared = _texts(self._shared)
+        self._deployment_texts = {name: {**shared, **_texts(part)} for name, part in self._deployments.items()}
+        self._workload_texts = _texts(self._workloads)
+        self._point_texts = _texts(self._points)
 
     def identity(self, cell: CellId) -> dict[str, Any]:
         """Return what decides the cell's measurement, as plain data."""
@@ -64,8 +72,15 @@ class StudyIdentities:
         }
 
     def key(self, cell: CellId) -> str:
-        """Return the key of the cell's measurement."""
-        return key_of_identity(self.identity(cell))
+        """Return the key of the cell's measurement: that of its identity."""
+        return _key_of_texts(
+            {
+                **self._deployment_texts[cell.deployment],
+                "workload": self._workload_texts[cell.workload],
+                "point": self._point_texts[cell.point],
+                "launch": str(cell.launch),
+            }
+        )
 
 
 def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:

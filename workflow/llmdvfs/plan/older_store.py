@@ -14,8 +14,7 @@ from llmdvfs.plan.cells import PlannedCell
 from llmdvfs.plan.identity import deployment_identity, workload_identity
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
-from llmdvfs.records.places import IDENTITY, store_entry
-from llmdvfs.records.raw import RUN
+from llmdvfs.records.places import IDENTITY, RUN, store_entry
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId
 from llmdvfs.records.store import read_record

@@ -11,15 +11,35 @@ name, whatever is in `.snakemake/` and whatever the time stamps are.
 
 from pathlib import Path
 
+from llmdvfs.errors import DataError
 from llmdvfs.records.spec import CellId
 
 RAW = "raw"
+RUN = "run.json"
+FAILED = "failed.json"
+"""A raw folder that has it has nothing else: the cell could not be measured."""
 IDENTITY = "identity.json"
 
 
 def cell_folder(results: Path, cell: CellId) -> Path:
     """Return the folder that holds all of a cell."""
     return results / "cells" / cell.folder()
+
+
+def listed_cells(path: Path) -> tuple[list[Path], list[Path]]:
+    """Return the folders that a list names, a line each: of the cells with a result, and of those that failed.
+
+    Raises DataError for a folder that has neither: something that the list was made for did not come about.
+    """
+    folders = [Path(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    failed = [folder for folder in folders if (folder / RAW / FAILED).exists()]
+    measured = [folder for folder in folders if folder not in set(failed)]
+    missing = [folder for folder in measured if not (folder / "result.json").exists()]
+    if missing:
+        raise DataError(
+            f"{path} lists {missing[0]}, which has no result.json; expected one, or {RAW}/{FAILED}; run snakemake again"
+        )
+    return measured, failed
 
 
 def store_entry(results: Path, key: str) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from llmdvfs.records.load import CalibrationResult, LoadReport
 from llmdvfs.records.metrics import MetricsRecord
+from llmdvfs.records.places import RUN as RUN
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.run import RunRecord
@@ -12,9 +13,6 @@ from llmdvfs.records.store import read_lines, read_record
 from llmdvfs.records.telemetry import Reading, SamplerReport, TelemetryHeader
 from llmdvfs.records.telemetry_file import read_telemetry
 
-RUN = "run.json"
-FAILED = "failed.json"
-"""A folder that has it has nothing else: the cell could not be measured."""
 REQUESTS = "requests.jsonl"
 LOAD_REPORT = "load_report.json"
 TELEMETRY = "telemetry.jsonl"

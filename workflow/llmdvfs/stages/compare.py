@@ -8,7 +8,7 @@ import pandas as pd
 from llmdvfs.comparison.groups import compare
 from llmdvfs.comparison.table import comparison_rows, summary_rows
 from llmdvfs.records.failed import FailedCell
-from llmdvfs.records.raw import RUN
+from llmdvfs.records.places import FAILED, RAW, RUN, listed_cells
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record, write_record, write_text
@@ -16,8 +16,7 @@ from llmdvfs.records.store import read_record, write_record, write_text
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--results", type=Path, nargs="*", required=True, help="result.json of every cell")
-    parser.add_argument("--failed", type=Path, nargs="*", default=[], help="failed.json of the cells without a result")
+    parser.add_argument("--cells", type=Path, required=True, help="list of the cells' folders, a line each")
     parser.add_argument("--baseline", help="architecture that others are related to; the simplest where none is named")
     parser.add_argument("--output", type=Path, required=True, help="comparison.json to write")
     parser.add_argument("--csv", type=Path, required=True, help="comparison.csv to write: one row a cell")
@@ -28,9 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare all cells."""
-    results = [read_record(path, CellResult) for path in options.results]
-    runs = [read_record(path.parent / "raw" / RUN, RunRecord) for path in options.results]
-    failed = [read_record(path, FailedCell) for path in options.failed]
+    measured, without = listed_cells(options.cells)
+    results = [read_record(folder / "result.json", CellResult) for folder in measured]
+    runs = [read_record(folder / RAW / RUN, RunRecord) for folder in measured]
+    failed = [read_record(folder / RAW / FAILED, FailedCell) for folder in without]
     without_result = {item.cell: item.cause for item in failed}
     record = compare(results, runs, without_result, options.baseline)
     write_record(options.output, record)

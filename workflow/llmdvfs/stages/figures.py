@@ -10,8 +10,10 @@ from llmdvfs.comparison.groups import compare
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.figures.parts.style import save_figure
 from llmdvfs.figures.table import CELL_FIGURES, COMPARISON_FIGURES, DEPLOYMENT_FIGURES
+from llmdvfs.records import made
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.phases import PhasesRecord
+from llmdvfs.records.places import RAW, listed_cells
 from llmdvfs.records.raw import read_raw
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.store import read_record
@@ -20,12 +22,12 @@ from llmdvfs.records.store import read_record
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     kinds = parser.add_subparsers(dest="kind", required=True)
-    cell = kinds.add_parser("cell", help="the figures of a cell, into its folder")
-    cell.add_argument("--cell", type=Path, required=True, help="folder of the cell")
+    cell = kinds.add_parser("cell", help="the figures of cells, each into its folder")
+    cell.add_argument("--cell", type=Path, nargs="+", required=True, help="folders of the cells")
     cell.add_argument("--figures", nargs="+", choices=CELL_FIGURES, default=list(CELL_FIGURES))
     cell.set_defaults(draw=_draw_cell)
     deployment = kinds.add_parser("deployment", help="the figures of a deployment")
-    deployment.add_argument("--cells", type=Path, nargs="+", required=True, help="folders of the deployment's cells")
+    deployment.add_argument("--cells", type=Path, required=True, help="list of the folders of the deployment's cells")
     deployment.add_argument("--figures", nargs="+", choices=DEPLOYMENT_FIGURES, required=True)
     deployment.add_argument("--output", type=Path, required=True, help="folder of the figures")
     deployment.set_defaults(draw=_draw_deployment)
@@ -43,13 +45,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _draw_cell(options: argparse.Namespace) -> None:
-    cell = _read_cell(options.cell)
-    for name in options.figures:
-        save_figure(CELL_FIGURES[name](cell), options.cell / f"{name}.png")
+    for folder in options.cell:
+        made.begin(folder, "figures")
+        cell = _read_cell(folder)
+        for name in options.figures:
+            save_figure(CELL_FIGURES[name](cell), folder / f"{name}.png")
 
 
 def _draw_deployment(options: argparse.Namespace) -> None:
-    cells = [_read_cell(folder) for folder in options.cells]
+    cells = [_read_cell(folder) for folder in listed_cells(options.cells)[0]]
     record = compare([cell.result for cell in cells], [cell.run for cell in cells])
     for name in options.figures:
         save_figure(DEPLOYMENT_FIGURES[name](record, cells), options.output / f"{name}.png")
@@ -62,7 +66,7 @@ def _draw_comparison(options: argparse.Namespace) -> None:
 
 
 def _read_cell(folder: Path) -> MeasuredCell:
-    raw = read_raw(folder / "raw")
+    raw = read_raw(folder / RAW)
     phases = read_record(folder / "phases.json", PhasesRecord)
     result = read_record(folder / "result.json", CellResult)
     return MeasuredCell(

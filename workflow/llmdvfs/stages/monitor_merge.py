@@ -1,23 +1,25 @@
-"""`monitor-merge`: raw folder -> timeline.csv and phases.json."""
+"""`monitor-merge`: raw folder of each cell -> timeline.csv and phases.json."""
 
 import argparse
 from pathlib import Path
 
 from llmdvfs.analysis.axis.merge import merge
+from llmdvfs.records import made
+from llmdvfs.records.places import RAW
 from llmdvfs.records.raw import read_raw
 from llmdvfs.records.store import write_record, write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--raw", type=Path, required=True, help="raw folder of the cell")
-    parser.add_argument("--timeline", type=Path, required=True, help="timeline.csv to write")
-    parser.add_argument("--phases", type=Path, required=True, help="phases.json to write")
+    parser.add_argument("cells", type=Path, nargs="+", help="folders of cells that have been measured")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Merge one cell."""
-    phases, frame = merge(read_raw(options.raw))
-    write_record(options.phases, phases)
-    write_text(options.timeline, frame.to_csv(index=False, float_format="%.9g"))
+    """Merge cells, one after the other."""
+    for cell in options.cells:
+        made.begin(cell, "merge")
+        phases, frame = merge(read_raw(cell / RAW))
+        write_record(cell / "phases.json", phases)
+        write_text(cell / "timeline.csv", frame.to_csv(index=False, float_format="%.9g"))
     return 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from llmdvfs.analysis.deployment_files import CellFiles, deployment_files
-from llmdvfs.records.raw import RUN
+from llmdvfs.records.places import RAW, RUN, listed_cells
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record, write_record
@@ -14,7 +14,7 @@ from llmdvfs.records.store import read_record, write_record
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("cells", type=Path, nargs="+", help="folders of the deployment's cells")
+    parser.add_argument("--cells", type=Path, required=True, help="list of the folders of the deployment's cells")
     parser.add_argument("--output", type=Path, required=True, help="folder of the files")
 
 
@@ -22,11 +22,11 @@ def run(options: argparse.Namespace) -> int:
     """Write the files of one deployment."""
     cells = [
         CellFiles(
-            run=read_record(folder / "raw" / RUN, RunRecord),
+            run=read_record(folder / RAW / RUN, RunRecord),
             result=read_record(folder / "result.json", CellResult),
             timeline=pd.read_csv(folder / "timeline.csv", keep_default_na=True, dtype={"role": str}),
         )
-        for folder in options.cells
+        for folder in listed_cells(options.cells)[0]
     ]
     for name, record in deployment_files(cells).items():
         write_record(options.output / name, record)

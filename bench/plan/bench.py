@@ -1,0 +1,166 @@
+"""How long Snakemake takes to plan a study: `python bench/plan/bench.py --against ANOTHER_CHECKOUT`.
+
+Two plans, of studies with a given number of cells (workloads x operating points x launches of one deployment): `dry
+run`, nothing measured yet, and `no-op`, everything finished. The files of a finished study are empty stand-ins, all of
+one age, and Snakemake remembers nothing of them, as after `make clean`: what is timed is the planning. Runs of the two
+checkouts take turns. Medians of CPU seconds (user and system, of the whole process), of wall time and of peak memory.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from page import host, write_measured
+
+CHECKOUT = Path(__file__).parents[2]
+SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
+NUM_WORKLOADS, NUM_POINTS = 10, 10
+FINISH = """
+import json
+from pathlib import Path
+import yaml
+from llmdvfs.plan.cells import pending_launches
+from llmdvfs.plan.config import complete_config
+from llmdvfs.plan.study import make_study
+try:
+    from llmdvfs.serving.instance.engine_version import engine_versions
+except ImportError:
+    from llmdvfs.serving.engine_version import engine_versions
+study = make_study(complete_config(yaml.safe_load(Path("config/config.yaml").read_text())), engine_versions)
+run = lambda key: json.dumps({"key": key, "server_start": {"id": "start"}})
+for planned in pending_launches(study):
+    for cell, job in zip(planned.cells, planned.job.cells):
+        name = getattr(cell, "id", cell)
+        folder = study.results / "cells" / name.folder()
+        if hasattr(cell, "link"):
+            from llmdvfs.benchmark.store import deliver
+            entry = study.results / "store" / job.key
+            entry.mkdir(parents=True)
+            (entry / "run.json").write_text(run(job.key))
+            deliver(study.results, job.key, folder)
+        else:
+            (folder / "raw").mkdir(parents=True)
+            (folder / "raw" / "run.json").write_text(run(job.key))
+"""
+
+
+def study_file(num_cells: int) -> str:
+    """Return a configuration with so many cells."""
+    workload = {
+        "prompts": {"prompt_tokens": 16, "output_tokens": 4},
+        "arrival": {"kind": "closed", "concurrency": 2},
+        "num_requests": 30,
+    }
+    points = {f"p{number}": {"sm_clock_mhz": {"single": 600 + 60 * number}} for number in range(NUM_POINTS)}
+    return json.dumps(
+        {
+            "device": "cuda",
+            "launches": num_cells // (NUM_WORKLOADS * NUM_POINTS),
+            "architectures": ["single"],
+            "workloads": {f"w{number}": workload for number in range(NUM_WORKLOADS)},
+            "operating_points": points,
+        }
+    )
+
+
+def prepared(checkout: Path, num_cells: int, finished: bool, folder: Path) -> Path:
+    """Return a copy of a checkout with the study, finished or not."""
+    for part in PARTS:
+        source = checkout / part
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / part)
+    (folder / "config" / "config.yaml").write_text(study_file(num_cells))
+    if finished:
+        environment = os.environ | {"PYTHONPATH": str(folder / "workflow")}
+        subprocess.run([sys.executable, "-c", FINISH], cwd=folder, env=environment, check=True)
+        listing = subprocess.run(
+            [SNAKEMAKE, "--cores", "1", "--summary"], cwd=folder, check=True, capture_output=True, text=True
+        )
+        for line in listing.stdout.splitlines()[1:]:
+            path = folder / line.split("\t")[0]
+            for file in {path, path.with_suffix(".pdf") if path.suffix == ".png" else path}:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                if not file.exists():
+                    file.touch()
+        for file in (folder / "results").rglob("*"):
+            os.utime(file, (0, 0), follow_symlinks=False)
+    return folder
+
+
+def plan_once(folder: Path) -> tuple[float, float, float]:
+    """Return CPU seconds, wall seconds and peak MB of one dry run."""
+    begin = time.monotonic()
+    process = subprocess.Popen(
+        [SNAKEMAKE, "--cores", "2", "-n", "--quiet", "all"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    output = process.stdout.read().decode()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{folder}: {output}")
+    return used.ru_utime + used.ru_stime, time.monotonic() - begin, used.ru_maxrss / 1024
+
+
+def compare(against: Path, num_cells: int, finished: bool, runs: int) -> list[str]:
+    """Return table rows of both checkouts and their ratio."""
+    with tempfile.TemporaryDirectory() as name:
+        folders = [Path(name) / "this", Path(name) / "other"]
+        for folder, checkout in zip(folders, (CHECKOUT, against), strict=True):
+            folder.mkdir()
+            prepared(checkout, num_cells, finished, folder)
+            plan_once(folder)
+        seen: list[list[tuple[float, float, float]]] = [[], []]
+        for _ in range(runs):
+            for folder, found in zip(folders, seen, strict=True):
+                found.append(plan_once(folder))
+    this, other = ([statistics.median(column) for column in zip(*found, strict=True)] for found in seen)
+    ratios = [statistics.median(a[i] / b[i] for a, b in zip(*seen, strict=True)) for i in range(3)]
+    kind = "no-op" if finished else "dry run"
+    row = " | ".join(f"{a:.2f} | {b:.2f} | {ratio:.2f}" for a, b, ratio in zip(this, other, ratios, strict=True))
+    return [f"| {kind}, {num_cells:,} cells | {row} |"]
+
+
+def main() -> None:
+    """Run the comparison and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--against", type=Path, required=True, help="a checkout of another version of this project")
+    parser.add_argument("--cells", type=int, nargs="+", default=[100, 1000])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--page", type=Path, help="page of docs/ to write the table into")
+    options = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    rows = [
+        row
+        for num_cells in options.cells
+        for finished in (False, True)
+        for row in compare(options.against.resolve(), num_cells, finished, options.runs)
+    ]
+    table = "\n".join(
+        [
+            f"{host()}; medians of {options.runs} runs in turns",
+            "",
+            "| plan | CPU, s | before | ratio | wall, s | before | ratio | peak, MB | before | ratio |",
+            "|---|---|---|---|---|---|---|---|---|---|",
+            *rows,
+        ]
+    )
+    print(table)
+    if options.page:
+        write_measured(options.page, "bench/plan/bench.py", table)
+
+
+if __name__ == "__main__":
+    main()

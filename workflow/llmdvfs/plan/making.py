@@ -1,0 +1,58 @@
+"""Which stages after the measurement have to be made for which cells."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmdvfs.plan.cells import PlannedCell
+from llmdvfs.records.made import FILES, STAGES, Stage, stamp
+
+CELLS_A_JOB = 16  # one start of Python and its imports (a second) serves so many; more would leave more cores idle
+
+
+@dataclass(frozen=True, slots=True)
+class MadeCell:
+    """A cell with the stamps of what is to be made of it."""
+
+    folder: Path
+    measured: Path
+    """The file that stands there where the measurement is."""
+    stamps: dict[Stage, Path]
+    stale: frozenset[Stage]
+    """What is not there, or was made from something else."""
+
+
+def made_cells(cells: Iterable[PlannedCell], folders: Iterable[Path], made_from: Mapping[Stage, str]) -> list[MadeCell]:
+    """Return what is to be made of each cell.
+
+    folders: of the cells, in their order. made_from: what a stage depends on besides the measurement: code, settings.
+    """
+    return [_made_cell(cell, folder, made_from) for cell, folder in zip(cells, folders, strict=True)]
+
+
+def jobs(cells: Iterable[MadeCell], stage: Stage, cells_a_job: int = CELLS_A_JOB) -> Iterator[Sequence[MadeCell]]:
+    """Yield the cells of which a stage is to be made, so many a job; cells of different launches never share one."""
+    by_launch: dict[tuple[str, str], list[MadeCell]] = {}
+    for cell in cells:
+        if stage in cell.stale:
+            deployment, launch = cell.folder.parts[-4], cell.folder.parts[-1]
+            by_launch.setdefault((deployment, launch), []).append(cell)
+    for own in by_launch.values():
+        yield from (own[first : first + cells_a_job] for first in range(0, len(own), cells_a_job))
+
+
+def _made_cell(cell: PlannedCell, folder: Path, made_from: Mapping[Stage, str]) -> MadeCell:
+    stamps: dict[Stage, Path] = {}
+    stale: set[Stage] = set()
+    digest = cell.key
+    for stage in STAGES:
+        digest = hashlib.sha256(f"{digest} {made_from[stage]}".encode()).hexdigest()[:12]
+        stamps[stage] = stamp(folder, stage, digest)
+        if stale or not cell.is_held or not _is_there(folder, stage, stamps[stage]):
+            stale.add(stage)
+    return MadeCell(folder, cell.link, stamps, frozenset(stale))
+
+
+def _is_there(folder: Path, stage: Stage, own: Path) -> bool:
+    return own.exists() and all((folder / name).exists() for name in FILES[stage])

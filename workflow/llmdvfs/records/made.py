@@ -1,0 +1,31 @@
+"""What has been made of a cell's measurement, and from what: stamps whose names say it.
+
+A stamp `.made/<stage>-<digest>` stands in a cell's folder where the stage's files are there and were made from this
+measurement, by this code, with these settings: the digest is of all that, of the stages before it too. So what is made
+of a cell is current or it is not, whatever has happened to `.snakemake/` and to time stamps.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+Stage = Literal["merge", "analyze", "figures"]
+STAGES: tuple[Stage, ...] = ("merge", "analyze", "figures")
+"""In their order; each needs the ones before it."""
+FILES: dict[Stage, tuple[str, ...]] = {
+    "merge": ("timeline.csv", "phases.json"),
+    "analyze": ("result.json",),
+    "figures": ("timeline.png", "timeline.pdf", "latency.png", "latency.pdf"),
+}
+"""What each stage makes in a cell's folder."""
+
+
+def stamp(cell: Path, stage: Stage, digest: str) -> Path:
+    """Return the stamp that says that a stage was made from what the digest stands for."""
+    return cell / ".made" / f"{stage}-{digest}"
+
+
+def begin(cell: Path, stage: Stage) -> None:
+    """Take the stamps of a stage and of all later ones away: it is about to be made anew."""
+    for later in STAGES[STAGES.index(stage) :]:
+        for old in (cell / ".made").glob(f"{later}-*"):
+            old.unlink(missing_ok=True)
