@@ -62,6 +62,14 @@ class Checkout:
             plan[stage] = plan.get(stage, 0) + count
         return plan
 
+    def to_measure(self, *arguments: str) -> set[str]:
+        """Return the workloads of which `snakemake -n` plans to measure a cell."""
+        run = self.snakemake("-n", *arguments)
+        output = run.stdout + run.stderr
+        assert run.returncode == 0, output
+        outputs = "".join(re.findall(r"rule benchmark_\w+:.*?output: (.*?)\n", output, re.DOTALL))
+        return set(re.findall(r"results/cells/external_tiny/(\w+)/stock/launch-\d+/measured-", outputs))
+
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace text in a file of the copy."""
         file = self.folder / path

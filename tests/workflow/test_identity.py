@@ -1,7 +1,6 @@
 """What a measurement is: edits and what they plan, whatever has happened to Snakemake's memory and to time stamps."""
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ import yaml
 from workflow.conftest import Checkout, copy_checkout
 
 LIBRARY = "workflow/llmdvfs"
-JOB = "benchmark_external_tiny_launch_1"
 TEXTS = '{"prompt": "One two three four."}\n{"prompt": "Five six seven eight."}\n'
 TRACE = '{{"timestamp": 0, "input_length": 16, "output_length": {}, "hash_ids": [0]}}\n'
 MOVED_MODULE = (
@@ -75,15 +73,6 @@ def kept(*paths: Path) -> Iterator[None]:
                 path.write_bytes(content)
 
 
-def cells_to_measure(checkout: Checkout, *arguments: str) -> set[str]:
-    """The workloads of which a cell is planned to be measured."""
-    run = checkout.snakemake("-n", *arguments)
-    output = run.stdout + run.stderr
-    assert run.returncode == 0, output
-    outputs = "".join(re.findall(rf"rule {JOB}:.*?output: (.*?)\n", output, re.DOTALL))
-    return set(re.findall(r"results/cells/external_tiny/(\w+)/stock/launch-1/measured-", outputs))
-
-
 ALL = {"random", "texts", "chinese", "traced"}
 CHANGES_OF_CONFIG: list[tuple[str, dict[str, Any], set[str]]] = [
     # must measure again
@@ -116,7 +105,7 @@ def test_edits_of_the_configuration(
 ) -> None:
     with kept(measured.folder / "config" / "config.yaml"):
         write_study(measured, merged(study(endpoint), change))
-        assert cells_to_measure(measured) == expected
+        assert measured.to_measure() == expected
 
 
 EDITS_OF_FILES = [
@@ -144,13 +133,13 @@ EDITS_OF_FILES = [
 def test_edits_of_files(measured: Checkout, path: str, old: str, new: str, expected: set[str]) -> None:
     with kept(measured.folder / path):
         measured.edit(path, old, new)
-        assert cells_to_measure(measured) == expected
+        assert measured.to_measure() == expected
 
 
 def test_another_endpoint_measures_again(measured: Checkout, endpoint: str) -> None:
     with kept(measured.folder / "config" / "config.yaml"):
         write_study(measured, merged(study(endpoint), {"serving": {"base_url": "http://127.0.0.1:9"}}))
-        assert cells_to_measure(measured) == ALL
+        assert measured.to_measure() == ALL
 
 
 def test_a_renamed_and_a_moved_file_measure_nothing(measured: Checkout, endpoint: str) -> None:
@@ -158,14 +147,14 @@ def test_a_renamed_and_a_moved_file_measure_nothing(measured: Checkout, endpoint
     with kept(room / "health.py", room / "health_moved.py"):
         (room / "health.py").rename(room / "health_moved.py")
         (room / "health.py").write_text(MOVED_MODULE)
-        assert cells_to_measure(measured) == set()
+        assert measured.to_measure() == set()
     data, moved = measured.folder / "data" / "texts.jsonl", measured.folder / "data" / "moved.jsonl"
     with kept(measured.folder / "config" / "config.yaml", data, moved):
         data.rename(moved)
         write_study(
             measured, merged(study(endpoint), {"workloads": {"texts": {"prompts": {"path": "data/moved.jsonl"}}}})
         )
-        assert cells_to_measure(measured) == set()
+        assert measured.to_measure() == set()
 
 
 # ---- whatever has happened to Snakemake's memory, to time stamps, to the folder
@@ -195,10 +184,10 @@ def test_a_changed_workload_is_measured_whatever_happened(
         shutil.rmtree(checkout.folder / ".snakemake")
     if happened == "copied and touched":
         touched(checkout)
-    assert cells_to_measure(checkout, *arguments) == set()
+    assert checkout.to_measure(*arguments) == set()
     longer = {"prompts": {"prompt_tokens": 900, "output_tokens": 64}}
     write_study(checkout, merged(study(endpoint), {"workloads": {"random": longer}}))
-    assert cells_to_measure(checkout, *arguments) == {"random"}
+    assert checkout.to_measure(*arguments) == {"random"}
 
 
 def test_there_and_back_again_shows_each_studys_own_numbers(measured: Checkout, endpoint: str, tmp_path: Path) -> None:
