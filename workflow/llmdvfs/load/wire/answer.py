@@ -7,6 +7,7 @@ from typing import Any
 import httptools
 import orjson
 
+from llmdvfs.load.wire.exchange import FINAL_STATUS
 from llmdvfs.load.wire.sse import EventReader
 
 MAX_QUOTED_BYTES = 300  # of an error body, in a cause
@@ -52,7 +53,7 @@ class Answer:
 def read_answer(reads: Iterable[tuple[int, bytes]]) -> Answer:
     """Return what the reads of one exchange say; whatever is in them, this does not raise."""
     reader = _AnswerReader()
-    parser = httptools.HttpResponseParser(reader)
+    parser = reader.parser = httptools.HttpResponseParser(reader)
     answer = reader.answer
     for instant, data in reads:
         reader.now = instant
@@ -61,13 +62,13 @@ def read_answer(reads: Iterable[tuple[int, bytes]]) -> Answer:
         except httptools.HttpParserError as error:
             answer.error = f"not HTTP: {error} in {data[:MAX_QUOTED_BYTES]!r}"
             break
-        if answer.status is None and answer.headers_mono_ns is not None:
-            answer.status = parser.get_status_code()
     return answer
 
 
 class _AnswerReader:
-    """Callbacks of the HTTP parser."""
+    """Callbacks of the HTTP parser; an interim answer leaves nothing behind."""
+
+    parser: httptools.HttpResponseParser
 
     def __init__(self) -> None:
         self.answer = Answer()
@@ -78,7 +79,11 @@ class _AnswerReader:
         self.answer.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        self.answer.headers_mono_ns = self.now
+        status = self.parser.get_status_code()
+        if status < FINAL_STATUS:
+            self.answer.headers.clear()
+        else:
+            self.answer.status, self.answer.headers_mono_ns = status, self.now
 
     def on_body(self, body: bytes) -> None:
         answer = self.answer
@@ -88,7 +93,7 @@ class _AnswerReader:
             _take_event(answer, event, self.now)
 
     def on_message_complete(self) -> None:
-        self.answer.complete = True
+        self.answer.complete = self.answer.status is not None
 
 
 def _take_event(answer: Answer, event: bytes, now: int) -> None:
