@@ -25,6 +25,8 @@ class Chunk:
     """None: the server gives no ids."""
     num_tokens_so_far: int | None
     """From continuous usage."""
+    is_last: bool = False
+    """It gives the finish reason, and may carry a token without text: an end-of-text token, half a character."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ def read_answer(reads: Iterable[tuple[int, bytes]]) -> Answer:
         try:
             parser.feed_data(data)
         except httptools.HttpParserError as error:
-            answer.error = f"not HTTP: {error} in {data[:MAX_QUOTED_BYTES]!r}"
+            answer.error = answer.error or f"not HTTP: {error} in {data[:MAX_QUOTED_BYTES]!r}"
             break
     return answer
 
@@ -97,30 +99,55 @@ class _AnswerReader:
 
 
 def _take_event(answer: Answer, event: bytes, now: int) -> None:
+    event = event.strip()  # some servers write "[DONE] ", or an event without data to keep the connection alive
+    if not event:
+        return
     if event == b"[DONE]":
         answer.done = True
         return
     try:
         data = orjson.loads(event)
-        if data.get("error") is not None or data.get("object") == "error":
-            answer.error = answer.error or f"error event: {event[:MAX_QUOTED_BYTES].decode(errors='replace')}"
+        if _is_error(data):
+            answer.error = answer.error or f"error event: {quoted(event)}"
             return
         so_far = None
         if usage := data.get("usage"):
-            so_far = answer.num_output_tokens = _whole_number(usage.get("completion_tokens"))
-            answer.num_prompt_tokens = _whole_number(usage.get("prompt_tokens"))
+            so_far = _whole_number(usage.get("completion_tokens"))
+            answer.num_output_tokens = _kept(so_far, answer.num_output_tokens)
+            answer.num_prompt_tokens = _kept(_whole_number(usage.get("prompt_tokens")), answer.num_prompt_tokens)
             details = usage.get("prompt_tokens_details") or {}
-            answer.num_cached_prompt_tokens = _whole_number(details.get("cached_tokens"))
+            num_cached = _whole_number(details.get("cached_tokens"))
+            answer.num_cached_prompt_tokens = _kept(num_cached, answer.num_cached_prompt_tokens)
         if choices := data.get("choices"):
             choice = choices[0]
-            token_ids = choice.get("token_ids")
-            answer.chunks.append(Chunk(now, _text(choice), None if token_ids is None else list(token_ids), so_far))
-            answer.finish_reason = choice.get("finish_reason") or answer.finish_reason
+            token_ids, reason = choice.get("token_ids"), choice.get("finish_reason")
+            ids = None if token_ids is None else list(token_ids)
+            answer.chunks.append(Chunk(now, _text(choice), ids, so_far, reason is not None))
+            answer.finish_reason = reason or answer.finish_reason
     except (ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
         answer.error = answer.error or f"event that cannot be read ({error!r}): {event[:MAX_QUOTED_BYTES]!r}"
 
 
+def quoted(said: bytes) -> str:
+    """Return the beginning of what a server said, for a message: without what would steer a terminal."""
+    text = said[:MAX_QUOTED_BYTES].decode(errors="replace")
+    return "".join(character if character.isprintable() else " " for character in text).strip()
+
+
+def _is_error(data: dict[str, Any]) -> bool:
+    """Return whether an event tells of a failure: in OpenAI's form, in vLLM's older one, or with a bare message."""
+    is_bare = "message" in data and "choices" not in data
+    return data.get("error") is not None or data.get("object") == "error" or is_bare
+
+
+def _kept(now: int | None, before: int | None) -> int | None:
+    """Return the newer of two counts: what was told once is neither forgotten nor, by a 0, taken back."""
+    return now or (now if before is None else before)
+
+
 def _whole_number(value: Any) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if value is not None and not isinstance(value, int):
         raise TypeError(f"expected a number of tokens, seen {value!r}")
     return value
