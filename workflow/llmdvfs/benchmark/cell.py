@@ -15,6 +15,7 @@ from llmdvfs.clock import mono_ns, unix_s
 from llmdvfs.errors import DataError, ServerDied, TelemetryError
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.records import raw
+from llmdvfs.records.api_key import API_KEY_VARIABLE, api_key
 from llmdvfs.records.job import CellJob, LaunchJob, LaunchRecord
 from llmdvfs.records.load import LoadReport, LoadSpec
 from llmdvfs.records.request import RequestRecord
@@ -28,7 +29,6 @@ from llmdvfs.telemetry.clocks import ClockOutcome, locked_clocks
 from llmdvfs.telemetry.sampler import SamplerHandle, start_sampler
 
 WATCH_INTERVAL_S = 0.05  # how soon a death under load is noticed; a look costs microseconds
-API_KEY_VARIABLE = "LLMDVFS_API_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _run_load(
         seed_prompts=task.seeds["prompts"],
         seed_arrivals=task.seeds["arrivals"],
         folder=str(folder),
-        api_key_env=API_KEY_VARIABLE if os.environ.get(API_KEY_VARIABLE) else None,
+        api_key_env=API_KEY_VARIABLE if api_key() else None,
     )
     write_record(folder / "load_spec.json", spec)
     log = folder / "load.log"

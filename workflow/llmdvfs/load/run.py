@@ -58,7 +58,7 @@ def run_load(
     feed = Feed(plan_requests(workload, tokenizer_folder, seed_prompts, seed_arrivals), to)
     warmup = Feed(iter(plan_warmup(workload, tokenizer_folder, seed_prompts, seed_arrivals)), to)
     allow_many_files()
-    with JournalWriter(journal) as writer, asyncio.Runner(loop_factory=_fast_loop) as runner:
+    with JournalWriter(journal, api_key) as writer, asyncio.Runner(loop_factory=_fast_loop) as runner:
         run = runner.run(_run(workload, shape, to, feed, warmup, Spool(writer)))
     cpu_s = process_time()
     requests = read_requests(journal, token_counter(tokenizer_folder))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmdvfs.records.api_key import API_KEY_VARIABLE
 from llmdvfs.serving.instance.leftovers import KEEPERS, keepers_mark
 from llmdvfs.serving.lifetime import (
     await_descendants,
@@ -100,6 +101,7 @@ def _is_resource_tracker(pid: int) -> bool:
 
 def _become_server(argv: Sequence[str], keepers: list[int]) -> None:
     set_parent_death_signal(signal.SIGKILL, keepers[-1])
+    os.environ.pop(API_KEY_VARIABLE, None)  # it belongs to somebody else's endpoint, not to a server of this host
     os.environ[KEEPERS] = keepers_mark(keepers)
     os.environ["SPT_NOENV"] = "1"  # vLLM's processes give themselves titles, which would be written over that
     for number in SIGNALS:
