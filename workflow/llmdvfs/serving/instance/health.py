@@ -20,15 +20,19 @@ PROMPT_WORDS = 60  # more than one block of KV cache, so that a transfer is part
 Say = Callable[[str], None]
 
 
-def wait_healthy(servers: Mapping[str, ServerProcess], limit_s: float, say: Say) -> dict[str, float]:
+def wait_healthy(
+    servers: Mapping[str, ServerProcess], limit_s: float, say: Say, ready: Sequence[ServerProcess] = ()
+) -> dict[str, float]:
     """Wait until every server's /health answers 200; return the seconds that each took, by name.
 
-    servers: base URL -> process. ServerNotReady says why one ended, or what it was doing when the time was over.
+    servers: base URL -> process. ready: servers that were waited for before, and are watched on.
+    ServerNotReady says why one of either ended, or what it was doing when the time was over.
     """
     begin = time.monotonic()
     next_progress = begin + PROGRESS_INTERVAL_S
     took: dict[str, float] = {}
     while len(took) < len(servers):
+        check_alive([*ready, *(server for server in servers.values() if server.name in took)])
         for url, server in servers.items():
             if server.name in took:
                 continue
@@ -50,15 +54,32 @@ def wait_healthy(servers: Mapping[str, ServerProcess], limit_s: float, say: Say)
     return took
 
 
-def first_answers(base_url: str, model: str, count: int, api_key: str | None = None) -> None:
-    """Send real requests, one after another; ServerNotReady where one is not answered with a token."""
+def check_alive(ready: Sequence[ServerProcess]) -> None:
+    """Raise ServerNotReady where a server that had been healthy has ended, or its engine; it costs microseconds."""
+    for server in ready:
+        if server.is_dead():
+            raise ServerNotReady(
+                f"{server.name} was healthy and ended before the deployment served: {server.cause_of_death()}"
+            )
+
+
+def first_answers(
+    base_url: str, model: str, count: int, api_key: str | None = None, ready: Sequence[ServerProcess] = ()
+) -> None:
+    """Send real requests, one after another; ServerNotReady where one is not answered with a token.
+
+    ready: servers that are watched meanwhile; where one of them ends, that is what ServerNotReady tells.
+    """
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     for _ in range(count):
         words = " ".join(f"{uuid.uuid4().hex[:4]}" for _ in range(PROMPT_WORDS))
         body = {"model": model, "prompt": words, "max_tokens": 2, "temperature": 0}
         body |= {"stream": True, "stream_options": {"include_usage": True}}  # as measured requests are
-        reply = post(f"{base_url}/v1/completions", body, FIRST_ANSWER_LIMIT_S, headers)
+        reply = post(
+            f"{base_url}/v1/completions", body, FIRST_ANSWER_LIMIT_S, headers, watch=lambda: check_alive(ready)
+        )
         if not _has_token(reply):
+            check_alive(ready)  # a proxy whose instance has died answers 502: the death is what to tell
             raise ServerNotReady(
                 f"{base_url} did not answer a first request: {_what_came(reply, api_key)}; "
                 f"expected a completion of model {model!r}"

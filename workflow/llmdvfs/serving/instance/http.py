@@ -1,10 +1,11 @@
 """Small blocking requests to servers, outside of every measurement; a server may answer anything, or nothing."""
 
+import contextlib
 import http.client
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import requests
 import urllib3
 
 PIECE_BYTES = 1 << 16
+WATCH_INTERVAL_S = 0.2
 MAX_BODY_BYTES = 1 << 26  # /metrics of a large server has some megabytes
 NO_ANSWER = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 """What a request may raise, whatever the other side does: reading a body piece by piece leaves the first of them."""
@@ -39,22 +41,32 @@ def get(url: str, timeout_s: float) -> Reply:
     return _send("GET", url, timeout_s)
 
 
-def post(url: str, body: Any, timeout_s: float, headers: Mapping[str, str] | None = None) -> Reply:
-    """Send POST with a JSON body and return what came back within so many seconds, to the last byte."""
-    return _send("POST", url, timeout_s, json=body, headers=headers)
+def post(
+    url: str,
+    body: Any,
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
+    watch: Callable[[], None] = lambda: None,
+) -> Reply:
+    """Send POST with a JSON body and return what came back within so many seconds, to the last byte.
+
+    watch: called several times a second while there is no answer; what it raises ends the wait.
+    """
+    return _send("POST", url, timeout_s, watch, json=body, headers=headers)
 
 
-def _send(method: str, url: str, timeout_s: float, **content: Any) -> Reply:
+def _send(method: str, url: str, timeout_s: float, watch: Callable[[], None] = lambda: None, **content: Any) -> Reply:
     """Ask in a thread of its own: a server that drips its headers, a byte a second, would defeat any other limit."""
     replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
     deadline_s = time.monotonic() + timeout_s
     threading.Thread(
         target=lambda: replies.put(_reply(method, url, timeout_s, deadline_s, content)), daemon=True
     ).start()
-    try:
-        return replies.get(timeout=timeout_s)
-    except queue.Empty:
-        return _too_slow(timeout_s)
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        with contextlib.suppress(queue.Empty):
+            return replies.get(timeout=min(left_s, WATCH_INTERVAL_S))
+        watch()
+    return _too_slow(timeout_s)
 
 
 def _reply(method: str, url: str, timeout_s: float, deadline_s: float, content: Mapping[str, Any]) -> Reply:
