@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmdvfs.benchmark.calibration import calibrate_cell
@@ -62,8 +62,8 @@ def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: 
     point = task.job.points[task.cell.point]
     with locked_clocks(point, deployment.server_start.gpus_of_role()) as clocks:
         run = _record_cell(task, deployment, folder, clocks)
-    if task.job.settings.calibrate_client:
-        calibrate_cell(folder, results)
+    if task.job.settings.calibrate_client and (warning := calibrate_cell(folder, results)):
+        run = replace(run, warnings=(*run.warnings, warning))
     write_record(folder / raw.RUN, run)
     return run
 
