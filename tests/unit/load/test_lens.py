@@ -77,8 +77,9 @@ def test_guidellms_tpot_contains_the_ttft(journal: Path) -> None:
 def test_guidellm_counts_each_request_once_a_token(tmp_path: Path) -> None:
     """8 requests in turns of 4 tokens 100 ms apart and 16 tokens 20 ms apart, the first token after 204 ms.
 
-    Of such a load guidellm 0.8.1 was seen to print ITL mean 33.3, median 20.05 and TPOT 50.4. By hand: (3 * 100 + 15 * 20) / 18 = 33.3; the 9th of 18 sorted
-    values is 20; TPOT is 504 / 4 = 126 four times and 504 / 16 = 31.5 sixteen times, so 1008 / 20 = 50.4.
+    Of such a load guidellm 0.8.1 was seen to print ITL mean 33.3, median 20.05 and TPOT 50.4.
+    By hand: (3 * 100 + 15 * 20) / 18 = 33.3; the 9th of 18 sorted values is 20; TPOT is 504 / 4 = 126 four times and
+    504 / 16 = 31.5 sixteen times, so 1008 / 20 = 50.4.
     """
     path = tmp_path / "journal.bin"
     with JournalWriter(path) as writer:

@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> int:
         print(row.ljust(16) + "".join(column[row].rjust(width) for column in columns.values()))
     print(
         f"{len(requests)} sent requests, whole load, from the actual send. TPOT, and aiperf's ITL, are over requests;"
-        " the ITL of the others is over gaps. guidellm has each request's mean once a token in both; its TPOT contains the"
-        " TTFT, its E2E ends with the stream."
+        " the ITL of the others is over gaps. guidellm has each request's mean once a token in both; its TPOT contains"
+        " the TTFT, its E2E ends with the stream."
     )
     return 0
 
