@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from llmdvfs.load.wire.answer import read_answer
+from llmdvfs.load.wire.completion import read_completion
 from llmdvfs.load.wire.connection import Connection
 from llmdvfs.load.wire.exchange import Exchange
 from llmdvfs.load.wire.pool import ConnectionPool
@@ -75,7 +75,7 @@ def test_an_interim_answer_is_not_the_answer(interim: bytes, comes_with_the_answ
                 await asyncio.sleep(0.02)
             assert done == [request]
             assert (request.failure, connection.status) == (None, 200), number
-            answer = read_answer(request.reads)
+            answer = read_completion(request.reads)
             assert (answer.status, answer.body, answer.headers, answer.complete) == (
                 200,
                 b"hi",

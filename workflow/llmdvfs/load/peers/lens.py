@@ -12,7 +12,7 @@ from typing import Literal
 
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.load.sending.journal import read_journal
-from llmdvfs.load.wire.answer import read_answer
+from llmdvfs.load.wire.completion import read_completion
 from llmdvfs.load.wire.exchange import Exchange
 from llmdvfs.load.wire.outcome import CountTokens, request_record
 from llmdvfs.records.request import RequestRecord
@@ -131,7 +131,7 @@ def gaps_s(instants_mono_ns: Sequence[int]) -> list[float]:
 
 
 def _seen(exchange: Exchange, count_tokens: CountTokens | None) -> SeenRequest:
-    answer = read_answer(exchange.reads)
+    answer = read_completion(exchange.reads)
     return SeenRequest(
         record=request_record(exchange, count_tokens),
         sent_mono_ns=exchange.sent_mono_ns or 0,

@@ -42,7 +42,7 @@ class Client:
         self.peak_in_flight = 0
         self.stopped_early: str | None = None
         self._over = asyncio.Event()
-        self._pacer = make_pacer(feed, self._launch)
+        self._pacer = make_pacer(feed, self._dispatch)
         self._error: BaseException | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._fail)
@@ -59,7 +59,7 @@ class Client:
         if self._error is not None:
             raise self._error
 
-    def _launch(self, request: ReadyRequest, scheduled_mono_ns: int) -> None:
+    def _dispatch(self, request: ReadyRequest, scheduled_mono_ns: int) -> None:
         request.exchange.scheduled_mono_ns = scheduled_mono_ns
         self._in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self._in_flight)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
-from llmdvfs.load.wire.answer import Answer, quoted, read_answer
+from llmdvfs.load.wire.completion import Completion, quoted, read_completion
 from llmdvfs.load.wire.exchange import Exchange
 from llmdvfs.records.request import Outcome, RequestRecord
 
@@ -17,7 +17,7 @@ ENDED_BY_SERVER = frozenset({"abort", "aborted", "cancelled", "error"})
 
 def request_record(exchange: Exchange, count_tokens: CountTokens | None = None) -> RequestRecord:
     """Return the record of one exchange. count_tokens: the model's tokenizer, for servers that count nothing."""
-    answer = read_answer(exchange.reads)
+    answer = read_completion(exchange.reads)
     chunks, source = _tokens(answer, exchange.num_output_tokens, count_tokens)
     total = sum(num for _, num in chunks) if source is not None else None
     outcome, error = _outcome(exchange, answer, total)
@@ -46,7 +46,7 @@ def request_record(exchange: Exchange, count_tokens: CountTokens | None = None) 
 
 
 def _tokens(
-    answer: Answer, num_requested: int, count_tokens: CountTokens | None
+    answer: Completion, num_requested: int, count_tokens: CountTokens | None
 ) -> tuple[list[tuple[int, int]], TokenCountSource | None]:
     """Return (instant, tokens) of every chunk that carried some, and who counted. `usage` overrules what disagrees."""
     with_text = [chunk.mono_ns for chunk in answer.chunks if chunk.text]
@@ -71,7 +71,7 @@ def _tokens(
     return [(instant, 0) for instant in with_text], None
 
 
-def _running_counts(answer: Answer) -> list[int]:
+def _running_counts(answer: Completion) -> list[int]:
     """Return the tokens of each chunk by continuous usage; empty where that is not what the server sends.
 
     A count that does not run is no count: servers fill `usage` with zeros and tell the truth in the last chunk, which
@@ -86,7 +86,7 @@ def _running_counts(answer: Answer) -> list[int]:
     return nums if does_run else []
 
 
-def _carriers(answer: Answer, total: int) -> list[int]:
+def _carriers(answer: Completion, total: int) -> list[int]:
     """Return when the chunks came over which a total is spread: those with text.
 
     The last chunk belongs to them without text too where it makes the number right, or where no other one has text.
@@ -104,7 +104,7 @@ def _spread(total: int, instants: Sequence[int]) -> list[tuple[int, int]]:
     return [(instant, count) for instant, count in zip(instants, nums, strict=True) if count > 0]
 
 
-def _outcome(exchange: Exchange, answer: Answer, num_tokens: int | None) -> tuple[Outcome, str | None]:
+def _outcome(exchange: Exchange, answer: Completion, num_tokens: int | None) -> tuple[Outcome, str | None]:
     if exchange.failure == "timeout":
         return "timeout", "; ".join(filter(None, (exchange.cause, answer.error)))
     if answer.status is not None and answer.status != 200:
@@ -136,7 +136,7 @@ def _outcome(exchange: Exchange, answer: Answer, num_tokens: int | None) -> tupl
     return "ok", None
 
 
-def _is_whole(exchange: Exchange, answer: Answer) -> bool:
+def _is_whole(exchange: Exchange, answer: Completion) -> bool:
     """Whether the answer came to its end although the connection did too."""
     has_length = "content-length" in answer.headers or "chunked" in answer.headers.get("transfer-encoding", "").lower()
     return (
@@ -146,7 +146,7 @@ def _is_whole(exchange: Exchange, answer: Answer) -> bool:
     )
 
 
-def _digest(answer: Answer) -> str:
+def _digest(answer: Completion) -> str:
     ids = [token for chunk in answer.chunks for token in chunk.token_ids or ()]
     content = " ".join(map(str, ids)) if ids else "".join(chunk.text for chunk in answer.chunks)
     return hashlib.sha256(content.encode()).hexdigest()

@@ -18,6 +18,7 @@ from llmdvfs.serving.instance.leftovers import KEEPERS, keepers_mark
 from llmdvfs.serving.lifetime import (
     await_descendants,
     become_subreaper_with_parent_death_signal,
+    command_line,
     descendants,
     end_descendants,
     reap,
@@ -93,10 +94,7 @@ def _guard_level(argv: Sequence[str], level: int, keepers: list[int]) -> int:
 
 
 def _is_resource_tracker(pid: int) -> bool:
-    try:
-        return b"multiprocessing.resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+    return "multiprocessing.resource_tracker" in command_line(pid)
 
 
 def _become_server(argv: Sequence[str], keepers: list[int]) -> None:

@@ -11,7 +11,7 @@ from llmdvfs.connectors.table import CONNECTORS
 from llmdvfs.serving.proxy.journal import Journal, Stamps
 from llmdvfs.serving.proxy.plan import ProxyPlan
 from llmdvfs.serving.proxy.policy import Backend, Balancer
-from llmdvfs.serving.proxy.upstream import Answer, Pool
+from llmdvfs.serving.proxy.upstream import Pool, ResponseStream
 
 CLIENT_GONE = 499  # nginx's status for a client that closed the connection; recorded, never sent
 BAD_REQUEST = 400
@@ -62,10 +62,10 @@ class Exchange:
         self._endpoint = endpoint
         self._content = content
         self._busy: list[Backend] = []
-        self._answer: Answer | None = None
+        self._answer: ResponseStream | None = None
         self.stamps = stamps
 
-    async def open(self) -> Answer:
+    async def open(self) -> ResponseStream:
         """Bring the request to where its answer begins; never to decode where prefill failed (UpstreamFailed)."""
         try:
             if self._relay.prefill is None:

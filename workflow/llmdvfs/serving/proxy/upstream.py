@@ -20,7 +20,7 @@ _HEAD = (
 )
 
 
-class Answer(asyncio.Protocol):
+class ResponseStream(asyncio.Protocol):
     """One answer, on a connection that carries nothing else until it is whole."""
 
     def __init__(self, pool: "Pool", transport: asyncio.Transport) -> None:
@@ -154,10 +154,10 @@ class Pool:
         self._netloc = parts.netloc
         self._idle: list[_Idle] = []
 
-    async def post(self, path: str, content: bytes, request_id: str) -> Answer:
+    async def post(self, path: str, content: bytes, request_id: str) -> ResponseStream:
         """Send JSON and return the answer once it begins; OSError says what broke."""
         transport = await self._connection()
-        answer = Answer(self, transport)
+        answer = ResponseStream(self, transport)
         transport.set_protocol(answer)
         head = _HEAD.format(path, self._netloc, request_id, len(content))
         transport.write(head.encode("latin-1") + content)

@@ -30,7 +30,7 @@ class Chunk:
 
 
 @dataclass(slots=True)
-class Answer:
+class Completion:
     """Everything that an answer's bytes say."""
 
     status: int | None = None
@@ -52,9 +52,9 @@ class Answer:
     """First bytes of an answer that is no event stream."""
 
 
-def read_answer(reads: Iterable[tuple[int, bytes]]) -> Answer:
+def read_completion(reads: Iterable[tuple[int, bytes]]) -> Completion:
     """Return what the reads of one exchange say; whatever is in them, this does not raise."""
-    reader = _AnswerReader()
+    reader = _CompletionReader()
     parser = reader.parser = httptools.HttpResponseParser(reader)
     answer = reader.answer
     for instant, data in reads:
@@ -67,13 +67,13 @@ def read_answer(reads: Iterable[tuple[int, bytes]]) -> Answer:
     return answer
 
 
-class _AnswerReader:
+class _CompletionReader:
     """Callbacks of the HTTP parser; an interim answer leaves nothing behind."""
 
     parser: httptools.HttpResponseParser
 
     def __init__(self) -> None:
-        self.answer = Answer()
+        self.answer = Completion()
         self.now = 0
         self._events = EventReader()
 
@@ -98,7 +98,7 @@ class _AnswerReader:
         self.answer.complete = self.answer.status is not None
 
 
-def _take_event(answer: Answer, event: bytes, now: int) -> None:
+def _take_event(answer: Completion, event: bytes, now: int) -> None:
     event = event.strip()  # some servers write "[DONE] ", or an event without data to keep the connection alive
     if not event:
         return
