@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmdvfs.errors import ConfigError, ServerNotReady
-from llmdvfs.records.api_key import API_KEY_VARIABLE, api_key, redacted
+from llmdvfs.records.api_key import API_KEY_VARIABLE, api_key, key_variable, redacted
 from llmdvfs.serving.instance.health import first_answers
 from llmdvfs.serving.instance.http import get, post
 
@@ -153,6 +153,14 @@ def test_a_key_with_a_line_end_is_refused_without_showing_it(monkeypatch: pytest
     with pytest.raises(ConfigError) as raised:
         api_key()
     assert KEY not in str(raised.value)
+
+
+def test_the_key_is_not_sent_to_servers_of_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was in every request of every study, once it had been exported for an endpoint."""
+    monkeypatch.setenv(API_KEY_VARIABLE, KEY)
+    assert [key_variable(device) for device in ("external", "cpu", "cuda")] == [API_KEY_VARIABLE, None, None]
+    monkeypatch.delenv(API_KEY_VARIABLE)
+    assert key_variable("external") is None
 
 
 def test_a_key_is_made_unreadable_and_a_placeholder_left_alone() -> None:

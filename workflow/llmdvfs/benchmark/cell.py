@@ -15,7 +15,7 @@ from llmdvfs.clock import mono_ns, unix_s
 from llmdvfs.errors import DataError, ServerDied, TelemetryError
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.records import raw
-from llmdvfs.records.api_key import API_KEY_VARIABLE, api_key
+from llmdvfs.records.api_key import key_variable
 from llmdvfs.records.job import CellJob, LaunchJob, LaunchRecord
 from llmdvfs.records.load import LoadReport, LoadSpec
 from llmdvfs.records.request import RequestRecord
@@ -164,7 +164,7 @@ def _run_load(
         seed_prompts=task.seeds["prompts"],
         seed_arrivals=task.seeds["arrivals"],
         folder=str(folder),
-        api_key_env=API_KEY_VARIABLE if api_key() else None,
+        api_key_env=key_variable(task.launch.deployment.device),
     )
     write_record(folder / "load_spec.json", spec)
     log = folder / "load.log"

@@ -23,6 +23,15 @@ def api_key(variable: str = API_KEY_VARIABLE) -> str | None:
     return key
 
 
+def key_variable(device: str) -> str | None:
+    """Return the variable whose key requests to a deployment carry; None: they carry none.
+
+    device: the deployment's; the key is for an `external` endpoint alone, servers of this host are not shown it.
+    ConfigError as of `api_key`.
+    """
+    return API_KEY_VARIABLE if device == "external" and api_key() is not None else None
+
+
 def redacted(said: bytes, key: str | None) -> bytes:
     """Return what an endpoint said with every copy of the key made unreadable; the length stays."""
     if key is None or len(key) < MIN_SECRET_LENGTH:
