@@ -3,6 +3,7 @@
 FAKE_SAYS    written to its log first
 FAKE_EXITS   ends with this code after that
 FAKE_HANGS   never serves
+FAKE_LASTS_S serves for so many seconds, then ends with code 3
 """
 
 import asyncio
@@ -26,7 +27,7 @@ def python_with_fake_engine(folder: Path) -> str:
 
 async def serve(port: int) -> None:
     async with serving(FakeUpstream(), port):
-        await asyncio.Event().wait()
+        await asyncio.sleep(float(os.environ.get("FAKE_LASTS_S", "inf")))
 
 
 if __name__ == "__main__":
@@ -36,3 +37,4 @@ if __name__ == "__main__":
     if "FAKE_HANGS" in os.environ:
         time.sleep(60)
     asyncio.run(serve(int(sys.argv[sys.argv.index("--port") + 1])))
+    sys.exit(3)

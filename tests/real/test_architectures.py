@@ -21,7 +21,7 @@ import pytest
 
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.store import read_lines, read_record, write_record
-from llmdvfs.serving.instance.http import Answer, get, post
+from llmdvfs.serving.instance.http import Reply, get, post
 from llmdvfs.serving.instance.ports import reserved
 from llmdvfs.serving.lifetime import is_alive
 from llmdvfs.serving.proxy.plan import ProxyPlan
@@ -154,7 +154,7 @@ def test_servers_and_proxy_cannot_be_reached_from_another_host(disaggregated: Jo
 
 def test_a_prefill_server_killed_mid_run_is_a_clean_error_at_once(disaggregated: Job) -> None:
     """Requests that it has and requests that come later are refused, the others answered; decode is not asked."""
-    results: list[tuple[float, Answer]] = []
+    results: list[tuple[float, Reply]] = []
 
     def send(prompt: list[int]) -> None:
         body = {"model": "tiny", "max_tokens": 4, "ignore_eos": True, "prompt": prompt}

@@ -1,7 +1,10 @@
 """The client's error against a known truth, and the shape of the load that it is measured at."""
 
+import threading
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from fakes.requests import ok_request
 
@@ -111,3 +114,25 @@ def test_a_real_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert abs(result.ttft_error_s) < 0.05
     assert result.gap_error_p99_s is not None
     assert result.cpu_per_token_s > 0
+
+
+def test_a_mock_server_that_is_killed_is_an_error_of_the_calibration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL ended it without its log, and the calibration with a FileNotFoundError that nobody expected."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3] / "workflow"))
+
+    def kill_the_mock() -> None:
+        while True:
+            for child in psutil.Process().children():
+                if "mock-server" in child.cmdline():
+                    time.sleep(0.5)
+                    child.kill()
+                    return
+            time.sleep(0.01)
+
+    killer = threading.Thread(target=kill_the_mock)
+    killer.start()
+    with pytest.raises(LlmDvfsError, match=r"calibration|mock server"):
+        calibrate(CalibrationShape(num_streams=1, ttft_s=0.01, gap_s=0.005, num_output_tokens=8), tmp_path)
+    killer.join()

@@ -55,3 +55,13 @@ def test_other_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"llmdvfs/journal 2\n")
     with pytest.raises(SchemaError, match="journal 1"):
         next(read_journal(path))
+
+
+def test_a_key_that_the_endpoint_repeats_is_not_kept(tmp_path: Path) -> None:
+    """`Incorrect API key provided: sk-...` comes back, here in two reads; their lengths stay."""
+    path = tmp_path / "journal.bin"
+    with JournalWriter(path, "sk-0123456789") as writer:
+        writer.write(exchange(0, [(1, b"wrong key sk-0123"), (2, b"456789 given")]))
+    [kept] = read_journal(path)
+    assert kept.reads == [(1, b"wrong key *******"), (2, b"****** given")]
+    assert b"0123456789" not in path.read_bytes()

@@ -1,8 +1,10 @@
 """One journal, four sets of definitions."""
 
 import json
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakes.workloads import workload
 
@@ -68,13 +70,37 @@ def test_aiperf_has_one_itl_a_request(journal: Path) -> None:
 
 def test_guidellms_tpot_contains_the_ttft(journal: Path) -> None:
     seen = numbers(read_seen(journal), "guidellm")
-    assert (seen.num_successes, ms(seen.itl_s), ms(seen.tpot_s)) == (1, [10.0], [17.5])  # 70 ms for 4 tokens
+    assert (seen.num_successes, ms(seen.itl_s), ms(seen.tpot_s)) == (1, [10.0] * 3, [17.5] * 4)  # 70 ms for 4 tokens
+    assert ms(seen.e2e_s) == [71.0]  # the stream ends 1 ms after its last content
+
+
+def test_guidellm_counts_each_request_once_a_token(tmp_path: Path) -> None:
+    """8 requests in turns of 4 tokens 100 ms apart and 16 tokens 20 ms apart, the first token after 204 ms.
+
+    Of such a load guidellm 0.8.1 was seen to print ITL mean 33.3, median 20.05 and TPOT 50.4.
+    By hand: (3 * 100 + 15 * 20) / 18 = 33.3; the 9th of 18 sorted values is 20; TPOT is 504 / 4 = 126 four times and
+    504 / 16 = 31.5 sixteen times, so 1008 / 20 = 50.4.
+    """
+    path = tmp_path / "journal.bin"
+    with JournalWriter(path) as writer:
+        for index in range(8):
+            num, gap_ms = ((4, 100), (16, 20))[index % 2]
+            reads = [(204 + gap_ms * number, chunk(delta("a"))) for number in range(num)]
+            usage = {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": num}}
+            end = chunk(delta("", "length")) + chunk(usage) + chunk(b"[DONE]") + b"0\r\n\r\n"
+            reads = [(0, HEAD), *reads, (reads[-1][0] + 1, end)]
+            stamped = [(instant * MS, data) for instant, data in reads]
+            writer.write(Exchange(index, f"r{index}", None, 5, num, 0, 0, stamped, reads[-1][0] * MS))
+    seen = numbers(read_seen(path), "guidellm")
+    itl_ms, tpot_ms = ms(seen.itl_s), ms(seen.tpot_s)
+    assert np.mean(itl_ms) == pytest.approx(33.333, abs=1e-3)
+    assert np.percentile(itl_ms, 50, method=seen.percentile_method) == 20.0
+    assert np.mean(tpot_ms) == pytest.approx(50.4)
 
 
 def test_export_has_the_layout_of_vllm_bench(journal: Path) -> None:
     load = workload(ArrivalSpec("closed", concurrency=2), num_requests=2, endpoint="chat")
-    result = vllm_result(read_seen(journal), load, model="m", started_unix_s=0.0)
-    assert result["date"] == "19700101-000000"
+    result = vllm_result(read_seen(journal), load, model="m", ended_unix_s=0.0)
     assert (result["backend"], result["model_id"], result["max_concurrency"]) == ("openai-chat", "m", 2)
     assert (result["num_prompts"], result["completed"], result["failed"]) == (2, 2, 0)
     assert result["duration"] == pytest.approx(0.07)
@@ -89,10 +115,36 @@ def test_export_has_the_layout_of_vllm_bench(journal: Path) -> None:
     json.dumps(result, allow_nan=False)
 
 
+def test_export_tells_what_was_and_invents_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trace of three requests at 0, 1 and 2 s, each sent 30 ms late, its two tokens 0.5 and 1.5 s after that.
+
+    Seconds from the first send hold 1, 2, 2 and 1 tokens; the requests touch seconds 0-1, 1-2 and 2-3: two at most.
+    """
+    path = tmp_path / "journal.bin"
+    with JournalWriter(path) as writer:
+        for index in range(3):
+            due = index * 1000
+            reads = [(due + 530, HEAD + chunk(delta("a"))), (due + 1530, chunk(delta("b", "length")))]
+            reads[-1] = (reads[-1][0], reads[-1][1] + chunk(b"[DONE]") + b"0\r\n\r\n")
+            stamped = [(instant * MS, data) for instant, data in reads]
+            writer.write(
+                Exchange(index, f"r{index}", None, 5, 2, due * MS, (due + 30) * MS, stamped, (due + 1530) * MS)
+            )
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    result = vllm_result(read_seen(path), workload(ArrivalSpec("trace")), model="m", ended_unix_s=0.0)
+    monkeypatch.undo()
+    time.tzset()
+    assert result["date"] == "19700101-080000"  # local time
+    assert result["queue_times"] == pytest.approx([0.03] * 3)
+    assert result["request_rate"] == pytest.approx(1.0)  # two gaps in two seconds
+    assert (result["max_output_tokens_per_s"], result["max_concurrent_requests"], result["rtfx"]) == (2.0, 2, 0.0)
+
+
 def test_export_of_a_load_that_failed_altogether(tmp_path: Path) -> None:
     path = tmp_path / "journal.bin"
     with JournalWriter(path) as writer:
         writer.write(Exchange(0, "r0", None, 5, 4, 0, 10, [], 20, "reset", "gone"))
-    result = vllm_result(read_seen(path), workload(), model="m", started_unix_s=0.0)
+    result = vllm_result(read_seen(path), workload(), model="m", ended_unix_s=0.0)
     assert (result["completed"], result["failed"], result["output_throughput"]) == (0, 1, 0.0)
     json.dumps(result, allow_nan=False)

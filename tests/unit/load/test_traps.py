@@ -252,11 +252,11 @@ def four_a_chunk(counted: str) -> list[bytes | float]:
     running = [{"completion_tokens": 4}, {"completion_tokens": 8}] if counted == "continuous_usage" else [None, None]
     first = chunk(token(" a b c d", ids=ids[0], usage=running[0]))
     second = chunk(token(" e f g h", ids=ids[1], usage=running[1], finish="length"))
-    final = [] if counted in ("tokenizer", "finish_reason") else [chunk(usage(8))]
+    final = [] if counted == "tokenizer" else [chunk(usage(8))]
     return [SSE_HEAD, first, 0.04, second, *final, chunk(DONE) + END]
 
 
-@pytest.mark.parametrize("counted", ["token_ids", "continuous_usage", "usage", "tokenizer", "finish_reason"])
+@pytest.mark.parametrize("counted", ["token_ids", "continuous_usage", "usage", "tokenizer"])
 def test_several_tokens_a_chunk(run: Run, counted: str, tiny_tokenizer: Path) -> None:
     """A client that takes a chunk for a token says TPOT 40 ms; it is 40 / 7."""
     folder = tiny_tokenizer if counted == "tokenizer" else None

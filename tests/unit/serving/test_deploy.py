@@ -127,6 +127,29 @@ def test_an_engine_that_fails_inside_a_server_that_goes_on_is_a_failed_start(lau
     assert time.monotonic() - begin < 15
 
 
+def test_a_server_that_dies_while_another_one_starts_is_noticed_at_once(launch: Launch, tmp_path: Path) -> None:
+    """Only the newest was watched: 20 s of waiting for decode-0 here, 900 s in a study, and decode-0 was blamed."""
+    starting = launch("disaggregated")
+    engine = {"prefill": EngineSpec(env={"FAKE_LASTS_S": "1"}), "decode": EngineSpec(env={"FAKE_HANGS": "1"})}
+    starting = replace(starting, deployment=replace(starting.deployment, engine=engine))
+    begin = time.monotonic()
+    with (
+        pytest.raises(ServerNotReady, match=r"prefill-0 was healthy and ended before the deployment served: .*code 3"),
+        deploy(starting, logs=tmp_path / "logs", progress=silent),
+    ):
+        pass
+    assert time.monotonic() - begin < 15
+
+
+def test_a_server_that_dies_while_the_proxy_starts_is_not_the_proxys_fault(launch: Launch, tmp_path: Path) -> None:
+    """Python needs longer than 0.5 s to start a proxy: both servers have gone before it is healthy."""
+    with (
+        pytest.raises(ServerNotReady, match=r"single-[01] .*ended"),
+        deploy(launch("replicated-2", FAKE_LASTS_S="0.5"), logs=tmp_path / "logs", progress=silent),
+    ):
+        pass
+
+
 def test_a_start_that_takes_too_long_says_what_it_was_doing(launch: Launch, tmp_path: Path) -> None:
     slow = launch("single", FAKE_SAYS="INFO 11-22 14:00:00 [loader.py:1] Loading weights: 3 %", FAKE_HANGS="1")
     slow = replace(slow, deployment=replace(slow.deployment, startup_timeout_s=1.0))

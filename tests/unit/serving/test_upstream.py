@@ -165,3 +165,15 @@ async def test_reading_stops_until_somebody_reads() -> None:
 async def test_nobody_there_is_an_error() -> None:
     with pytest.raises(OSError, match="9"):
         await Pool("http://127.0.0.1:9").post("/v1/completions", b"{}", "r1")
+
+
+async def test_an_interim_answer_is_passed_over() -> None:
+    """`100 Continue` was taken for the answer: the connection was given back, and the next request got this one's."""
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n"
+    instance = Instance([interim + WHOLE], [interim, WHOLE])
+    instance.go_on.set()
+    async with pool_of(instance) as pool:
+        for request_id in ("r1", "r2"):
+            answer = await pool.post("/v1/completions", b"{}", request_id)
+            assert (answer.status, await answer.read_all()) == (200, b"abc")
+    assert instance.num_connections == 1

@@ -3,29 +3,56 @@
 import hashlib
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from llmdvfs.benchmark.provenance import hardware
+from llmdvfs.errors import LlmDvfsError, SchemaError, in_full
 from llmdvfs.load.own_error.calibration import calibrate, calibration_shape
 from llmdvfs.plan.measuring import MEASURING_VERSION
 from llmdvfs.records import raw
-from llmdvfs.records.load import CalibrationResult
+from llmdvfs.records.load import CalibrationResult, CalibrationShape
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.store import compact_json, read_lines, read_record, write_record
 
 LOG = logging.getLogger(__name__)
+NUM_TRIES = 2  # a mock server that somebody killed is not killed again
 
 
-def calibrate_cell(folder: Path, results: Path) -> None:
-    """Write calibration.json into a cell's raw folder; nothing where no request of it succeeded."""
+def calibrate_cell(
+    folder: Path, results: Path, calibrate: Callable[[CalibrationShape, Path], CalibrationResult] = calibrate
+) -> str | None:
+    """Write calibration.json into a cell's raw folder; nothing where no request of it succeeded.
+
+    Return what to warn of where the calibration failed NUM_TRIES times, None otherwise: the load that it is about has
+    been measured, and is not thrown away for that.
+    """
     shape = calibration_shape(list(read_lines(folder / raw.REQUESTS, RequestRecord)))
     if shape is None:
-        return
+        return None
     # Another client or another host needs another calibration.
     identity = f"{compact_json(shape)} measuring version {MEASURING_VERSION} {sorted(hardware().items())}"
     known = results / "calibration" / hashlib.sha256(identity.encode()).hexdigest()[:16]
-    if not (known / raw.CALIBRATION).is_file():
+    result, failure = _kept(known), None
+    for _ in range(NUM_TRIES if result is None else 0):
         LOG.info("calibrating the client at %d streams, a token every %g s", shape.num_streams, shape.gap_s)
         shutil.rmtree(known, ignore_errors=True)
-        write_record(known / raw.CALIBRATION, calibrate(shape, known / "run"))
-    write_record(folder / raw.CALIBRATION, read_record(known / raw.CALIBRATION, CalibrationResult))
+        try:
+            result = calibrate(shape, known / "run")
+            write_record(known / raw.CALIBRATION, result)
+            break
+        except LlmDvfsError as error:
+            failure = in_full(error)
+            LOG.warning("the client's calibration failed: %s", failure)
+    if result is None:
+        return f"the client's own error at this load is not known: its calibration failed {NUM_TRIES} times: {failure}"
+    write_record(folder / raw.CALIBRATION, result)
+    return None
+
+
+def _kept(known: Path) -> CalibrationResult | None:
+    """Return a calibration that was made before; None: there is none, or another version wrote it."""
+    try:
+        return read_record(known / raw.CALIBRATION, CalibrationResult)
+    except SchemaError:
+        return None

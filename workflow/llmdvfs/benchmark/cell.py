@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmdvfs.benchmark.calibration import calibrate_cell
@@ -15,6 +15,7 @@ from llmdvfs.clock import mono_ns, unix_s
 from llmdvfs.errors import DataError, ServerDied, TelemetryError
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.records import raw
+from llmdvfs.records.api_key import key_variable
 from llmdvfs.records.job import CellJob, LaunchJob, LaunchRecord
 from llmdvfs.records.load import LoadReport, LoadSpec
 from llmdvfs.records.request import RequestRecord
@@ -28,7 +29,6 @@ from llmdvfs.telemetry.clocks import ClockOutcome, locked_clocks
 from llmdvfs.telemetry.sampler import SamplerHandle, start_sampler
 
 WATCH_INTERVAL_S = 0.05  # how soon a death under load is noticed; a look costs microseconds
-API_KEY_VARIABLE = "LLMDVFS_API_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: 
     point = task.job.points[task.cell.point]
     with locked_clocks(point, deployment.server_start.gpus_of_role()) as clocks:
         run = _record_cell(task, deployment, folder, clocks)
-    if task.job.settings.calibrate_client:
-        calibrate_cell(folder, results)
+    if task.job.settings.calibrate_client and (warning := calibrate_cell(folder, results)):
+        run = replace(run, warnings=(*run.warnings, warning))
     write_record(folder / raw.RUN, run)
     return run
 
@@ -164,7 +164,7 @@ def _run_load(
         seed_prompts=task.seeds["prompts"],
         seed_arrivals=task.seeds["arrivals"],
         folder=str(folder),
-        api_key_env=API_KEY_VARIABLE if os.environ.get(API_KEY_VARIABLE) else None,
+        api_key_env=key_variable(task.launch.deployment.device),
     )
     write_record(folder / "load_spec.json", spec)
     log = folder / "load.log"

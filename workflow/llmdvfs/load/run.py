@@ -13,6 +13,7 @@ from llmdvfs.load.schedule.plan import plan_requests, plan_warmup
 from llmdvfs.load.schedule.tokens import token_counter
 from llmdvfs.load.sending.client import Client
 from llmdvfs.load.sending.feed import Feed
+from llmdvfs.load.sending.heartbeat import Heartbeat
 from llmdvfs.load.sending.journal import JournalWriter, read_journal
 from llmdvfs.load.sending.shape import Shape, load_shape
 from llmdvfs.load.sending.spool import Spool
@@ -37,6 +38,8 @@ class _Run:
     priority: Priority
     cpu_s: float
     spool: Spool
+    heartbeat: Heartbeat
+    suspended_s: float
 
 
 def run_load(
@@ -58,7 +61,7 @@ def run_load(
     feed = Feed(plan_requests(workload, tokenizer_folder, seed_prompts, seed_arrivals), to)
     warmup = Feed(iter(plan_warmup(workload, tokenizer_folder, seed_prompts, seed_arrivals)), to)
     allow_many_files()
-    with JournalWriter(journal) as writer, asyncio.Runner(loop_factory=_fast_loop) as runner:
+    with JournalWriter(journal, api_key) as writer, asyncio.Runner(loop_factory=_fast_loop) as runner:
         run = runner.run(_run(workload, shape, to, feed, warmup, Spool(writer)))
     cpu_s = process_time()
     requests = read_requests(journal, token_counter(tokenizer_folder))
@@ -85,6 +88,7 @@ async def _run(workload: WorkloadSpec, shape: Shape, to: Target, feed: Feed, war
             cpu_s = process_time()
             await client.run(feed, shape.pacer, spool, 2 * shape.num_connections)
             cpu_s = process_time() - cpu_s
+            suspended_s = client.heartbeat.suspended_s()
     finally:
         await client.pool.close()
     spool.write_all()
@@ -96,6 +100,8 @@ async def _run(workload: WorkloadSpec, shape: Shape, to: Target, feed: Feed, war
         priority=priority,
         cpu_s=cpu_s,
         spool=spool,
+        heartbeat=client.heartbeat,
+        suspended_s=suspended_s,
     )
 
 
@@ -132,6 +138,8 @@ def _report(run: _Run, requests: list[RequestRecord], num_warmup_requests: int, 
         cpu_s=run.cpu_s,
         parse_cpu_s=parse_cpu_s,
         max_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        standstill_mono_ns=tuple(run.heartbeat.standstills),
+        suspended_s=run.suspended_s,
     )
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from llmdvfs.records.api_key import API_KEY_VARIABLE
+
 SECRET = re.compile(r"(^|[_-])(api[_-]?key|key|token|secret|password|passwd|credentials?)$", re.IGNORECASE)
 
 
@@ -12,7 +14,7 @@ def secrets(config: Mapping[str, Any]) -> list[str]:
     """Return one line for every place that holds a secret, or looks so: which, and where it belongs."""
     found = [
         f"{key}: a key does not belong in a configuration, which is kept with the results (its value is not shown): "
-        "expected it in the environment; `export LLMDVFS_API_KEY=...` for an endpoint"
+        f"expected it in the environment; `export {API_KEY_VARIABLE}=...` for an endpoint"
         for key in config
         if isinstance(key, str) and SECRET.search(key)
     ]
@@ -29,14 +31,14 @@ def _in_serving(given: Mapping[Any, Any], place: str) -> Iterator[str]:
             yield (
                 f"{where}: does not belong in a configuration, which is kept with the results (its value is not "
                 "shown): expected it in the environment, which servers inherit; "
-                "`export LLMDVFS_API_KEY=...` for an endpoint"
+                f"`export {API_KEY_VARIABLE}=...` for an endpoint"
             )
         elif key == "extra_args" and isinstance(value, Sequence):
             yield from (f"{where}: {flag}: {_NOT_ON_A_COMMAND_LINE}" for flag in map(_flag, value) if flag)
         elif key == "base_url" and isinstance(value, str) and _carries_secret(value):
             yield (
                 f"{where}: a user name, password or query in a URL is kept with the results (not shown): "
-                "expected scheme, host and port; `export LLMDVFS_API_KEY=...` for the endpoint's key"
+                f"expected scheme, host and port; `export {API_KEY_VARIABLE}=...` for the endpoint's key"
             )
 
 

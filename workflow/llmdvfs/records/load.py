@@ -58,6 +58,10 @@ class LoadReport:
     """Largest resident memory of the client's process."""
     priority: Priority | None = None
     """How the kernel scheduled the client; None: not told."""
+    standstill_mono_ns: tuple[tuple[int, int], ...] | None = None
+    """(due, awake) [mono ns] of each wake-up of the client's loop that was over 0.1 s late; None: not told."""
+    suspended_s: float | None = None
+    """For how long the host slept while the load ran, by CLOCK_BOOTTIME; None: not told."""
 
 
 @dataclass(frozen=True, slots=True)

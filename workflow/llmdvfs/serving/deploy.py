@@ -1,12 +1,12 @@
 """`with deploy(launch) as deployment`: servers for the length of a block."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from llmdvfs.clock import unix_s
 from llmdvfs.errors import ConfigError
+from llmdvfs.records.api_key import api_key
 from llmdvfs.records.device_id import gpu_id
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
@@ -16,8 +16,6 @@ from llmdvfs.serving.instance.health import Say, first_answers
 from llmdvfs.serving.start import Start, new_start_id
 
 __all__ = ["Deployment", "deploy"]
-
-API_KEY_VARIABLE = "LLMDVFS_API_KEY"
 
 
 def say(text: str) -> None:
@@ -55,8 +53,7 @@ def _external(launch: LaunchRecord, host_gpus: Callable[[], Sequence[HostGpu]]) 
     if missing := sorted(set(gpus) - {gpu.index for gpu in host_gpus()} if gpus else ()):
         raise ConfigError(f"serving.gpus: this host has no GPU {missing}; name those that the endpoint computes on")
     base_url = (launch.deployment.base_url or "").rstrip("/").removesuffix("/v1")
-    key = os.environ.get(API_KEY_VARIABLE)
-    first_answers(base_url, launch.served_model_name, 1, {"Authorization": f"Bearer {key}"} if key else None)
+    first_answers(base_url, launch.served_model_name, 1, api_key())
     devices = tuple(map(gpu_id, gpus))
     instance = InstanceRecord("external", "single", base_url, (), {}, devices, pid=None, startup_s=None, log="")
     start = ServerStart(new_start_id(), unix_s(), (instance,) if gpus else (), {})

@@ -87,9 +87,10 @@ class Deployment:
                 shutil.rmtree(entry, ignore_errors=True)
         for instance in self.instances:
             if "--enable-prefix-caching" in instance.argv:
-                answer = post(f"{instance.base_url}/reset_prefix_cache", {}, RESET_LIMIT_S)
-                if not answer.ok:
+                reply = post(f"{instance.base_url}/reset_prefix_cache", {}, RESET_LIMIT_S)
+                if not reply.ok:
+                    seen = reply.failure or f"status {reply.status}"
                     raise ServerNotReady(
-                        f"{instance.name}: its prefix cache could not be emptied (status {answer.status}), so "
+                        f"{instance.name}: its prefix cache could not be emptied ({seen}), so "
                         "cells would depend on their order: set engine.enable_prefix_caching to false"
                     )

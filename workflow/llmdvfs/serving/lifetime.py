@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 END_LIMIT_S = 10.0  # a killed process with a GPU context needs seconds to be gone
@@ -59,7 +61,17 @@ def is_alive(pid: int) -> bool:
     return _living_parent(Path(f"/proc/{pid}")) is not None
 
 
+def command_line(pid: int) -> str:
+    """Return how a process was started, or the title that it gave itself; empty where it has gone or is not told."""
+    try:
+        return " ".join(psutil.Process(pid).cmdline()).strip()
+    except psutil.Error:
+        return ""
+
+
 def _living_parent(entry: Path) -> int | None:
+    # Not psutil: one read tells state and parent, and all processes of the host are read many times a second while
+    # servers end.
     try:
         # The command's name, in parentheses, may itself contain spaces and parentheses.
         fields = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()

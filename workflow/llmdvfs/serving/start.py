@@ -110,7 +110,7 @@ class Start:
 
     def stop(self) -> None:
         """End everything, and make sure that it has ended."""
-        processes = [*([self._proxy] if self._proxy else []), *(instance.process for instance in self._instances)]
+        processes = self._processes()
         for process in processes:
             process.terminate()
         for process in processes:
@@ -223,17 +223,24 @@ class Start:
         argv += ["--log", str(self._folder / "proxy.jsonl")]
         self._proxy = ServerProcess("proxy", argv, {}, self._folder / "proxy.log")
         base_url = f"http://{LOOPBACK}:{port}"
-        wait_healthy({base_url: self._proxy}, self._spec.startup_timeout_s, self._say)
+        wait_healthy({base_url: self._proxy}, self._spec.startup_timeout_s, self._say, ready=self._servers())
         return base_url
 
     def _first_answers(self, base_url: str) -> None:
         model = self._launch.served_model_name
         if self._architecture.front_door == "prefill_decode":
             # In turns, so many requests reach every instance. Only through the proxy: connectors need its request ids.
-            first_answers(base_url, model, max(self._spec.num_instances.values()))
+            first_answers(base_url, model, max(self._spec.num_instances.values()), ready=self._processes())
             return
         for instance in self._instances:
-            first_answers(instance.base_url, model, 1)
+            first_answers(instance.base_url, model, 1, ready=self._processes())
+
+    def _servers(self) -> list[ServerProcess]:
+        return [instance.process for instance in self._instances]
+
+    def _processes(self) -> list[ServerProcess]:
+        """Return everything that was started, the proxy first."""
+        return [*([self._proxy] if self._proxy else []), *self._servers()]
 
     def _record(self, startup_s: dict[str, float]) -> ServerStart:
         instances = tuple(

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     journal = args.folder / "journal.bin"
     tokenizer_folder = Path(spec.tokenizer_folder) if spec.tokenizer_folder else None
     seen = read_seen(journal, token_counter(tokenizer_folder))
-    result = vllm_result(seen, spec.workload, model=spec.model, started_unix_s=journal.stat().st_mtime)
+    result = vllm_result(seen, spec.workload, model=spec.model, ended_unix_s=journal.stat().st_mtime)
     write_text(args.output, json.dumps(result) + "\n")
     print(args.output)
     return 0

@@ -1,12 +1,12 @@
 """`python -m llmdvfs load`: runs one load, alone in its process so that nothing shares the client's interpreter."""
 
 import argparse
-import os
 import signal
 from pathlib import Path
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.load.run import run_load
+from llmdvfs.records.api_key import api_key
 from llmdvfs.records.load import LoadSpec
 from llmdvfs.records.store import read_record
 from llmdvfs.serving.lifetime import set_parent_death_signal
@@ -40,6 +40,6 @@ def run(args: argparse.Namespace) -> int:
 def _api_key(variable: str | None) -> str | None:
     if variable is None:
         return None
-    if not (key := os.environ.get(variable)):
+    if (key := api_key(variable)) is None:
         raise ConfigError(f"environment variable {variable} is empty; it should hold the key of the endpoint")
     return key

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from llmdvfs.analysis.gates import devices, load
 from llmdvfs.analysis.gates.devices import ServingDevices
 from llmdvfs.analysis.gates.limits import GateLimits
-from llmdvfs.records.load import CalibrationResult
+from llmdvfs.analysis.gates.standstill import client_standstill
+from llmdvfs.records.load import CalibrationResult, LoadReport
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import EnergyResult, Gate, LatencyResult, ThroughputResult, TransferResult, Window
 from llmdvfs.records.run import RunRecord
@@ -26,6 +27,7 @@ def cell_gates(
     transfer: TransferResult | None,
     foreign_processes: Sequence[str] | None,
     limits: GateLimits | None = None,
+    load_report: LoadReport | None = None,
 ) -> tuple[Gate, ...]:
     """Return all gates of a cell; one that has no data here is `not_applicable`. A failed gate marks, never drops.
 
@@ -43,6 +45,7 @@ def cell_gates(
         load.token_counts(requests),
         load.achieved_rate(requests, run.workload, limits),
         load.client_lateness(latency, limits),
+        client_standstill(load_report, window, run.started_mono_ns),
         load.client_error(calibration, latency, limits),
         load.steady_window(window, run.workload),
         load.window_length(window, energy.source != "none", limits),

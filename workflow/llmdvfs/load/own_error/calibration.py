@@ -28,6 +28,7 @@ MIN_ROUNDS, MAX_ROUNDS = 4, 50  # requests a stream
 TARGET_S = 3.0  # of load
 PROMPT_TOKENS = 64
 CLIENT_TIMEOUT_S = 120.0
+END_LIMIT_S = 10.0  # of the mock, which writes its log when it is told to end
 
 
 def calibration_shape(requests: Sequence[RequestRecord]) -> CalibrationShape | None:
@@ -44,7 +45,10 @@ def calibration_shape(requests: Sequence[RequestRecord]) -> CalibrationShape | N
 
 
 def calibrate(shape: CalibrationShape, folder: Path) -> CalibrationResult:
-    """Run the client, as it runs in a measurement, against the mock; a few seconds. The folder keeps the raw files."""
+    """Run the client, as it runs in a measurement, against the mock; a few seconds. The folder keeps the raw files.
+
+    LlmDvfsError where the mock, the client or one of their files is missing at the end.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "send_log.jsonl"
     stream_s = shape.ttft_s + shape.num_output_tokens * shape.gap_s
@@ -65,6 +69,8 @@ def calibrate(shape: CalibrationShape, folder: Path) -> CalibrationResult:
         spec = LoadSpec(workload, base_url, "mock", None, seed_prompts=0, seed_arrivals=0, folder=str(folder))
         write_record(folder / "load_spec.json", spec)
         _run_client(folder / "load_spec.json")
+    if not log.is_file():
+        raise ServerNotReady(f"the mock server ended before it wrote {log}; was it killed?")
     report = read_record(folder / "load_report.json", LoadReport)
     return client_error(
         shape, read_lines(folder / "requests.jsonl", RequestRecord), read_lines(log, SendRecord), report
@@ -76,7 +82,10 @@ def client_error(
 ) -> CalibrationResult:
     """Return the difference between what the client saw and what the mock did, request by request."""
     truth = {record.request_id: record for record in log}
-    pairs = [(r, truth[r.request_id]) for r in requests if r.ok]
+    ok = [r for r in requests if r.ok]
+    if lost := [r.request_id for r in ok if r.request_id not in truth]:
+        raise LlmDvfsError(f"calibration failed: {len(lost)} of {len(ok)} requests are not in the mock's send log")
+    pairs = [(r, truth[r.request_id]) for r in ok]
     num_tokens = sum(len(true.token_mono_ns) for _, true in pairs)
     if not pairs or any(len(r.chunk_mono_ns) != len(true.token_mono_ns) for r, true in pairs):
         raise LlmDvfsError(
@@ -124,12 +133,18 @@ def mock_server(*, ttft_s: float, gap_s: float, log: Path) -> Iterator[str]:
             yield found.group()
         finally:
             server.send_signal(signal.SIGTERM)
-            server.wait(CLIENT_TIMEOUT_S)
+            try:
+                server.wait(END_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                server.kill()
 
 
 def _run_client(spec: Path) -> None:
     command = [sys.executable, "-m", "llmdvfs", "load", str(spec), "--parent", str(os.getpid())]
-    client = subprocess.run(command, capture_output=True, text=True, timeout=CLIENT_TIMEOUT_S, check=False)
+    try:
+        client = subprocess.run(command, capture_output=True, text=True, timeout=CLIENT_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise LlmDvfsError(f"the client did not end within {CLIENT_TIMEOUT_S:g} s in its calibration") from error
     if client.returncode != 0:
         raise LlmDvfsError(f"the client ended with {client.returncode} in its calibration: {client.stderr.strip()}")
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.load.sending.journal import read_journal
-from llmdvfs.load.wire.answer import read_answer
+from llmdvfs.load.wire.completion import read_completion
 from llmdvfs.load.wire.exchange import Exchange
 from llmdvfs.load.wire.outcome import CountTokens, request_record
 from llmdvfs.records.request import RequestRecord
@@ -23,6 +24,8 @@ class SeenRequest:
 
     record: RequestRecord
     sent_mono_ns: int
+    end_mono_ns: int
+    """End of the stream, or of the attempt."""
     choice_mono_ns: tuple[int, ...]
     """Chunks with a choice in them, even an empty one."""
     content_mono_ns: tuple[int, ...]
@@ -52,6 +55,8 @@ class LensNumbers:
     itl_s: list[float] = field(default_factory=list)
     e2e_s: list[float] = field(default_factory=list)
     num_output_tokens: int = 0
+    percentile_method: Literal["linear", "inverted_cdf"] = "linear"
+    """How the benchmark takes percentiles, in numpy's words: interpolated, or one of the values themselves."""
 
     @property
     def num_successes(self) -> int:
@@ -93,11 +98,20 @@ def _aiperf(request: SeenRequest, result: LensNumbers) -> None:
 
 
 def _guidellm(request: SeenRequest, result: LensNumbers) -> None:
-    if request.is_transport_ok and request.content_mono_ns and not request.has_error_event:
-        _add(request, request.content_mono_ns, result)
-        if request.num_output_tokens > 1:
-            result.itl_s.append(result.tpot_s.pop())
-        result.tpot_s.append(result.e2e_s[-1] / max(request.num_output_tokens, 1))
+    """Add a request as guidellm 0.8 does: its means of a token stand in the distributions once for each token."""
+    result.percentile_method = "inverted_cdf"
+    if not request.is_transport_ok or not request.content_mono_ns or request.has_error_event:
+        return
+    num_tokens = request.num_output_tokens
+    first_s, last_s, end_s = (
+        (instant - request.sent_mono_ns) / NS_PER_S
+        for instant in (request.content_mono_ns[0], request.content_mono_ns[-1], request.end_mono_ns)
+    )
+    result.ttft_s.append(first_s)
+    result.e2e_s.append(end_s)  # to the end of the stream, usage and [DONE] included
+    result.num_output_tokens += num_tokens
+    result.tpot_s += [last_s / num_tokens for _ in range(num_tokens)]
+    result.itl_s += [(last_s - first_s) / (num_tokens - 1) for _ in range(num_tokens - 1)]
 
 
 def _add(request: SeenRequest, chunk_mono_ns: Sequence[int], result: LensNumbers) -> None:
@@ -117,10 +131,11 @@ def gaps_s(instants_mono_ns: Sequence[int]) -> list[float]:
 
 
 def _seen(exchange: Exchange, count_tokens: CountTokens | None) -> SeenRequest:
-    answer = read_answer(exchange.reads)
+    answer = read_completion(exchange.reads)
     return SeenRequest(
         record=request_record(exchange, count_tokens),
         sent_mono_ns=exchange.sent_mono_ns or 0,
+        end_mono_ns=exchange.end_mono_ns or 0,
         choice_mono_ns=tuple(chunk.mono_ns for chunk in answer.chunks),
         content_mono_ns=tuple(chunk.mono_ns for chunk in answer.chunks if chunk.text),
         is_transport_ok=answer.status == 200 and exchange.failure is None,

@@ -6,6 +6,7 @@ from typing import Any
 
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.load.sending.feed import Feed, ReadyRequest
+from llmdvfs.load.sending.heartbeat import Heartbeat
 from llmdvfs.load.sending.shape import MakePacer
 from llmdvfs.load.sending.spool import Spool
 from llmdvfs.load.wire.connection import Connection
@@ -41,22 +42,24 @@ class Client:
         self.peak_in_flight = 0
         self.stopped_early: str | None = None
         self._over = asyncio.Event()
-        self._pacer = make_pacer(feed, self._launch)
+        self._pacer = make_pacer(feed, self._dispatch)
         self._error: BaseException | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._fail)
         self._first_limit_mono_ns = 0
-        self._ticking = self._loop.call_later(WORK_S, self._tick)
+        self.heartbeat = Heartbeat()
+        self._tick_after(WORK_S)
         try:
             self.begin_mono_ns = self._last_success_mono_ns = monotonic_ns()
             self._pacer.begin(self.begin_mono_ns)
             await self._over.wait()
         finally:
             self._ticking.cancel()
+            self.heartbeat.beat()
         if self._error is not None:
             raise self._error
 
-    def _launch(self, request: ReadyRequest, scheduled_mono_ns: int) -> None:
+    def _dispatch(self, request: ReadyRequest, scheduled_mono_ns: int) -> None:
         request.exchange.scheduled_mono_ns = scheduled_mono_ns
         self._in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
@@ -123,12 +126,17 @@ class Client:
 
     def _tick(self) -> None:
         """Do in small slices what must not be done between two stamps."""
+        self.heartbeat.beat()
         has_worked = [self._feed.top_up(), self._spool.write_some(), self.pool.refresh()]
         now = monotonic_ns()
         if now > self._first_limit_mono_ns:
             self._first_limit_mono_ns = self._check_timeouts(now)
         self._end_if_over()  # a load that was stopped while nothing was in flight
-        self._ticking = self._loop.call_later(WORK_S if any(has_worked) else REST_S, self._tick)
+        self._tick_after(WORK_S if any(has_worked) else REST_S)
+
+    def _tick_after(self, wait_s: float) -> None:
+        self._ticking = self._loop.call_later(wait_s, self._tick)
+        self.heartbeat.expect(wait_s)
 
     def _check_timeouts(self, now: int) -> int:
         """End what took too long, and return the first instant at which anything else can: reads only move it on."""

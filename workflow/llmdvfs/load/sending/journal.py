@@ -14,6 +14,7 @@ import orjson
 
 from llmdvfs.errors import DataError, SchemaError
 from llmdvfs.load.wire.exchange import Exchange
+from llmdvfs.records.api_key import redacted
 
 MAGIC = b"llmdvfs/journal 1\n"
 _LENGTHS = struct.Struct("<II")
@@ -32,10 +33,11 @@ _FIELDS = (
 
 
 class JournalWriter:
-    """Appends exchanges to a journal."""
+    """Appends exchanges to a journal; an API key that an endpoint repeats is made unreadable before it is kept."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, api_key: str | None = None) -> None:
         self._path = path
+        self._api_key = api_key
         self._file = path.open("wb")
         self._file.write(MAGIC)
         self._file.flush()  # a load that is killed leaves a journal that can be read as far as it goes
@@ -52,7 +54,7 @@ class JournalWriter:
         """Append one finished exchange."""
         fields: dict[str, object] = {name: getattr(exchange, name) for name in _FIELDS}
         header = orjson.dumps(fields | {"reads": [(instant, len(data)) for instant, data in exchange.reads]})
-        body = b"".join([data for _, data in exchange.reads])
+        body = redacted(b"".join([data for _, data in exchange.reads]), self._api_key)
         try:
             self._file.write(b"".join((_LENGTHS.pack(len(header), len(body)), header, body)))
         except OSError as error:

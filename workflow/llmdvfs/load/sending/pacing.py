@@ -9,12 +9,12 @@ from llmdvfs.clock import NS_PER_S
 from llmdvfs.load.sending.feed import Feed, ReadyRequest
 from llmdvfs.load.wire.exchange import Exchange
 
-Launch = Callable[[ReadyRequest, int], None]
+Dispatch = Callable[[ReadyRequest, int], None]
 """Sends a request now; the integer is its scheduled instant [mono ns]."""
 
 
 class Pacer(Protocol):
-    """Launches requests; `finished` once it will launch no more."""
+    """Dispatches requests; `finished` once it will dispatch no more."""
 
     finished: bool
 
@@ -30,8 +30,8 @@ class Pacer(Protocol):
 class ClosedLoop:
     """A fixed number of requests in flight; each end is the schedule of the next one."""
 
-    def __init__(self, feed: Feed, launch: Launch, *, concurrency: int, duration_s: float | None) -> None:
-        self._feed, self._launch, self._concurrency, self._duration_s = feed, launch, concurrency, duration_s
+    def __init__(self, feed: Feed, dispatch: Dispatch, *, concurrency: int, duration_s: float | None) -> None:
+        self._feed, self._dispatch, self._concurrency, self._duration_s = feed, dispatch, concurrency, duration_s
         self._free: list[int] = []
         self.finished = False
 
@@ -55,14 +55,14 @@ class ClosedLoop:
             if request is None:
                 self.finished = True
                 return
-            self._launch(request, scheduled_mono_ns)
+            self._dispatch(request, scheduled_mono_ns)
 
 
 class Waves:
     """All requests of a wave at once, then a wait for the last of them, then the next wave."""
 
-    def __init__(self, feed: Feed, launch: Launch, *, duration_s: float | None) -> None:
-        self._feed, self._launch, self._duration_s = feed, launch, duration_s
+    def __init__(self, feed: Feed, dispatch: Dispatch, *, duration_s: float | None) -> None:
+        self._feed, self._dispatch, self._duration_s = feed, dispatch, duration_s
         self._num_left = 0
         self.finished = False
 
@@ -89,14 +89,14 @@ class Waves:
             self._feed.pop()
         self._num_left = len(requests)
         for request in requests:
-            self._launch(request, now)
+            self._dispatch(request, now)
 
 
 class OpenLoop:
     """Requests at their scheduled instants, whatever the server does."""
 
-    def __init__(self, feed: Feed, launch: Launch) -> None:
-        self._feed, self._launch = feed, launch
+    def __init__(self, feed: Feed, dispatch: Dispatch) -> None:
+        self._feed, self._dispatch = feed, dispatch
         self.finished = False
 
     def begin(self, begin_mono_ns: int) -> None:
@@ -115,5 +115,5 @@ class OpenLoop:
                 asyncio.get_running_loop().call_later(wait_ns / NS_PER_S, self._send_due)
                 return
             self._feed.pop()
-            self._launch(request, due_mono_ns)
+            self._dispatch(request, due_mono_ns)
         self.finished = True

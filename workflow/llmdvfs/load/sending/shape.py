@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.load.sending.feed import Feed
-from llmdvfs.load.sending.pacing import ClosedLoop, Launch, OpenLoop, Pacer, Waves
+from llmdvfs.load.sending.pacing import ClosedLoop, Dispatch, OpenLoop, Pacer, Waves
 from llmdvfs.records.spec import WorkloadSpec
 
 OPEN_LOOP_CONNECTIONS = 64  # opened beforehand where nobody knows how many requests will be in flight
@@ -14,7 +14,7 @@ OPEN_LOOP_WARMUP_CONCURRENCY = 8
 CLOSED_LOOP_AHEAD_S = 0.15
 OPEN_LOOP_AHEAD_S = 2.0  # a schedule does not mind when its clock starts
 
-MakePacer = Callable[[Feed, Launch], Pacer]
+MakePacer = Callable[[Feed, Dispatch], Pacer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def load_shape(workload: WorkloadSpec) -> Shape:
             largest,
             0,
             CLOSED_LOOP_AHEAD_S,
-            lambda feed, launch: Waves(feed, launch, duration_s=duration_s),
+            lambda feed, dispatch: Waves(feed, dispatch, duration_s=duration_s),
             _closed_loop(largest),
         )
     return Shape(
@@ -62,4 +62,4 @@ def load_shape(workload: WorkloadSpec) -> Shape:
 
 
 def _closed_loop(concurrency: int, duration_s: float | None = None) -> MakePacer:
-    return lambda feed, launch: ClosedLoop(feed, launch, concurrency=concurrency, duration_s=duration_s)
+    return lambda feed, dispatch: ClosedLoop(feed, dispatch, concurrency=concurrency, duration_s=duration_s)

@@ -8,7 +8,7 @@ from typing import cast
 
 import httptools
 
-from llmdvfs.load.wire.exchange import Exchange, Failure
+from llmdvfs.load.wire.exchange import FINAL_STATUS, Exchange, Failure
 
 
 class Connection(asyncio.Protocol):
@@ -64,6 +64,9 @@ class Connection(asyncio.Protocol):
         self._exchange = exchange
         self._complete = False
         num_written = 0
+        if not self.reusable:  # nothing may be written: the descriptor may already be another connection's
+            self._fail("closed", "the server closed the connection before the request was written")
+            return
         exchange.sent_mono_ns = monotonic_ns()
         if self._fd is not None:
             try:
@@ -93,14 +96,25 @@ class Connection(asyncio.Protocol):
             self._finish(now)
 
     def on_message_complete(self) -> None:
-        """Note that the answer is whole; called by the parser, which forgets what it was about afterwards."""
+        """Note that the answer is whole; called by the parser, which forgets what it was about afterwards.
+
+        An interim answer (100 Continue, 103 Early Hints) announces the one that counts (RFC 9110, section 15.2).
+        """
+        status = self._parser.get_status_code()
+        if status < FINAL_STATUS:
+            return
         self._complete = True
         self.reusable = self._parser.should_keep_alive()
-        self.status = self._parser.get_status_code()
+        self.status = status
+
+    def eof_received(self) -> None:
+        """Note that the server has closed its half; the transport then closes the other one."""
+        self.reusable = False
 
     def connection_lost(self, error: Exception | None) -> None:
-        """End the exchange that was under way."""
+        """End the exchange that was under way, and forget the descriptor: the kernel gives its number to the next."""
         self.reusable = False
+        self._fd = None
         if self._exchange is not None:
             if error is None:
                 self._fail("closed", "the server closed the connection before the end of the answer")

@@ -6,6 +6,8 @@ from typing import Literal
 Failure = Literal["timeout", "refused", "reset", "closed"]
 """closed: the server ended the connection in good order, which is the end of an answer that states no length."""
 
+FINAL_STATUS = 200  # below it an answer is interim (100 Continue, 103 Early Hints): the one that counts follows it
+
 
 @dataclass(slots=True)
 class Exchange:

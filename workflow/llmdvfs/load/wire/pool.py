@@ -31,7 +31,7 @@ class ConnectionPool:
         self._open: set[Connection] = set()
         self._idle: list[Connection] = []
         self._opening: set[asyncio.Task[None]] = set()
-        self._address: tuple[str, int] | None = None
+        self._addresses: list[str] = []
         self._num_wanted = 0
         self._num_spare = 0
         self.num_opened = 0
@@ -44,26 +44,50 @@ class ConnectionPool:
                 self._idle.append(connection)
 
     async def connect(self) -> Connection:
-        """Return a new connection; OSError or TimeoutError where the server does not take it."""
+        """Return a new connection; OSError or TimeoutError where the server does not take it at any of its addresses.
+
+        The address that took the last connection is tried first: a name such as `localhost` often has one of IPv6 and
+        one of IPv4, and many servers listen on one of them alone.
+        """
         loop = asyncio.get_running_loop()
-        if self._address is None:
-            self._address = await self._resolve(loop)
+        if not self._addresses:
+            self._addresses = await self._resolve(loop)
+        failures: list[OSError] = []  # a TimeoutError is one of them
+        for address in list(self._addresses):
+            try:
+                connection = await self._connect_to(loop, address)
+            except OSError as error:
+                failures.append(error)
+                continue
+            if address != self._addresses[0]:
+                self._addresses.remove(address)
+                self._addresses.insert(0, address)
+            return connection
+        raise failures[0] if len(failures) == 1 else OSError("; ".join(str(each) or "timed out" for each in failures))
+
+    async def _connect_to(self, loop: asyncio.AbstractEventLoop, address: str) -> Connection:
         _, connection = await asyncio.wait_for(
             loop.create_connection(
                 lambda: Connection(self._on_done, self._forget),
-                *self._address,
+                address,
+                self._to.port,
                 ssl=self._tls,
                 server_hostname=self._to.host if self._tls else None,
             ),
             CONNECT_TIMEOUT_S,
         )
         self.num_opened += 1
-        self._open.add(connection)
+        if connection.reusable:  # else the server has closed it already, and nobody would forget it again
+            self._open.add(connection)
         return connection
 
     def take(self) -> Connection | None:
-        """Return an idle connection, the one used last; None: the pool is dry."""
-        return self._idle.pop() if self._idle else None
+        """Return an idle connection that is still open, the one used last; None: the pool is dry."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable:
+                return connection
+        return None
 
     def give_back(self, connection: Connection) -> None:
         """Take a connection back after its exchange; one that the server ends is dropped."""
@@ -83,7 +107,7 @@ class ConnectionPool:
         for connection in stale:
             self._idle.remove(connection)
             connection.close()
-        num_open = len(self._open) - len(stale)
+        num_open = len(self._open) - sum(connection in self._open for connection in stale)
         num_missing = max(self._num_wanted - num_open, self._num_spare - len(self._idle)) - len(self._opening)
         for _ in range(min(num_missing, num_now)):
             task = asyncio.get_running_loop().create_task(self._open_one())
@@ -107,16 +131,17 @@ class ConnectionPool:
             connection = await self.connect()
         except (OSError, TimeoutError):
             return  # the request that needs a connection will say so
-        self._idle.append(connection)
+        if connection.reusable:
+            self._idle.append(connection)
 
     def _forget(self, connection: Connection) -> None:
         self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
 
-    async def _resolve(self, loop: asyncio.AbstractEventLoop) -> tuple[str, int]:
+    async def _resolve(self, loop: asyncio.AbstractEventLoop) -> list[str]:
         try:
             found = await loop.getaddrinfo(self._to.host, self._to.port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise ServerNotReady(f"host {self._to.host!r} has no address ({error}); check base_url") from error
-        return str(found[0][4][0]), self._to.port
+        return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))

@@ -12,7 +12,8 @@ class EventReader:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []
+        """Pieces of a line whose end has not come; joined once, or long lines would be copied with each of them."""
         self._data: list[bytes] = []
         self._at_start = True
 
@@ -26,14 +27,22 @@ class EventReader:
         return self._feed_any(piece)
 
     def _feed_any(self, piece: bytes) -> list[bytes]:
-        text = self._rest + piece
+        if self._is_inside_a_line(piece):
+            self._rest.append(piece)
+            return []
+        text = b"".join([*self._rest, piece])
         if self._at_start and len(text) >= 3:
             text, self._at_start = text.removeprefix(b"\xef\xbb\xbf"), False
         # A carriage return at the end may be half of a line end: it waits for the next piece.
         held = b"\r" if text.endswith(b"\r") else b""
         *lines, rest = _LINE_END.split(text[: len(text) - len(held)])
-        self._rest = rest + held
+        self._rest = [rest + held] if rest or held else []
         return [event for line in lines if (event := self._take(line)) is not None]
+
+    def _is_inside_a_line(self, piece: bytes) -> bool:
+        """Return whether neither this piece nor what waits before it can end a line."""
+        is_waiting = bool(self._rest) and not self._rest[-1].endswith(b"\r") and not self._at_start
+        return is_waiting and _LINE_END.search(piece) is None
 
     def _take(self, line: bytes) -> bytes | None:
         if line:

@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmdvfs.records.api_key import API_KEY_VARIABLE
 from llmdvfs.serving.instance.leftovers import KEEPERS, keepers_mark
 from llmdvfs.serving.lifetime import (
     await_descendants,
     become_subreaper_with_parent_death_signal,
+    command_line,
     descendants,
     end_descendants,
     reap,
@@ -92,14 +94,12 @@ def _guard_level(argv: Sequence[str], level: int, keepers: list[int]) -> int:
 
 
 def _is_resource_tracker(pid: int) -> bool:
-    try:
-        return b"multiprocessing.resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+    return "multiprocessing.resource_tracker" in command_line(pid)
 
 
 def _become_server(argv: Sequence[str], keepers: list[int]) -> None:
     set_parent_death_signal(signal.SIGKILL, keepers[-1])
+    os.environ.pop(API_KEY_VARIABLE, None)  # it belongs to somebody else's endpoint, not to a server of this host
     os.environ[KEEPERS] = keepers_mark(keepers)
     os.environ["SPT_NOENV"] = "1"  # vLLM's processes give themselves titles, which would be written over that
     for number in SIGNALS:

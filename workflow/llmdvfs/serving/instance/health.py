@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 
 from llmdvfs.errors import ServerNotReady
+from llmdvfs.records.api_key import API_KEY_VARIABLE, redacted
 from llmdvfs.serving.instance.diagnosis import last_line
-from llmdvfs.serving.instance.http import Answer, get, post
+from llmdvfs.serving.instance.http import Reply, get, post
 from llmdvfs.serving.instance.process import ServerProcess
 
 POLL_INTERVAL_S = 0.2
@@ -19,15 +20,19 @@ PROMPT_WORDS = 60  # more than one block of KV cache, so that a transfer is part
 Say = Callable[[str], None]
 
 
-def wait_healthy(servers: Mapping[str, ServerProcess], limit_s: float, say: Say) -> dict[str, float]:
+def wait_healthy(
+    servers: Mapping[str, ServerProcess], limit_s: float, say: Say, ready: Sequence[ServerProcess] = ()
+) -> dict[str, float]:
     """Wait until every server's /health answers 200; return the seconds that each took, by name.
 
-    servers: base URL -> process. ServerNotReady says why one ended, or what it was doing when the time was over.
+    servers: base URL -> process. ready: servers that were waited for before, and are watched on.
+    ServerNotReady says why one of either ended, or what it was doing when the time was over.
     """
     begin = time.monotonic()
     next_progress = begin + PROGRESS_INTERVAL_S
     took: dict[str, float] = {}
     while len(took) < len(servers):
+        check_alive([*ready, *(server for server in servers.values() if server.name in took)])
         for url, server in servers.items():
             if server.name in took:
                 continue
@@ -49,23 +54,52 @@ def wait_healthy(servers: Mapping[str, ServerProcess], limit_s: float, say: Say)
     return took
 
 
-def first_answers(base_url: str, model: str, count: int, headers: Mapping[str, str] | None = None) -> None:
-    """Send real requests, one after another; ServerNotReady where one is not answered with a token."""
+def check_alive(ready: Sequence[ServerProcess]) -> None:
+    """Raise ServerNotReady where a server that had been healthy has ended, or its engine; it costs microseconds."""
+    for server in ready:
+        if server.is_dead():
+            raise ServerNotReady(
+                f"{server.name} was healthy and ended before the deployment served: {server.cause_of_death()}"
+            )
+
+
+def first_answers(
+    base_url: str, model: str, count: int, api_key: str | None = None, ready: Sequence[ServerProcess] = ()
+) -> None:
+    """Send real requests, one after another; ServerNotReady where one is not answered with a token.
+
+    ready: servers that are watched meanwhile; where one of them ends, that is what ServerNotReady tells.
+    """
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     for _ in range(count):
         words = " ".join(f"{uuid.uuid4().hex[:4]}" for _ in range(PROMPT_WORDS))
         body = {"model": model, "prompt": words, "max_tokens": 2, "temperature": 0}
         body |= {"stream": True, "stream_options": {"include_usage": True}}  # as measured requests are
-        answer = post(f"{base_url}/v1/completions", body, FIRST_ANSWER_LIMIT_S, dict(headers or {}))
-        if not _has_token(answer):
+        reply = post(
+            f"{base_url}/v1/completions", body, FIRST_ANSWER_LIMIT_S, headers, watch=lambda: check_alive(ready)
+        )
+        if not _has_token(reply):
+            check_alive(ready)  # a proxy whose instance has died answers 502: the death is what to tell
             raise ServerNotReady(
-                f"{base_url} is healthy but did not answer a first request: status {answer.status}, "
-                f"{answer.body[:500].decode('utf-8', errors='replace')!r}; expected a completion of model {model!r}"
+                f"{base_url} did not answer a first request: {_what_came(reply, api_key)}; "
+                f"expected a completion of model {model!r}"
             )
 
 
-def _has_token(answer: Answer) -> bool:
-    events = [line.removeprefix(b"data: ") for line in answer.body.splitlines() if line.startswith(b"data: {")]
-    return answer.ok and any(_num_tokens(event) for event in events)
+def _what_came(reply: Reply, api_key: str | None) -> str:
+    if reply.failure is not None:
+        return reply.failure
+    seen = f"status {reply.status}, {redacted(reply.body, api_key)[:500].decode('utf-8', errors='replace')!r}"
+    if reply.location is not None:
+        return f"{seen}: a redirect to {reply.location!r}, which is not followed; give the final address as base_url"
+    if reply.status in (401, 403):
+        return f"{seen}: set the environment variable {API_KEY_VARIABLE} to a key that the endpoint accepts"
+    return seen
+
+
+def _has_token(reply: Reply) -> bool:
+    events = [line.removeprefix(b"data: ") for line in reply.body.splitlines() if line.startswith(b"data: {")]
+    return reply.ok and any(_num_tokens(event) for event in events)
 
 
 def _num_tokens(event: bytes) -> int:

@@ -1,44 +1,105 @@
-"""Small blocking requests to servers on this host."""
+"""Small blocking requests to servers, outside of every measurement; a server may answer anything, or nothing."""
 
-import json
-import urllib.error
-import urllib.request
+import contextlib
+import http.client
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Servers on this host are never reached through a proxy that the environment names.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+import requests
+import urllib3
+
+PIECE_BYTES = 1 << 16
+WATCH_INTERVAL_S = 0.2
+MAX_BODY_BYTES = 1 << 26  # /metrics of a large server has some megabytes
+NO_ANSWER = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
+"""What a request may raise, whatever the other side does: reading a body piece by piece leaves the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Status and body; status None: no answer, and the body says why."""
+class Reply:
+    """What came back: status and body, or no status and the reason."""
 
     status: int | None
     body: bytes
+    failure: str | None = None
+    """Why there is no answer; None: there is one, with whatever status."""
+    location: str | None = None
+    """Where a redirect points; it is not followed: a key goes to the address that it was given for."""
 
     @property
     def ok(self) -> bool:
-        """Whether the status is 200."""
+        """Return whether the status is 200."""
         return self.status == 200
 
 
-def get(url: str, timeout_s: float) -> Answer:
-    """Send GET."""
-    return _send(urllib.request.Request(url), timeout_s)
+def get(url: str, timeout_s: float) -> Reply:
+    """Send GET and return what came back within so many seconds, from the first step to the last byte."""
+    return _send("GET", url, timeout_s)
 
 
-def post(url: str, body: Any, timeout_s: float, headers: dict[str, str] | None = None) -> Answer:
-    """Send POST with a JSON body."""
-    headers = {"Content-Type": "application/json"} | (headers or {})
-    return _send(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout_s)
+def post(
+    url: str,
+    body: Any,
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
+    watch: Callable[[], None] = lambda: None,
+) -> Reply:
+    """Send POST with a JSON body and return what came back within so many seconds, to the last byte.
+
+    watch: called several times a second while there is no answer; what it raises ends the wait.
+    """
+    return _send("POST", url, timeout_s, watch, json=body, headers=headers)
 
 
-def _send(request: urllib.request.Request, timeout_s: float) -> Answer:
+def _send(method: str, url: str, timeout_s: float, watch: Callable[[], None] = lambda: None, **content: Any) -> Reply:
+    """Ask in a thread of its own: a server that drips its headers, a byte a second, would defeat any other limit."""
+    replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
+    deadline_s = time.monotonic() + timeout_s
+    threading.Thread(
+        target=lambda: replies.put(_reply(method, url, timeout_s, deadline_s, content)), daemon=True
+    ).start()
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        with contextlib.suppress(queue.Empty):
+            return replies.get(timeout=min(left_s, WATCH_INTERVAL_S))
+        watch()
+    return _too_slow(timeout_s)
+
+
+def _reply(method: str, url: str, timeout_s: float, deadline_s: float, content: Mapping[str, Any]) -> Reply:
     try:
-        with _OPENER.open(request, timeout=timeout_s) as response:
-            return Answer(response.status, response.read())
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, error.read())
-    except (OSError, ValueError) as error:  # refused, reset, timed out, not HTTP
-        return Answer(None, str(error).encode())
+        with requests.Session() as session:
+            session.trust_env = False  # neither a proxy nor a .netrc of the environment comes between
+            with session.request(
+                method, url, timeout=timeout_s, stream=True, allow_redirects=False, **content
+            ) as response:
+                return _whole(response, timeout_s, deadline_s)
+    except requests.Timeout:
+        return _too_slow(timeout_s)
+    except NO_ANSWER as error:
+        return Reply(None, b"", _root_cause(error))
+
+
+def _whole(response: requests.Response, timeout_s: float, deadline_s: float) -> Reply:
+    body = bytearray()
+    while piece := response.raw.read1(PIECE_BYTES, decode_content=True):
+        body += piece
+        if time.monotonic() > deadline_s:
+            return _too_slow(timeout_s)
+        if len(body) > MAX_BODY_BYTES:
+            return Reply(None, b"", f"its answer is longer than {MAX_BODY_BYTES} bytes")
+    return Reply(response.status_code, bytes(body), location=response.headers.get("Location"))
+
+
+def _too_slow(timeout_s: float) -> Reply:
+    return Reply(None, b"", f"no whole answer within {timeout_s:g} s")
+
+
+def _root_cause(error: BaseException) -> str:
+    """Return what happened, without the layers that wrapped it on its way."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return f"{type(error).__name__}: {error}".rstrip(": ")

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from llmdvfs.serving.lifetime import is_alive
+import psutil
+
+from llmdvfs.serving.lifetime import command_line, is_alive
 
 KEEPERS = "LLMDVFS_KEEPERS"
 """Variable in the environment of a server and of all that it starts: who will end it (`keepers_mark`)."""
@@ -23,7 +25,8 @@ def end_leftovers(say: Callable[[str], None]) -> None:
     """Kill every process of this user whose keepers are all dead, and wait until it has gone."""
     killed = list(_leftovers())
     for pid in killed:
-        say(f"ending process {pid} ({_command(pid)}): the run that had started it was killed, guards and all")
+        command = command_line(pid)[:80] or "gone"
+        say(f"ending process {pid} ({command}): the run that had started it was killed, guards and all")
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + END_LIMIT_S
@@ -33,25 +36,25 @@ def end_leftovers(say: Callable[[str], None]) -> None:
 
 def _leftovers() -> Iterator[int]:
     own_namespace = _namespace("self")
-    prefix = f"{KEEPERS}=".encode()
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or not is_alive(int(entry.name)):
-            continue
+    for pid in filter(is_alive, psutil.pids()):
         try:
-            variables = (entry / "environ").read_bytes().split(b"\0")
-        except OSError:
+            process = psutil.Process(pid)
+            mark = process.environ().get(KEEPERS) if process.uids().real == os.getuid() else None
+        except psutil.Error:
             continue  # somebody else's, or gone
-        for variable in variables:
-            namespace, *keepers = variable.removeprefix(prefix).decode(errors="replace").split(" ")
-            # In another namespace (a container's) the numbers mean other processes.
-            is_ours = variable.startswith(prefix) and namespace == own_namespace == _namespace(entry.name)
-            if is_ours and not any(_is_keeper_alive(keeper) for keeper in keepers):
-                yield int(entry.name)
+        if mark is None:
+            continue
+        namespace, *keepers = mark.split(" ")
+        # In another namespace (a container's) the numbers mean other processes.
+        is_ours = namespace == own_namespace == _namespace(str(pid)) and bool(keepers)
+        if is_ours and not any(_is_keeper_alive(keeper) for keeper in keepers):
+            yield pid
 
 
 def _is_keeper_alive(keeper: str) -> bool:
+    """Return whether a process of the mark is still the same; one that no number names was not written here, and is."""
     pid, _, ticks = keeper.partition(":")
-    return is_alive(int(pid)) and str(_start_ticks(int(pid))) == ticks
+    return not pid.isdecimal() or (is_alive(int(pid)) and str(_start_ticks(int(pid))) == ticks)
 
 
 def _namespace(pid: str) -> str | None:
@@ -62,15 +65,9 @@ def _namespace(pid: str) -> str | None:
 
 
 def _start_ticks(pid: int) -> int | None:
+    """Return when a process was started, in clock ticks since the boot; psutil's time may move with the wall clock."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
     return int(fields[19])
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:80].strip()
-    except OSError:
-        return "gone"

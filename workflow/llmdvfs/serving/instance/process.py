@@ -12,7 +12,7 @@ from pathlib import Path
 import llmdvfs
 from llmdvfs.serving.instance.diagnosis import diagnose, last_error_line
 from llmdvfs.serving.instance.guard import INNER_LIMIT_S, NUM_LEVELS, TERM_GRACE_S
-from llmdvfs.serving.lifetime import descendants, how_it_ended, is_alive
+from llmdvfs.serving.lifetime import command_line, descendants, how_it_ended, is_alive
 
 LOG_TAIL_BYTES = 256 * 1024
 STOP_LIMIT_S = TERM_GRACE_S + NUM_LEVELS * INNER_LIMIT_S + 10.0  # beyond what the guards allow themselves
@@ -139,8 +139,5 @@ class ServerProcess:
 
 def is_engine(pid: int) -> bool:
     """Return whether a process is one of vLLM's engine: by the title it gives itself, or how it was spawned."""
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-    return b"VLLM::" in command or b"multiprocessing.spawn" in command
+    command = command_line(pid)
+    return "VLLM::" in command or "multiprocessing.spawn" in command

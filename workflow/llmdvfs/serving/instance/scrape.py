@@ -1,5 +1,6 @@
 """The servers' own metrics, as one record."""
 
+import math
 from collections.abc import Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -17,8 +18,8 @@ def scrape(base_urls: Mapping[str, str]) -> MetricsRecord:
     taken = mono_ns()
     instances: dict[str, dict[str, float] | None] = {}
     for name, url in base_urls.items():
-        answer = get(f"{url}/metrics", LIMIT_S)
-        instances[name] = _parse_if_metrics(answer.body) if answer.ok else None
+        reply = get(f"{url}/metrics", LIMIT_S)
+        instances[name] = _parse_if_metrics(reply.body) if reply.ok else None
     return MetricsRecord(taken, instances)
 
 
@@ -34,7 +35,8 @@ def parse_metrics(text: str) -> dict[str, float]:
     samples: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            if sample.name.startswith(PREFIX) and not sample.name.endswith("_created"):
+            is_wanted = sample.name.startswith(PREFIX) and not sample.name.endswith("_created")
+            if is_wanted and math.isfinite(sample.value):  # NaN is Prometheus's way to say that there is no value
                 labels = ",".join(f'{key}="{value}"' for key, value in sorted(sample.labels.items()))
                 samples[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
     return samples

@@ -11,7 +11,7 @@ from quart import Quart, Response, request
 from llmdvfs.serving.proxy.door import Door
 from llmdvfs.serving.proxy.journal import Journal, Stamps
 from llmdvfs.serving.proxy.plan import ProxyPlan
-from llmdvfs.serving.proxy.policy import Load
+from llmdvfs.serving.proxy.policy import Backend
 from llmdvfs.serving.proxy.relay import Exchange, Relay, error_body
 
 HEALTH_LIMIT_S = 2.0
@@ -88,7 +88,7 @@ class _Proxy:
 
     async def pass_through(self) -> Response:
         """Ask the first instance that streams answers."""
-        url = self._relay.decode.loads[0].upstream.base_url + request.path
+        url = self._relay.decode.backends[0].upstream.base_url + request.path
         headers = {"Content-Type": request.content_type} if request.content_type else {}
         try:
             async with self._session.request(
@@ -100,15 +100,17 @@ class _Proxy:
 
     async def health(self) -> Response:
         """Answer 200 where every instance is healthy, else 503; the body says which are not, and why."""
-        loads = self._relay.loads()
-        troubles = await asyncio.gather(*(self._trouble(load) for load in loads))
-        instances = {load.upstream.name: trouble or "ok" for load, trouble in zip(loads, troubles, strict=True)}
+        backends = self._relay.backends()
+        troubles = await asyncio.gather(*(self._trouble(backend) for backend in backends))
+        instances = {
+            backend.upstream.name: trouble or "ok" for backend, trouble in zip(backends, troubles, strict=True)
+        }
         return _json(orjson.dumps({"instances": instances}), 503 if any(troubles) else 200)
 
-    async def _trouble(self, load: Load) -> str | None:
+    async def _trouble(self, backend: Backend) -> str | None:
         timeout = aiohttp.ClientTimeout(total=HEALTH_LIMIT_S)
         try:
-            async with self._session.get(f"{load.upstream.base_url}/health", timeout=timeout) as answer:
+            async with self._session.get(f"{backend.upstream.base_url}/health", timeout=timeout) as answer:
                 return None if answer.status == 200 else f"/health answered {answer.status}"
         except (aiohttp.ClientError, OSError) as error:
             return str(error) or f"no answer within {HEALTH_LIMIT_S} s"
@@ -117,8 +119,8 @@ class _Proxy:
         """Answer with counts per instance, the queue and how evenly instances were used."""
         relay = self._relay
         instances: dict[str, Any] = {
-            load.upstream.name: {"in_flight": load.in_flight, "served": load.served, "failed": load.failed}
-            for load in relay.loads()
+            backend.upstream.name: {"in_flight": backend.in_flight, "served": backend.served, "failed": backend.failed}
+            for backend in relay.backends()
         }
         return _json(
             orjson.dumps(

@@ -9,8 +9,8 @@ from llmdvfs.serving.proxy.plan import POLICIES, Upstream
 
 
 @dataclass(slots=True)
-class Load:
-    """What one instance has been given."""
+class Backend:
+    """One instance as its balancer sees it: where it is, and the requests that it has been given."""
 
     upstream: Upstream
     in_flight: int = 0
@@ -19,33 +19,46 @@ class Load:
 
 
 @dataclass(slots=True)
-class Chooser:
-    """Gives each request an instance of one role."""
+class Balancer:
+    """Gives each request an instance of one role.
 
-    loads: list[Load]
+    Whatever the policy, the first requests of an idle service reach every instance once: a start is over when each
+    instance has answered one, and kernels that are compiled for a first request are then compiled everywhere.
+    """
+
+    backends: list[Backend]
     policy: str
     random: random.Random
     _next: int = field(default=0)
+    _first_round: list[Backend] = field(default_factory=list)
+    """Of the policy `random`: instances that have not had their first request."""
 
     @classmethod
-    def of(cls, upstreams: Sequence[Upstream], policy: str, seed: int) -> "Chooser":
-        """Return a chooser that has given nothing yet."""
+    def of(cls, upstreams: Sequence[Upstream], policy: str, seed: int) -> "Balancer":
+        """Return a balancer that has given nothing yet.
+
+        seed: of the policy `random`; balancers of one seed and different roles choose independently of each other.
+        ConfigError where the policy is not one of POLICIES.
+        """
         if policy not in POLICIES:
             raise ConfigError(f"serving.balancer: {policy!r} is not known; expected one of {', '.join(POLICIES)}")
-        return cls([Load(upstream) for upstream in upstreams], policy, random.Random(seed))
+        backends = [Backend(upstream) for upstream in upstreams]
+        # Seeds that follow one another as numbers give first draws that are alike; as texts they are hashed.
+        generator = random.Random("/".join([str(seed), *sorted({upstream.role for upstream in upstreams})]))
+        return cls(backends, policy, generator, _first_round=generator.sample(backends, len(backends)))
 
-    def choose(self) -> Load:
+    def choose(self) -> Backend:
         """Return the instance for the next request."""
         if self.policy == "random":
-            return self.random.choice(self.loads)
+            return self._first_round.pop() if self._first_round else self.random.choice(self.backends)
         if self.policy == "least_requests":
             # Among equals the one that has served least, or an idle service would always take the first.
-            return min(self.loads, key=lambda load: (load.in_flight, load.served))
-        load = self.loads[self._next % len(self.loads)]
+            return min(self.backends, key=lambda backend: (backend.in_flight, backend.served))
+        backend = self.backends[self._next % len(self.backends)]
         self._next += 1
-        return load
+        return backend
 
     def imbalance(self) -> float | None:
         """Return the largest share over the even share, minus 1: 0 is perfectly even; None: nothing served."""
-        served = [load.served for load in self.loads]
+        served = [backend.served for backend in self.backends]
         return max(served) * len(served) / sum(served) - 1 if sum(served) else None

@@ -10,8 +10,8 @@ from llmdvfs.connectors.connector import Body, Connector
 from llmdvfs.connectors.table import CONNECTORS
 from llmdvfs.serving.proxy.journal import Journal, Stamps
 from llmdvfs.serving.proxy.plan import ProxyPlan
-from llmdvfs.serving.proxy.policy import Chooser, Load
-from llmdvfs.serving.proxy.upstream import Answer, Pool
+from llmdvfs.serving.proxy.policy import Backend, Balancer
+from llmdvfs.serving.proxy.upstream import Pool, ResponseStream
 
 CLIENT_GONE = 499  # nginx's status for a client that closed the connection; recorded, never sent
 BAD_REQUEST = 400
@@ -38,14 +38,14 @@ class Relay:
     def __init__(self, plan: ProxyPlan, journal: Journal) -> None:
         prefill = plan.of_role("prefill")
         self.connector: Connector | None = CONNECTORS[plan.connector] if plan.connector else None
-        self.prefill = Chooser.of(prefill, plan.policy, plan.seed) if prefill else None
-        self.decode = Chooser.of(plan.of_role("decode", "single"), plan.policy, plan.seed + 1)
-        self.pools = {load.upstream.name: Pool(load.upstream.base_url) for load in self.loads()}
+        self.prefill = Balancer.of(prefill, plan.policy, plan.seed) if prefill else None
+        self.decode = Balancer.of(plan.of_role("decode", "single"), plan.policy, plan.seed)
+        self.pools = {backend.upstream.name: Pool(backend.upstream.base_url) for backend in self.backends()}
         self.journal = journal
 
-    def loads(self) -> list[Load]:
-        """Return the load of every instance."""
-        return [*(self.prefill.loads if self.prefill else []), *self.decode.loads]
+    def backends(self) -> list[Backend]:
+        """Return every instance, those of prefill first."""
+        return [*(self.prefill.backends if self.prefill else []), *self.decode.backends]
 
     def close(self) -> None:
         """Close idle connections and the journal."""
@@ -61,11 +61,11 @@ class Exchange:
         self._relay = relay
         self._endpoint = endpoint
         self._content = content
-        self._busy: list[Load] = []
-        self._answer: Answer | None = None
+        self._busy: list[Backend] = []
+        self._answer: ResponseStream | None = None
         self.stamps = stamps
 
-    async def open(self) -> Answer:
+    async def open(self) -> ResponseStream:
         """Bring the request to where its answer begins; never to decode where prefill failed (UpstreamFailed)."""
         try:
             if self._relay.prefill is None:
@@ -107,8 +107,8 @@ class Exchange:
         """End the request: cancel what is unfinished upstream, count it out and write its stamps."""
         if self._answer is not None:
             self._answer.close()
-        for load in self._busy:
-            load.in_flight -= 1
+        for backend in self._busy:
+            backend.in_flight -= 1
         if self.stamps.last_byte_mono_ns is None and self.stamps.error is None:
             self.stamps.status, self.stamps.error = CLIENT_GONE, "the client closed the connection"
         self._relay.journal.write(self.stamps)
@@ -123,7 +123,7 @@ class Exchange:
             raise UpstreamFailed(BAD_REQUEST, "the request's body is not a JSON object")
         return body
 
-    async def _prefill_and_decode(self, body: Body, prefill: Load, decode: Load) -> None:
+    async def _prefill_and_decode(self, body: Body, prefill: Backend, decode: Backend) -> None:
         connector, at_prefill, at_decode = self._relay.connector, prefill.upstream.kv, decode.upstream.kv
         if connector is None or at_prefill is None or at_decode is None:
             raise ValueError("a plan with prefill instances needs a connector and KV addresses")
@@ -145,7 +145,7 @@ class Exchange:
             raise UpstreamFailed(BAD_GATEWAY, f"{prefill.upstream.name}: {error}") from error
         await self._reach(decode, orjson.dumps(decode_body), request_id)
 
-    async def _compute(self, prefill: Load, content: bytes, request_id: str) -> Body:
+    async def _compute(self, prefill: Backend, content: bytes, request_id: str) -> Body:
         """Return the prefill instance's whole answer."""
         name = prefill.upstream.name
         self.stamps.prefill_instance = name
@@ -170,7 +170,7 @@ class Exchange:
             raise UpstreamFailed(BAD_GATEWAY, f"{name}: the prefill answer is not JSON ({error})") from error
         return body
 
-    async def _reach(self, decode: Load, content: bytes, request_id: str) -> None:
+    async def _reach(self, decode: Backend, content: bytes, request_id: str) -> None:
         """Open the answer of the instance that streams."""
         name = decode.upstream.name
         self.stamps.decode_instance = name
@@ -182,16 +182,16 @@ class Exchange:
             raise UpstreamFailed(BAD_GATEWAY, f"{name}: request failed: {_words(error)}") from error
         self.stamps.headers_mono_ns = mono_ns()
 
-    def _take(self, chooser: Chooser) -> Load:
-        load = chooser.choose()
-        load.in_flight += 1
-        load.served += 1
-        self._busy.append(load)
-        return load
+    def _take(self, balancer: Balancer) -> Backend:
+        backend = balancer.choose()
+        backend.in_flight += 1
+        backend.served += 1
+        self._busy.append(backend)
+        return backend
 
-    def _release(self, load: Load) -> None:
-        load.in_flight -= 1
-        self._busy.remove(load)
+    def _release(self, backend: Backend) -> None:
+        backend.in_flight -= 1
+        self._busy.remove(backend)
 
 
 async def _both(prefill: "asyncio._CoroutineLike[Body]", decode: "asyncio._CoroutineLike[None]") -> None:

@@ -14,12 +14,13 @@ import httptools
 CONNECT_LIMIT_S = 5.0
 IDLE_LIMIT_S = 60.0  # below what servers are started with, or a request could meet a closing connection
 READ_AHEAD_BYTES = 1 << 16
+FINAL_STATUS = 200  # below it an answer is interim (RFC 9110, section 15.2)
 _HEAD = (
     "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nX-Request-Id: {}\r\nContent-Length: {}\r\n\r\n"
 )
 
 
-class Answer(asyncio.Protocol):
+class ResponseStream(asyncio.Protocol):
     """One answer, on a connection that carries nothing else until it is whole."""
 
     def __init__(self, pool: "Pool", transport: asyncio.Transport) -> None:
@@ -113,9 +114,9 @@ class Answer(asyncio.Protocol):
             self.content_type = value
 
     def on_headers_complete(self) -> None:
-        """Begin."""
+        """Begin, unless this is an interim answer (100 Continue, say): the one that counts follows it."""
         self.status = self._parser.get_status_code()
-        self._has_begun = True
+        self._has_begun = self.status >= FINAL_STATUS
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece."""
@@ -124,6 +125,8 @@ class Answer(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Give the connection back."""
+        if not self._has_begun:
+            return
         self._is_whole = True
         transport, self._transport = self._transport, None
         if transport is not None:
@@ -151,10 +154,10 @@ class Pool:
         self._netloc = parts.netloc
         self._idle: list[_Idle] = []
 
-    async def post(self, path: str, content: bytes, request_id: str) -> Answer:
+    async def post(self, path: str, content: bytes, request_id: str) -> ResponseStream:
         """Send JSON and return the answer once it begins; OSError says what broke."""
         transport = await self._connection()
-        answer = Answer(self, transport)
+        answer = ResponseStream(self, transport)
         transport.set_protocol(answer)
         head = _HEAD.format(path, self._netloc, request_id, len(content))
         transport.write(head.encode("latin-1") + content)

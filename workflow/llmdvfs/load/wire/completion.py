@@ -7,6 +7,7 @@ from typing import Any
 import httptools
 import orjson
 
+from llmdvfs.load.wire.exchange import FINAL_STATUS
 from llmdvfs.load.wire.sse import EventReader
 
 MAX_QUOTED_BYTES = 300  # of an error body, in a cause
@@ -24,10 +25,12 @@ class Chunk:
     """None: the server gives no ids."""
     num_tokens_so_far: int | None
     """From continuous usage."""
+    is_last: bool = False
+    """It gives the finish reason, and may carry a token without text: an end-of-text token, half a character."""
 
 
 @dataclass(slots=True)
-class Answer:
+class Completion:
     """Everything that an answer's bytes say."""
 
     status: int | None = None
@@ -49,28 +52,28 @@ class Answer:
     """First bytes of an answer that is no event stream."""
 
 
-def read_answer(reads: Iterable[tuple[int, bytes]]) -> Answer:
+def read_completion(reads: Iterable[tuple[int, bytes]]) -> Completion:
     """Return what the reads of one exchange say; whatever is in them, this does not raise."""
-    reader = _AnswerReader()
-    parser = httptools.HttpResponseParser(reader)
+    reader = _CompletionReader()
+    parser = reader.parser = httptools.HttpResponseParser(reader)
     answer = reader.answer
     for instant, data in reads:
         reader.now = instant
         try:
             parser.feed_data(data)
         except httptools.HttpParserError as error:
-            answer.error = f"not HTTP: {error} in {data[:MAX_QUOTED_BYTES]!r}"
+            answer.error = answer.error or f"not HTTP: {error} in {data[:MAX_QUOTED_BYTES]!r}"
             break
-        if answer.status is None and answer.headers_mono_ns is not None:
-            answer.status = parser.get_status_code()
     return answer
 
 
-class _AnswerReader:
-    """Callbacks of the HTTP parser."""
+class _CompletionReader:
+    """Callbacks of the HTTP parser; an interim answer leaves nothing behind."""
+
+    parser: httptools.HttpResponseParser
 
     def __init__(self) -> None:
-        self.answer = Answer()
+        self.answer = Completion()
         self.now = 0
         self._events = EventReader()
 
@@ -78,7 +81,11 @@ class _AnswerReader:
         self.answer.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        self.answer.headers_mono_ns = self.now
+        status = self.parser.get_status_code()
+        if status < FINAL_STATUS:
+            self.answer.headers.clear()
+        else:
+            self.answer.status, self.answer.headers_mono_ns = status, self.now
 
     def on_body(self, body: bytes) -> None:
         answer = self.answer
@@ -88,34 +95,59 @@ class _AnswerReader:
             _take_event(answer, event, self.now)
 
     def on_message_complete(self) -> None:
-        self.answer.complete = True
+        self.answer.complete = self.answer.status is not None
 
 
-def _take_event(answer: Answer, event: bytes, now: int) -> None:
+def _take_event(answer: Completion, event: bytes, now: int) -> None:
+    event = event.strip()  # some servers write "[DONE] ", or an event without data to keep the connection alive
+    if not event:
+        return
     if event == b"[DONE]":
         answer.done = True
         return
     try:
         data = orjson.loads(event)
-        if data.get("error") is not None or data.get("object") == "error":
-            answer.error = answer.error or f"error event: {event[:MAX_QUOTED_BYTES].decode(errors='replace')}"
+        if _is_error(data):
+            answer.error = answer.error or f"error event: {quoted(event)}"
             return
         so_far = None
         if usage := data.get("usage"):
-            so_far = answer.num_output_tokens = _whole_number(usage.get("completion_tokens"))
-            answer.num_prompt_tokens = _whole_number(usage.get("prompt_tokens"))
+            so_far = _whole_number(usage.get("completion_tokens"))
+            answer.num_output_tokens = _kept(so_far, answer.num_output_tokens)
+            answer.num_prompt_tokens = _kept(_whole_number(usage.get("prompt_tokens")), answer.num_prompt_tokens)
             details = usage.get("prompt_tokens_details") or {}
-            answer.num_cached_prompt_tokens = _whole_number(details.get("cached_tokens"))
+            num_cached = _whole_number(details.get("cached_tokens"))
+            answer.num_cached_prompt_tokens = _kept(num_cached, answer.num_cached_prompt_tokens)
         if choices := data.get("choices"):
             choice = choices[0]
-            token_ids = choice.get("token_ids")
-            answer.chunks.append(Chunk(now, _text(choice), None if token_ids is None else list(token_ids), so_far))
-            answer.finish_reason = choice.get("finish_reason") or answer.finish_reason
+            token_ids, reason = choice.get("token_ids"), choice.get("finish_reason")
+            ids = None if token_ids is None else list(token_ids)
+            answer.chunks.append(Chunk(now, _text(choice), ids, so_far, reason is not None))
+            answer.finish_reason = reason or answer.finish_reason
     except (ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
         answer.error = answer.error or f"event that cannot be read ({error!r}): {event[:MAX_QUOTED_BYTES]!r}"
 
 
+def quoted(said: bytes) -> str:
+    """Return the beginning of what a server said, for a message: without what would steer a terminal."""
+    text = said[:MAX_QUOTED_BYTES].decode(errors="replace")
+    return "".join(character if character.isprintable() else " " for character in text).strip()
+
+
+def _is_error(data: dict[str, Any]) -> bool:
+    """Return whether an event tells of a failure: in OpenAI's form, in vLLM's older one, or with a bare message."""
+    is_bare = "message" in data and "choices" not in data
+    return data.get("error") is not None or data.get("object") == "error" or is_bare
+
+
+def _kept(now: int | None, before: int | None) -> int | None:
+    """Return the newer of two counts: what was told once is neither forgotten nor, by a 0, taken back."""
+    return now or (now if before is None else before)
+
+
 def _whole_number(value: Any) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if value is not None and not isinstance(value, int):
         raise TypeError(f"expected a number of tokens, seen {value!r}")
     return value

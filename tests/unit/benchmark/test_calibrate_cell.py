@@ -1,0 +1,65 @@
+"""A calibration that fails does not cost the load that was measured before it."""
+
+from pathlib import Path
+
+import pytest
+from fakes.requests import ok_request
+
+from llmdvfs.benchmark.calibration import calibrate_cell
+from llmdvfs.errors import ServerNotReady
+from llmdvfs.records import raw
+from llmdvfs.records.load import CalibrationResult, CalibrationShape
+from llmdvfs.records.store import read_record, write_lines
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def cell(tmp_path: Path) -> Path:
+    """The raw folder of a cell with one request: 20 ms to its first token, then one after 10 ms."""
+    folder = tmp_path / "cell"
+    folder.mkdir()
+    request = ok_request(0, scheduled_mono_ns=0, sent_mono_ns=1, chunk_mono_ns=[20 * MS, 30 * MS], end_mono_ns=31 * MS)
+    write_lines(folder / raw.REQUESTS, [request])
+    return folder
+
+
+class Calibrator:
+    """Fails so many times, as with a mock server that was killed, then answers."""
+
+    def __init__(self, num_failures: int) -> None:
+        self.num_failures = num_failures
+        self.num_calls = 0
+
+    def __call__(self, shape: CalibrationShape, folder: Path) -> CalibrationResult:
+        self.num_calls += 1
+        if self.num_calls <= self.num_failures:
+            raise ServerNotReady("the mock server ended before it wrote send_log.jsonl; was it killed?")
+        return CalibrationResult(shape, 4, 8, 100.0, 1e-5, 1e-5, 1e-5, 1e-6, 1e-5, 1e-5, 0.01)
+
+
+def test_a_killed_mock_server_is_started_once_more(cell: Path, tmp_path: Path) -> None:
+    """The load of the cell was thrown away, and with it all further cells of the launch."""
+    calibrate = Calibrator(1)
+    assert calibrate_cell(cell, tmp_path / "results", calibrate) is None
+    assert calibrate.num_calls == 2
+    assert read_record(cell / raw.CALIBRATION, CalibrationResult).shape.num_streams == 1
+
+
+def test_a_calibration_that_fails_twice_is_absent_and_said(cell: Path, tmp_path: Path) -> None:
+    warning = calibrate_cell(cell, tmp_path / "results", Calibrator(2))
+    assert warning is not None
+    assert "calibration failed 2 times: the mock server ended before" in warning
+    assert not (cell / raw.CALIBRATION).exists()
+
+
+def test_a_kept_calibration_serves_again_and_a_damaged_one_is_made_anew(cell: Path, tmp_path: Path) -> None:
+    """One of another version ended every later run of the study."""
+    calibrate = Calibrator(0)
+    for _ in range(2):
+        assert calibrate_cell(cell, tmp_path / "results", calibrate) is None
+    assert calibrate.num_calls == 1
+    [kept] = (tmp_path / "results" / "calibration").glob(f"*/{raw.CALIBRATION}")
+    kept.write_text('{"schema": "llmdvfs/calibration-result", "schema_version": 0}')
+    assert calibrate_cell(cell, tmp_path / "results", calibrate) is None
+    assert calibrate.num_calls == 2
