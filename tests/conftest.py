@@ -1,9 +1,16 @@
 """Fixtures of all tests."""
 
+import os
 import socket
+import tempfile
 from collections.abc import Iterator
 
 import pytest
+
+from llmdvfs.host.lock import LOCK_FOLDER_VARIABLE
+
+# Tests neither wait for a measurement on this machine nor hold one up.
+os.environ[LOCK_FOLDER_VARIABLE] = tempfile.mkdtemp(prefix="llmdvfs-test-locks-")
 
 pytest_plugins = ["fakes.nvml.fixtures"]
 

@@ -167,6 +167,7 @@ class Place:
             **self.gpus.environment(),
             "PYTHONPATH": str(self.machine.checkout / "workflow"),
             "TMPDIR": str(self.locks),
+            "LLMDVFS_LOCK_FOLDER": str(self.locks),
             "FAKE_VLLM": str(self.folder),
             "LD_PRELOAD": str(self.machine.clock),
             "FAKE_CLOCK_JUMP": str(self.folder / "clock-jump"),

@@ -56,5 +56,13 @@ class ClockControlError(LlmDvfsError):
     """A clock or a power limit could not be set, verified or restored."""
 
 
+class GpusNotRestored(ClockControlError):
+    """A GPU could not be brought back to how it was found: nothing more may be measured before that is done by hand."""
+
+
+class LockError(LlmDvfsError):
+    """What lies under the name of a lock file cannot be used as one."""
+
+
 class SchemaError(LlmDvfsError):
     """A file does not have the schema or the version that its reader accepts."""

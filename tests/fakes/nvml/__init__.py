@@ -27,7 +27,7 @@ SensorName = Literal["power_instant", "power_average", "energy", "sm_clock", "ut
 CallName = Literal[
     "init", "identity", "memory", "power_usage", "energy", "fields", "clock", "utilisation", "temperature",
     "event_reasons", "power_limit", "performance_state", "processes", "topology", "mig", "set_clocks",
-    "set_power_limit",
+    "set_power_limit", "lock_sm", "reset_sm", "lock_memory", "reset_memory",
 ]  # fmt: skip
 NOT_SUPPORTED, NO_PERMISSION, DRIVER_NOT_LOADED = 3, 4, 9
 NS_PER_S = 1_000_000_000
@@ -190,10 +190,19 @@ class FakeNvml:
 
     # ---- mishaps
 
-    def deny(self, gpu: int, calls: Sequence[CallName], error: int = NO_PERMISSION) -> None:
-        """Let the calls fail with an NVML error (0: work again)."""
+    def deny(self, gpu: int, calls: Sequence[CallName], error: int = NO_PERMISSION, *, times: int = 0) -> None:
+        """Let the calls fail with an NVML error (0: work again), so many times and then work again; 0: for ever."""
         for call in calls:
-            self._check(self._library.fake_set_error(self._state, gpu, call.encode(), error))
+            self._check(self._library.fake_set_error(self._state, gpu, call.encode(), error, times))
+
+    def setting(self, gpu: int) -> tuple[float, float, float]:
+        """Return what holds a GPU, whatever its load: lock of the core clock [MHz], of the memory clock, limit [W].
+
+        0 and 3201: nobody has locked them.
+        """
+        values = (ctypes.c_double * 3)()
+        self._library.fake_setting(self._state, gpu, values)
+        return values[0], values[1], values[2]
 
     def lose_gpu(self, gpu: int) -> None:
         """Every call on the GPU says GPU_IS_LOST from now on."""

@@ -32,6 +32,13 @@ static void spend(State *state, int call) {
     }
 }
 
+/* The error that the call returns now; the last one of a number that was asked for ends them. */
+static Return failure(Gpu *gpu, int call) {
+    Return error = gpu->errors[call];
+    if (error && gpu->failures_left[call] > 0 && --gpu->failures_left[call] == 0) gpu->errors[call] = SUCCESS;
+    return error;
+}
+
 static Return enter(Device device, int call, State **state, Gpu **gpu) {
     *state = current_state();
     if (!*state || !num_inits) return UNINITIALIZED;
@@ -39,13 +46,14 @@ static Return enter(Device device, int call, State **state, Gpu **gpu) {
     if (index < 0 || index >= (*state)->num_gpus) return INVALID_ARGUMENT;
     *gpu = &(*state)->gpus[index];
     spend(*state, call);
-    return (*gpu)->lost ? GPU_IS_LOST : (*gpu)->errors[call];
+    return (*gpu)->lost ? GPU_IS_LOST : failure(*gpu, call);
 }
 
 #define ENTER(call) \
     State *state; Gpu *gpu; \
     Return failed = enter(device, C_##call, &state, &gpu); \
     if (failed) return failed
+#define ALSO(call) if ((failed = failure(gpu, C_##call))) return failed
 
 static double sense(State *state, Gpu *gpu, int sensor) {
     lock_state(state);
@@ -130,6 +138,16 @@ Return nvmlDeviceGetPciInfo_v3(Device device, PciInfo *info) {
     snprintf(info->legacy_bus_id, sizeof info->legacy_bus_id, "%s", gpu->bus_id + 4);
     return SUCCESS;
 }
+Return nvmlDeviceGetSerial(Device device, char *text, unsigned length) {
+    ENTER(identity);
+    snprintf(text, length, "16500%08d", (int)(gpu - state->gpus));
+    return SUCCESS;
+}
+Return nvmlDeviceGetVbiosVersion(Device device, char *text, unsigned length) {
+    ENTER(identity);
+    snprintf(text, length, "96.00.fake.00");
+    return SUCCESS;
+}
 Return nvmlDeviceGetPersistenceMode(Device device, unsigned *mode) {
     ENTER(identity);
     *mode = (unsigned)gpu->properties[P_persistence];
@@ -161,6 +179,16 @@ Return nvmlDeviceGetClockInfo(Device device, unsigned type, unsigned *mhz) {
 Return nvmlDeviceGetMaxClockInfo(Device device, unsigned type, unsigned *mhz) {
     ENTER(clock);
     *mhz = (unsigned)(type == 2 ? 3201 : gpu->properties[P_clock_max_mhz]);
+    return SUCCESS;
+}
+Return nvmlDeviceGetDefaultApplicationsClock(Device device, unsigned type, unsigned *mhz) {
+    return nvmlDeviceGetMaxClockInfo(device, type, mhz);
+}
+Return nvmlDeviceGetApplicationsClock(Device device, unsigned type, unsigned *mhz) {
+    ENTER(clock);
+    double set_mhz = gpu->properties[P_application_sm_mhz];
+    if (type == 2 || set_mhz == 0) return nvmlDeviceGetMaxClockInfo(device, type, mhz);
+    *mhz = (unsigned)set_mhz;
     return SUCCESS;
 }
 Return nvmlDeviceGetUtilizationRates(Device device, unsigned *percent) {
@@ -284,6 +312,7 @@ static double snapped(const double *p, unsigned mhz) {
 }
 Return nvmlDeviceSetGpuLockedClocks(Device device, unsigned low_mhz, unsigned high_mhz) {
     ENTER(set_clocks);
+    ALSO(lock_sm);
     if (low_mhz > high_mhz || high_mhz == 0) return INVALID_ARGUMENT;
     Control control = control_of(gpu);
     control.lock_min_mhz = snapped(gpu->properties, low_mhz);
@@ -292,12 +321,14 @@ Return nvmlDeviceSetGpuLockedClocks(Device device, unsigned low_mhz, unsigned hi
 }
 Return nvmlDeviceResetGpuLockedClocks(Device device) {
     ENTER(set_clocks);
+    ALSO(reset_sm);
     Control control = control_of(gpu);
     control.lock_min_mhz = control.lock_max_mhz = 0;
     return change(state, gpu, control);
 }
 Return nvmlDeviceSetMemoryLockedClocks(Device device, unsigned low_mhz, unsigned high_mhz) {
     ENTER(set_clocks);
+    ALSO(lock_memory);
     if (low_mhz > high_mhz) return INVALID_ARGUMENT;
     Control control = control_of(gpu);
     control.memory_lock_mhz = high_mhz < 2701 ? 2201 : 3201;
@@ -305,6 +336,7 @@ Return nvmlDeviceSetMemoryLockedClocks(Device device, unsigned low_mhz, unsigned
 }
 Return nvmlDeviceResetMemoryLockedClocks(Device device) {
     ENTER(set_clocks);
+    ALSO(reset_memory);
     Control control = control_of(gpu);
     control.memory_lock_mhz = 3201;
     return change(state, gpu, control);

@@ -334,11 +334,26 @@ int fake_set_property(State *state, int gpu_index, const char *name, double valu
     return 0;
 }
 
-int fake_set_error(State *state, int gpu_index, const char *name, int error) {
+int fake_set_error(State *state, int gpu_index, const char *name, int error, int times) {
     int call = index_of(name, call_names, NUM_CALLS);
     if (call < 0) return -1;
-    if (call == C_init) state->init_error = error; else state->gpus[gpu_index].errors[call] = error;
+    if (call == C_init) {
+        state->init_error = error;
+    } else {
+        state->gpus[gpu_index].errors[call] = error;
+        state->gpus[gpu_index].failures_left[call] = times;
+    }
     return 0;
+}
+
+void fake_setting(State *state, int gpu_index, double *values) {
+    lock_state(state);
+    const Gpu *gpu = &state->gpus[gpu_index];
+    const Control *now = &gpu->controls[gpu->num_controls - 1];
+    values[0] = now->lock_max_mhz;
+    values[1] = now->memory_lock_mhz;
+    values[2] = now->limit_w;
+    unlock_state(state);
 }
 
 int fake_set_cost(State *state, const char *name, int64_t cost_ns, int burns) {

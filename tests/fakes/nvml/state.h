@@ -18,11 +18,11 @@ typedef struct { int64_t period_ns, window_ns, phase_ns, jitter_ns; } Sensor;
 #define SENSORS(X) X(power_instant) X(power_average) X(energy) X(sm_clock) X(utilisation) X(temperature)
 #define CALLS(X) X(init) X(identity) X(memory) X(power_usage) X(energy) X(fields) X(clock) X(utilisation) \
     X(temperature) X(event_reasons) X(power_limit) X(performance_state) X(processes) X(topology) X(mig) \
-    X(set_clocks) X(set_power_limit)
+    X(set_clocks) X(set_power_limit) X(lock_sm) X(reset_sm) X(lock_memory) X(reset_memory)
 #define PROPERTIES(X) X(idle_w) X(memory_total_bytes) X(memory_used_bytes) X(clock_min_mhz) X(clock_max_mhz) \
     X(clock_step_mhz) X(lock_ceiling_mhz) X(power_exponent) X(settling_s) X(limit_min_w) X(limit_max_w) \
     X(ambient_c) X(kelvin_per_w) X(thermal_time_s) X(memory_temperature_c) X(mig) X(persistence) X(nvlinks) \
-    X(peer_access) X(topology_level) X(pcie_generation) X(pcie_width) X(nvlink_mbps)
+    X(peer_access) X(topology_level) X(pcie_generation) X(pcie_width) X(nvlink_mbps) X(application_sm_mhz)
 
 #define NAME(name) S_##name,
 enum { SENSORS(NAME) NUM_SENSORS };
@@ -52,7 +52,8 @@ typedef struct {
     char name[96], uuid[96], bus_id[32];
     double properties[NUM_PROPERTIES];
     Sensor sensors[NUM_SENSORS];
-    int errors[NUM_CALLS];  /* NVML error that the call returns, 0: none */
+    int errors[NUM_CALLS];  /* NVML error that the call returns, 0: none ... */
+    int failures_left[NUM_CALLS];  /* ... so many times more; 0: for ever */
     int lost, num_demands, num_controls, num_segments, num_fields, num_processes;
     double counter_offset_j;  /* added to the energy counter; a driver reload sets it so that the counter shows 0 */
     int64_t counted_updates;  /* energy counter of a narrow window: updates added up so far ... */

@@ -9,7 +9,7 @@ from fakes.requests import ok_request
 
 from llmdvfs.analysis.gates.cell import cell_gates
 from llmdvfs.analysis.gates.limits import GateLimits
-from llmdvfs.records.point import OperatingPoint
+from llmdvfs.records.point import AppliedPoint, GpuIdentity, OperatingPoint
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Distribution, Gate, TransferResult, Window
 from llmdvfs.records.spec import ArrivalSpec
@@ -151,6 +151,36 @@ def test_the_clock_is_the_one_asked_for(median_mhz: float | None, status: str) -
     locked = OperatingPoint("1005", sm_clock_mhz={"single": 1005})
     energy = energy_with(role="single", sm_clock_mhz=Distribution(1, p50=median_mhz))
     assert gates(run={"point": locked}, energy=energy)["clock_as_requested"].status == status
+
+
+FOUND = GpuIdentity(0, "GPU-0", "H200", power_limit_w=700.0, default_power_limit_w=700.0, clocks_held=False)
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "reasons", "seen"),
+    [
+        (FOUND, "stock", (0, 4, 0), None),
+        (replace(FOUND, power_limit_w=300.0), "stock", (), "GPU 0: power limit 300 W (default 700 W)"),
+        (replace(FOUND, power_limit_w=300.0), "refused", (), "GPU 0: power limit 300 W (default 700 W)"),
+        (FOUND, "stock", (0, 2, 2, 2), "gpu0: clocks held by somebody: held down in 75.0% of the readings"),
+        (FOUND, "failed", (2, 2), "gpu0: clocks held by somebody: held down in 100.0% of the readings"),
+        (FOUND, "applied", (2, 2), None),  # by this project, as asked
+    ],
+)
+def test_gpus_that_somebody_else_has_changed(
+    found: GpuIdentity, state: Any, reasons: tuple[int, ...], seen: str | None
+) -> None:
+    """`stock` was measured at 1005 MHz and 300 W of a killed run, and stored without a mark."""
+    gate = gates(
+        run={"applied": AppliedPoint(state, before=(found,))},
+        energy=energy_with(role="single"),
+        readings=readings("clock_event_reasons", *reasons),
+    )["stock_state"]
+    assert (gate.status, gate.seen) == (("passed", "nothing changed") if seen is None else ("failed", seen))
+
+
+def test_without_gpus_there_is_no_stock_to_depart_from() -> None:
+    assert gates(CPU)["stock_state"].status == "not_applicable"
 
 
 def test_foreign_processes_are_named() -> None:

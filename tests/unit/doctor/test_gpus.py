@@ -112,9 +112,35 @@ def test_clocks_are_asked_for_and_never_set(make_gpus: MakeGpus, monkeypatch: py
     fake.deny(0, ["set_clocks", "set_power_limit"])  # would raise if they were called
     fake.deny(1, ["set_clocks", "set_power_limit"])
     study = cuda_study(operating_points={"low": {"sm_clock_mhz": {"single": 900}}})
-    monkeypatch.setattr(gpus, "has_capability", lambda number: False)
+    monkeypatch.setattr(gpus, "may_set_clocks", lambda: False)
     check = the(gpus.clocks(study), "clocks")
     assert check.status == "warning"
     assert "low: this process may not" in check.seen
-    monkeypatch.setattr(gpus, "has_capability", lambda number: True)
+    monkeypatch.setattr(gpus, "may_set_clocks", lambda: True)
     assert the(gpus.clocks(study), "clocks").status == "ok"
+
+
+def test_clocks_are_ok_only_with_a_driver(make_gpus: MakeGpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without GPUs was told that its clocks are ok: root has the right, and there is nothing to set."""
+    monkeypatch.setattr(gpus, "may_set_clocks", lambda: True)
+    make_gpus(num_gpus=1).deactivate()
+    check = the(gpus.clocks(cuda_study(operating_points={"low": {"sm_clock_mhz": {"single": 900}}})), "clocks")
+    assert (check.status, check.seen) == ("warning", "low: no GPU to set them on")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"sm_clock_mhz": {"single": 2500}}, "has no core clock near 2500 MHz (single); it has 345 to 1980 MHz"),
+        ({"memory_clock_mhz": {"single": 2600}}, "has no memory clock near 2600 MHz (single); it has 2201 to 3201 MHz"),
+        ({"power_limit_w": {"single": 900}}, "takes no limit of 900 W (single); 200 to 700 W"),
+    ],
+)
+def test_clocks_and_limits_that_the_gpus_do_not_have(
+    make_gpus: MakeGpus, monkeypatch: pytest.MonkeyPatch, asked: Any, told: str
+) -> None:
+    make_gpus(num_gpus=2)
+    monkeypatch.setattr(gpus, "may_set_clocks", lambda: True)
+    check = the(gpus.clocks(cuda_study(operating_points={"odd": asked})), "clocks")
+    assert check.status == "problem"
+    assert f"odd: GPU 0 {told}" in check.seen

@@ -9,7 +9,7 @@ import pytest
 from unit.plan.test_config import study_of
 
 from llmdvfs.doctor import cgroup, host, limits, measuring
-from llmdvfs.doctor.capabilities import SYS_ADMIN, SYS_NICE, has_capability
+from llmdvfs.host.capabilities import SYS_ADMIN, SYS_NICE, has_capability
 
 GIB = 2**30
 

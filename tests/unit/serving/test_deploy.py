@@ -18,7 +18,7 @@ from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.spec import DeploymentSpec, EngineSpec, ModelSpec
 from llmdvfs.serving.deploy import deploy
-from llmdvfs.serving.instance.gpus import LEASES, take_gpus
+from llmdvfs.serving.instance.gpus import take_gpus
 from llmdvfs.serving.instance.http import get, post
 from llmdvfs.serving.instance.ports import is_listening, reserved
 from llmdvfs.serving.lifetime import is_alive
@@ -241,10 +241,7 @@ def test_gpus_are_dealt_out_in_the_order_of_instances(launch: Launch, tmp_path: 
         assert deployment.gpu_indices == (0, 1, 2)
         with pytest.raises(ConfigError, match="3 GPUs needed, 1 of 4 visible free: GPU 0 is leased to process"):
             take_gpus(3, None, host, None)
-    again = take_gpus(3, None, host, None)
-    again.release()
-    for gpu in host:
-        (LEASES / f"llmdvfs-{gpu.uuid}.lock").unlink(missing_ok=True)
+    take_gpus(3, None, host, None).release()
 
 
 def test_what_servers_leave_in_the_temporary_folder_goes_with_them(launch: Launch, tmp_path: Path) -> None:

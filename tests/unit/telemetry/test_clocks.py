@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fakes.nvml import NO_PERMISSION, FakeNvml
 
-from llmdvfs.errors import ClockControlError
+from llmdvfs.errors import GpusNotRestored
 from llmdvfs.records.point import GpuSetting, OperatingPoint
 from llmdvfs.telemetry.clocks import locked_clocks
 from llmdvfs.telemetry.nvml import NvmlGpu
@@ -25,8 +25,8 @@ from pathlib import Path
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.telemetry.clocks import locked_clocks
 point = OperatingPoint("p", {"single": 1005}, {}, {"single": 300.0})
-with locked_clocks(point, {"single": [0]}, Path(sys.argv[1])) as o:
-    print(o.state, flush=True)
+with locked_clocks(point, {"single": [0]}, lock_folder=Path(sys.argv[1])) as held:
+    print(held.applied.state, flush=True)
     time.sleep(600)
 """
 
@@ -59,9 +59,9 @@ def test_a_point_asks_each_gpu_for_what_its_role_gets() -> None:
 
 
 def test_the_point_holds_inside_the_block_and_is_undone_at_its_end(gpus: FakeNvml, tmp_path: Path) -> None:
-    with locked_clocks(POINT, ROLES, tmp_path) as outcome:
-        assert (outcome.state, outcome.reason) == ("applied", None)
-        assert outcome.settings == (
+    with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
+        assert (held.applied.state, held.applied.reason) == ("applied", None)
+        assert held.applied.settings == (
             GpuSetting(0, power_limit_w=400.0, role="prefill"),
             GpuSetting(1, sm_clock_mhz=1005, role="decode"),  # on the grid
         )
@@ -73,7 +73,7 @@ def test_the_point_holds_inside_the_block_and_is_undone_at_its_end(gpus: FakeNvm
 
 
 def test_a_failure_inside_the_block_undoes_it_too(gpus: FakeNvml, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), locked_clocks(POINT, ROLES, tmp_path):
+    with pytest.raises(RuntimeError), locked_clocks(POINT, ROLES, lock_folder=tmp_path):
         raise RuntimeError
     assert seen(0) == seen(1) == (1980, 700)
 
@@ -81,53 +81,62 @@ def test_a_failure_inside_the_block_undoes_it_too(gpus: FakeNvml, tmp_path: Path
 def test_stock_touches_nothing(gpus: FakeNvml, tmp_path: Path) -> None:
     for gpu in range(2):
         gpus.deny(gpu, ["set_clocks", "set_power_limit", "mig"])
-    with locked_clocks(OperatingPoint("stock"), ROLES, tmp_path) as outcome:
-        assert outcome.state == "stock"
+    with locked_clocks(OperatingPoint("stock"), ROLES, lock_folder=tmp_path) as held:
+        assert held.applied.state == "stock"
     assert list(tmp_path.glob("*.lock")) == []
 
 
 def test_without_permission_the_run_goes_on_at_stock_clocks(gpus: FakeNvml, tmp_path: Path) -> None:
-    """GPU 0 allows it and GPU 1 does not: half a point must not stay."""
+    for gpu in range(2):
+        gpus.deny(gpu, ["set_clocks", "set_power_limit"], NO_PERMISSION)
+    with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
+        assert held.applied.state == "not_permitted"
+        assert "CAP_SYS_ADMIN" in (held.applied.reason or "")
+        assert seen(0) == seen(1) == (1980, 700)
+
+
+def test_half_a_point_does_not_stay(gpus: FakeNvml, tmp_path: Path) -> None:
+    """GPU 0 allows it and GPU 1 does not: that is not a plain lack of permission, something had been set."""
     gpus.deny(1, ["set_clocks"], NO_PERMISSION)
-    with locked_clocks(POINT, ROLES, tmp_path) as outcome:
-        assert outcome.state == "not_permitted"
-        assert "CAP_SYS_ADMIN" in (outcome.reason or "")
+    with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
+        assert held.applied.state == "failed"
+        assert "GPU 1, core clock" in (held.applied.reason or "")
         assert seen(0) == seen(1) == (1980, 700)
 
 
 def test_gpus_that_are_not_ours_to_set_are_refused(gpus: FakeNvml, tmp_path: Path) -> None:
-    with locked_clocks(POINT, ROLES, tmp_path):
-        with locked_clocks(OperatingPoint("other", {"single": 600}), {"single": [1]}, tmp_path) as outcome:
-            assert outcome.state == "refused"
+    with locked_clocks(POINT, ROLES, lock_folder=tmp_path):
+        with locked_clocks(OperatingPoint("other", {"single": 600}), {"single": [1]}, lock_folder=tmp_path) as held:
+            assert held.applied.state == "refused"
         assert seen(1) == (1005, 700)
     gpus.set_property(0, "mig", 1)
-    with locked_clocks(POINT, ROLES, tmp_path) as outcome:
-        assert (outcome.state, outcome.reason) == (
+    with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
+        assert (held.applied.state, held.applied.reason) == (
             "refused",
             "GPU 0 is divided into MIG instances, whose clocks are shared",
         )
     gpus.set_property(0, "mig", 0)
     NvmlGpu(0).set_power_limit(650)
-    with locked_clocks(POINT, ROLES, tmp_path) as outcome:
-        assert "somebody has set the power limit of GPU 0 to 650 W (default 700 W)" in (outcome.reason or "")
+    with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
+        assert "somebody has changed GPU 0: power limit 650 W (default 700 W)" in (held.applied.reason or "")
     NvmlGpu(0).set_power_limit(700)
     NvmlGpu(1).lock_sm_clock(1200)
     time.sleep(0.01)
-    with locked_clocks(POINT, ROLES, tmp_path) as outcome:
-        assert "somebody has locked the clocks of GPU 1" in (outcome.reason or "")
+    with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
+        assert "somebody has changed GPU 1: clocks locked" in (held.applied.reason or "")
     assert seen(1)[0] == 1200
 
 
 def test_permission_lost_inside_the_block_is_a_failure(gpus: FakeNvml, tmp_path: Path) -> None:
     """Denied at the beginning there is nothing to undo; denied at the end the lock stays."""
-    with pytest.raises(ClockControlError, match="could not be brought back: GPU 1"):  # noqa: SIM117
-        with locked_clocks(POINT, ROLES, tmp_path):
+    with pytest.raises(GpusNotRestored, match="could not be brought back: GPU 1: core clock"):  # noqa: SIM117
+        with locked_clocks(POINT, ROLES, lock_folder=tmp_path):
             gpus.deny(1, ["set_clocks"], NO_PERMISSION)
 
 
 def test_a_gpu_that_cannot_be_brought_back_ends_the_sweep(gpus: FakeNvml, tmp_path: Path) -> None:
-    with pytest.raises(ClockControlError, match=r"could not be brought back: GPU 1: .*reset by hand"):  # noqa: SIM117
-        with locked_clocks(POINT, ROLES, tmp_path):
+    with pytest.raises(GpusNotRestored, match=r"GPU 1: core clock .*by hand: nvidia-smi -i 1 -rgc"):  # noqa: SIM117
+        with locked_clocks(POINT, ROLES, lock_folder=tmp_path):
             gpus.deny(1, ["set_clocks"], 999)
     assert seen(0) == (1980, 700)
 

@@ -13,11 +13,13 @@ from llmdvfs.benchmark.network import kv_network
 from llmdvfs.benchmark.provenance import hardware, measuring_versions
 from llmdvfs.clock import mono_ns, unix_s
 from llmdvfs.errors import DataError, ServerDied, TelemetryError
+from llmdvfs.host.capabilities import may_set_clocks
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.records import raw
 from llmdvfs.records.api_key import key_variable
 from llmdvfs.records.job import CellJob, LaunchJob, LaunchRecord
 from llmdvfs.records.load import LoadReport, LoadSpec
+from llmdvfs.records.point import AppliedPoint
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId
@@ -25,7 +27,7 @@ from llmdvfs.records.store import read_lines, read_record, write_lines, write_re
 from llmdvfs.records.telemetry_file import read_telemetry
 from llmdvfs.serving.deployment import Deployment
 from llmdvfs.serving.lifetime import how_it_ended
-from llmdvfs.telemetry.clocks import ClockOutcome, locked_clocks
+from llmdvfs.telemetry.clocks import HeldPoint, locked_clocks
 from llmdvfs.telemetry.sampler import SamplerHandle, start_sampler
 
 WATCH_INTERVAL_S = 0.05  # how soon a death under load is noticed; a look costs microseconds
@@ -57,18 +59,20 @@ class CellTask:
 def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: Path) -> RunRecord:
     """Measure into a folder, run.json last; raises what ended it early, with everything recorded so far kept.
 
-    results: where what serves several cells is kept.
+    results: where what serves several cells is kept. GpusNotRestored, and no run.json, where the GPUs could not be
+    brought back: a driver that no longer takes orders may not have kept the earlier ones either.
     """
     point = task.job.points[task.cell.point]
-    with locked_clocks(point, deployment.server_start.gpus_of_role()) as clocks:
-        run = _record_cell(task, deployment, folder, clocks)
+    gpus_of_role, gpu_indices = deployment.server_start.gpus_of_role(), deployment.gpu_indices
+    with locked_clocks(point, gpus_of_role, gpu_indices=gpu_indices) as held:
+        run = _record_cell(task, deployment, folder, held)
     if task.job.settings.calibrate_client and (warning := calibrate_cell(folder, results)):
         run = replace(run, warnings=(*run.warnings, warning))
     write_record(folder / raw.RUN, run)
     return run
 
 
-def _record_cell(task: CellTask, deployment: Deployment, folder: Path, clocks: ClockOutcome) -> RunRecord:
+def _record_cell(task: CellTask, deployment: Deployment, folder: Path, held: HeldPoint) -> RunRecord:
     """Record everything between one idle window and the next, and return what run.json says of it."""
     settings = task.job.settings
     tokenizer_folder = _tokenizer_folder(task.launch)
@@ -88,10 +92,11 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, clocks: C
         sampler.wait_ready()
         idle_before = _idle(settings.idle_s)
         write_record(folder / raw.METRICS_BEFORE, deployment.scrape_metrics())
-        report = _run_load(task, deployment, sampler, folder, tokenizer_folder)
+        report = _run_load(task, deployment, sampler, folder, tokenizer_folder, held)
         write_record(folder / raw.METRICS_AFTER, deployment.scrape_metrics())
         idle_after = _idle(settings.idle_s)
         _check(deployment, sampler, "after the load")
+        held.check()
         sampler_report = sampler.stop()
         if sampler_report.error is not None:
             raise TelemetryError(f"the telemetry sampler ended during the cell: {sampler_report.error}")
@@ -115,12 +120,17 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, clocks: C
         idle_after=idle_after,
         energy_source=header.energy_source,
         versions=measuring_versions(),
-        hardware=hardware() | {"gpus": [device.name for device in header.devices if device.kind == "gpu"]},
+        hardware=hardware()
+        | {
+            "gpus": [device.name for device in header.devices if device.kind == "gpu"],
+            "may_set_clocks": may_set_clocks(),
+        },
         kv_bytes_per_token=task.launch.kv_bytes_per_token,
         foreign_processes=_joined(foreign, foreign_processes(watched)),
-        warnings=_clock_warnings(clocks),
+        warnings=_clock_warnings(held.applied),
         gpu_links=links_between(deployment.gpu_indices),
         kv_network=kv_network(task.launch.deployment.connector, deployment.server_start),
+        applied=held.applied,
     )
 
 
@@ -128,10 +138,10 @@ def _joined(before: tuple[str, ...] | None, after: tuple[str, ...] | None) -> tu
     return None if before is None or after is None else tuple(dict.fromkeys((*before, *after)))
 
 
-def _clock_warnings(clocks: ClockOutcome) -> tuple[str, ...]:
-    if clocks.reason is None:
+def _clock_warnings(applied: AppliedPoint) -> tuple[str, ...]:
+    if applied.is_as_asked:
         return ()
-    return (f"operating point {clocks.state}: {clocks.reason}; the cell was measured at stock clocks",)
+    return (f"operating point {applied.state}: {applied.reason}; the cell was measured at stock clocks",)
 
 
 def _idle(length_s: float) -> tuple[int, int] | None:
@@ -153,7 +163,12 @@ def _tokenizer_folder(launch: LaunchRecord) -> str | None:
 
 
 def _run_load(
-    task: CellTask, deployment: Deployment, sampler: SamplerHandle, folder: Path, tokenizer_folder: str | None
+    task: CellTask,
+    deployment: Deployment,
+    sampler: SamplerHandle,
+    folder: Path,
+    tokenizer_folder: str | None,
+    held: HeldPoint,
 ) -> LoadReport:
     """Run the load generator in a process of its own and watch everything else meanwhile."""
     spec = LoadSpec(
@@ -178,6 +193,7 @@ def _run_load(
         try:
             while (code := client.poll()) is None:
                 _check(deployment, sampler, "under load")
+                held.check()
                 time.sleep(WATCH_INTERVAL_S)
         finally:
             client.kill()

@@ -10,7 +10,7 @@ from llmdvfs.benchmark.cell import CellTask, measure_cell
 from llmdvfs.benchmark.gpus import host_gpus
 from llmdvfs.benchmark.host_lock import host_lock
 from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished
-from llmdvfs.errors import LlmDvfsError, ServerDied, in_full
+from llmdvfs.errors import GpusNotRestored, LlmDvfsError, ServerDied, in_full
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.places import cell_folder
 from llmdvfs.serving.deploy import deploy
@@ -35,21 +35,32 @@ def measure_launch(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
     """Bring every cell of the job into the store and link it to its folder.
 
     A cell that fails does not end the launch: the others are measured, then CellsFailed tells of all that failed.
+    GpusNotRestored ends it: what was measured before is delivered, nothing more is measured.
     """
     tasks = [CellTask(launch, job, cell, order) for order, cell in enumerate(job.cells)]
     missing = [task for task in tasks if not is_finished(results, task.cell.key)]
     if len(missing) < len(tasks):
         LOG.info("%d of %d cells are in the store already", len(tasks) - len(missing), len(tasks))
-    failures = _measure_all(missing, results) if missing else {}
-    for task in tasks:
-        if task.cell.key not in failures:
-            deliver(results, task.cell.key, cell_folder(results, task.id))
+    try:
+        failures = _measure_all(missing, results) if missing else {}
+    except GpusNotRestored:
+        _deliver([task for task in tasks if is_finished(results, task.cell.key)], results)
+        raise
+    _deliver([task for task in tasks if task.cell.key not in failures], results)
     if failures:
         raise CellsFailed(failures, len(tasks))
 
 
+def _deliver(tasks: Sequence[CellTask], results: Path) -> None:
+    for task in tasks:
+        deliver(results, task.cell.key, cell_folder(results, task.id))
+
+
 def _measure_all(tasks: Sequence[CellTask], results: Path) -> dict[str, str]:
-    """Measure cells, with fresh servers after a death; return the causes of those that failed, by key."""
+    """Measure cells, with fresh servers after a death; return the causes of those that failed, by key.
+
+    GpusNotRestored is raised at once, and not counted as a failure of its cell: it would be one of every cell after it.
+    """
     waiting = [(task, task.job.settings.retries) for task in tasks]
     failures: dict[str, str] = {}
     with host_lock():
@@ -77,6 +88,8 @@ def _try_cell(task: CellTask, deployment: Deployment, results: Path) -> LlmDvfsE
     try:
         with draft(results, task.cell.key, task.cell.identity) as folder:
             measure_cell(task, deployment, folder, results)
+    except GpusNotRestored:
+        raise
     except LlmDvfsError as error:
         _tell_more(error, results)
         LOG.info("%s: failed: %s", task.id.folder(), in_full(error))

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from llmdvfs.benchmark.gpus import host_gpus
-from llmdvfs.doctor.capabilities import SYS_ADMIN, has_capability
 from llmdvfs.doctor.model import config_folder
 from llmdvfs.errors import ConfigError
+from llmdvfs.host.capabilities import may_set_clocks
 from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
 from llmdvfs.records.host import HostGpu
@@ -15,10 +15,11 @@ from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.spec import DeploymentSpec
 from llmdvfs.serving.instance.gpus import visible_gpus
 from llmdvfs.serving.instance.memory import check_gpu_memory
-from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus
+from llmdvfs.telemetry.identity import identify
+from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus, or_none
 from llmdvfs.telemetry.topology import gpu_links
 
-CLOCK_SETTING = 0x02  # clock event: somebody holds the clock
+CLOCK_STEP_MHZ = 15  # the grid of core clocks: what lies nearer to a step is set on it
 
 
 def gpus(study: Study) -> Iterator[Check]:
@@ -81,36 +82,62 @@ def links(study: Study) -> Iterator[Check]:
 
 
 def clocks(study: Study) -> Iterator[Check]:
-    """Say whether the study sets clocks or limits, whether it may, and who has set them already."""
-    setting = [point.id for point in study.points.values() if _settings(point)]
+    """Say whether the study sets clocks or limits, whether it may, whether they exist, and who has set any already."""
+    setting = [point for point in study.points.values() if point.asks_for_something]
+    usable = _usable(study)
+    looked_at = [NvmlGpu(one.index) for one in _candidates(study)] if usable else []
     if not setting:
         yield Check("clocks", "ok", "not touched: every operating point is stock")
-    elif not has_capability(SYS_ADMIN):
-        advice = "run as root with CAP_SYS_ADMIN; otherwise these points are measured at stock clocks, and say so"
-        yield Check("clocks", "warning", f"{', '.join(setting)}: this process may not set clocks or limits", advice)
     else:
-        yield Check("clocks", "ok", f"{', '.join(setting)}: this process has the right to set them")
-    for gpu in (NvmlGpu(one.index) for one in (_candidates(study) if _usable(study) else ())):
+        yield from _settable(setting, looked_at)
+    for gpu in looked_at:
         yield from _held(gpu)
 
 
+def _settable(points: Sequence[OperatingPoint], looked_at: Sequence[NvmlGpu]) -> Iterator[Check]:
+    names = ", ".join(point.id for point in points)
+    if not looked_at:
+        advice = "clocks are set through the NVIDIA driver: look at the checks of driver and GPUs"
+        yield Check("clocks", "warning", f"{names}: no GPU to set them on", advice)
+        return
+    absent = [refusal for point in points for gpu in looked_at for refusal in _absent(point, gpu)]
+    if absent:
+        yield Check("clocks", "problem", "; ".join(absent), "ask for what the GPUs have: nvidia-smi -q -d CLOCK,POWER")
+    if not may_set_clocks():
+        advice = "run as root with CAP_SYS_ADMIN; otherwise these points are measured at stock clocks, and say so"
+        yield Check("clocks", "warning", f"{names}: this process may not set clocks or limits", advice)
+    elif not absent:
+        yield Check("clocks", "ok", f"{names}: the GPUs have them, and this process has the right to set them")
+
+
+def _absent(point: OperatingPoint, gpu: NvmlGpu) -> Iterator[str]:
+    """Yield what the point asks for and the GPU does not have, in words; a clock between two steps is snapped."""
+    for what, asked, supported in (
+        ("core clock", point.sm_clock_mhz, gpu.supported_sm_clocks_mhz),
+        ("memory clock", point.memory_clock_mhz, gpu.supported_memory_clocks_mhz),
+    ):
+        known = sorted(supported()) if asked else []
+        for role, clock_mhz in asked.items():
+            if min(abs(clock_mhz - one) for one in known) > CLOCK_STEP_MHZ:
+                found = f"{known[0]} to {known[-1]} MHz in {len(known)} steps"
+                yield f"{point.id}: GPU {gpu.index} has no {what} near {clock_mhz} MHz ({role}); it has {found}"
+    low_w, high_w = gpu.power_limit_range_w() if point.power_limit_w else (0.0, 0.0)
+    for role, limit_w in point.power_limit_w.items():
+        if not low_w <= limit_w <= high_w:
+            yield f"{point.id}: GPU {gpu.index} takes no limit of {limit_w:g} W ({role}); {low_w:g} to {high_w:g} W"
+
+
 def _held(gpu: NvmlGpu) -> Iterator[Check]:
-    name = f"GPU {gpu.index}"
-    limit_w, default_w = gpu.power_limit_w(), gpu.default_power_limit_w()
-    if limit_w != default_w:
-        advice = f"nvidia-smi -i {gpu.index} -pl {default_w:g}, or leave it if it is meant"
-        yield Check(name, "warning", f"power limit {limit_w:g} W, default {default_w:g} W", advice)
-    if gpu.clock_event_reasons() & CLOCK_SETTING:
-        yield Check(name, "warning", "its clocks are locked by somebody", "nvidia-smi -rgc; nvidia-smi -rac")
-    details = gpu.details()
-    if details["mig_mode"]:
+    name, found = f"GPU {gpu.index}", identify(gpu)
+    if found.departs_from_stock is not None:
+        default_w = found.default_power_limit_w
+        limit = "" if default_w is None else f", -pl {default_w:g}"
+        advice = f"nvidia-smi -i {gpu.index} with -rgc, -rmc, -rac{limit}, or leave it: the results will be marked"
+        yield Check(name, "warning", f"changed by somebody: {found.departs_from_stock}", advice)
+    if or_none(gpu.mig_mode):
         yield Check(name, "warning", "divided (MIG): power and clocks are the whole GPU's", "nvidia-smi -mig 0")
-    if details["persistence_mode"] == 0:
+    if found.persistence_mode is False:
         yield Check(name, "warning", "persistence mode is off: it may idle otherwise when unused", "nvidia-smi -pm 1")
-
-
-def _settings(point: OperatingPoint) -> bool:
-    return bool(point.sm_clock_mhz or point.memory_clock_mhz or point.power_limit_w)
 
 
 def _needed(study: Study) -> int:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import psutil
 
-from llmdvfs.benchmark.host_lock import LOCK
+from llmdvfs.benchmark.host_lock import measuring_lock
 from llmdvfs.doctor.cgroup import cpu_limit, memory_left_bytes
 from llmdvfs.doctor.model import config_folder
-from llmdvfs.errors import ConfigError
+from llmdvfs.errors import ConfigError, LockError
+from llmdvfs.host.lock import holder_of, open_lock
 from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
 from llmdvfs.serving.instance.memory import check_host_memory
@@ -114,16 +115,20 @@ def load() -> Iterator[Check]:
         yield Check("load", "ok", seen)
 
 
-def other_runs(lock: Path = LOCK, root: Path = Path("/")) -> Iterator[Check]:
+def other_runs(lock: Path | None = None, root: Path = Path("/")) -> Iterator[Check]:
     """Look whether another measurement holds this host: a benchmark job would wait for it."""
     try:
-        inode = lock.stat().st_ino
-        holder = lock.read_text().strip() or "?"
+        lock = lock or measuring_lock()
+        inode = lock.lstat().st_ino
+        os.close(open_lock(lock))
+    except LockError as error:
+        yield Check("other runs", "problem", str(error), "every measurement on this host needs it")
+        return
     except OSError:
         yield Check("other runs", "ok", "none on this host")
         return
     locks = (root / "proc/locks").read_text().splitlines()
     if any(line.split()[1] == "FLOCK" and line.split()[5].rpartition(":")[2] == str(inode) for line in locks):
-        yield Check("other runs", "warning", f"process {holder} measures", "a benchmark job will wait until it ends")
+        yield Check("other runs", "warning", f"{holder_of(lock)} measures", "a benchmark job will wait until it ends")
     else:
         yield Check("other runs", "ok", "none on this host")

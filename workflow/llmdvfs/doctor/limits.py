@@ -5,8 +5,8 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from llmdvfs.doctor.capabilities import SYS_NICE, has_capability
 from llmdvfs.errors import ServerNotReady
+from llmdvfs.host.capabilities import SYS_NICE, has_capability
 from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
 from llmdvfs.records.spec import WorkloadSpec

@@ -1,7 +1,6 @@
 """Processes that end with whoever started them, however that one ends (Linux)."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import time
@@ -10,7 +9,8 @@ from pathlib import Path
 
 import psutil
 
-PR_SET_PDEATHSIG = 1
+from llmdvfs.host.child import process_control, set_parent_death_signal
+
 PR_SET_CHILD_SUBREAPER = 36
 END_LIMIT_S = 10.0  # a killed process with a GPU context needs seconds to be gone
 
@@ -21,22 +21,8 @@ def become_subreaper_with_parent_death_signal(parent_pid: int | None = None) -> 
     parent_pid: who the parent was when this process was started. Where it has died in the meantime, the signal would
     never come, so it is sent at once.
     """
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    process_control(PR_SET_CHILD_SUBREAPER, 1)
     set_parent_death_signal(signal.SIGTERM, os.getppid() if parent_pid is None else parent_pid)
-
-
-def set_parent_death_signal(number: signal.Signals, parent_pid: int) -> None:
-    """Receive a signal when the parent dies; it survives exec. It is sent at once where the parent has died already."""
-    _prctl(PR_SET_PDEATHSIG, number)
-    if os.getppid() != parent_pid:
-        os.kill(os.getpid(), number)
-
-
-def _prctl(option: int, value: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, value, 0, 0, 0) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"prctl({option}): {os.strerror(code)}")
 
 
 def descendants(pid: int) -> list[int]:

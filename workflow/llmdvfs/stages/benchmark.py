@@ -9,7 +9,7 @@ from pathlib import Path
 from llmdvfs.benchmark.failed import record_failures
 from llmdvfs.benchmark.launch import measure_launch
 from llmdvfs.benchmark.one_start import set_aside_other_starts
-from llmdvfs.errors import DiskError, LlmDvfsError
+from llmdvfs.errors import DiskError, GpusNotRestored, LlmDvfsError
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.store import read_record
 from llmdvfs.serving.lifetime import become_subreaper_with_parent_death_signal, end_descendants
@@ -40,8 +40,8 @@ def run(options: argparse.Namespace) -> int:
         measure_launch(launch, job, options.results)
     except LlmDvfsError as error:
         logging.error("%s", error)
-        if not job.tolerate_failures:
-            return 1
+        if isinstance(error, GpusNotRestored) or not job.tolerate_failures:
+            return 1  # on a GPU that is not as it was found, nothing that follows could be believed
         record_failures(launch.deployment.id, job, options.results, error)
     except Exception as error:
         told = DiskError.of(error) if isinstance(error, OSError) else None

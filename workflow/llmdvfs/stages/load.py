@@ -5,11 +5,11 @@ import signal
 from pathlib import Path
 
 from llmdvfs.errors import ConfigError
+from llmdvfs.host.child import set_parent_death_signal
 from llmdvfs.load.run import run_load
 from llmdvfs.records.api_key import api_key
 from llmdvfs.records.load import LoadSpec
 from llmdvfs.records.store import read_record
-from llmdvfs.serving.lifetime import set_parent_death_signal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

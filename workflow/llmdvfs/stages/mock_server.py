@@ -6,9 +6,9 @@ import signal
 from pathlib import Path
 from types import FrameType
 
+from llmdvfs.host.child import set_parent_death_signal
 from llmdvfs.load.own_error.mock_server import MockServer
 from llmdvfs.records.store import write_lines
-from llmdvfs.serving.lifetime import set_parent_death_signal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,13 +1,20 @@
-"""Undoes an operating point when the process that set it was killed: started by telemetry/clocks.py, on its own."""
+"""Takes an operating point back when the process that set it was killed: started by telemetry/watchdog.py, on its own.
 
+It reads words from its owner, a line each: `ping` is answered with `pong`, `restored` ends it. The end of the input
+without that word means that the owner has died or asks it to take over: everything is taken back, and what is left is
+answered as JSON, position of the step -> what the driver said.
+"""
+
+import contextlib
 import json
 import signal
 import sys
+from pathlib import Path
 
-from llmdvfs.errors import ClockControlError
 from llmdvfs.records.point import GpuSetting
-from llmdvfs.telemetry.gpu_setting import undo
-from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus
+from llmdvfs.telemetry.gpu_setting import steps_of
+from llmdvfs.telemetry.nvml import NvmlGpu, num_gpus
+from llmdvfs.telemetry.restore import in_words, take_back
 
 
 def main(task: str) -> int:
@@ -17,18 +24,30 @@ def main(task: str) -> int:
     plan = json.loads(task)
     num_gpus()
     settings = [GpuSetting(**setting) for setting in plan["settings"]]
-    gpus = {setting.index: NvmlGpu(setting.index) for setting in settings}
-    print("ready", flush=True)
-    if sys.stdin.read():  # the pipe closes without a word when its owner dies
-        return 0
-    failures = 0
-    for setting in settings:
-        try:
-            undo(setting, plan["originals_w"][str(setting.index)], gpus[setting.index])
-        except (NvmlError, ClockControlError) as error:
-            print(f"GPU {setting.index} could not be brought back: {error}", file=sys.stderr)
-            failures += 1
-    return 1 if failures else 0
+    steps = [
+        step
+        for setting in settings
+        for step in steps_of(setting, plan["originals_w"][str(setting.index)], NvmlGpu(setting.index))
+    ]
+    _say("ready")
+    for word in iter(sys.stdin.readline, ""):
+        if word == "restored\n":
+            return 0
+        _say("pong")
+    left = take_back(steps)
+    if left:
+        with contextlib.suppress(OSError):
+            print(f"could not be brought back: {in_words(steps, left)}", file=sys.stderr, flush=True)
+    else:
+        for record in plan["records"]:
+            Path(record).unlink(missing_ok=True)
+    _say(json.dumps(left))
+    return 1 if left else 0
+
+
+def _say(word: str) -> None:
+    with contextlib.suppress(OSError):  # the owner may be gone: that is what this process is for
+        print(word, flush=True)
 
 
 if __name__ == "__main__":

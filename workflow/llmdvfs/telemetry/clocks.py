@@ -1,176 +1,173 @@
 """Holds GPUs at an operating point, and brings them back whatever happens."""
 
-import fcntl
-import json
 import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, cast
 
-import llmdvfs
-from llmdvfs.errors import ClockControlError
-from llmdvfs.records.point import GpuSetting, OperatingPoint
-from llmdvfs.telemetry.gpu_setting import apply, on_grid, undo
-from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus
-
-LOCK_FOLDER = Path(tempfile.gettempdir())
-CLOCK_SETTING = 0x02  # clock event: a lock or an application clock of somebody holds the clock down
-RESTORED = b"restored\n"
+from llmdvfs.errors import ClockControlError, GpusNotRestored
+from llmdvfs.host import lock
+from llmdvfs.records.point import AppliedPoint, GpuSetting, OperatingPoint, PointState
+from llmdvfs.telemetry.gpu_setting import Step, on_grid, steps_of
+from llmdvfs.telemetry.held_record import lock_path, record_path, write_held
+from llmdvfs.telemetry.identity import identify
+from llmdvfs.telemetry.leftover import restore_leftovers
+from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus, or_none
+from llmdvfs.telemetry.restore import in_words, take_back
+from llmdvfs.telemetry.watchdog import Watchdog
 
 
 @dataclass(frozen=True, slots=True)
-class ClockOutcome:
-    """What became of an operating point."""
+class HeldPoint:
+    """An operating point while a cell is measured at it."""
 
-    state: Literal["stock", "applied", "not_permitted", "refused"]
-    """stock: it asks for nothing; the last two: the GPUs run at stock clocks, for the reason given."""
-    reason: str | None
-    settings: tuple[GpuSetting, ...]
-    """As they were set, on the GPUs' own grid; empty unless applied."""
+    applied: AppliedPoint
+    watchdog: Watchdog | None = None
+    """None: nothing was set, so there is nothing to watch."""
+
+    def check(self) -> None:
+        """See to it that the point is still watched over; ClockControlError where it cannot be. Microseconds."""
+        if self.watchdog is not None:
+            self.watchdog.check()
 
 
 @contextmanager
 def locked_clocks(
-    point: OperatingPoint, gpus_of_role: Mapping[str, Sequence[int]], lock_folder: Path = LOCK_FOLDER
-) -> Iterator[ClockOutcome]:
-    """Hold the point's clocks and power limits inside the block, and undo them at its end.
+    point: OperatingPoint,
+    gpus_of_role: Mapping[str, Sequence[int]],
+    *,
+    gpu_indices: Sequence[int] = (),
+    lock_folder: Path | None = None,
+) -> Iterator[HeldPoint]:
+    """Hold the point's clocks and power limits inside the block, and take them back at its end.
 
-    A detached watchdog undoes them if this process is killed. Without permission, or on a GPU that is divided (MIG),
-    locked by another run or set by somebody else, nothing is changed and the outcome says why. ClockControlError where
-    a GPU could not be brought back: no more points should be run.
+    gpu_indices: further GPUs that are looked at. All are, also where nothing is asked of them: what a killed run has
+    left is taken back first, and how they were found is told. A watchdog takes everything back if this process is
+    killed. Without permission, or on a GPU that is divided (MIG), locked by another run or changed by somebody else,
+    nothing is changed and the outcome says why; so it does where the driver refuses a part and the rest was taken back.
+
+    GpusNotRestored where a GPU could not be brought back: nothing more may be measured.
     """
-    wanted = point.of_gpus(gpus_of_role)
-    if not wanted:
-        yield ClockOutcome("stock", None, ())
+    indices = sorted({*gpu_indices, *(index for of_role in gpus_of_role.values() for index in of_role)})
+    if not indices:
+        yield HeldPoint(AppliedPoint("stock"))
         return
+    folder = lock_folder or lock.lock_folder()
     num_gpus()
-    gpus = {setting.index: NvmlGpu(setting.index) for setting in wanted}
+    gpus = {index: NvmlGpu(index) for index in indices}
+    wanted = point.of_gpus(gpus_of_role)
     with ExitStack() as stack:
-        locked_files, refusal = _take(gpus.values(), lock_folder, stack)
+        refusal, fds = None, []
+        try:
+            for gpu in gpus.values():
+                restore_leftovers(gpu, folder)
+            fds = [_lock(gpus[setting.index], folder, stack) for setting in wanted]
+        except GpusNotRestored:
+            raise
+        except ClockControlError as error:
+            if not wanted:
+                raise  # stock cells do not run on GPUs that another run holds
+            refusal = str(error)
+        before = tuple(identify(gpu) for gpu in gpus.values())
+        if not wanted:
+            yield HeldPoint(AppliedPoint("stock", before=before))
+            return
+        asked_of = {setting.index for setting in wanted}
+        refusal = refusal or next(filter(None, (_divided(gpus[index]) for index in asked_of)), None)
+        departures = (gpu.departs_from_stock for gpu in before if gpu.index in asked_of)
+        refusal = refusal or next((f"somebody has changed {seen}" for seen in departures if seen), None)
         if refusal:
-            yield ClockOutcome("refused", refusal, ())
+            yield HeldPoint(AppliedPoint("refused", reason=refusal, before=before))
             return
         settings = tuple(on_grid(setting, gpus[setting.index]) for setting in wanted)
-        originals_w = {index: gpu.power_limit_w() for index, gpu in gpus.items()}
-        watchdog = _start_watchdog(settings, originals_w, locked_files)
-        last_word = b""  # closing the pipe without a word has the watchdog try once more
-        try:
-            denial = _apply_all(settings, originals_w, gpus)
-            try:
-                yield ClockOutcome("not_permitted", denial, ()) if denial else ClockOutcome("applied", None, settings)
-            finally:
-                if not denial:
-                    _undo_all(settings, originals_w, gpus)
-                last_word = RESTORED
-        finally:
-            watchdog.communicate(last_word)
+        problem: tuple[PointState, str] | None
+        with _taking_back(settings, gpus, folder, fds) as (steps, touched, watchdog):
+            problem = _set_all(steps, touched)
+            if problem is None:
+                yield HeldPoint(AppliedPoint("applied", settings, before=before), watchdog)
+        if problem is not None:
+            yield HeldPoint(AppliedPoint(problem[0], reason=problem[1], before=before))
 
 
-def _take(gpus: Iterable[NvmlGpu], lock_folder: Path, stack: ExitStack) -> tuple[list[IO[str]], str | None]:
-    """Lock the GPUs against other runs until the stack ends; return the files, and why a GPU must be left alone."""
-    files: list[IO[str]] = []
-    try:
-        for gpu in gpus:
-            _check_unchanged(gpu)
-            files.append(stack.enter_context(_lock(gpu, lock_folder)))
-    except _Refused as refusal:
-        return files, str(refusal)
-    return files, None
-
-
-class _Refused(Exception):
-    """A GPU must be left alone; the message says why."""
-
-
-def _check_unchanged(gpu: NvmlGpu) -> None:
-    if _is_divided(gpu):
-        raise _Refused(f"GPU {gpu.index} is divided into MIG instances, whose clocks are shared")
-    limit_w, default_w = gpu.power_limit_w(), gpu.default_power_limit_w()
-    if limit_w != default_w:
-        raise _Refused(
-            f"somebody has set the power limit of GPU {gpu.index} to {limit_w:g} W (default {default_w:g} W)"
+def _lock(gpu: NvmlGpu, folder: Path, stack: ExitStack) -> int:
+    """Lock a GPU against other runs until the stack ends; ClockControlError where another run holds it."""
+    path = lock_path(gpu.uuid(), folder)
+    fd = lock.take_lock(path)
+    if fd is None:
+        raise ClockControlError(
+            f"another run ({lock.holder_of(path)}) holds the clocks of GPU {gpu.index}; wait until it has ended"
         )
-    if gpu.clock_event_reasons() & CLOCK_SETTING:
-        raise _Refused(f"somebody has locked the clocks of GPU {gpu.index} (nvidia-smi -q -d CLOCK,PERFORMANCE)")
+    stack.callback(os.close, fd)
+    return fd
 
 
-def _lock(gpu: NvmlGpu, folder: Path) -> IO[str]:
-    file = (folder / f"llmdvfs-clocks-{gpu.uuid()}.lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise _Refused(f"another run holds the clocks of GPU {gpu.index} ({file.name})") from None
-    return file
+def _divided(gpu: NvmlGpu) -> str | None:
+    if or_none(gpu.mig_mode) != 1:
+        return None
+    return f"GPU {gpu.index} is divided into MIG instances, whose clocks are shared"
 
 
-def _is_divided(gpu: NvmlGpu) -> bool:
-    try:
-        return gpu.mig_mode() == 1
-    except NvmlError as error:
-        if error.is_absent:
-            return False
-        raise
+def _set_all(steps: Sequence[Step], touched: list[int]) -> tuple[PointState, str] | None:
+    """Set the steps in turn; return what became of the point instead, and why, where one is refused.
 
-
-def _apply_all(
-    settings: Sequence[GpuSetting], originals_w: Mapping[int, float], gpus: Mapping[int, NvmlGpu]
-) -> str | None:
-    """Set all of it, or nothing: return why this process may not, None where it is done. Other failures are errors."""
-    touched: list[GpuSetting] = []
-    try:
-        for setting in settings:
-            touched.append(setting)
-            apply(setting, gpus[setting.index])
-    except (NvmlError, ClockControlError) as error:
-        is_denied = isinstance(error, NvmlError) and error.is_denied
-        _undo_all(touched, originals_w, gpus, ignore_denials=is_denied)
-        if is_denied:
-            return f"{error}; it needs root or CAP_SYS_ADMIN"
-        raise ClockControlError(f"operating point {settings} could not be set: {error}") from error
+    touched: takes the positions of the steps that may have been set, each of them before it is.
+    """
+    for position, step in enumerate(steps):
+        touched.append(position)
+        try:
+            step.set()
+        except (NvmlError, ClockControlError) as error:
+            told = f"GPU {step.gpu_index}, {step.what}: {error}"
+            if not (isinstance(error, NvmlError) and error.is_denied):
+                return "failed", told
+            touched.pop()  # what this process may not set, it has not set
+            return ("failed" if touched else "not_permitted"), f"{told}; it needs root or CAP_SYS_ADMIN"
     return None
 
 
-def _undo_all(
-    settings: Sequence[GpuSetting],
-    originals_w: Mapping[int, float],
-    gpus: Mapping[int, NvmlGpu],
-    *,
-    ignore_denials: bool = False,
-) -> None:
-    failures = []
-    for setting in settings:
-        try:
-            undo(setting, originals_w[setting.index], gpus[setting.index])
-        except (NvmlError, ClockControlError) as error:
-            # What this process may not undo, it could not do.
-            if not (ignore_denials and isinstance(error, NvmlError) and error.is_denied):
-                failures.append(f"GPU {setting.index}: {error}")
-    if failures:
-        raise ClockControlError(
-            f"could not be brought back: {'; '.join(failures)}; reset by hand: nvidia-smi -rgc, -rmc, -pl <default>"
+@contextmanager
+def _taking_back(
+    settings: Sequence[GpuSetting], gpus: Mapping[int, NvmlGpu], folder: Path, fds: Sequence[int]
+) -> Iterator[tuple[Sequence[Step], list[int], Watchdog]]:
+    """Write down what will be set, have it watched, and take back what was touched at the end of the block."""
+    originals_w = {setting.index: gpus[setting.index].power_limit_w() for setting in settings}
+    steps = [step for one in settings for step in steps_of(one, originals_w[one.index], gpus[one.index])]
+    records = [record_path(gpus[setting.index].uuid(), folder) for setting in settings]
+    touched: list[int] = []
+    try:
+        for record, setting in zip(records, settings, strict=True):
+            write_held(record, setting, originals_w[setting.index])
+        watchdog = Watchdog(settings, originals_w, records, fds)
+    except BaseException:
+        _remove(records)  # nothing was changed yet
+        raise
+    try:
+        yield steps, touched, watchdog
+    finally:
+        _bring_back(steps, touched, watchdog, records)
+
+
+def _bring_back(steps: Sequence[Step], touched: Sequence[int], watchdog: Watchdog, records: Sequence[Path]) -> None:
+    """Take back what was touched; what fails here is the watchdog's to try, and its word on that is believed."""
+    mine = [steps[position] for position in touched]
+    try:
+        left = {touched[position]: why for position, why in take_back(mine).items()}
+    except BaseException:
+        watchdog.take_over()  # interrupted: it does all of it, and removes the records
+        raise
+    if left:
+        seen = watchdog.take_over()
+        left = left if seen is None else {position: why for position, why in seen.items() if position in left}
+    else:
+        watchdog.dismiss()
+    if left:
+        raise GpusNotRestored(
+            f"could not be brought back: {in_words(steps, left)}; nothing more is measured before that is done"
         )
+    _remove(records)
 
 
-def _start_watchdog(
-    settings: Sequence[GpuSetting], originals_w: Mapping[int, float], locked_files: Sequence[IO[str]]
-) -> subprocess.Popen[bytes]:
-    task = json.dumps({"settings": [asdict(setting) for setting in settings], "originals_w": dict(originals_w)})
-    package_root = str(Path(llmdvfs.__file__).parents[1])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "llmdvfs.telemetry.clock_watchdog", task],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))},
-        pass_fds=[file.fileno() for file in locked_files],  # the GPUs stay locked until the watchdog has ended, too
-        start_new_session=True,
-    )
-    if cast(IO[bytes], process.stdout).readline() != b"ready\n":
-        process.communicate()
-        raise ClockControlError("the watchdog that would undo the clocks did not start; nothing was changed")
-    return process
+def _remove(records: Sequence[Path]) -> None:
+    for record in records:
+        record.unlink(missing_ok=True)

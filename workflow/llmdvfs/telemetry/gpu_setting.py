@@ -1,6 +1,7 @@
-"""What an operating point asks of each GPU, and how it is asked and undone."""
+"""What an operating point asks of each GPU, as single steps, each of which can be set and taken back."""
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from llmdvfs.errors import ClockControlError
 from llmdvfs.records.point import GpuSetting
@@ -9,48 +10,70 @@ from llmdvfs.telemetry.nvml import NvmlGpu
 LIMIT_TOLERANCE_W = 1.0  # drivers round limits to whole watts
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One setting of one GPU. Both calls raise NvmlError, or ClockControlError where a limit does not read back.
+
+    The driver has no way to read a lock back: whether the clock is reached shows only under load.
+    """
+
+    gpu_index: int
+    what: str
+    """`core clock`, `memory clock` or `power limit`."""
+    set: Callable[[], None]
+    take_back: Callable[[], None]
+    by_hand: str
+    """The command with which an administrator takes it back."""
+
+
 def on_grid(setting: GpuSetting, gpu: NvmlGpu) -> GpuSetting:
     """Return the setting with each clock replaced by the nearest that the GPU supports, as the driver would do."""
     return replace(
         setting,
-        sm_clock_mhz=_nearest(setting.sm_clock_mhz, gpu.supported_sm_clocks_mhz()),
-        memory_clock_mhz=_nearest(setting.memory_clock_mhz, gpu.supported_memory_clocks_mhz()),
+        sm_clock_mhz=_nearest(setting.sm_clock_mhz, gpu.supported_sm_clocks_mhz),
+        memory_clock_mhz=_nearest(setting.memory_clock_mhz, gpu.supported_memory_clocks_mhz),
     )
 
 
-def _nearest(wanted: int | None, supported: list[int]) -> int | None:
-    return None if wanted is None else min(supported, key=lambda clock: abs(clock - wanted))
+def _nearest(wanted: int | None, supported: Callable[[], Sequence[int]]) -> int | None:
+    return None if wanted is None else min(supported(), key=lambda clock: abs(clock - wanted))
 
 
-def apply(setting: GpuSetting, gpu: NvmlGpu) -> None:
-    """Set clocks and limit; NvmlError where the driver refuses, ClockControlError where the limit does not read back.
+def steps_of(setting: GpuSetting, original_limit_w: float, gpu: NvmlGpu) -> tuple[Step, ...]:
+    """Return the steps of one GPU's setting, in the order in which they are set; what it leaves alone has no step."""
+    smi, steps = f"nvidia-smi -i {gpu.index}", []
+    if (clock_mhz := setting.sm_clock_mhz) is not None:
+        steps.append(
+            Step(gpu.index, "core clock", lambda: gpu.lock_sm_clock(clock_mhz), gpu.reset_sm_clock, f"{smi} -rgc")
+        )
+    if (memory_mhz := setting.memory_clock_mhz) is not None:
+        steps.append(
+            Step(
+                gpu.index,
+                "memory clock",
+                lambda: gpu.lock_memory_clock(memory_mhz),
+                gpu.reset_memory_clock,
+                f"{smi} -rmc",
+            )
+        )
+    if (limit_w := setting.power_limit_w) is not None:
+        steps.append(
+            Step(
+                gpu.index,
+                "power limit",
+                lambda: _set_limit(gpu, limit_w),
+                lambda: _set_limit(gpu, original_limit_w),
+                f"{smi} -pl {original_limit_w:g}",
+            )
+        )
+    return tuple(steps)
 
-    The driver has no way to read a lock back: whether the clock is reached shows only under load.
-    """
-    if setting.sm_clock_mhz is not None:
-        gpu.lock_sm_clock(setting.sm_clock_mhz)
-    if setting.memory_clock_mhz is not None:
-        gpu.lock_memory_clock(setting.memory_clock_mhz)
-    if setting.power_limit_w is not None:
-        gpu.set_power_limit(setting.power_limit_w)
-        _check_limit(gpu, setting.power_limit_w)
 
-
-def undo(setting: GpuSetting, original_limit_w: float, gpu: NvmlGpu) -> None:
-    """Undo what `apply` may have set, and nothing else; same errors."""
-    if setting.sm_clock_mhz is not None:
-        gpu.reset_sm_clock()
-    if setting.memory_clock_mhz is not None:
-        gpu.reset_memory_clock()
-    if setting.power_limit_w is not None:
-        gpu.set_power_limit(original_limit_w)
-        _check_limit(gpu, original_limit_w)
-
-
-def _check_limit(gpu: NvmlGpu, expected_w: float) -> None:
+def _set_limit(gpu: NvmlGpu, limit_w: float) -> None:
+    gpu.set_power_limit(limit_w)
     seen_w = gpu.power_limit_w()
-    if abs(seen_w - expected_w) > LIMIT_TOLERANCE_W:
+    if abs(seen_w - limit_w) > LIMIT_TOLERANCE_W:
         raise ClockControlError(
-            f"the power limit of GPU {gpu.index} reads {seen_w:g} W after {expected_w:g} W was set; "
+            f"the power limit of GPU {gpu.index} reads {seen_w:g} W after {limit_w:g} W was set; "
             "look at `nvidia-smi -q -d POWER`: something else may be setting it"
         )

@@ -1,11 +1,13 @@
 """NVML as this project uses it: the one importer of pynvml. Values leave in SI units, failures as NvmlError."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pynvml
 
 from llmdvfs.errors import TelemetryError
+
+T = TypeVar("T")
 
 ALL_LINKS = 0xFFFFFFFF  # scope of an NVLink field: all links of the GPU together
 MW_PER_W = 1000
@@ -151,6 +153,22 @@ class NvmlGpu:
         """Return what identifies the GPU."""
         return str(_call(pynvml.nvmlDeviceGetUUID, self._handle))
 
+    def serial(self) -> str:
+        """Return the number on the board; consumer GPUs have none."""
+        return str(_call(pynvml.nvmlDeviceGetSerial, self._handle))
+
+    def vbios(self) -> str:
+        """Return the version of the board's firmware."""
+        return str(_call(pynvml.nvmlDeviceGetVbiosVersion, self._handle))
+
+    def application_sm_clock_mhz(self) -> int:
+        """Return the core clock that applications are given; somebody may have set it (nvidia-smi -ac)."""
+        return int(_call(pynvml.nvmlDeviceGetApplicationsClock, self._handle, pynvml.NVML_CLOCK_SM))
+
+    def default_application_sm_clock_mhz(self) -> int:
+        """Return the core clock that applications are given where nobody has set it."""
+        return int(_call(pynvml.nvmlDeviceGetDefaultApplicationsClock, self._handle, pynvml.NVML_CLOCK_SM))
+
     def details(self) -> dict[str, str | int | float | None]:
         """Return what does not change during a run; None: this GPU does not tell."""
         handle = self._handle
@@ -168,7 +186,7 @@ class NvmlGpu:
             "num_nvlinks": self.num_nvlinks,
             "persistence_mode": lambda: int(_call(pynvml.nvmlDeviceGetPersistenceMode, handle)),
         }
-        return {key: _or_none(read) for key, read in readers.items()}
+        return {key: or_none(read) for key, read in readers.items()}
 
     def power_limit_range_w(self) -> tuple[float, float]:
         """Return the lowest and the highest power limit that can be set."""
@@ -263,7 +281,8 @@ class NvmlGpu:
         return float(_call(pynvml.nvmlDeviceGetPowerManagementDefaultLimit, self._handle)) / MW_PER_W
 
 
-def _or_none(read: Callable[[], str | int | float]) -> str | int | float | None:
+def or_none(read: Callable[[], T]) -> T | None:
+    """Return what a call of the driver tells, None where this GPU does not tell; NvmlError where the GPU is lost."""
     try:
         return read()
     except NvmlError as error:

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, cast
 
-import llmdvfs
 from llmdvfs.errors import ConfigError, TelemetryError
+from llmdvfs.host.child import library_environment
 from llmdvfs.records.store import read_record
 from llmdvfs.records.telemetry import SamplerReport
 from llmdvfs.telemetry.sampler_process import report_path
@@ -28,15 +28,13 @@ class SamplerHandle:
         self.path = path
         self._log = path.with_suffix(".log")
         path.parent.mkdir(parents=True, exist_ok=True)
-        package_root = str(Path(llmdvfs.__file__).parents[1])
-        python_path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=os.environ | {"PYTHONPATH": python_path},
+                env=library_environment(),
                 start_new_session=True,  # Ctrl-C in a terminal is for its parent, which then stops it
             )
         self._stdout = cast(IO[bytes], self._process.stdout)

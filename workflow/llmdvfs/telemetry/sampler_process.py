@@ -5,7 +5,6 @@ A thread inside a busy client would miss one 10 ms slot in five; a process of it
 
 import argparse
 import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from llmdvfs.clock import mono_ns, unix_s
 from llmdvfs.errors import LlmDvfsError
+from llmdvfs.host.child import PR_SET_PDEATHSIG, process_control
 from llmdvfs.records.store import write_record
 from llmdvfs.records.telemetry import EnergySource, SamplerReport, TelemetryHeader
 from llmdvfs.telemetry.device import Probe
@@ -28,7 +28,6 @@ from llmdvfs.telemetry.writer import TelemetryWriter
 SLOW_INTERVAL_S = 0.1  # at least: /proc/stat ticks every 10 ms, and PCIe counters take half a millisecond
 PARENT_CHECK_INTERVAL_S = 0.5
 PARENT_GONE = "the process that had started the sampler is gone"
-PR_SET_PDEATHSIG = 1
 SIGNALS = {signal.SIGTERM, signal.SIGUSR1}  # "stop" and "the parent may be gone"
 
 
@@ -169,9 +168,7 @@ def _receive_signals() -> None:
     It sends that one when the *thread* that started this process ends, too: it is only a reason to look.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGUSR1), 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    process_control(PR_SET_PDEATHSIG, signal.SIGUSR1)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ def cell_gates(
         devices.counter_against_integral(energy, serving, limits),
         devices.missed_samples(sampler, limits),
         devices.foreign_processes(foreign_processes),
+        devices.stock_state(serving, run.applied_point),
         devices.clock_as_requested(serving, run.point, limits),
         devices.power_cap(serving, run.point),
         devices.throttling(serving),

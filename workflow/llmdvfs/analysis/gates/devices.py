@@ -8,7 +8,7 @@ import numpy as np
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.verdict import not_applicable, verdict
 from llmdvfs.analysis.sensors import Series, device_series
-from llmdvfs.records.point import OperatingPoint
+from llmdvfs.records.point import AppliedPoint, OperatingPoint
 from llmdvfs.records.result import DeviceEnergy, EnergyResult, Gate
 from llmdvfs.records.telemetry import Reading, SamplerReport
 
@@ -16,6 +16,7 @@ THERMAL_S = ("sw_thermal_s", "hw_thermal_s", "hw_power_brake_s")
 CAP_S = ("sw_power_cap_s",)
 THERMAL_BITS = 0x20 | 0x40 | 0x80  # nvmlClocksEventReason SwThermalSlowdown, HwThermalSlowdown, HwPowerBrakeSlowdown
 CAP_BIT = 0x04  # SwPowerCap
+CLOCK_SETTING_BIT = 0x02  # ApplicationsClocksSetting: a lock or an application clock holds the clock down
 MIN_READINGS_FOR_DRIFT = 3
 
 
@@ -103,6 +104,20 @@ def clock_as_requested(serving: ServingDevices, point: OperatingPoint, limits: G
         passed &= median_mhz is not None and abs(median_mhz - wanted_mhz) <= limits.max_clock_error_mhz
     remedy = "the driver clamps some requests; choose a clock that it grants"
     return verdict(name, passed, seen=", ".join(seen), expected=expected, remedy=remedy)
+
+
+def stock_state(serving: ServingDevices, applied: AppliedPoint) -> Gate:
+    """Judge whether the GPUs were as their maker delivers them, but for what the operating point set."""
+    name, expected = "stock_state", "limits and clocks that nobody else has changed"
+    if not applied.before:
+        return not_applicable(name, "no GPU was looked at before the cell", expected=expected)
+    seen = [departure for gpu in applied.before if (departure := gpu.departs_from_stock) is not None]
+    if applied.state != "applied":  # an idle GPU does not tell that its clocks are held: the load's readings do
+        for device in serving.devices:
+            share = _bits_set(serving, device.device_id, CLOCK_SETTING_BIT)
+            seen += [f"{device.device_id}: clocks held by somebody: {share}"] if share else []
+    remedy = "reset it (nvidia-smi -rgc, -rmc, -rac, -pl <default>), or ask who set it, then measure again (forget)"
+    return verdict(name, not seen, seen="; ".join(seen) or "nothing changed", expected=expected, remedy=remedy)
 
 
 def temperature_drift(serving: ServingDevices, limits: GateLimits) -> Gate:

@@ -1,17 +1,13 @@
 """Which GPUs a deployment gets: free ones, kept by leases while it runs."""
 
-import contextlib
-import fcntl
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from llmdvfs.errors import ConfigError
+from llmdvfs.host.lock import holder_of, lock_folder, take_lock
 from llmdvfs.records.host import HostGpu
-
-LEASES = Path(tempfile.gettempdir())
 
 
 class GpusTaken(ConfigError):
@@ -37,12 +33,14 @@ def take_gpus(
     wanted: Sequence[int] | None,
     host: Sequence[HostGpu],
     visible: str | None,
-    leases: Path = LEASES,
+    leases: Path | None = None,
 ) -> LeasedGpus:
     """Lease the wanted GPUs, or the first free ones; GpusTaken says who has those that cannot be had.
 
-    visible: CUDA_VISIBLE_DEVICES as inherited (a scheduler sets it), None where unset.
+    visible: CUDA_VISIBLE_DEVICES as inherited (a scheduler sets it), None where unset. leases: folder of the leases;
+    None: the one that all runs on this host share.
     """
+    leases = leases or lock_folder()
     allowed = visible_gpus(host, visible)
     if wanted is not None:
         allowed = _wanted(wanted, allowed, visible)
@@ -53,12 +51,12 @@ def take_gpus(
         if len(taken) == num_needed:
             break
         refusal = _in_use(gpu)
-        fd = None if refusal else _lease(gpu, leases)
+        fd = None if refusal else take_lock(lease_path(gpu.uuid, leases))
         if fd is not None:
             taken.append(gpu)
             fds.append(fd)
         else:
-            refusals.append(refusal or f"GPU {gpu.index} is leased to {_holder(gpu, leases)}")
+            refusals.append(refusal or f"GPU {gpu.index} is leased to {holder_of(lease_path(gpu.uuid, leases))}")
     if len(taken) < num_needed:
         LeasedGpus(tuple(taken), tuple(fds)).release()
         problem = GpusTaken if num_needed <= len(allowed) else ConfigError
@@ -96,35 +94,6 @@ def _in_use(gpu: HostGpu) -> str | None:
     return f"GPU {gpu.index} is in use by {', '.join(gpu.processes)}" if gpu.processes else None
 
 
-def _lease_path(gpu: HostGpu, leases: Path) -> Path:
-    return leases / f"llmdvfs-{gpu.uuid}.lock"
-
-
-def open_lock(path: Path) -> int:
-    """Return a descriptor of a lock file in a folder that several users share."""
-    try:
-        # Without O_CREAT first: the kernel refuses it for another user's file in a shared folder.
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        with contextlib.suppress(PermissionError):
-            os.fchmod(fd, 0o666)  # whatever the umask
-        return fd
-
-
-def _lease(gpu: HostGpu, leases: Path) -> int | None:
-    """Return the descriptor that holds the lease; None: another run has it."""
-    fd = open_lock(_lease_path(gpu, leases))
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        return None
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, str(os.getpid()).encode(), 0)
-    return fd
-
-
-def _holder(gpu: HostGpu, leases: Path) -> str:
-    holder = _lease_path(gpu, leases).read_text(encoding="utf-8", errors="replace").strip()
-    return f"process {holder}" if holder else "another run"
+def lease_path(uuid: str, leases: Path) -> Path:
+    """Return the path of the lock that keeps a GPU for one run."""
+    return leases / f"llmdvfs-{uuid}.lock"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmdvfs.records.api_key import API_KEY_VARIABLE
+from llmdvfs.host.child import set_parent_death_signal
 from llmdvfs.serving.instance.leftovers import KEEPERS, keepers_mark
 from llmdvfs.serving.lifetime import (
     await_descendants,
@@ -22,7 +23,6 @@ from llmdvfs.serving.lifetime import (
     descendants,
     end_descendants,
     reap,
-    set_parent_death_signal,
 )
 
 TERM_GRACE_S = 5.0  # between SIGTERM and SIGKILL; with what follows, nothing is left after 10 s

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import llmdvfs
+from llmdvfs.host.child import library_environment
 from llmdvfs.serving.instance.diagnosis import diagnose, last_error_line
 from llmdvfs.serving.instance.guard import INNER_LIMIT_S, NUM_LEVELS, TERM_GRACE_S
 from llmdvfs.serving.lifetime import command_line, descendants, how_it_ended, is_alive
@@ -48,12 +48,10 @@ class ServerProcess:
         guard = [sys.executable, "-m", "llmdvfs", "guard", "--log", str(log), "--parent", str(os.getpid())]
         guard += [part for folder in remove for part in ("--remove", str(folder))]
         guard += [part for lease in lease_fds for part in ("--lease-fd", str(lease))]
-        library = str(Path(llmdvfs.__file__).parents[1])
-        python_path = os.pathsep.join(filter(None, (library, os.environ.get("PYTHONPATH"))))
         with log.open("ab") as output:
             self._guard = subprocess.Popen(
                 [*guard, "--", *argv],
-                env={**os.environ, **env, "PYTHONPATH": python_path},
+                env=library_environment(env),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
