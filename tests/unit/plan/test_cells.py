@@ -192,3 +192,28 @@ def test_a_key_is_the_hash_of_the_identity_that_is_stored_beside_the_measurement
     for cell in all_cells(study):
         stored = json.loads(json.dumps(identities.identity(cell)))
         assert key_of_identity(stored) == identities.key(cell)
+
+
+LOW = {"stock": {}, "low": {"sm_clock_mhz": {"single": 900}}}
+
+
+def test_the_right_to_set_clocks_measures_once_what_ran_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a laptop without the right, to which the results were copied, asks for nothing anew."""
+    study = with_results(tmp_path, device="cuda", architectures=["single"], launches=1, operating_points=LOW)
+    monkeypatch.setattr("llmdvfs.plan.cells.may_set_clocks", lambda: False)
+    finish_all(study)
+    for cell in all_cells(study):
+        state = "stock" if cell.point == "stock" else "not_permitted"
+        run = {"key": "", "server_start": {"id": "start"}, "applied": {"state": state}}
+        (store_entry(study.results, cell_key(study, cell)) / "run.json").write_text(json.dumps(run))
+    assert pending_launches(study) == []
+    monkeypatch.setattr("llmdvfs.plan.cells.may_set_clocks", lambda: True)
+    (launch,) = pending_launches(study)
+    assert {cell.id.point for cell in launch.cells} == {"low"}
+    assert all(job.identity["permitted"] for job in launch.job.cells)
+    finish_all(study)
+    assert pending_launches(study) == []
+    monkeypatch.setattr("llmdvfs.plan.cells.may_set_clocks", lambda: False)
+    assert pending_launches(study) == []

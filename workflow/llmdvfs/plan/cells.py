@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmdvfs.errors import ConfigError
+from llmdvfs.host.capabilities import may_set_clocks
 from llmdvfs.plan.identity import StudyIdentities
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
 from llmdvfs.records.job import CellJob, LaunchJob
-from llmdvfs.records.places import RAW, RUN, cell_folder, measured_link
+from llmdvfs.records.places import RAW, RUN, cell_folder, measured_link, store_entry
 from llmdvfs.records.spec import CellId
 
 
@@ -23,6 +24,8 @@ class PlannedCell:
     link: Path
     """The file that Snakemake sees; it leads somewhere only where the cell's folder holds this very measurement."""
     is_held: bool
+    is_permitted: bool = False
+    """It is, or is to be, measured with the right to set its operating point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,37 @@ def pending_launches(study: Study, cells: Iterable[PlannedCell] | None = None) -
 
 
 def _planned_cell(study: Study, identities: StudyIdentities, cell: CellId) -> PlannedCell:
-    folder, key = cell_folder(study.results, cell), identities.key(cell)
+    folder, key, is_permitted = cell_folder(study.results, cell), identities.key(cell), False
+    if study.points[cell.point].asks_for_something:
+        permitted = identities.key(cell, permitted=True)
+        without = store_entry(study.results, key) / RUN
+        is_wanted = may_set_clocks() and (not without.exists() or _was_not_permitted(without))
+        if is_wanted or _is_known(study, folder, permitted):
+            key, is_permitted = permitted, True
     link = measured_link(folder, key)
     is_held = link.exists() and (study.tolerate_failed_cells or not _is_failure(link))
     if is_held:
         _check_raw(folder, key)
-    return PlannedCell(cell, key, link, is_held)
+    return PlannedCell(cell, key, link, is_held, is_permitted)
+
+
+def _is_known(study: Study, folder: Path, key: str) -> bool:
+    return measured_link(folder, key).exists() or store_entry(study.results, key).is_dir()
+
+
+def _was_not_permitted(run: Path) -> bool:
+    """Whether a measurement ran at stock clocks because this process had no right to set others.
+
+    Such a cell is measured again, under another key, once there is the right; and not again and again, should the driver
+    still refuse.
+    """
+    try:
+        told = json.loads(run.read_bytes())
+    except (OSError, ValueError):
+        return False
+    applied = told.get("applied") or {}
+    before = any(str(text).startswith("operating point not_permitted") for text in told.get("warnings", ()))
+    return bool(applied.get("state") == "not_permitted" or (not applied and before))
 
 
 def _is_failure(link: Path) -> bool:
@@ -122,7 +150,13 @@ def _planned_launch(
         launch=launch,
         seed=study.seed,
         cells=tuple(
-            CellJob(cell.id.workload, cell.id.point, cell.key, identities.identity(cell.id)) for cell in missing
+            CellJob(
+                cell.id.workload,
+                cell.id.point,
+                cell.key,
+                identities.identity(cell.id, permitted=cell.is_permitted),
+            )
+            for cell in missing
         ),
         workloads={cell.id.workload: study.workloads[cell.id.workload] for cell in missing},
         points={cell.id.point: study.points[cell.id.point] for cell in missing},

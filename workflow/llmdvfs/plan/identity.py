@@ -61,17 +61,21 @@ class StudyIdentities:
         self._workload_texts = _texts(self._workloads)
         self._point_texts = _texts(self._points)
 
-    def identity(self, cell: CellId) -> dict[str, Any]:
-        """Return what decides the cell's measurement, as plain data."""
+    def identity(self, cell: CellId, *, permitted: bool = False) -> dict[str, Any]:
+        """Return what decides the cell's measurement, as plain data.
+
+        permitted: of the one that is made with the right to set the operating point.
+        """
         return {
             **self._shared,
             **self._deployments[cell.deployment],
             "workload": self._workloads[cell.workload],
             "point": self._points[cell.point],
             "launch": cell.launch,
+            **({"permitted": True} if permitted else {}),
         }
 
-    def key(self, cell: CellId) -> str:
+    def key(self, cell: CellId, *, permitted: bool = False) -> str:
         """Return the key of the cell's measurement: that of its identity."""
         return _key_of_texts(
             {
@@ -79,6 +83,7 @@ class StudyIdentities:
                 "workload": self._workload_texts[cell.workload],
                 "point": self._point_texts[cell.point],
                 "launch": str(cell.launch),
+                **({"permitted": "true"} if permitted else {}),
             }
         )
 

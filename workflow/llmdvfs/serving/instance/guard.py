@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmdvfs.records.api_key import API_KEY_VARIABLE
 from llmdvfs.host.child import set_parent_death_signal
+from llmdvfs.records.api_key import API_KEY_VARIABLE
 from llmdvfs.serving.instance.leftovers import KEEPERS, keepers_mark
 from llmdvfs.serving.lifetime import (
     await_descendants,
