@@ -8,7 +8,7 @@ from llmdvfs.analysis.energy.phase_energy import RegressionSettings
 from llmdvfs.analysis.gates.cell import cell_gates
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.requests.balance import balance_result
-from llmdvfs.analysis.requests.latency import latency_result, throughput_result
+from llmdvfs.analysis.requests.latency import latency_result, scheduled_in_window, throughput_result
 from llmdvfs.analysis.transfer.cell import transfer_result
 from llmdvfs.analysis.transfer.link import transfer_warnings
 from llmdvfs.clock import NS_PER_S
@@ -28,7 +28,13 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
     latency = latency_result(raw.requests, window, run.started_mono_ns)
     throughput = throughput_result(raw.requests, run.workload, window, run.started_mono_ns)
     transfer = transfer_result(
-        run, raw.requests, raw.proxy, phases.intervals, raw.metrics_before, raw.metrics_after, raw.readings
+        run,
+        scheduled_in_window(raw.requests, window, run.started_mono_ns),
+        raw.proxy,
+        phases.intervals,
+        raw.metrics_before,
+        raw.metrics_after,
+        raw.readings,
     )
     energy = energy_result(
         raw.header,

@@ -29,3 +29,5 @@ class GateLimits:
     """... unless it is the one token a request that some connectors leave to decode."""
     max_client_error_fraction: float = 0.1
     """The client's calibrated error beside what it measured: a tenth still tells deployments apart that users would."""
+    min_window_per_e2e_p99: float = 2.0
+    """Window over p99 of E2E: below it more than half of the slowest requests' time lies outside the load."""

@@ -114,9 +114,10 @@ def _share(error_s: float | None, measured_s: float | None) -> float | None:
 
 def client_lateness(latency: LatencyResult, limits: GateLimits) -> Gate:
     """Judge whether the client sent on time."""
-    late_s, ttft_s = latency.lateness_s.p99, latency.ttft_s.p50
+    late, ttft_s = latency.lateness_s, latency.ttft_s.p50
+    late_s, of = (late.max, "largest") if late.p99 is None else (late.p99, "p99 of")
     limit_s = max(limits.max_lateness_s, limits.max_lateness_of_ttft_fraction * (ttft_s or 0.0))
-    expected = f"p99 of sent - scheduled at most {limit_s * 1e3:.1f} ms"
+    expected = f"{of} sent - scheduled at most {limit_s * 1e3:.1f} ms"
     if late_s is None:
         return not_applicable("client_lateness", "no request was sent", expected=expected)
     remedy = "give the client a core of its own, or spread the load over fewer streams"
@@ -125,10 +126,26 @@ def client_lateness(latency: LatencyResult, limits: GateLimits) -> Gate:
     )
 
 
+def latency_tail(window: Window, latency: LatencyResult, limits: GateLimits) -> Gate:
+    """Judge whether the window can show the p99 of E2E that the result claims, and no time-out hides it."""
+    expected = f"a window of at least {limits.min_window_per_e2e_p99:g} x the p99 of E2E, which no time-out reaches"
+    e2e = latency.e2e_s
+    if e2e.p99 is None:
+        return not_applicable("latency_tail", f"no p99 is claimed of {e2e.n} requests", expected=expected)
+    length_s = window.end_s - window.begin_s
+    seen = f"p99 {e2e.p99:.3g} s in a window of {length_s:.3g} s, {e2e.num_at_least} of {e2e.n} timed out"
+    passed = length_s >= limits.min_window_per_e2e_p99 * e2e.p99 and e2e.num_at_least <= 0.01 * e2e.n
+    remedy = "raise duration_s to several times the longest request; where requests timed out, p99 is a lower bound"
+    return verdict("latency_tail", passed, seen=seen, expected=expected, remedy=remedy)
+
+
 def disaggregation(
-    transfer: TransferResult | None, deployment: DeploymentSpec, num_requests: int, limits: GateLimits
+    transfer: TransferResult | None, deployment: DeploymentSpec, num_prompts: int, limits: GateLimits
 ) -> Gate:
-    """Judge whether decode took its prompts from the transferred cache rather than compute them again."""
+    """Judge whether decode took its prompts from the transferred cache rather than compute them again.
+
+    num_prompts: all that the servers' counters saw between the two scrapes, those of the warm-up included.
+    """
     expected = "prompts of decode taken from the transferred KV cache, but for what the connector leaves to decode"
     if deployment.architecture != "disaggregated":
         return not_applicable("disaggregation", f"architecture {deployment.architecture}", expected=expected)
@@ -138,7 +155,7 @@ def disaggregation(
         recomputed = transfer.decode_prompt_tokens - transfer.external_kv_tokens
         allowed = max(
             limits.max_recomputed_fraction * transfer.decode_prompt_tokens,
-            _left_to_decode(deployment, limits) * num_requests,
+            _left_to_decode(deployment, limits) * num_prompts,
         )
         seen = f"{recomputed:.0f} of {transfer.decode_prompt_tokens:.0f} prompt tokens recomputed by decode"
         passed = recomputed <= allowed and transfer.external_kv_tokens > 0
