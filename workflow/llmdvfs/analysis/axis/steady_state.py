@@ -23,7 +23,11 @@ MIN_BINS, MAX_BINS = 8, 20  # of the throughput series that is tested
 MIN_TOKENS_PER_BIN = 2
 SIGNIFICANCE = 0.05
 MAX_DRIFT_FRACTION = 0.1  # a trend that changes the throughput by less over the whole window changes no conclusion
-MAX_NOISE_DRIFT_FRACTION = 0.3  # what is not significant may be noise up to here; beyond, too few data show nothing
+MAX_POSSIBLE_DRIFT_FRACTION = 0.3  # upper end of the drift's 90 % interval; beyond, too few data show nothing
+MAX_POSSIBLE_DRIFT_AFTER_CUT_FRACTION = 0.15  # where the whole span had a trend, its rest has to show that it has none
+STALL_FACTOR = 5.0  # x the median of the ten next longest gaps between tokens: no distribution of a load reaches it
+MIN_STALL_FRACTION = 0.05  # of the window; a shorter stall changes the throughput by less than 5 %
+NUM_NEIGHBOURS = 10
 MAX_IN_FLIGHT_DRIFT_FRACTION = 0.5  # in an open loop; a queue wanders, but one that grows without end doubles
 CUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the span's begin, as in the procedure of Heidelberger and Welch (1983)
 
@@ -79,7 +83,7 @@ def _steady_window(series: _Series, workload: WorkloadSpec) -> Window | str:
     reasons = []
     for cut in CUTS:
         part_s = (begin_s + cut * (end_s - begin_s), end_s)
-        reason, is_steady = _judge(series, part_s, workload)
+        reason, is_steady = _judge(series, part_s, workload, is_cut=cut > 0)
         if is_steady:
             return Window(*part_s, "steady", f"{reason}; {cut:.0%} of the loaded span cut off at its begin")
         reasons.append(reason)
@@ -99,7 +103,7 @@ def _loaded_span(series: _Series, workload: WorkloadSpec) -> tuple[float, float]
     return begin_s, float(series.end_s[series.end_s >= last_send_s].min())
 
 
-def _judge(series: _Series, part_s: tuple[float, float], workload: WorkloadSpec) -> tuple[str, bool]:
+def _judge(series: _Series, part_s: tuple[float, float], workload: WorkloadSpec, *, is_cut: bool) -> tuple[str, bool]:
     """Return what a part of the load shows, and whether it is steady."""
     begin_s, end_s = part_s
     num_requests = int(((series.scheduled_s >= begin_s) & (series.end_s <= end_s)).sum())
@@ -112,36 +116,85 @@ def _judge(series: _Series, part_s: tuple[float, float], workload: WorkloadSpec)
     else:
         edges_s = np.linspace(begin_s, end_s, MAX_BINS + 1)
         in_flight = np.array([_mean_in_flight(series, low_s, high_s) for low_s, high_s in pairwise(edges_s)])
-        p_value, drift = _trend(in_flight)
-        if p_value < SIGNIFICANCE and abs(drift) > MAX_IN_FLIGHT_DRIFT_FRACTION:
-            return f"requests in flight: Mann-Kendall p = {p_value:.2g}, Theil-Sen drift {drift:+.0%}", False
-    return _judge_throughput(series, begin_s, end_s)
+        trend = _trend(in_flight)
+        if trend.p_value < SIGNIFICANCE and abs(trend.drift) > MAX_IN_FLIGHT_DRIFT_FRACTION:
+            return f"requests in flight: {trend}", False
+    return _judge_throughput(series, begin_s, end_s, is_cut=is_cut)
 
 
-def _judge_throughput(series: _Series, begin_s: float, end_s: float) -> tuple[str, bool]:
-    """Test the output tokens of equal bins for a trend."""
+def _judge_throughput(series: _Series, begin_s: float, end_s: float, *, is_cut: bool) -> tuple[str, bool]:
+    """Look for a stall between the output tokens, and test their rate in equal bins for a trend."""
     inside = (series.token_s >= begin_s) & (series.token_s <= end_s)
     num_tokens = int(series.token_nums[inside].sum())
     num_bins = min(num_tokens // MIN_TOKENS_PER_BIN, MAX_BINS)
     if num_bins < MIN_BINS:
         return f"only {num_tokens} tokens came between ramp-up and drain, too few to test their rate for a trend", False
-    counts, _ = np.histogram(
-        series.token_s[inside], bins=num_bins, range=(begin_s, end_s), weights=series.token_nums[inside]
-    )
-    p_value, drift = _trend(counts)
-    seen = (
-        f"throughput in {num_bins} bins: Mann-Kendall p = {p_value:.2g}, Theil-Sen drift {drift:+.1%} over the window"
-    )
-    limit = MAX_DRIFT_FRACTION if p_value < SIGNIFICANCE else MAX_NOISE_DRIFT_FRACTION
-    return seen, abs(drift) <= limit
+    if stall := _stall(series.token_s[inside], begin_s, end_s):
+        return stall, False
+    trend = _trend(_tokens_in_bins(series, np.linspace(begin_s, end_s, num_bins + 1)))
+    possible = MAX_POSSIBLE_DRIFT_AFTER_CUT_FRACTION if is_cut else MAX_POSSIBLE_DRIFT_FRACTION
+    is_steady = (
+        trend.p_value >= SIGNIFICANCE or abs(trend.drift) <= MAX_DRIFT_FRACTION
+    ) and trend.largest_drift <= possible
+    return f"throughput in {num_bins} bins: {trend}", is_steady
 
 
-def _trend(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Return the p-value of Mann-Kendall's test, and Theil-Sen's slope over the whole series as a share of its mean."""
+def _tokens_in_bins(series: _Series, edges_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the output tokens of each bin, those of a chunk spread over the time since the chunk before it.
+
+    Whole tokens would jump by one where an edge lies just before or behind a token: ties and noise that the server has
+    no part in.
+    """
+    order = np.argsort(series.token_s, kind="stable")
+    return np.diff(np.interp(edges_s, series.token_s[order], np.cumsum(series.token_nums[order])))
+
+
+def _stall(token_s: npt.NDArray[np.float64], begin_s: float, end_s: float) -> str | None:
+    """Return what is seen of a time without tokens far longer than all but a few others, None where there is none."""
+    instants_s = np.concatenate(([begin_s], np.sort(token_s), [end_s]))
+    gaps_s = np.diff(instants_s)
+    if gaps_s.size <= NUM_NEIGHBOURS:
+        return None
+    longest = int(gaps_s.argmax())
+    next_s = float(np.median(np.sort(gaps_s)[-NUM_NEIGHBOURS - 1 : -1]))
+    gap_s = float(gaps_s[longest])
+    if gap_s <= STALL_FACTOR * next_s or gap_s <= MIN_STALL_FRACTION * (end_s - begin_s):
+        return None
+    return (
+        f"a stall: no token for {gap_s:.3g} s from {instants_s[longest]:.3g} s on, {gap_s / next_s:.3g} times the "
+        f"median of the {NUM_NEIGHBOURS} next longest gaps"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Trend:
+    """Of a series: whether it has one, and how much it changes over its length, as a share of its mean."""
+
+    p_value: float
+    """Of Mann-Kendall's test, with its correction for ties."""
+    drift: float
+    """Least-squares slope times the length / mean. (Theil-Sen's median of slopes is 0 where most values are ties.)"""
+    error: float
+    """Half the 90 % interval of the drift."""
+
+    @property
+    def largest_drift(self) -> float:
+        """The drift's absolute value that the series still allows, at 95 %."""
+        return abs(self.drift) + self.error
+
+    def __str__(self) -> str:
+        return f"Mann-Kendall p = {self.p_value:.2g}, drift {self.drift:+.1%} ± {self.error:.1%} over the window"
+
+
+def _trend(values: npt.NDArray[np.float64]) -> _Trend:
+    """Return the trend of equidistant values."""
     if values.min() == values.max():
-        return 1.0, 0.0
-    p_value = float(stats.kendalltau(np.arange(values.size), values).pvalue)
-    return p_value, float(stats.theilslopes(values).slope) * values.size / float(values.mean())
+        return _Trend(1.0, 0.0, 0.0)
+    position = np.arange(values.size)
+    line = stats.linregress(position, values)
+    over = values.size / float(values.mean())
+    error = float(stats.t.ppf(0.95, values.size - 2)) * float(line.stderr)
+    return _Trend(float(stats.kendalltau(position, values).pvalue), float(line.slope) * over, error * over)
 
 
 def _mean_in_flight(series: _Series, begin_s: float, end_s: float) -> float:
