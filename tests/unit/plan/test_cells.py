@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,14 @@ def test_nothing_is_missing_when_all_is_measured(tmp_path: Path) -> None:
     study = with_results(tmp_path)
     finish_all(study)
     assert pending_launches(study) == []
+
+
+def test_another_engine_version_measures_everything_anew(tmp_path: Path) -> None:
+    """An upgraded engine is another thing to measure; without it in the key old numbers stood for the new engine."""
+    study = with_results(tmp_path)
+    finish_all(study)
+    upgraded = replace(study, engine_versions={**study.engine_versions, "vllm": "99.0.0"})
+    assert sum(len(launch.cells) for launch in pending_launches(upgraded)) == 18
 
 
 def test_an_added_operating_point_misses_one_cell_a_workload_and_launch(tmp_path: Path) -> None:
