@@ -166,7 +166,7 @@ def test_a_stall_far_beyond_its_neighbours_is_found() -> None:
     requests = [request(i, 0.1 * i + (1.0 if i >= 60 else 0.0), 0.099, 0.0, 1) for i in range(120)]
     window = find_window(requests, workload(ArrivalSpec("closed", concurrency=1)), START)
     assert window.kind == "whole"
-    assert "a stall: no token for 1.1 s from 6 s on, 11 times" in window.reason
+    assert "a stall: no token for 1.1 s from 6 s on" in window.reason
 
 
 def test_pauses_that_come_again_and_again_are_no_stall() -> None:

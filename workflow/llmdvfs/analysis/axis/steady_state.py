@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from llmdvfs.analysis.axis.stall import find_stall
+from llmdvfs.analysis.axis.trend import trend
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Window
@@ -25,9 +26,6 @@ SIGNIFICANCE = 0.05
 MAX_DRIFT_FRACTION = 0.1  # a trend that changes the throughput by less over the whole window changes no conclusion
 MAX_POSSIBLE_DRIFT_FRACTION = 0.3  # upper end of the drift's 90 % interval; beyond, too few data show nothing
 MAX_POSSIBLE_DRIFT_AFTER_CUT_FRACTION = 0.15  # where the whole span had a trend, its rest has to show that it has none
-STALL_FACTOR = 5.0  # x the median of the ten next longest gaps between tokens: no distribution of a load reaches it
-MIN_STALL_FRACTION = 0.05  # of the window; a shorter stall changes the throughput by less than 5 %
-NUM_NEIGHBOURS = 10
 MAX_IN_FLIGHT_DRIFT_FRACTION = 0.5  # in an open loop; a queue wanders, but one that grows without end doubles
 CUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the span's begin, as in the procedure of Heidelberger and Welch (1983)
 
@@ -46,7 +44,12 @@ class _Series:
 
 
 def find_window(requests: Sequence[RequestRecord], workload: WorkloadSpec, started_mono_ns: int) -> Window:
-    """Return the steady window [s since started]; the whole load, with the reason, where there is none."""
+    """Return the steady window of a load, in seconds since started_mono_ns.
+
+    requests: all of the load, in any order; those that were never sent, or never ended, are left out. Where no part of
+    the load is steady, the window is the whole load from the first schedule to the last end, and its reason says what
+    was missing. No error is raised: a load without a steady state is a result too, and a gate marks it.
+    """
     series = _series(requests, started_mono_ns)
     if series.sent_s.size == 0:
         return Window(0.0, 0.0, "whole", "no request was sent")
@@ -116,9 +119,9 @@ def _judge(series: _Series, part_s: tuple[float, float], workload: WorkloadSpec,
     else:
         edges_s = np.linspace(begin_s, end_s, MAX_BINS + 1)
         in_flight = np.array([_mean_in_flight(series, low_s, high_s) for low_s, high_s in pairwise(edges_s)])
-        trend = _trend(in_flight)
-        if trend.p_value < SIGNIFICANCE and abs(trend.drift) > MAX_IN_FLIGHT_DRIFT_FRACTION:
-            return f"requests in flight: {trend}", False
+        found = trend(in_flight)
+        if found.p_value < SIGNIFICANCE and abs(found.drift) > MAX_IN_FLIGHT_DRIFT_FRACTION:
+            return f"requests in flight: {found}", False
     return _judge_throughput(series, begin_s, end_s, is_cut=is_cut)
 
 
@@ -129,14 +132,14 @@ def _judge_throughput(series: _Series, begin_s: float, end_s: float, *, is_cut: 
     num_bins = min(num_tokens // MIN_TOKENS_PER_BIN, MAX_BINS)
     if num_bins < MIN_BINS:
         return f"only {num_tokens} tokens came between ramp-up and drain, too few to test their rate for a trend", False
-    if stall := _stall(series.token_s[inside], begin_s, end_s):
+    if stall := find_stall(series.token_s[inside], begin_s, end_s):
         return stall, False
-    trend = _trend(_tokens_in_bins(series, np.linspace(begin_s, end_s, num_bins + 1)))
+    found = trend(_tokens_in_bins(series, np.linspace(begin_s, end_s, num_bins + 1)))
     possible = MAX_POSSIBLE_DRIFT_AFTER_CUT_FRACTION if is_cut else MAX_POSSIBLE_DRIFT_FRACTION
     is_steady = (
-        trend.p_value >= SIGNIFICANCE or abs(trend.drift) <= MAX_DRIFT_FRACTION
-    ) and trend.largest_drift <= possible
-    return f"throughput in {num_bins} bins: {trend}", is_steady
+        found.p_value >= SIGNIFICANCE or abs(found.drift) <= MAX_DRIFT_FRACTION
+    ) and found.largest_drift <= possible
+    return f"throughput in {num_bins} bins: {found}", is_steady
 
 
 def _tokens_in_bins(series: _Series, edges_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -147,54 +150,6 @@ def _tokens_in_bins(series: _Series, edges_s: npt.NDArray[np.float64]) -> npt.ND
     """
     order = np.argsort(series.token_s, kind="stable")
     return np.diff(np.interp(edges_s, series.token_s[order], np.cumsum(series.token_nums[order])))
-
-
-def _stall(token_s: npt.NDArray[np.float64], begin_s: float, end_s: float) -> str | None:
-    """Return what is seen of a time without tokens far longer than all but a few others, None where there is none."""
-    instants_s = np.concatenate(([begin_s], np.sort(token_s), [end_s]))
-    gaps_s = np.diff(instants_s)
-    if gaps_s.size <= NUM_NEIGHBOURS:
-        return None
-    longest = int(gaps_s.argmax())
-    next_s = float(np.median(np.sort(gaps_s)[-NUM_NEIGHBOURS - 1 : -1]))
-    gap_s = float(gaps_s[longest])
-    if gap_s <= STALL_FACTOR * next_s or gap_s <= MIN_STALL_FRACTION * (end_s - begin_s):
-        return None
-    return (
-        f"a stall: no token for {gap_s:.3g} s from {instants_s[longest]:.3g} s on, {gap_s / next_s:.3g} times the "
-        f"median of the {NUM_NEIGHBOURS} next longest gaps"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Trend:
-    """Of a series: whether it has one, and how much it changes over its length, as a share of its mean."""
-
-    p_value: float
-    """Of Mann-Kendall's test, with its correction for ties."""
-    drift: float
-    """Least-squares slope times the length / mean. (Theil-Sen's median of slopes is 0 where most values are ties.)"""
-    error: float
-    """Half the 90 % interval of the drift."""
-
-    @property
-    def largest_drift(self) -> float:
-        """The drift's absolute value that the series still allows, at 95 %."""
-        return abs(self.drift) + self.error
-
-    def __str__(self) -> str:
-        return f"Mann-Kendall p = {self.p_value:.2g}, drift {self.drift:+.1%} ± {self.error:.1%} over the window"
-
-
-def _trend(values: npt.NDArray[np.float64]) -> _Trend:
-    """Return the trend of equidistant values."""
-    if values.min() == values.max():
-        return _Trend(1.0, 0.0, 0.0)
-    position = np.arange(values.size)
-    line = stats.linregress(position, values)
-    over = values.size / float(values.mean())
-    error = float(stats.t.ppf(0.95, values.size - 2)) * float(line.stderr)
-    return _Trend(float(stats.kendalltau(position, values).pvalue), float(line.slope) * over, error * over)
 
 
 def _mean_in_flight(series: _Series, begin_s: float, end_s: float) -> float:
