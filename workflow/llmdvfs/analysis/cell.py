@@ -19,9 +19,11 @@ from llmdvfs.records.run import RunRecord
 
 
 def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, float], seed: int) -> CellResult:
-    """Return the result of a cell; a doubtful one is marked by its gates and warnings, never dropped.
+    """Return the result of a cell: `result.json`. A doubtful one is marked by its gates and warnings, never dropped.
 
-    limits: keys of the configuration's `gates`; seed: root of the bootstrap.
+    raw: what was recorded. phases: the same cell's `phases.json`, as `merge` makes it. limits: what the configuration's
+    `gates` sets, by name; the rest have their defaults. seed: root of the bootstrap, so that equal inputs give equal
+    intervals.
     """
     run = raw.run
     window = find_window(raw.requests, run.workload, run.started_mono_ns)

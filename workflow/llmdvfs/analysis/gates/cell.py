@@ -27,9 +27,13 @@ def cell_gates(
     foreign_processes: Sequence[str] | None,
     limits: GateLimits | None = None,
 ) -> tuple[Gate, ...]:
-    """Return all gates of a cell; one that has no data here is `not_applicable`. A failed gate marks, never drops.
+    """Return all gates of a cell; one without data or sense here is `not_applicable`. Failing marks, it never drops.
 
+    requests: all of the load, those outside the window and the failed ones too; the warm-up is not among them.
+    readings: all of the cell's telemetry. sampler: what the sampler says of itself; None: it left no report.
+    calibration: the client's own error at this load; None: not calibrated.
     foreign_processes: what else was seen computing on the deployment's devices; None: nobody could look (no GPU).
+    limits: None for the defaults.
     """
     limits = limits or GateLimits()
     serving = ServingDevices(

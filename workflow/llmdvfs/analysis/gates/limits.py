@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class GateLimits:
-    """Beyond them a gate fails."""
+    """The values beyond which a gate fails; those that the configuration's key `gates` names are taken from there."""
 
     max_disagreement_fraction: float = 0.03
     """Counter against integral: two sensors of one board that part by more were not read well, or one of them lies."""

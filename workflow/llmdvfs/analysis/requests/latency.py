@@ -1,4 +1,8 @@
-"""Latency and throughput of a load, from what the client saw (docs/metrics.md#latency, docs/metrics.md#throughput)."""
+"""Latency and throughput of a load, from what the client saw (docs/metrics.md#latency, docs/metrics.md#throughput).
+
+All instants of a request are integer nanoseconds of CLOCK_MONOTONIC; a window is in seconds since the cell's start,
+`started_mono_ns`. A function whose name ends in `_s` returns seconds.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -113,13 +117,19 @@ def tpot_s(request: RequestRecord) -> float | None:
 
 
 def token_gaps_s(request: RequestRecord) -> npt.NDArray[np.float64]:
-    """Return the gaps between tokens: a chunk of k tokens, d after the chunk before it, counts as k gaps of d / k."""
+    """Return the gaps between the tokens of a request [s], as many as it has tokens after the first chunk.
+
+    A chunk of k tokens that arrives d after the chunk before it counts as k gaps of d / k.
+    """
     num_tokens = np.asarray(request.chunk_num_tokens[1:], dtype=np.int64)
     return np.repeat(_chunk_gaps_s(request) / num_tokens, num_tokens)
 
 
 def meets(request: RequestRecord, slo: SloSpec) -> bool:
-    """Whether an ok request keeps every limit that is set; a single token keeps any limit on TPOT."""
+    """Return whether an ok request keeps every limit that is set.
+
+    A request whose tokens all came in one chunk has no TPOT and so keeps any limit on it.
+    """
     seen = ((slo.ttft_s, ttft_s(request)), (slo.tpot_s, tpot_s(request) or 0.0), (slo.e2e_s, e2e_s(request)))
     return all(limit is None or value <= limit for limit, value in seen)
 
