@@ -59,13 +59,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--page", type=Path, help="page of docs/ to write the table into")
     options = parser.parse_args()
-    scores = [room_score(options.tree.resolve(), room, options.num, options.seed) for room in options.rooms]
-    rows = "\n".join(score.row() for score in scores)
-    header = "| room | places | mutants | killed (95 % interval) |\n|---|---|---|---|"
-    text = f"{header}\n{rows}\n\n{host()}, seed {options.seed}"
-    print(text)
+    rows = ["| room | places | mutants | killed (95 % interval) |", "|---|---|---|---|"]
+    print("\n".join(rows), flush=True)
+    for room in options.rooms:
+        rows.append(room_score(options.tree.resolve(), room, options.num, options.seed).row())
+        print(rows[-1], flush=True)
     if options.page:
-        write_measured(options.page, "bench/mutation/run.py", text)
+        table = "\n".join(rows)
+        write_measured(options.page, "bench/mutation/run.py", f"{table}\n\n{host()}, seed {options.seed}")
 
 
 def room_score(tree: Path, room: str, num: int, seed: int) -> Score:
