@@ -261,6 +261,40 @@ def test_disaggregation_is_proven_by_the_tokens_that_were_transferred(
     assert gates(GPU, transfer=transfer)["disaggregation"].status == "not_applicable"
 
 
+@pytest.mark.parametrize(("prompt", "status"), [(192, "passed"), (193, "failed")])
+def test_the_warm_ups_prompts_are_prompts_too(prompt: int, status: str) -> None:
+    """10 requests and 2 of warm-up, each with one token left to decode: 12 of 192 (6 %) are what was agreed.
+
+    The servers' counters hold the warm-up, the limit once did not: 12 of 192 tokens failed a limit of 10.
+    """
+    warmed = replace(DISAGGREGATED.run.workload, num_warmup_requests=2)
+    found = gates(DISAGGREGATED, run={"workload": warmed}, transfer=transferred(180, prompt))
+    assert found["disaggregation"].status == status
+
+
+@pytest.mark.parametrize(
+    ("e2e", "status"),
+    [
+        (Distribution(100, p99=5.0), "passed"),
+        (Distribution(100, p99=5.1), "failed"),
+        (Distribution(100, p99=1.0, num_at_least=1), "passed"),
+        (Distribution(100, p99=1.0, num_at_least=2), "failed"),
+        (Distribution(99, max=60.0), "not_applicable"),
+    ],
+    ids=["half the window", "more than half", "one in a hundred timed out", "p99 is a time-out", "no p99 claimed"],
+)
+def test_a_window_is_long_beside_the_p99_that_it_claims(e2e: Distribution, status: str) -> None:
+    """In a window of 10 s."""
+    assert gates(latency=replace(GPU.result.latency, e2e_s=e2e))["latency_tail"].status == status
+
+
+def test_below_a_hundred_requests_the_latest_send_is_judged() -> None:
+    """Without it a client that was late in a short run would be told as one that sent nothing."""
+    late = replace(GPU.result.latency, lateness_s=Distribution(30, max=0.2), ttft_s=Distribution(30, p50=0.02))
+    gate = gates(latency=late)["client_lateness"]
+    assert (gate.status, gate.seen) == ("failed", "200.0 ms")
+
+
 def test_every_failed_gate_says_what_to_do() -> None:
     found = gates(
         DISAGGREGATED,

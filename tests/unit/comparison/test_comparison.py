@@ -228,6 +228,8 @@ def test_nothing_to_compare_is_an_empty_record() -> None:
 
 def test_workloads_that_differ_in_batch_size_only_are_one_sweep_in_rising_order() -> None:
     cells = [fake_cell(Toy(gpu=True, concurrency=batch, duration_s=0.5)) for batch in (128, 8, 32)]
+    longer = replace(cells[0].run.workload, min_requests=30, max_duration_s=60.0)  # the length of a run does not count
+    cells[0] = replace(cells[0], run=replace(cells[0].run, workload=longer))
     record = compared([*cells, fake_cell(Toy(workload="decode", gpu=True, duration_s=0.5))])
     assert [(group.sweep, group.batch_size) for group in record.groups] == [
         ("concurrent", 8),

@@ -84,6 +84,33 @@ def test_closed_loop_by_duration_stops_sending(run: Run, mock: Mock) -> None:
     assert ran.report.outcomes == {"ok": len(ran.requests)}
 
 
+@pytest.mark.parametrize(
+    ("min_requests", "max_duration_s", "ends_s"),
+    [(6, None, (0.5, 2.0)), (1, None, (0.0, 0.3)), (1000, 0.6, (0.3, 0.6))],
+    ids=["goes on until enough", "enough in time", "never longer than"],
+)
+def test_a_closed_loop_ends_by_count_and_by_time(
+    run: Run, mock: Mock, min_requests: int, max_duration_s: float | None, ends_s: tuple[float, float]
+) -> None:
+    """One at a time, about 0.15 s each (15 gaps of 10 ms): 0.3 s are two or three requests, six take 0.75 s.
+
+    By time alone, a machine eight times slower than thought had too few requests for a steady window in half its cells.
+    """
+    load = workload(
+        ArrivalSpec("closed", concurrency=1),
+        num_requests=None,
+        num_output=16,
+        duration_s=0.3,
+        min_requests=min_requests,
+        max_duration_s=max_duration_s,
+    )
+    ran = run(load, url(mock(gap_s=0.01)))
+    last_s = (max(request.scheduled_mono_ns for request in ran.requests) - ran.report.load_begin_mono_ns) / 1e9
+    assert ends_s[0] <= last_s < ends_s[1]
+    if min_requests == 6:
+        assert len(ran.requests) == 6
+
+
 def test_waves_wait_for_their_last_request(run: Run, mock: Mock) -> None:
     ran = run(workload(ArrivalSpec("waves", wave_sizes=(1, 8, 3)), num_requests=None), url(mock()))
     assert Counter(request.wave for request in ran.requests) == {0: 1, 1: 8, 2: 3}

@@ -1,6 +1,7 @@
 """Keys and the plan of what is missing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,14 @@ def test_nothing_is_missing_when_all_is_measured(tmp_path: Path) -> None:
     study = with_results(tmp_path)
     finish_all(study)
     assert pending_launches(study) == []
+
+
+def test_another_engine_version_measures_everything_anew(tmp_path: Path) -> None:
+    """An upgraded engine is another thing to measure; without it in the key old numbers stood for the new engine."""
+    study = with_results(tmp_path)
+    finish_all(study)
+    upgraded = replace(study, engine_versions={**study.engine_versions, "vllm": "99.0.0"})
+    assert sum(len(launch.cells) for launch in pending_launches(upgraded)) == 18
 
 
 def test_an_added_operating_point_misses_one_cell_a_workload_and_launch(tmp_path: Path) -> None:
@@ -181,7 +190,7 @@ def test_the_order_of_cells_is_random_by_launch_and_stable_under_additions(tmp_p
 
 
 def test_deployments_are_asked_the_same_and_launches_are_not() -> None:
-    assert derive_seed(1, "prompts", 1, "decode") == derive_seed(1, "prompts", 1, "decode")
+    assert derive_seed(1, "prompts", 1, "decode") == 0x1396B948  # printf 1/prompts/1/decode | sha256sum
     assert len({derive_seed(1, "prompts", launch, "decode") for launch in range(100)}) == 100
 
 

@@ -55,6 +55,10 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"workloads.prefill.arrival": {"kind": "poisson"}}, ["rate_rps", "null", "poisson"]),
     ({"workloads.prefill.arrival": {"kind": "closed"}}, ["concurrency", "closed"]),
     ({"workloads.prefill.duration_s": None}, ["workloads.prefill", "num_requests", "duration_s"]),
+    ({"workloads.prefill.duration_s": None, "workloads.prefill.num_requests": 9}, ["min_requests: 30", "duration_s"]),
+    ({"workloads.prefill.arrival": {"kind": "poisson", "rate_rps": 1}}, ["min_requests: 30", "'closed'"]),
+    ({"workloads.prefill.max_duration_s": 5}, ["max_duration_s: 5", "at least duration_s"]),
+    ({"workloads.prefill.min_requests": None}, ["max_duration_s: 60", "min_requests"]),
     ({"workloads.prefill.prompts.output_tokens": 8}, ["isolates", "output_tokens = 1"]),
     ({"workloads.decode.prompts": {"prompt_tokens": 5000, "output_tokens": 128}}, ["5128", "max_model_len = 4096"]),
     (

@@ -8,7 +8,7 @@ from llmdvfs.analysis.energy.phase_energy import RegressionSettings
 from llmdvfs.analysis.gates.cell import cell_gates
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.requests.balance import balance_result
-from llmdvfs.analysis.requests.latency import latency_result, throughput_result
+from llmdvfs.analysis.requests.latency import latency_result, scheduled_in_window, throughput_result
 from llmdvfs.analysis.transfer.cell import transfer_result
 from llmdvfs.analysis.transfer.link import transfer_warnings
 from llmdvfs.clock import NS_PER_S
@@ -19,16 +19,24 @@ from llmdvfs.records.run import RunRecord
 
 
 def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, float], seed: int) -> CellResult:
-    """Return the result of a cell; a doubtful one is marked by its gates and warnings, never dropped.
+    """Return the result of a cell: `result.json`. A doubtful one is marked by its gates and warnings, never dropped.
 
-    limits: keys of the configuration's `gates`; seed: root of the bootstrap.
+    raw: what was recorded. phases: the same cell's `phases.json`, as `merge` makes it. limits: what the configuration's
+    `gates` sets, by name; the rest have their defaults. seed: root of the bootstrap, so that equal inputs give equal
+    intervals.
     """
     run = raw.run
     window = find_window(raw.requests, run.workload, run.started_mono_ns)
     latency = latency_result(raw.requests, window, run.started_mono_ns)
     throughput = throughput_result(raw.requests, run.workload, window, run.started_mono_ns)
     transfer = transfer_result(
-        run, raw.requests, raw.proxy, phases.intervals, raw.metrics_before, raw.metrics_after, raw.readings
+        run,
+        scheduled_in_window(raw.requests, window, run.started_mono_ns),
+        raw.proxy,
+        phases.intervals,
+        raw.metrics_before,
+        raw.metrics_after,
+        raw.readings,
     )
     energy = energy_result(
         raw.header,

@@ -1,4 +1,7 @@
-"""Gathers a deployment's cells into the files of the original system."""
+"""The files that users of the original system know, one set a deployment (docs/metrics.md#files).
+
+They are views: every number in them is taken from `result.json` or `timeline.csv` of some cell, none is computed here.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +26,11 @@ class CellFiles:
 
 
 def deployment_files(cells: Sequence[CellFiles]) -> dict[str, PhaseResults | BatchResults | DeviceData]:
-    """Return the records by file name; a disaggregated deployment has other files than the rest."""
+    """Return the records by file name, of the cells of one deployment (at least one).
+
+    A deployment with prefill instances of its own has the readings of each role in a file and no files by phase; the
+    others have a file for each phase, with the cells whose workload isolates it.
+    """
     deployment = cells[0].run.deployment
     batch = BatchResults(deployment.id, tuple(_batch_rows(cells)))
     everything = PhaseResults(deployment.id, "all", tuple(cell.result for cell in cells))

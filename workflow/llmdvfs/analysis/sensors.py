@@ -41,7 +41,11 @@ class Series:
 def device_series(
     readings: Sequence[Reading], device_id: str, quantities: Sequence[str], started_mono_ns: int
 ) -> dict[str, Series]:
-    """Return each quantity's readings of one device; failed readings are left out, an unread quantity is empty."""
+    """Return the readings of one device as one series for each quantity asked for, in the quantity's own unit.
+
+    readings: of all devices, in any order. A reading stands at the middle of its call, in seconds since
+    started_mono_ns. Failed readings are left out; a quantity that was never read has an empty series.
+    """
     points: dict[str, list[tuple[float, float]]] = {quantity: [] for quantity in quantities}
     for reading in readings:
         if reading.device_id != device_id:
@@ -55,7 +59,7 @@ def device_series(
 
 
 def change_instants(series: Series) -> tuple[Floats, Floats]:
-    """Return when the sensor took each new value, and that value.
+    """Return the instants [s] at which the sensor took a new value, and those values: two arrays of one length.
 
     A stepping sensor changed somewhere between two polls. Where one regular beat explains all changes (as it does on
     an H200, to 0.2 ms), the beat is returned, else the middle between the polls. A sensor that is refreshed faster than
@@ -86,7 +90,10 @@ def _on_a_beat(earliest_s: Floats, latest_s: Floats) -> Floats:
 
 
 def sensor_traits(series: Series) -> SensorTraits | None:
-    """Return update period and step, found from the data; None where it changed too rarely to tell."""
+    """Return the sensor's update period [s] and its step [the quantity's unit], both medians, found from its readings.
+
+    None: it changed fewer than MIN_UPDATES times, which says nothing about a period.
+    """
     changed = np.flatnonzero(np.diff(series.value) != 0) + 1
     if len(changed) < MIN_UPDATES:
         return None

@@ -125,9 +125,8 @@ def _sweeps(workloads: Iterable[WorkloadSpec]) -> dict[str, str]:
 def _without_batch(workload: WorkloadSpec) -> WorkloadSpec:
     """Return what is left of a workload when batch size, length of the run and limits do not count."""
     arrival = replace(workload.arrival, concurrency=None, wave_sizes=())
-    return replace(
-        workload, id="", arrival=arrival, num_requests=None, duration_s=None, num_warmup_requests=0, slo=SloSpec()
-    )
+    alike = replace(workload, num_requests=None, duration_s=None, min_requests=None, max_duration_s=None)
+    return replace(alike, id="", arrival=arrival, num_warmup_requests=0, slo=SloSpec())
 
 
 def _cell_warnings(results: Iterable[CellResult]) -> Iterator[str]:

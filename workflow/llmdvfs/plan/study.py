@@ -220,6 +220,16 @@ def _check_arrival(spec: WorkloadSpec, key: str) -> None:
     ends_by_itself = spec.arrival.kind in ("waves", "trace")
     if not ends_by_itself and spec.num_requests is None and spec.duration_s is None:
         raise ConfigError(f"{key}: neither num_requests nor duration_s: expected one of them, to know when to end")
+    if spec.min_requests is not None and (spec.arrival.kind != "closed" or spec.duration_s is None):
+        raise ConfigError(
+            f"{key}.min_requests: {spec.min_requests}: expected only beside duration_s, with arrival.kind 'closed': it "
+            "lets a closed loop go on after duration_s"
+        )
+    if spec.max_duration_s is not None and (spec.min_requests is None or spec.max_duration_s < (spec.duration_s or 0)):
+        raise ConfigError(
+            f"{key}.max_duration_s: {spec.max_duration_s:g}: expected at least duration_s, and beside min_requests, "
+            "which it bounds"
+        )
     if spec.arrival.kind == "ramp" and spec.duration_s is None:
         raise ConfigError(f"{key}.duration_s: null: expected the time over which the ramp rises")
 

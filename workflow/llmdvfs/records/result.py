@@ -10,7 +10,7 @@ from llmdvfs.records.telemetry import EnergySource
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Summary of a sample; every field but n is None where n is 0."""
+    """Summary of a sample; every field but the numbers is None where n is 0, and p99 below n = 100."""
 
     n: int
     mean: float | None = None
@@ -21,6 +21,8 @@ class Distribution:
     p95: float | None = None
     p99: float | None = None
     max: float | None = None
+    num_at_least: int = 0
+    """Of n, requests that timed out: they entered with the time until then, so what reaches them is a lower bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class LatencyResult:
-    """Over requests with outcome ok; `tbt_s` and `chunk_gap_s` are over gaps."""
+    """Over requests scheduled in the window, whenever they ended; `tbt_s` and `chunk_gap_s` are over their gaps."""
 
     ttft_s: Distribution
     """From the scheduled send."""

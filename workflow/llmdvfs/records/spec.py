@@ -163,6 +163,10 @@ class WorkloadSpec:
     """A stream with no byte for so long is a `timeout`."""
     max_failed_fraction: float = 0.0
     slo: SloSpec = field(default_factory=SloSpec)
+    min_requests: int | None = None
+    """A closed loop goes on after duration_s until it has sent so many (None: it ends at duration_s) ..."""
+    max_duration_s: float | None = None
+    """... but no longer than this (None: however long it takes)."""
 
 
 @dataclass(frozen=True, slots=True)

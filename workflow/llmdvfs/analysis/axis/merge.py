@@ -1,4 +1,8 @@
-"""One time axis for all that was recorded of a cell."""
+"""One time axis for all that was recorded of a cell (docs/metrics.md#phases).
+
+Requests, proxy stamps and telemetry are recorded by different processes, all on the host's CLOCK_MONOTONIC. Here their
+instants become seconds since the cell's start, each request gets its phases, and each reading the phase it fell into.
+"""
 
 import pandas as pd
 
@@ -14,7 +18,11 @@ from llmdvfs.records.telemetry import TelemetryHeader
 
 
 def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
-    """Return the phases of every request and the timeline of every reading, in seconds since the cell's start."""
+    """Return the phases of every request, and a table with one row for every telemetry reading.
+
+    Times in both are seconds since the cell's start; the table's columns are described in `timeline`. What computes for
+    no role of the deployment is in the table, with an empty role.
+    """
     run = raw.run
     started = run.started_mono_ns
     intervals = phase_intervals(raw.requests, raw.proxy, started_mono_ns=started)
@@ -32,9 +40,10 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
 
 
 def device_roles(run: RunRecord, header: TelemetryHeader) -> dict[str, DeviceRole]:
-    """Return what each device computes for; one that serves instances of several roles is a `host`.
+    """Return the role that each device computes for, by device id; a device that serves nobody is not in it.
 
-    What measures the host's energy (RAPL) serves whom the host's CPU serves.
+    A device that serves instances of several roles, as the CPU under a disaggregated deployment does, is a `host`. A
+    RAPL domain, which measures the host's energy, has the role of the host's CPU.
     """
     roles: dict[str, DeviceRole] = {}
     for instance in run.server_start.instances:

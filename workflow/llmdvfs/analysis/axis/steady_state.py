@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from llmdvfs.analysis.axis.stall import find_stall
+from llmdvfs.analysis.axis.trend import trend
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Window
@@ -23,7 +24,8 @@ MIN_BINS, MAX_BINS = 8, 20  # of the throughput series that is tested
 MIN_TOKENS_PER_BIN = 2
 SIGNIFICANCE = 0.05
 MAX_DRIFT_FRACTION = 0.1  # a trend that changes the throughput by less over the whole window changes no conclusion
-MAX_NOISE_DRIFT_FRACTION = 0.3  # what is not significant may be noise up to here; beyond, too few data show nothing
+MAX_POSSIBLE_DRIFT_FRACTION = 0.3  # upper end of the drift's 90 % interval; beyond, too few data show nothing
+MAX_POSSIBLE_DRIFT_AFTER_CUT_FRACTION = 0.15  # where the whole span had a trend, its rest has to show that it has none
 MAX_IN_FLIGHT_DRIFT_FRACTION = 0.5  # in an open loop; a queue wanders, but one that grows without end doubles
 CUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the span's begin, as in the procedure of Heidelberger and Welch (1983)
 
@@ -42,7 +44,12 @@ class _Series:
 
 
 def find_window(requests: Sequence[RequestRecord], workload: WorkloadSpec, started_mono_ns: int) -> Window:
-    """Return the steady window [s since started]; the whole load, with the reason, where there is none."""
+    """Return the steady window of a load, in seconds since started_mono_ns.
+
+    requests: all of the load, in any order; those that were never sent, or never ended, are left out. Where no part of
+    the load is steady, the window is the whole load from the first schedule to the last end, and its reason says what
+    was missing. No error is raised: a load without a steady state is a result too, and a gate marks it.
+    """
     series = _series(requests, started_mono_ns)
     if series.sent_s.size == 0:
         return Window(0.0, 0.0, "whole", "no request was sent")
@@ -79,7 +86,7 @@ def _steady_window(series: _Series, workload: WorkloadSpec) -> Window | str:
     reasons = []
     for cut in CUTS:
         part_s = (begin_s + cut * (end_s - begin_s), end_s)
-        reason, is_steady = _judge(series, part_s, workload)
+        reason, is_steady = _judge(series, part_s, workload, is_cut=cut > 0)
         if is_steady:
             return Window(*part_s, "steady", f"{reason}; {cut:.0%} of the loaded span cut off at its begin")
         reasons.append(reason)
@@ -99,7 +106,7 @@ def _loaded_span(series: _Series, workload: WorkloadSpec) -> tuple[float, float]
     return begin_s, float(series.end_s[series.end_s >= last_send_s].min())
 
 
-def _judge(series: _Series, part_s: tuple[float, float], workload: WorkloadSpec) -> tuple[str, bool]:
+def _judge(series: _Series, part_s: tuple[float, float], workload: WorkloadSpec, *, is_cut: bool) -> tuple[str, bool]:
     """Return what a part of the load shows, and whether it is steady."""
     begin_s, end_s = part_s
     num_requests = int(((series.scheduled_s >= begin_s) & (series.end_s <= end_s)).sum())
@@ -112,36 +119,37 @@ def _judge(series: _Series, part_s: tuple[float, float], workload: WorkloadSpec)
     else:
         edges_s = np.linspace(begin_s, end_s, MAX_BINS + 1)
         in_flight = np.array([_mean_in_flight(series, low_s, high_s) for low_s, high_s in pairwise(edges_s)])
-        p_value, drift = _trend(in_flight)
-        if p_value < SIGNIFICANCE and abs(drift) > MAX_IN_FLIGHT_DRIFT_FRACTION:
-            return f"requests in flight: Mann-Kendall p = {p_value:.2g}, Theil-Sen drift {drift:+.0%}", False
-    return _judge_throughput(series, begin_s, end_s)
+        found = trend(in_flight)
+        if found.p_value < SIGNIFICANCE and abs(found.drift) > MAX_IN_FLIGHT_DRIFT_FRACTION:
+            return f"requests in flight: {found}", False
+    return _judge_throughput(series, begin_s, end_s, is_cut=is_cut)
 
 
-def _judge_throughput(series: _Series, begin_s: float, end_s: float) -> tuple[str, bool]:
-    """Test the output tokens of equal bins for a trend."""
+def _judge_throughput(series: _Series, begin_s: float, end_s: float, *, is_cut: bool) -> tuple[str, bool]:
+    """Look for a stall between the output tokens, and test their rate in equal bins for a trend."""
     inside = (series.token_s >= begin_s) & (series.token_s <= end_s)
     num_tokens = int(series.token_nums[inside].sum())
     num_bins = min(num_tokens // MIN_TOKENS_PER_BIN, MAX_BINS)
     if num_bins < MIN_BINS:
         return f"only {num_tokens} tokens came between ramp-up and drain, too few to test their rate for a trend", False
-    counts, _ = np.histogram(
-        series.token_s[inside], bins=num_bins, range=(begin_s, end_s), weights=series.token_nums[inside]
-    )
-    p_value, drift = _trend(counts)
-    seen = (
-        f"throughput in {num_bins} bins: Mann-Kendall p = {p_value:.2g}, Theil-Sen drift {drift:+.1%} over the window"
-    )
-    limit = MAX_DRIFT_FRACTION if p_value < SIGNIFICANCE else MAX_NOISE_DRIFT_FRACTION
-    return seen, abs(drift) <= limit
+    if stall := find_stall(series.token_s[inside], begin_s, end_s):
+        return stall, False
+    found = trend(_tokens_in_bins(series, np.linspace(begin_s, end_s, num_bins + 1)))
+    possible = MAX_POSSIBLE_DRIFT_AFTER_CUT_FRACTION if is_cut else MAX_POSSIBLE_DRIFT_FRACTION
+    is_steady = (
+        found.p_value >= SIGNIFICANCE or abs(found.drift) <= MAX_DRIFT_FRACTION
+    ) and found.largest_drift <= possible
+    return f"throughput in {num_bins} bins: {found}", is_steady
 
 
-def _trend(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Return the p-value of Mann-Kendall's test, and Theil-Sen's slope over the whole series as a share of its mean."""
-    if values.min() == values.max():
-        return 1.0, 0.0
-    p_value = float(stats.kendalltau(np.arange(values.size), values).pvalue)
-    return p_value, float(stats.theilslopes(values).slope) * values.size / float(values.mean())
+def _tokens_in_bins(series: _Series, edges_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the output tokens of each bin, those of a chunk spread over the time since the chunk before it.
+
+    Whole tokens would jump by one where an edge lies just before or behind a token: ties and noise that the server has
+    no part in.
+    """
+    order = np.argsort(series.token_s, kind="stable")
+    return np.diff(np.interp(edges_s, series.token_s[order], np.cumsum(series.token_nums[order])))
 
 
 def _mean_in_flight(series: _Series, begin_s: float, end_s: float) -> float:

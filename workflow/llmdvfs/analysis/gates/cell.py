@@ -29,9 +29,13 @@ def cell_gates(
     limits: GateLimits | None = None,
     load_report: LoadReport | None = None,
 ) -> tuple[Gate, ...]:
-    """Return all gates of a cell; one that has no data here is `not_applicable`. A failed gate marks, never drops.
+    """Return all gates of a cell; one without data or sense here is `not_applicable`. Failing marks, it never drops.
 
+    requests: all of the load, those outside the window and the failed ones too; the warm-up is not among them.
+    readings: all of the cell's telemetry. sampler: what the sampler says of itself; None: it left no report.
+    calibration: the client's own error at this load; None: not calibrated.
     foreign_processes: what else was seen computing on the deployment's devices; None: nobody could look (no GPU).
+    limits: None for the defaults.
     """
     limits = limits or GateLimits()
     serving = ServingDevices(
@@ -48,8 +52,9 @@ def cell_gates(
         client_standstill(load_report, window, run.started_mono_ns),
         load.client_error(calibration, latency, limits),
         load.steady_window(window, run.workload),
+        load.latency_tail(window, latency, limits),
         load.window_length(window, energy.source != "none", limits),
-        load.disaggregation(transfer, run.deployment, len(requests), limits),
+        load.disaggregation(transfer, run.deployment, len(requests) + run.workload.num_warmup_requests, limits),
         devices.counter_against_integral(energy, serving, limits),
         devices.missed_samples(sampler, limits),
         devices.foreign_processes(foreign_processes),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class GateLimits:
-    """Beyond them a gate fails."""
+    """The values beyond which a gate fails; those that the configuration's key `gates` names are taken from there."""
 
     max_disagreement_fraction: float = 0.03
     """Counter against integral: two sensors of one board that part by more were not read well, or one of them lies."""
@@ -29,3 +29,5 @@ class GateLimits:
     """... unless it is the one token a request that some connectors leave to decode."""
     max_client_error_fraction: float = 0.1
     """The client's calibrated error beside what it measured: a tenth still tells deployments apart that users would."""
+    min_window_per_e2e_p99: float = 2.0
+    """Window over p99 of E2E: below it more than half of the slowest requests' time lies outside the load."""

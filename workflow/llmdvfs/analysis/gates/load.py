@@ -1,4 +1,7 @@
-"""Gates on what was asked and answered: it is the load that was meant, and it reached the server as planned."""
+"""Gates on what was asked and answered: it was the load that was meant, and it reached the server as planned.
+
+Each function judges one thing and returns its gate; none raises, and none drops a result (docs/metrics.md#gates).
+"""
 
 from collections.abc import Sequence
 
@@ -15,7 +18,10 @@ NEVER_STEADY = ("waves", "ramp")
 
 
 def window_length(window: Window, has_power: bool, limits: GateLimits) -> Gate:
-    """Judge whether the window is long enough for the energy counter."""
+    """Judge whether the window is long enough for the GPU's energy counter, which is noisy over short ones.
+
+    has_power: whether there is any energy to take from it; without, the gate is not applicable.
+    """
     expected = f"at least {limits.min_window_s:g} s"
     if not has_power:
         return not_applicable("window_length", "no power data", expected=expected)
@@ -27,7 +33,7 @@ def window_length(window: Window, has_power: bool, limits: GateLimits) -> Gate:
 
 
 def steady_window(window: Window, workload: WorkloadSpec) -> Gate:
-    """Judge whether a steady state was found."""
+    """Judge whether a steady state was found; loads that change by design, waves and ramps, are not judged."""
     expected = "a steady window"
     if workload.arrival.kind in NEVER_STEADY:
         return not_applicable(
@@ -50,7 +56,10 @@ def failed_requests(throughput: ThroughputResult, workload: WorkloadSpec) -> Gat
 
 
 def token_counts(requests: Sequence[RequestRecord]) -> Gate:
-    """Judge whether every answered request had as many tokens as were asked for."""
+    """Judge whether every answered request had as many prompt and output tokens as were asked for.
+
+    A server that stops early, or that adds tokens to the prompt, does other work than the one that was planned.
+    """
     expected = "prompt and output tokens as requested"
     answered = [r for r in requests if r.outcome in ("ok", "wrong_length")]
     counted = [r for r in answered if r.num_output_tokens is not None]
@@ -69,7 +78,10 @@ def token_counts(requests: Sequence[RequestRecord]) -> Gate:
 
 
 def achieved_rate(requests: Sequence[RequestRecord], workload: WorkloadSpec, limits: GateLimits) -> Gate:
-    """Judge whether answers left as fast as requests were offered."""
+    """Judge whether answers left as fast as requests were offered, in loads whose rate does not follow the server.
+
+    Where they did not, a queue grew throughout, and latencies say how long the run was rather than how fast the server.
+    """
     expected = f"at least {limits.min_achieved_rate_fraction:.0%} of the offered rate"
     if workload.arrival.kind not in OPEN_LOOP:
         return not_applicable(
@@ -113,10 +125,11 @@ def _share(error_s: float | None, measured_s: float | None) -> float | None:
 
 
 def client_lateness(latency: LatencyResult, limits: GateLimits) -> Gate:
-    """Judge whether the client sent on time."""
-    late_s, ttft_s = latency.lateness_s.p99, latency.ttft_s.p50
+    """Judge whether the client sent on time, by the p99 of (sent - scheduled), or the largest of fewer than 100."""
+    late, ttft_s = latency.lateness_s, latency.ttft_s.p50
+    late_s, of = (late.max, "largest") if late.p99 is None else (late.p99, "p99 of")
     limit_s = max(limits.max_lateness_s, limits.max_lateness_of_ttft_fraction * (ttft_s or 0.0))
-    expected = f"p99 of sent - scheduled at most {limit_s * 1e3:.1f} ms"
+    expected = f"{of} sent - scheduled at most {limit_s * 1e3:.1f} ms"
     if late_s is None:
         return not_applicable("client_lateness", "no request was sent", expected=expected)
     remedy = "give the client a core of its own, or spread the load over fewer streams"
@@ -125,10 +138,26 @@ def client_lateness(latency: LatencyResult, limits: GateLimits) -> Gate:
     )
 
 
+def latency_tail(window: Window, latency: LatencyResult, limits: GateLimits) -> Gate:
+    """Judge whether the window can show the p99 of E2E that the result claims, and no time-out hides it."""
+    expected = f"a window of at least {limits.min_window_per_e2e_p99:g} x the p99 of E2E, which no time-out reaches"
+    e2e = latency.e2e_s
+    if e2e.p99 is None:
+        return not_applicable("latency_tail", f"no p99 is claimed of {e2e.n} requests", expected=expected)
+    length_s = window.end_s - window.begin_s
+    seen = f"p99 {e2e.p99:.3g} s in a window of {length_s:.3g} s, {e2e.num_at_least} of {e2e.n} timed out"
+    passed = length_s >= limits.min_window_per_e2e_p99 * e2e.p99 and e2e.num_at_least <= 0.01 * e2e.n
+    remedy = "raise duration_s to several times the longest request; where requests timed out, p99 is a lower bound"
+    return verdict("latency_tail", passed, seen=seen, expected=expected, remedy=remedy)
+
+
 def disaggregation(
-    transfer: TransferResult | None, deployment: DeploymentSpec, num_requests: int, limits: GateLimits
+    transfer: TransferResult | None, deployment: DeploymentSpec, num_prompts: int, limits: GateLimits
 ) -> Gate:
-    """Judge whether decode took its prompts from the transferred cache rather than compute them again."""
+    """Judge whether decode took its prompts from the transferred cache rather than compute them again.
+
+    num_prompts: all that the servers' counters saw between the two scrapes, those of the warm-up included.
+    """
     expected = "prompts of decode taken from the transferred KV cache, but for what the connector leaves to decode"
     if deployment.architecture != "disaggregated":
         return not_applicable("disaggregation", f"architecture {deployment.architecture}", expected=expected)
@@ -138,7 +167,7 @@ def disaggregation(
         recomputed = transfer.decode_prompt_tokens - transfer.external_kv_tokens
         allowed = max(
             limits.max_recomputed_fraction * transfer.decode_prompt_tokens,
-            _left_to_decode(deployment, limits) * num_requests,
+            _left_to_decode(deployment, limits) * num_prompts,
         )
         seen = f"{recomputed:.0f} of {transfer.decode_prompt_tokens:.0f} prompt tokens recomputed by decode"
         passed = recomputed <= allowed and transfer.external_kv_tokens > 0

@@ -1,4 +1,4 @@
-"""Statistics of a telemetry file, without any load or phase."""
+"""Statistics of what `monitor` recorded: without a load there is no window and no phase, and the whole is one span."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,9 +24,10 @@ ONLY_COUNT_UP = {
 
 
 def summarise_recording(header: TelemetryHeader, readings: Sequence[Reading], sampler: SamplerReport) -> MonitorRecord:
-    """Return the statistics of every device over the whole recording; TelemetryGap where nothing was read.
+    """Return the statistics of every device over the whole recording, and every reading in seconds since its begin.
 
-    readings: sorted by beginning.
+    readings: of all devices, sorted by their beginning. The recording lasts from the beginning of the first to the end
+    of the last. Raises TelemetryGap where nothing was read.
     """
     if not readings:
         raise TelemetryGap("nothing was read before the recording ended; let it run for one interval at least")

@@ -26,7 +26,10 @@ SHOWN: dict[str, tuple[str, float]] = {
 
 
 def recording_table(record: MonitorRecord) -> str:
-    """Return the statistics as a text for the terminal."""
+    """Return the statistics as text for the terminal: a line on the sampler, then a table for each device.
+
+    Quantities are in the units that their rows name. What could not be read is listed under the device, with the cause.
+    """
     sampler = record.sampler
     lines = [f"{record.duration_s:.2f} s, {sampler.num_readings} readings, one every {record.interval_s:g} s"]
     lines[0] += f", {sampler.num_missed_slots} of {sampler.num_slots} slots missed"
@@ -57,7 +60,10 @@ def _cross_check(device: DeviceRecording) -> str:
 
 
 def recording_csv(record: MonitorRecord) -> str:
-    """Return every reading as a row; an empty field was not read or failed."""
+    """Return every reading as a row of CSV: seconds since the begin, device, then quantities in SI units.
+
+    The columns are those quantities that any reading has; an empty field was not read, or its reading failed.
+    """
     present = {quantity for sample in record.samples for quantity in sample.values}
     columns = ["t_s", "device_id", *(quantity for quantity in QUANTITIES if quantity in present)]
     text = io.StringIO()

@@ -10,7 +10,11 @@ from llmdvfs.records.run import InstanceRecord
 
 
 def balance_result(instances: Sequence[InstanceRecord], proxy: Iterable[ProxyRecord]) -> BalanceResult | None:
-    """Return the requests that each instance took part in; None: no proxy stood before them."""
+    """Return how many requests each instance took part in, answered or not, and how uneven those numbers are.
+
+    instances: all of the deployment, so that one that got no request counts with 0. proxy: the stamps of every request.
+    None: there are no stamps, since no proxy stood before the servers.
+    """
     served: Counter[str | None] = Counter()
     for record in proxy:
         served.update((record.prefill_instance, record.decode_instance))

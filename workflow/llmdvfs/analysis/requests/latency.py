@@ -1,4 +1,8 @@
-"""Latency and throughput of a load, from what the client saw (docs/metrics.md#latency, docs/metrics.md#throughput)."""
+"""Latency and throughput of a load, from what the client saw (docs/metrics.md#latency, docs/metrics.md#throughput).
+
+All instants of a request are integer nanoseconds of CLOCK_MONOTONIC; a window is in seconds since the cell's start,
+`started_mono_ns`. A function whose name ends in `_s` returns seconds.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,33 +19,48 @@ from llmdvfs.records.spec import SloSpec, WorkloadSpec
 
 
 def latency_result(requests: Sequence[RequestRecord], window: Window, started_mono_ns: int) -> LatencyResult:
-    """Return the latencies of the requests of `inside_window`."""
-    inside = inside_window(requests, window, started_mono_ns)
+    """Return the latencies of the requests that were scheduled in the window, whenever they ended.
+
+    To ask also that they ended in it would leave out the long ones: of those scheduled in the last seconds only the
+    short ones end in time. A request that timed out enters the first token's and the whole answer's latency with the
+    time until it was given up, which is less than it would have taken; the distributions say how many those are.
+    """
+    counted = scheduled_in_window(requests, window, started_mono_ns)
+    ok = [r for r in counted if r.ok]
+    timed_out = [r for r in counted if r.outcome == "timeout" and r.sent_mono_ns is not None]
+    mute = [r for r in timed_out if not r.chunk_mono_ns]
+    begun = [*ok, *(r for r in timed_out if r.chunk_mono_ns)]
     return LatencyResult(
-        ttft_s=distribution([ttft_s(r) for r in inside]),
-        ttft_from_sent_s=distribution([ttft_s(r) - lateness_s(r) for r in inside]),
-        tpot_s=distribution([tpot for r in inside if (tpot := tpot_s(r)) is not None]),
-        tbt_s=distribution(_joined(token_gaps_s(r) for r in inside)),
-        chunk_gap_s=distribution(_joined(_chunk_gaps_s(r) for r in inside)),
-        e2e_s=distribution([e2e_s(r) for r in inside]),
-        normalised_latency_s=distribution([e2e_s(r) / sum(r.chunk_num_tokens) for r in inside]),
-        lateness_s=distribution([lateness_s(r) for r in inside]),
+        ttft_s=distribution([ttft_s(r) for r in begun], at_least=[waited_s(r) for r in mute]),
+        ttft_from_sent_s=distribution(
+            [ttft_s(r) - lateness_s(r) for r in begun], at_least=[waited_s(r) - lateness_s(r) for r in mute]
+        ),
+        tpot_s=distribution([tpot for r in ok if (tpot := tpot_s(r)) is not None]),
+        tbt_s=distribution(_joined(token_gaps_s(r) for r in ok)),
+        chunk_gap_s=distribution(_joined(_chunk_gaps_s(r) for r in ok)),
+        e2e_s=distribution([e2e_s(r) for r in ok], at_least=[waited_s(r) for r in timed_out]),
+        normalised_latency_s=distribution([e2e_s(r) / sum(r.chunk_num_tokens) for r in ok]),
+        lateness_s=distribution([lateness_s(r) for r in counted if r.sent_mono_ns is not None]),
     )
 
 
-def inside_window(requests: Sequence[RequestRecord], window: Window, started_mono_ns: int) -> list[RequestRecord]:
-    """Return the ok requests that lived wholly in the window: no other load shaped them."""
-    return [r for r in requests if r.ok and _lived_in(r, window, started_mono_ns)]
+def scheduled_in_window(requests: Sequence[RequestRecord], window: Window, started_mono_ns: int) -> list[RequestRecord]:
+    """Return the requests that were due inside the window [s since started_mono_ns], whatever became of them."""
+    return [r for r in requests if _in(r.scheduled_mono_ns, window, started_mono_ns)]
 
 
 def throughput_result(
     requests: Sequence[RequestRecord], workload: WorkloadSpec, window: Window, started_mono_ns: int
 ) -> ThroughputResult:
-    """Return the rates over the window; outcomes and the failed share are of the whole load."""
+    """Return the rates over the window; outcomes and the failed share are of the whole load.
+
+    What flows is counted where it ends, inside the window. What is judged against the latency limits is counted by
+    schedule, like the latencies themselves, and a request that failed in any way keeps no limit.
+    """
     length_s = window.end_s - window.begin_s
-    ended = [r for r in requests if _in(r.end_mono_ns, window, started_mono_ns)]
-    ok = [r for r in ended if r.ok]
-    good = [r for r in ok if meets(r, workload.slo)]
+    num_ok = sum(r.ok and _in(r.end_mono_ns, window, started_mono_ns) for r in requests)
+    due = scheduled_in_window(requests, window, started_mono_ns)
+    good = [r for r in due if r.ok and meets(r, workload.slo)]
     has_slo = any(limit is not None for limit in astuple(workload.slo))
     num_prompt_tokens = sum(_prompt_tokens(r) for r in requests if r.ok and _first_in(r, window, started_mono_ns))
     num_output_tokens = sum(_output_tokens_in(r, window, started_mono_ns) for r in requests if r.ok)
@@ -50,51 +69,67 @@ def throughput_result(
         return amount / length_s if length_s > 0 else None
 
     return ThroughputResult(
-        num_requests=len(ok),
+        num_requests=num_ok,
         outcomes=dict(Counter(r.outcome for r in requests)),
         failed_fraction=sum(not r.ok for r in requests) / len(requests) if requests else 0.0,
         num_prompt_tokens=num_prompt_tokens,
         num_output_tokens=num_output_tokens,
-        request_rate_rps=rate(len(ok)),
+        request_rate_rps=rate(num_ok),
         prompt_token_rate_per_s=rate(num_prompt_tokens),
         output_token_rate_per_s=rate(num_output_tokens),
         goodput_rps=rate(len(good)) if has_slo else None,
-        slo_attainment_fraction=len(good) / len(ended) if has_slo and ended else None,
+        slo_attainment_fraction=len(good) / len(due) if has_slo and due else None,
     )
 
 
 def ttft_s(request: RequestRecord) -> float:
-    """Return the time from the scheduled send to the first token of an ok request."""
+    """Return the time from the scheduled send to the first token [s]; the request must have had one."""
     return (request.chunk_mono_ns[0] - request.scheduled_mono_ns) / NS_PER_S
 
 
 def lateness_s(request: RequestRecord) -> float:
-    """Return actual minus scheduled send of an ok request."""
+    """Return actual minus scheduled send [s]; the request must have been sent."""
     assert request.sent_mono_ns is not None
     return (request.sent_mono_ns - request.scheduled_mono_ns) / NS_PER_S
 
 
 def e2e_s(request: RequestRecord) -> float:
-    """Return the time from the scheduled send to the last token of an ok request."""
+    """Return the time from the scheduled send to the last token [s] of an ok request."""
     return (request.chunk_mono_ns[-1] - request.scheduled_mono_ns) / NS_PER_S
 
 
+def waited_s(request: RequestRecord) -> float:
+    """Return the time from the scheduled send to the end [s]; for a time-out a lower bound of its latency."""
+    assert request.end_mono_ns is not None
+    return (request.end_mono_ns - request.scheduled_mono_ns) / NS_PER_S
+
+
 def tpot_s(request: RequestRecord) -> float | None:
-    """Return (last token - first token) / (tokens - 1); None for a single token."""
-    num_tokens = sum(request.chunk_num_tokens)
-    if num_tokens < 2:
+    """Return the mean time per token after the first chunk [s]; None where all tokens came in it.
+
+    (last chunk - first chunk) / tokens after the first chunk: the tokens that came with the first chunk took none of
+    this time. With one token in the first chunk this is the usual division by tokens - 1.
+    """
+    num_tokens = sum(request.chunk_num_tokens[1:])
+    if num_tokens < 1:
         return None
-    return (request.chunk_mono_ns[-1] - request.chunk_mono_ns[0]) / NS_PER_S / (num_tokens - 1)
+    return (request.chunk_mono_ns[-1] - request.chunk_mono_ns[0]) / NS_PER_S / num_tokens
 
 
 def token_gaps_s(request: RequestRecord) -> npt.NDArray[np.float64]:
-    """Return the gaps between tokens: a chunk of k tokens, d after the chunk before it, counts as k gaps of d / k."""
+    """Return the gaps between the tokens of a request [s], as many as it has tokens after the first chunk.
+
+    A chunk of k tokens that arrives d after the chunk before it counts as k gaps of d / k.
+    """
     num_tokens = np.asarray(request.chunk_num_tokens[1:], dtype=np.int64)
     return np.repeat(_chunk_gaps_s(request) / num_tokens, num_tokens)
 
 
 def meets(request: RequestRecord, slo: SloSpec) -> bool:
-    """Whether an ok request keeps every limit that is set; a single token keeps any limit on TPOT."""
+    """Return whether an ok request keeps every limit that is set.
+
+    A request whose tokens all came in one chunk has no TPOT and so keeps any limit on it.
+    """
     seen = ((slo.ttft_s, ttft_s(request)), (slo.tpot_s, tpot_s(request) or 0.0), (slo.e2e_s, e2e_s(request)))
     return all(limit is None or value <= limit for limit, value in seen)
 
@@ -111,10 +146,6 @@ def _in(instant_mono_ns: int | None, window: Window, started_mono_ns: int) -> bo
     return instant_mono_ns is not None and (
         window.begin_s <= (instant_mono_ns - started_mono_ns) / NS_PER_S <= window.end_s
     )
-
-
-def _lived_in(request: RequestRecord, window: Window, started_mono_ns: int) -> bool:
-    return _in(request.scheduled_mono_ns, window, started_mono_ns) and _in(request.end_mono_ns, window, started_mono_ns)
 
 
 def _first_in(request: RequestRecord, window: Window, started_mono_ns: int) -> bool:

@@ -3,20 +3,26 @@
 import numpy as np
 import numpy.typing as npt
 
-from llmdvfs.analysis.requests.latency import e2e_s, inside_window, token_gaps_s, ttft_s
+from llmdvfs.analysis.requests.latency import e2e_s, scheduled_in_window, token_gaps_s, ttft_s
+from llmdvfs.analysis.transfer.times import transfer_times_s
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.raw import RawCell
 from llmdvfs.records.result import Window
 
 
 def latency_samples(raw: RawCell, phases: PhasesRecord, window: Window) -> dict[str, npt.NDArray[np.float64]]:
-    """Return ttft_s, e2e_s and kv_transfer_s, one value a request, and tbt_s, one a gap [s]."""
-    inside = inside_window(raw.requests, window, raw.run.started_mono_ns)
-    indices = {request.index for request in inside}
-    transfers = [i.end_s - i.begin_s for i in phases.intervals if i.phase == "transfer" and i.request_index in indices]
-    return {
-        "ttft_s": np.array([ttft_s(request) for request in inside]),
-        "e2e_s": np.array([e2e_s(request) for request in inside]),
-        "tbt_s": np.concatenate([np.empty(0), *(token_gaps_s(request) for request in inside)]),
-        "kv_transfer_s": np.array(transfers),
+    """Return ttft_s, e2e_s and kv_transfer_s, one value [s] an ok request, and tbt_s, one a gap.
+
+    They are the samples that the distributions of `result.json` were made of, but for requests that timed out: those
+    have no latency to draw.
+    """
+    counted = scheduled_in_window(raw.requests, window, raw.run.started_mono_ns)
+    ok = [request for request in counted if request.ok]
+    samples = {
+        "ttft_s": np.array([ttft_s(request) for request in ok]),
+        "e2e_s": np.array([e2e_s(request) for request in ok]),
+        "tbt_s": np.concatenate([np.empty(0), *(token_gaps_s(request) for request in ok)]),
     }
+    has_transfers = any(instance.role == "decode" for instance in raw.run.server_start.instances)
+    transfers_s = list(transfer_times_s(ok, phases.intervals).values()) if has_transfers else []
+    return samples | {"kv_transfer_s": np.array(transfers_s)}

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from llmdvfs.analysis.distribution import distribution
 from llmdvfs.analysis.transfer.engine_metrics import increase
 from llmdvfs.analysis.transfer.link import transfer_link
+from llmdvfs.analysis.transfer.times import transfer_times_s
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.phases import PhaseInterval
@@ -26,7 +27,11 @@ def transfer_result(
     after: MetricsRecord,
     readings: Sequence[Reading],
 ) -> TransferResult | None:
-    """Return what is known of the cell's KV transfers; None where the architecture has none."""
+    """Return what is known of the cell's KV transfers; None where the architecture has none.
+
+    requests: those that the latencies are taken from (`scheduled_in_window`), so that the parts of the TTFT belong to
+    the TTFT that is printed. before, after: the servers' counters, which cover the whole load and its warm-up.
+    """
     decoders = [instance.name for instance in run.server_start.instances if instance.role == "decode"]
     if not decoders:
         return None
@@ -36,7 +41,7 @@ def transfer_result(
     if external is None:  # vLLM 0.12 to 0.15 count it under another name
         external = increase(before, after, "vllm:external_prefix_cache_hits_total", instances=decoders)
     prompt_tokens = increase(before, after, "vllm:prompt_tokens_total", instances=decoders)
-    times = _transfer_times(requests, intervals)
+    times = transfer_times_s(requests, intervals)
     sizes = [
         float(request.num_prompt_tokens * run.kv_bytes_per_token)
         for request in requests
@@ -44,24 +49,18 @@ def transfer_result(
     ]
     connector_s = _nixl_total(run, "xfer_time_seconds", before, after)
     moved, pieces = (_nixl_total(run, name, before, after) for name in ("bytes_transferred", "num_descriptors"))
-    total_s = sum(times) if connector_s is None else connector_s
+    total_s = sum(times.values()) if connector_s is None else connector_s
     return TransferResult(
         method="none" if not times else "upper_bound_from_stamps" if connector_s is None else "connector_metric",
-        time_s=distribution(times),
+        time_s=distribution(list(times.values())),
         bytes_per_request=distribution(sizes),
         rate_bytes_per_s=_rate(run, external, total_s, connector_s is not None, sizes),
         external_kv_tokens=external,
         decode_prompt_tokens=prompt_tokens,
-        ttft_parts_s=_ttft_parts(requests, proxy, intervals),
+        ttft_parts_s=_ttft_parts(requests, proxy, times),
         piece_bytes=moved / pieces if moved and pieces else None,
         link=transfer_link(run, readings),
     )
-
-
-def _transfer_times(requests: Sequence[RequestRecord], intervals: Sequence[PhaseInterval]) -> list[float]:
-    """Return the transfer time [s] of every request that succeeded; 0 where the bound leaves nothing."""
-    spans = {i.request_index: i.end_s - i.begin_s for i in intervals if i.phase == "transfer"}
-    return [spans.get(request.index, 0.0) for request in requests if request.ok]
 
 
 def _nixl_total(run: RunRecord, name: str, before: MetricsRecord, after: MetricsRecord) -> float | None:
@@ -88,9 +87,8 @@ def _rate(
 
 
 def _ttft_parts(
-    requests: Sequence[RequestRecord], proxy: Mapping[str, ProxyRecord], intervals: Sequence[PhaseInterval]
+    requests: Sequence[RequestRecord], proxy: Mapping[str, ProxyRecord], transfer_s: Mapping[int, float]
 ) -> dict[str, Distribution]:
-    transfer_s = {i.request_index: i.end_s - i.begin_s for i in intervals if i.phase == "transfer"}
     rows = list(_parts_of_each(requests, proxy, transfer_s))
     return {name: distribution([row[name] for row in rows]) for name in TTFT_PARTS} if rows else {}
 
@@ -109,7 +107,7 @@ def _parts_of_each(
         parts = {
             "queue": (sent - stamps.received_mono_ns) / NS_PER_S,
             "prefill": (done - sent) / NS_PER_S,
-            "transfer": transfer_s.get(request.index, 0.0),
+            "transfer": transfer_s[request.index],
         }
         parts["first_decode"] = (first - done) / NS_PER_S - parts["transfer"]
         ttft_s = (request.chunk_mono_ns[0] - request.sent_mono_ns) / NS_PER_S

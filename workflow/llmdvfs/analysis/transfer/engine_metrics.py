@@ -8,10 +8,11 @@ from llmdvfs.records.metrics import MetricsRecord
 def increase(
     before: MetricsRecord, after: MetricsRecord, metric: str, *, instances: Iterable[str], **labels: str
 ) -> float | None:
-    """Return by how much a counter grew, summed over instances and over all series with these labels.
+    """Return by how much a Prometheus counter grew between two scrapes, in the counter's own unit.
 
-    metric: its full name, e.g. `vllm:prompt_tokens_total`. None: an instance was not scraped, or has no such counter,
-    or a counter fell (the server restarted between the scrapes).
+    The growth is summed over the instances, and over all series of the metric that carry the labels given. metric: its
+    full name, e.g. `vllm:prompt_tokens_total`. None, since a part of a sum is no sum: an instance was not scraped, has
+    no such counter, or has one that fell, as it does when a server restarts between the scrapes.
     """
     total = 0.0
     for instance in instances:

@@ -18,9 +18,11 @@ SMALL_PIECE_BYTES = 128 * KIB
 
 
 def transfer_link(run: RunRecord, readings: Sequence[Reading]) -> TransferLink | None:
-    """Return the network that KV was sent over, else the slowest link between a prefill and a decode GPU.
+    """Return what KV had to cross: the network where it was made to take one, else a link between GPUs.
 
-    None: it was not recorded, or there is neither.
+    Of several pairs of a prefill and a decode GPU the slowest link counts, for that is where a transfer waits.
+    readings: the cell's telemetry, for the counters of the prefill GPUs' NVLinks. None: neither was recorded, as on a
+    CPU.
     """
     prefill, decode = _gpus(run, "prefill"), _gpus(run, "decode")
     if run.kv_network is not None:
@@ -37,7 +39,11 @@ def transfer_link(run: RunRecord, readings: Sequence[Reading]) -> TransferLink |
 
 
 def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int | None) -> tuple[str, ...]:
-    """Say where KV was far slower than its link, which way it went, and in what pieces."""
+    """Return a warning where KV was far slower than its link: how slow, which way it went, and in what pieces.
+
+    kv_bytes_per_token: of the model, by its config.json; None: not known, and then nothing is said of the way. Empty
+    where the rate of either is not known, or the share of the link is large enough.
+    """
     link = transfer.link if transfer else None
     if transfer is None or link is None or transfer.rate_bytes_per_s is None or not link.rate_bytes_per_s:
         return ()

@@ -28,16 +28,31 @@ class Pacer(Protocol):
 
 
 class ClosedLoop:
-    """A fixed number of requests in flight; each end is the schedule of the next one."""
+    """A fixed number of requests in flight; each end is the schedule of the next one.
 
-    def __init__(self, feed: Feed, dispatch: Dispatch, *, concurrency: int, duration_s: float | None) -> None:
+    It ends after duration_s if min_requests were sent by then, else with the last of those, at max_duration_s at the
+    latest. None: that limit is not there.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        dispatch: Dispatch,
+        *,
+        concurrency: int,
+        duration_s: float | None,
+        min_requests: int | None = None,
+        max_duration_s: float | None = None,
+    ) -> None:
         self._feed, self._dispatch, self._concurrency, self._duration_s = feed, dispatch, concurrency, duration_s
+        self._num_owed = min_requests or 0
+        self._max_duration_s = max_duration_s
         self._free: list[int] = []
         self.finished = False
 
     def begin(self, begin_mono_ns: int) -> None:
         """Fill every place."""
-        self._end_mono_ns = None if self._duration_s is None else begin_mono_ns + int(self._duration_s * NS_PER_S)
+        self._begin_mono_ns = begin_mono_ns
         self._free = [begin_mono_ns] * self._concurrency
         self._refill()
 
@@ -50,12 +65,16 @@ class ClosedLoop:
     def _refill(self) -> None:
         free, self._free = self._free, []
         for scheduled_mono_ns in free:
-            is_over = self._end_mono_ns is not None and scheduled_mono_ns >= self._end_mono_ns
-            request = None if is_over else self._feed.pop()
+            request = None if self._is_over(scheduled_mono_ns) else self._feed.pop()
             if request is None:
                 self.finished = True
                 return
+            self._num_owed -= 1
             self._dispatch(request, scheduled_mono_ns)
+
+    def _is_over(self, now_mono_ns: int) -> bool:
+        limit_s = self._duration_s if self._num_owed <= 0 else self._max_duration_s
+        return limit_s is not None and now_mono_ns >= self._begin_mono_ns + int(limit_s * NS_PER_S)
 
 
 class Waves:

@@ -41,7 +41,7 @@ def load_shape(workload: WorkloadSpec) -> Shape:
             )
         concurrency = arrival.concurrency
         return Shape(
-            concurrency, 0, CLOSED_LOOP_AHEAD_S, _closed_loop(concurrency, duration_s), _closed_loop(concurrency)
+            concurrency, 0, CLOSED_LOOP_AHEAD_S, _until_enough(workload, concurrency), _closed_loop(concurrency)
         )
     if arrival.kind == "waves":
         largest = max(arrival.wave_sizes, default=1)
@@ -61,5 +61,16 @@ def load_shape(workload: WorkloadSpec) -> Shape:
     )
 
 
-def _closed_loop(concurrency: int, duration_s: float | None = None) -> MakePacer:
-    return lambda feed, dispatch: ClosedLoop(feed, dispatch, concurrency=concurrency, duration_s=duration_s)
+def _until_enough(workload: WorkloadSpec, concurrency: int) -> MakePacer:
+    return lambda feed, dispatch: ClosedLoop(
+        feed,
+        dispatch,
+        concurrency=concurrency,
+        duration_s=workload.duration_s,
+        min_requests=workload.min_requests,
+        max_duration_s=workload.max_duration_s,
+    )
+
+
+def _closed_loop(concurrency: int) -> MakePacer:
+    return lambda feed, dispatch: ClosedLoop(feed, dispatch, concurrency=concurrency, duration_s=None)
