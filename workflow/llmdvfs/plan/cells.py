@@ -101,7 +101,7 @@ def _is_known(study: Study, folder: Path, key: str) -> bool:
 def _was_not_permitted(run: Path) -> bool:
     """Whether a measurement ran at stock clocks because this process had no right to set others.
 
-    Such a cell is measured again, under another key, once there is the right; and not again and again, should the driver
+    Such a cell is measured again, under another key, once there is the right; not again and again, should the driver
     still refuse.
     """
     try:

@@ -1,4 +1,4 @@
-"""A deployment while it runs: its address, its processes, its metrics."""
+"""Holds a deployment while it runs: its address, its processes and their metrics."""
 
 import shutil
 import time
@@ -23,7 +23,7 @@ STAMPS_LIMIT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One server that was started."""
+    """One server that was started, with what it was started with."""
 
     name: str
     role: Role
@@ -51,7 +51,7 @@ class Deployment:
     """Empty where they are somebody else's."""
     proxy: ServerProcess | None = None
     storage: Path | None = None
-    """Folder of a file connector."""
+    """The folder that a file connector passes KV through; None: the connector needs none."""
 
     def processes(self) -> list[ServerProcess]:
         """Return everything that runs for this deployment, the proxy first."""

@@ -1,4 +1,4 @@
-"""Processes that end with whoever started them, however that one ends (Linux)."""
+"""Lets processes end with whoever started them, however that one ends (Linux)."""
 
 import contextlib
 import os
@@ -6,8 +6,6 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-import psutil
 
 from llmdvfs.host.child import process_control, set_parent_death_signal
 
@@ -49,6 +47,8 @@ def is_alive(pid: int) -> bool:
 
 def command_line(pid: int) -> str:
     """Return how a process was started, or the title that it gave itself; empty where it has gone or is not told."""
+    import psutil  # here: half of what a guard would import at the start of a server, and it asks at the end alone
+
     try:
         return " ".join(psutil.Process(pid).cmdline()).strip()
     except psutil.Error:

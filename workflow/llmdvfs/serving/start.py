@@ -1,4 +1,4 @@
-"""The start of a deployment on this host, and its end."""
+"""Starts a deployment on this host, from ports to the first answer, and ends all of it."""
 
 import os
 import shutil

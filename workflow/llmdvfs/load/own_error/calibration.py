@@ -1,4 +1,4 @@
-"""The client's own error on this host, measured against the mock server at the load of a cell."""
+"""Measures the client's own error on this host, against the mock server and at the load of a cell."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""One run as other benchmarks define its numbers, from the raw journal (docs/metrics.md#latency).
+"""Shows one run as other benchmarks define its numbers, from the raw journal (docs/metrics.md#latency).
 
 Definitions differ in which chunk ends the TTFT, what a gap is, and what counts as a success. All of them start here at
 the instant of the send: the others start before their connection exists, which is an error of theirs, no definition.
@@ -27,9 +27,9 @@ class SeenRequest:
     end_mono_ns: int
     """End of the stream, or of the attempt."""
     choice_mono_ns: tuple[int, ...]
-    """Chunks with a choice in them, even an empty one."""
+    """The instants of chunks with a choice in them, even an empty one."""
     content_mono_ns: tuple[int, ...]
-    """Chunks with text in them."""
+    """The instants of those with text in them."""
     is_transport_ok: bool
     """Status 200, and the connection held to the end of the answer."""
     has_error_event: bool

@@ -1,4 +1,4 @@
-"""A run in the JSON layout of `vllm bench serve --save-result --save-detailed`, for the tools that read it."""
+"""Writes a run in the JSON layout of `vllm bench serve --save-result --save-detailed`, for the tools that read it."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The load while it runs: requests out, stamped reads in, time-outs in between."""
+"""Drives a load while it runs: sends what the pacer says, takes answers in, and ends what takes too long."""
 
 import asyncio
 from time import monotonic_ns

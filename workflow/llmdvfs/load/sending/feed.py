@@ -1,4 +1,4 @@
-"""Requests rendered ahead of their time, so that sending one costs no more than writing its bytes."""
+"""Renders requests ahead of their time, so that sending one costs no more than writing its bytes."""
 
 import secrets
 from collections import deque
@@ -73,7 +73,7 @@ class Feed:
         return request
 
     def stop(self) -> None:
-        """Forget the rest of the plan."""
+        """Forget the rest of the plan: nothing more is to be sent."""
         self._exhausted = True
         self._ready.clear()
 

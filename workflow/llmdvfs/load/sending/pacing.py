@@ -1,4 +1,4 @@
-"""Which request goes out when: one pacer for each kind of load."""
+"""Decides which request goes out when; there is one pacer for each kind of load."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,11 +19,11 @@ class Pacer(Protocol):
     finished: bool
 
     def begin(self, begin_mono_ns: int) -> None:
-        """Start the load."""
+        """Start the load; begin_mono_ns is the instant at which its schedule begins."""
         ...
 
     def done(self, exchange: Exchange) -> None:
-        """Hear that a request ended."""
+        """Hear that a request ended, well or not."""
         ...
 
 
@@ -51,7 +51,7 @@ class ClosedLoop:
         self.finished = False
 
     def begin(self, begin_mono_ns: int) -> None:
-        """Fill every place."""
+        """Send as many requests as are to be in flight at any time."""
         self._begin_mono_ns = begin_mono_ns
         self._free = [begin_mono_ns] * self._concurrency
         self._refill()
@@ -91,7 +91,7 @@ class Waves:
         self._send_wave()
 
     def done(self, exchange: Exchange) -> None:
-        """Count the wave down."""
+        """Send the next wave where this request was the last of its own."""
         self._num_left -= 1
         if self._num_left == 0:
             asyncio.get_running_loop().call_soon(self._send_wave)

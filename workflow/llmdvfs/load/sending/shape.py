@@ -1,4 +1,4 @@
-"""What each kind of arrivals needs from the client: connections, preparation, and the pacer that sends."""
+"""Says what each kind of arrivals needs of the client: connections, time to prepare, and the pacer that sends."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class Shape:
     """How a load is prepared and paced."""
 
     num_connections: int
-    """Opened before the load."""
+    """How many are opened before the load begins."""
     num_spare_connections: int
-    """Kept idle beyond those in use."""
+    """How many are kept idle beyond those in use, so that a request does not wait for a connection."""
     ahead_s: float
     """Spent on rendering before the first request; what is left is rendered in idle moments."""
     pacer: MakePacer

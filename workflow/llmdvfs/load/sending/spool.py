@@ -1,4 +1,4 @@
-"""Finished exchanges on their way to the journal, written when the loop has time."""
+"""Keeps finished exchanges until the loop has time to write them to the journal."""
 
 from collections import deque
 
@@ -20,7 +20,7 @@ class Spool:
         self.num_bytes = 0
 
     def add(self, exchange: Exchange) -> None:
-        """Take a finished exchange."""
+        """Take a finished exchange; a spool without a journal drops it."""
         if self._journal is not None:
             self._held.append(exchange)
             self._held_reads += len(exchange.reads)

@@ -1,4 +1,4 @@
-"""What an answer says, read from its bytes after the run (pure): tokens with their instants, outcome, cause."""
+"""Reads what a completion says from the bytes of its answer, after the run (pure): tokens, instants, counts, errors."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Chunk:
     token_ids: list[int] | None
     """None: the server gives no ids."""
     num_tokens_so_far: int | None
-    """From continuous usage."""
+    """The `usage` in the same event; None: the server does not count as it goes."""
     is_last: bool = False
     """It gives the finish reason, and may carry a token without text: an end-of-text token, half a character."""
 
@@ -45,7 +45,7 @@ class Completion:
     num_cached_prompt_tokens: int | None = None
     finish_reason: str | None = None
     done: bool = False
-    """`[DONE]` came."""
+    """The event `[DONE]` came, which ends a stream."""
     error: str | None = None
     """An error event inside the stream, or an event that cannot be read."""
     body: bytes = b""

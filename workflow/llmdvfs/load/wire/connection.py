@@ -1,4 +1,4 @@
-"""One connection to the server. Its time stamps are the instrument: nothing comes before them."""
+"""Carries exchanges over one connection. Its time stamps are the instrument: nothing comes before them."""
 
 import asyncio
 import os
@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         return self._exchange
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what sending needs."""
+        """Keep what sending needs: the transport, and without TLS the descriptor that requests are written to."""
         self._transport = cast(asyncio.Transport, transport)
         if transport.get_extra_info("ssl_object") is None:
             self._fd = transport.get_extra_info("socket").fileno()

@@ -1,4 +1,4 @@
-"""One request and the raw bytes of its answer, as the socket gave them."""
+"""Holds one request and the raw bytes of its answer, as the socket gave them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -19,7 +19,7 @@ class Exchange:
     num_prompt_tokens: int | None
     """As asked; None: the server turns a text into tokens."""
     num_output_tokens: int
-    """As asked."""
+    """As asked for in the request."""
     scheduled_mono_ns: int = 0
     sent_mono_ns: int | None = None
     reads: list[tuple[int, bytes]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Connections opened before they are needed, and kept fresh."""
+"""Opens connections before they are needed, and replaces them before the server closes them."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""The bytes of a request, rendered before it is due (pure)."""
+"""Renders a request to the bytes that are written when it is due (pure)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ _PATHS = {"completions": "/completions", "chat": "/chat/completions"}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where and how to ask."""
+    """Where requests go, and what is the same in all of them."""
 
     host: str
     port: int

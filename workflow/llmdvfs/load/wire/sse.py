@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes that arrive in pieces (pure)."""
+"""Cuts server-sent events out of bytes that arrive in pieces (pure)."""
 
 import re
 

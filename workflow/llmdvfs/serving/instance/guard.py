@@ -36,7 +36,7 @@ EXIT_NOT_STARTED = 127
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """What is run under guard."""
+    """One command that is to be run under guard, and what goes with it."""
 
     argv: Sequence[str]
     log: Path

@@ -1,4 +1,4 @@
-"""When a server is ready: it says so, and it has answered one real request."""
+"""Waits until servers are ready: each says so, and has answered one real request."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Servers whose job and guards were all killed in the same instant: nobody is left to end them but the next run."""
+"""Ends servers whose job and guards were all killed in the same instant: nobody else is left to do it."""
 
 import contextlib
 import os
@@ -6,8 +6,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import psutil
 
 from llmdvfs.serving.lifetime import command_line, is_alive
 
@@ -35,6 +33,8 @@ def end_leftovers(say: Callable[[str], None]) -> None:
 
 
 def _leftovers() -> Iterator[int]:
+    import psutil  # here, for the guards: they need the rest of this file
+
     own_namespace = _namespace("self")
     for pid in filter(is_alive, psutil.pids()):
         try:

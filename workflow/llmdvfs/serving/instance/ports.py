@@ -1,4 +1,4 @@
-"""Free ports, kept until the server that they are meant for has taken them."""
+"""Finds free ports, and keeps them until the server that they are meant for has taken them."""
 
 import contextlib
 import socket
@@ -21,7 +21,7 @@ class Reservation:
     def __init__(self, sockets: list[socket.socket]) -> None:
         self._sockets = sockets
         self.port: int = sockets[0].getsockname()[1]
-        """First of the range."""
+        """The first of the range."""
 
     def release(self) -> None:
         """Give the ports up: their server listens, or never will."""

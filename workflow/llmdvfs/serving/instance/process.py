@@ -1,4 +1,4 @@
-"""A server process under guard, as the job sees it."""
+"""Starts one server under guard, and tells the job whether it lives and why it ended."""
 
 import contextlib
 import os

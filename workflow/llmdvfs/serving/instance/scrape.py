@@ -1,4 +1,4 @@
-"""The servers' own metrics, as one record."""
+"""Reads the servers' own metrics into one record."""
 
 import math
 from collections.abc import Mapping

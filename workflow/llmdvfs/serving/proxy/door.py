@@ -22,7 +22,7 @@ PATHS = frozenset({"/v1/completions", "/v1/chat/completions"})
 
 
 class Host(Protocol):
-    """What the door leads to."""
+    """What the door leads to: a place in the queue, and the request's way through the instances."""
 
     async def enter(self) -> bool:
         """Wait for a place; False: the queue is full."""
@@ -42,7 +42,7 @@ class Door:
         self._host = host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI scope."""
+        """Serve one ASGI scope: a completion here, anything else in the application behind."""
         if scope["type"] != "http" or scope["path"] not in PATHS or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return

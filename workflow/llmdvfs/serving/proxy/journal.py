@@ -1,4 +1,4 @@
-"""The proxy's stamps of each request, one line a request."""
+"""Keeps the proxy's stamps of each request, one line a request."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the proxy is told: its instances, how it chooses among them and how requests are formed."""
+"""Says what the proxy is told: its instances, how it chooses among them and how requests are formed."""
 
 from dataclasses import dataclass
 
@@ -25,9 +25,9 @@ class ProxyPlan:
     upstreams: tuple[Upstream, ...]
     connector: str | None
     policy: str = "round_robin"
-    """One of POLICIES."""
+    """How an instance is chosen, for each role by itself: one of POLICIES."""
     seed: int = 0
-    """Of the policy `random`."""
+    """Where the policy `random` begins: the same plan gives the same choices."""
     max_in_flight: int = 4096
     max_waiting: int = 4096
     """Requests beyond these two are answered 503."""

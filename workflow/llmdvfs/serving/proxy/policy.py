@@ -1,4 +1,4 @@
-"""How the proxy chooses an instance."""
+"""Chooses the instance that a request goes to, by the policy of the deployment's balancer."""
 
 import random
 from collections.abc import Sequence

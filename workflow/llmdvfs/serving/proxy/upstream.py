@@ -37,7 +37,7 @@ class ResponseStream(asyncio.Protocol):
         self._change: asyncio.Future[None] | None = None
         self._has_begun = False
         self.status: int
-        """There once it has begun."""
+        """The HTTP status; it is there once the answer has begun."""
         self.content_type = b"application/json"
 
     async def begin(self) -> None:
@@ -61,7 +61,7 @@ class ResponseStream(asyncio.Protocol):
         return piece
 
     async def read_all(self) -> bytes:
-        """Return the rest."""
+        """Return all that is left of the body; OSError says what broke."""
         pieces = []
         while piece := await self.read():
             pieces.append(piece)
@@ -101,7 +101,7 @@ class ResponseStream(asyncio.Protocol):
             self._transport.pause_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Break the answer off."""
+        """Break the answer off, and tell whoever waits for it."""
         self._transport = self._parser = None
         self._broken = self._broken or str(error or "it closed the connection before the end of the answer")
         self._tell()
@@ -119,7 +119,7 @@ class ResponseStream(asyncio.Protocol):
         self._has_begun = self.status >= FINAL_STATUS
 
     def on_body(self, body: bytes) -> None:
-        """Keep a piece."""
+        """Keep a piece of the body until it is read."""
         self._pieces.append(body)
         self._num_unread_bytes += len(body)
 
@@ -141,7 +141,7 @@ class _Idle(asyncio.Protocol):
         self.since_s = monotonic()
 
     def data_received(self, data: bytes) -> None:
-        """End it."""
+        """End the connection: whatever comes next could not be trusted."""
         self.transport.abort()
 
 
@@ -178,7 +178,7 @@ class Pool:
             transport.close()
 
     def close(self) -> None:
-        """Close what is idle."""
+        """Close the idle connections; those in use end with their answers."""
         while self._idle:
             self._idle.pop().transport.abort()
 
