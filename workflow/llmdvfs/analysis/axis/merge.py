@@ -1,8 +1,11 @@
 """One time axis for all that was recorded of a cell."""
 
+from collections import Counter
+
 import pandas as pd
 
 from llmdvfs.analysis.axis.phases import phase_intervals
+from llmdvfs.analysis.axis.role_steps import role_steps
 from llmdvfs.analysis.axis.steady_state import find_window
 from llmdvfs.analysis.axis.timeline import timeline
 from llmdvfs.clock import NS_PER_S
@@ -20,6 +23,8 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
     intervals = phase_intervals(raw.requests, raw.proxy, started_mono_ns=started)
     roles = device_roles(run, raw.header)
     window = find_window(raw.requests, run.workload, started)
+    num_instances = Counter(instance.role for instance in run.server_start.instances)
+    steps, steps_untold = role_steps(raw.requests, raw.proxy, num_instances, started_mono_ns=started)
     phases = PhasesRecord(
         intervals=intervals,
         device_roles=roles,
@@ -27,6 +32,8 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
         load_end_s=(run.load_end_mono_ns - started) / NS_PER_S,
         window_begin_s=window.begin_s,
         window_end_s=window.end_s,
+        steps=steps,
+        steps_untold=steps_untold,
     )
     return phases, timeline(raw.readings, intervals, roles, started_mono_ns=started)
 

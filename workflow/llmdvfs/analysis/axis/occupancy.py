@@ -1,4 +1,4 @@
-"""How long the devices of a role were in each phase, from the phases of the requests (docs/metrics.md#energy)."""
+"""How long the devices of a role were in each phase, and how busy they were in it (docs/metrics.md#energy)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,36 @@ import numpy.typing as npt
 
 from llmdvfs.analysis.axis.timeline import phase_of
 from llmdvfs.analysis.sensors import Floats
-from llmdvfs.records.phases import PhaseInterval
+from llmdvfs.records.phases import EngineSteps, PhaseInterval
 from llmdvfs.records.spec import DeviceRole, Phase
 
-PHASES: tuple[Phase, ...] = ("prefill", "decode", "mixed", "transfer", "idle")
+PHASES: tuple[Phase, ...] = ("prefill", "decode", "mixed", "transfer", "queue", "idle")
+EARLY_S = 0.1  # a GPU that was idle draws more for so long: docs/energy.md#phases
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A phase, or a part of it: the time at a knot counts wholly, falling linearly to nothing at the next knots.
+
+    The levels of all knots of a phase, and its early one, add up to the phase.
+    """
+
+    phase: Phase
+    knots: tuple[float, ...] = ()
+    """Of the load; fewer than two: the phase is one level, whatever the load."""
+    position: int = 0
+    without_early: bool = False
+    """The first EARLY_S after the role was idle are not in this level, but in the early one."""
+    is_early: bool = False
+
+    def weight(self, load: Floats, early: npt.NDArray[np.bool_]) -> Floats:
+        """Return how much of each piece of the phase is in this level, from 0 to 1."""
+        if self.is_early:
+            return early.astype(np.float64)
+        share: Floats = np.ones_like(load)
+        if len(self.knots) > 1:
+            share = np.interp(load, self.knots, np.eye(len(self.knots))[self.position])
+        return np.where(early, 0.0, share) if self.without_early else share
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,32 +46,50 @@ class Occupancy:
 
     edge_s: Floats
     phase: tuple[Phase, ...]
-    spent_s: dict[Phase, Floats]
-    """Seconds spent in each phase since the first edge, at each edge."""
+    load: Floats
+    """log2 of the batch (decode), of the prompt tokens (prefill), of the step's length in ms (mixed); else 0."""
+    early: npt.NDArray[np.bool_]
+    """Within EARLY_S of the end of an idle time."""
 
-    def seconds_before(self, phase: Phase, t_s: Floats) -> Floats:
-        """Return the seconds spent in the phase up to each instant, from an origin that all calls share."""
+    def weights(self, level: Level) -> Floats:
+        """Return how much of each piece of the time is in the level."""
+        inside = np.array([p == level.phase for p in self.phase], dtype=np.float64)
+        found: Floats = inside * level.weight(self.load, self.early)
+        return found
+
+    def seconds_at_edges(self, level: Level) -> Floats:
+        """Return the seconds spent in the level since the first edge, at each edge."""
+        return np.concatenate(([0.0], np.cumsum(self.weights(level) * np.diff(self.edge_s))))
+
+    def seconds_before(self, level: Level, t_s: Floats, at_edges: Floats | None = None) -> Floats:
+        """Return the seconds spent in the level up to each instant, from an origin that all calls share.
+
+        at_edges: seconds_at_edges(level), where it is asked for often.
+        """
         if not len(self.edge_s):
-            return t_s.copy() if phase == "idle" else np.zeros_like(t_s)
-        found: Floats = np.interp(t_s, self.edge_s, self.spent_s[phase])
-        if phase == "idle":
+            return t_s.copy() if level.phase == "idle" else np.zeros_like(t_s)
+        found: Floats = np.interp(t_s, self.edge_s, self.seconds_at_edges(level) if at_edges is None else at_edges)
+        if level.phase == "idle":
             found += np.minimum(t_s - self.edge_s[0], 0.0) + np.maximum(t_s - self.edge_s[-1], 0.0)
         return found
 
-    def is_in(self, phase: Phase, t_s: Floats) -> npt.NDArray[np.bool_]:
-        """Return whether the role is in the phase at each instant."""
-        around: tuple[Phase, ...] = ("idle", *self.phase, "idle") if len(self.edge_s) else ("idle",)
-        matches = np.array([p == phase for p in around])
-        return matches[np.searchsorted(self.edge_s, t_s, side="right")]
+    def weight_at(self, level: Level, t_s: Floats) -> Floats:
+        """Return how much of the level the role is in at each instant."""
+        outside = 1.0 if level.phase == "idle" else 0.0
+        if not len(self.edge_s):
+            return np.full_like(t_s, outside)
+        around = np.concatenate(([outside], self.weights(level), [outside]))
+        found: Floats = around[np.searchsorted(self.edge_s, t_s, side="right")]
+        return found
 
     def seconds_between(self, phase: Phase, begin_s: float, end_s: float) -> float:
         """Return the seconds spent in the phase in [begin, end]."""
-        first, last = self.seconds_before(phase, np.array([begin_s, end_s]))
+        first, last = self.seconds_before(Level(phase), np.array([begin_s, end_s]))
         return float(last - first)
 
 
 def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occupancy:
-    """Return the phase of the role over time (`host`: of all roles together).
+    """Return the phase of the role over time from its requests (`host`: of all roles together).
 
     A request in `mixed` counts as prefilling and decoding.
     """
@@ -62,9 +106,36 @@ def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occu
     edges = np.array(sorted(steps), dtype=np.float64)
     counts = np.cumsum([steps[edge] for edge in edges], axis=0) if len(edges) else np.empty((0, 3))
     phases = tuple(phase_of(*(int(n) for n in row)) for row in counts[:-1])
-    return Occupancy(edges, phases, {phase: _spent_s(edges, phases, phase) for phase in PHASES})
+    return Occupancy(edges, phases, np.zeros(len(phases)), np.zeros(len(phases), dtype=np.bool_))
 
 
-def _spent_s(edges: Floats, phases: Sequence[Phase], phase: Phase) -> Floats:
-    inside = np.array([p == phase for p in phases], dtype=np.float64)
-    return np.concatenate(([0.0], np.cumsum(inside * np.diff(edges))))
+def step_occupancy(steps: Sequence[EngineSteps], intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occupancy:
+    """Return the phase of the role over time from its engine's steps; between steps it is `transfer` or `idle`."""
+    mine = [step for step in steps if step.role == role]
+    between = role_occupancy([i for i in intervals if i.phase == "transfer"], role)
+    starts_s = [s.begin_s for s, before in zip(mine, [None, *mine], strict=False) if before is None or s.begin_s > before.end_s]
+    cuts_s = [start + EARLY_S for start in starts_s]
+    edge_s = np.unique(
+        np.concatenate([[s.begin_s for s in mine], [s.end_s for s in mine], cuts_s, between.edge_s]).astype(np.float64)
+    )
+    middle_s = (edge_s[:-1] + edge_s[1:]) / 2
+    begin_s, end_s = np.array([s.begin_s for s in mine]), np.array([s.end_s for s in mine])
+    number = np.searchsorted(begin_s, middle_s, side="right") - 1
+    is_step = (number >= 0) & (middle_s < end_s[number]) if len(mine) else np.zeros(len(middle_s), dtype=np.bool_)
+    is_transfer = between.weight_at(Level("transfer"), middle_s) > 0
+    phases: tuple[Phase, ...] = tuple(
+        mine[n].phase if inside else "transfer" if moving else "idle"
+        for n, inside, moving in zip(number, is_step, is_transfer, strict=True)
+    )
+    load_of = np.array([_load(step) for step in mine])
+    load = np.where(is_step, load_of[number], 0.0) if len(mine) else np.zeros(len(middle_s))
+    since_s = middle_s - np.array([-np.inf, *starts_s])[np.searchsorted(starts_s, middle_s, side="right")]
+    return Occupancy(edge_s, phases, load, is_step & (since_s < EARLY_S))
+
+
+def _load(step: EngineSteps) -> float:
+    if step.phase == "decode":
+        return float(np.log2(max(step.num_decoding, 1)))
+    if step.phase == "prefill":
+        return float(np.log2(max(step.num_prompt_tokens, 1)))
+    return float(np.log2((step.end_s - step.begin_s) / step.num_steps * 1e3))

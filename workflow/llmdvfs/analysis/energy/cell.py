@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from llmdvfs.analysis.axis.occupancy import role_occupancy
+from llmdvfs.analysis.axis.occupancy import role_occupancy, step_occupancy
 from llmdvfs.analysis.energy.device import MeasuredDevice, measure_device
 from llmdvfs.analysis.energy.phase_energy import RegressionSettings, RoleIncrements, energy_of_phases, role_increments
 from llmdvfs.records.phases import PhasesRecord
@@ -117,7 +117,8 @@ def _increments(
     curves = [device.curve for device in members if device.curve is not None and device.energy_j is not None]
     if len(curves) < len(members):
         return None
-    occupancy = role_occupancy(phases.intervals, role)
+    steps = [step for step in phases.steps if step.role == role]
+    occupancy = step_occupancy(steps, phases.intervals, role) if steps else role_occupancy(phases.intervals, role)
     return role_increments(role, curves, occupancy, window_s, settings.regression)
 
 

@@ -8,7 +8,9 @@ import numpy as np
 from llmdvfs.analysis.axis.occupancy import PHASES, Occupancy
 from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
 from llmdvfs.analysis.energy.curve import EnergyCurve
+from llmdvfs.analysis.energy.cross_validation import supported_model
 from llmdvfs.analysis.energy.lag import Lag, common_lag
+from llmdvfs.analysis.energy.levels import power_models
 from llmdvfs.analysis.energy.phase_increments import PhaseIncrements, phase_increments
 from llmdvfs.analysis.energy.refresh_error import refresh_error_s, refresh_power_error_w
 from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
@@ -33,12 +35,24 @@ class RegressionSettings:
     max_lag_s: float = 0.15
     """The energy readings may trail the phases' edges by so much, or lead them."""
     lag_step_s: float = 0.002
+    max_models: int = 8
+    """How many power models may be tried, from the plainest; 1: each phase has one power."""
+    max_model_error: float = 0.01
+    """A phase on which the chosen model and the next richer one differ by more is not given."""
 
     @property
     def lags_s(self) -> Floats:
         """Return the candidate lags."""
         steps = round(self.max_lag_s / self.lag_step_s)
         return self.lag_step_s * np.arange(-steps, steps + 1, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class PowerModel:
+    """A power model of a role, with what its fit needs at every candidate lag."""
+
+    rows: PhaseIncrements
+    sums: PhaseSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +63,8 @@ class RoleIncrements:
     spent_s: dict[Phase, float]
     """Seconds of the window in each phase that the role was in."""
     num_devices: int
-    rows: PhaseIncrements
-    sums: PhaseSums | None
-    """None: there are fewer increments than phases."""
+    models: tuple[PowerModel, ...]
+    """From the plainest (each phase at one power) to the richest; empty: fewer increments than phases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +87,14 @@ def role_increments(
     spent_s = {phase: occupancy.seconds_between(phase, *window_s) for phase in PHASES}
     # A lag may bring in a phase from just outside the window.
     wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
-    columns = tuple(phase for phase in PHASES if occupancy.seconds_between(phase, *wider_s) > 0)
-    rows = phase_increments(curves, occupancy, columns, window_s)
-    sums = None
-    if len(rows.energy_j) >= len(columns):
-        block = ((rows.begin_s - window_s[0]) // settings.block_s).astype(np.int64)
-        seconds_by_lag = (rows.seconds(lag_s) for lag_s in settings.lags_s)
-        sums = phase_sums(seconds_by_lag, rows.length_s, rows.energy_j, block)
-    return RoleIncrements(role, {p: s for p, s in spent_s.items() if s > 0}, len(curves), rows, sums)
+    models = []
+    for levels in power_models(occupancy, wider_s, len(curves))[: settings.max_models]:
+        rows = phase_increments(curves, occupancy, levels, window_s)
+        if len(rows.energy_j) >= len(levels):
+            block = ((rows.begin_s - window_s[0]) // settings.block_s).astype(np.int64)
+            sums = phase_sums(rows.seconds_over(settings.lags_s), rows.length_s, rows.energy_j, block)
+            models.append(PowerModel(rows, sums))
+    return RoleIncrements(role, {p: s for p, s in spent_s.items() if s > 0}, len(curves), tuple(models))
 
 
 def energy_of_phases(
@@ -89,52 +102,80 @@ def energy_of_phases(
 ) -> dict[DeviceRole, RolePhases]:
     """Return the energy of each phase of each role, all devices of the role together.
 
-    Each device is taken to draw one power in each phase; what the data cannot tell is None, with the reason.
+    Each device is taken to draw the power of the role's model; what the data cannot tell is None, with the reason.
     """
-    known = [own.sums for own in roles if own.sums is not None]
-    lag = common_lag(known, settings.lags_s) if known else Lag(0, 0)
+    richest = [own.models[-1].sums for own in roles if own.models]
+    lag = common_lag(richest, settings.lags_s) if richest else Lag(0, 0)
     return {own.role: _role_phases(own, lag, seed_bootstrap, settings) for own in roles}
 
 
 def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: RegressionSettings) -> RolePhases:
     device_s = {phase: spent_s * own.num_devices for phase, spent_s in own.spent_s.items()}
-    if own.sums is None:
+    if not own.models:
         unknown = Estimate(None, reason="not identifiable: fewer energy increments in the window than phases")
         phases = tuple(PhaseEnergy(own.role, p, seconds, unknown, unknown) for p, seconds in device_s.items())
         return RolePhases(phases, None, None)
-    sums = own.sums.at(lag.first, lag.last)
-    fitted_w, position = sums.fit(np.ones((1, sums.num_blocks)))
-    power_w = fitted_w[0]
-    lag_s = float(settings.lags_s[lag.first] + settings.lag_step_s * position[0])
-    condition = sums.condition_number(round(float(position[0])), settings.min_occupancy_s)
-    resampled_w = _resampled(sums, own.rows, power_w, lag_s, seed_bootstrap, settings)
+    best = lag.first + int(own.models[-1].sums.at(lag.first, lag.last).profile()[1].argmax())
+    chosen = supported_model([model.sums for model in own.models], best)
+    fits = [_fit(model, lag, settings) for model in own.models[chosen : chosen + 2]]
+    fit = fits[0]
+    condition = own.models[0].sums.condition_number(round(fit.position), settings.min_occupancy_s)
+    resampled_w = _resampled(own.models[chosen], lag, fit, seed_bootstrap, settings)
     several = len(device_s) > 1
     found = []
     for phase, seconds in device_s.items():
-        column = own.rows.phases.index(phase)
+        column = own.models[0].rows.phases.index(phase)
         reason = _reason_not_identifiable(condition, seconds, settings) or (lag.reason if several else None)
-        power = _estimate(float(power_w[column]), resampled_w[:, column], sums.num_blocks, reason, settings)
+        other_w = float(fits[-1].phase_w[column])
+        power = _estimate(
+            float(fit.phase_w[column]), resampled_w[:, column], other_w, own.models[0].sums.num_blocks, reason, settings
+        )
         found.append(PhaseEnergy(own.role, phase, seconds, power, _times(power, seconds)))
-    return RolePhases(tuple(found), condition, lag_s if several and lag.reason is None else None)
+    return RolePhases(tuple(found), condition, fit.lag_s if several and lag.reason is None else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A model fitted to all increments."""
+
+    position: float
+    """Of the lag, on the grid of all lags."""
+    lag_s: float
+    power_w: Floats
+    """Of each level."""
+    means: Floats
+    """What takes the levels' powers to the phases' means, shape (levels, phases)."""
+
+    @property
+    def phase_w(self) -> Floats:
+        """Return the mean power of each phase."""
+        found: Floats = self.power_w @ self.means
+        return found
+
+
+def _fit(model: PowerModel, lag: Lag, settings: RegressionSettings) -> _Fit:
+    sums = model.sums.at(lag.first, lag.last)
+    power_w, position = sums.fit(np.ones((1, sums.num_blocks)))
+    on_grid = lag.first + float(position[0])
+    member_s = model.sums.seconds[round(on_grid)][:, None] * model.rows.level_of_phase()
+    phase_s = member_s.sum(axis=0)
+    means = np.divide(member_s, phase_s, out=np.zeros_like(member_s), where=phase_s > 0)
+    return _Fit(on_grid, float(settings.lags_s[0] + settings.lag_step_s * on_grid), power_w[0], means)
 
 
 def _resampled(
-    sums: PhaseSums,
-    rows: PhaseIncrements,
-    power_w: Floats,
-    lag_s: float,
-    seed_bootstrap: int,
-    settings: RegressionSettings,
+    model: PowerModel, lag: Lag, fit: _Fit, seed_bootstrap: int, settings: RegressionSettings
 ) -> Floats:
-    """Return resampled powers of the phases, shape (resamples, phases).
+    """Return resampled mean powers of the phases, shape (resamples, phases).
 
     Two errors are redrawn: the powers and the lag by which straddling increments are split (blocks of time, resampled),
     and the instants of the refreshes.
     """
+    sums = model.sums.at(lag.first, lag.last)
     weights = block_weights(sums.num_blocks, settings.num_bootstrap, seed_bootstrap)
-    powers_w, _ = sums.fit(weights)
-    error_s = refresh_error_s(rows, lag_s)
-    error_w = refresh_power_error_w(rows, lag_s, power_w, error_s)
+    powers_w = sums.fit(weights)[0] @ fit.means
+    error_s = refresh_error_s(model.rows, fit.lag_s, fit.power_w)
+    error_w = refresh_power_error_w(model.rows, fit.lag_s, fit.power_w, error_s, fit.means)
     rng = np.random.default_rng((seed_bootstrap, 1))
     redrawn: Floats = powers_w + error_w * rng.standard_normal(powers_w.shape)
     return redrawn
@@ -152,7 +193,7 @@ def _reason_not_identifiable(condition: float, device_s: float, settings: Regres
 
 
 def _estimate(
-    value: float, resampled: Floats, num_blocks: int, reason: str | None, settings: RegressionSettings
+    value: float, resampled: Floats, other: float, num_blocks: int, reason: str | None, settings: RegressionSettings
 ) -> Estimate:
     if reason is not None:
         return Estimate(None, reason=reason)
@@ -160,7 +201,10 @@ def _estimate(
         needed_s = settings.min_blocks * settings.block_s
         return Estimate(value, reason=f"no interval: the window is shorter than {needed_s:.0f} s")
     low, high = percentile_interval(resampled)
-    return Estimate(value, low, high)
+    model_error = abs(other - value)
+    if model_error > settings.max_model_error * value:
+        return Estimate(None, reason=f"not identifiable: another model differs by {100 * model_error / value:.1f} %")
+    return Estimate(value, low - model_error, high + model_error)
 
 
 def _times(estimate: Estimate, factor: float) -> Estimate:
