@@ -18,6 +18,7 @@ from llmdvfs.records.telemetry import Reading, TelemetryDevice, TelemetryHeader
 NS_PER_S = 1_000_000_000
 IDLE_S = 5.0  # loaded and idle, before the load and after it
 TRANSIENT_S = 0.1
+TRANSFER_S = 0.005
 STEP_TOKENS = 8192  # prompts are prefilled together up to so many tokens
 
 
@@ -107,6 +108,8 @@ class _Steps:
     """What one engine did: (begin, end, kind, power) of each step."""
 
     rows: list[tuple[float, float, str, float]] = field(default_factory=list)
+    moving: list[tuple[float, float]] = field(default_factory=list)
+    """When KV was on its way here."""
 
     def trace(self, engine: Engine, end_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return edges [s], power [W] and kind of the time from 0 to end_s, idle where no step ran."""
@@ -176,7 +179,7 @@ def simulate(
         for _ in range(num_gpus):
             device_id = f"gpu{len(device_roles)}"
             device_roles[device_id] = role
-            edges_s, power_w, kinds = _with_background(*steps.trace(engine, end_s), engine)
+            edges_s, power_w, kinds = _with_background(*_with_transfer(*steps.trace(engine, end_s), steps), engine)
             energy_j = np.concatenate(([0.0], np.cumsum(power_w * np.diff(edges_s))))
             truth[device_id] = (edges_s, energy_j, kinds)
             lag_s = counters.lag_s + counters.apart_s * (len(device_roles) > 1)
@@ -299,10 +302,9 @@ def _run_pair(
     clock = {"prefill": 0.0, "decode": 0.0}
     sent_on: list[_Request] = []
     running: list[_Request] = []
-    transfer_s = 0.005
     while arriving or sent_on or running:
         next_prefill_s = max(clock["prefill"], min((r.ready_s for r in arriving), default=np.inf))
-        due_s = min((r.prefill_done_s + transfer_s for r in sent_on), default=np.inf)  # type: ignore[operator]
+        due_s = min((r.prefill_done_s + TRANSFER_S for r in sent_on), default=np.inf)  # type: ignore[operator]
         next_decode_s = clock["decode"] if running else max(clock["decode"], due_s)
         if next_prefill_s <= next_decode_s:
             r = min((r for r in arriving if r.ready_s <= next_prefill_s), key=lambda r: r.ready_s)
@@ -311,8 +313,9 @@ def _run_pair(
             prefill.rows.append((next_prefill_s, end_s, "prefill", engine.prefill_power_w(r.num_prompt_tokens)))
             clock["prefill"] = r.prefill_done_s = end_s
             sent_on.append(r)
+            decode.moving.append((end_s, end_s + TRANSFER_S))
             continue
-        joined = [r for r in sent_on if r.prefill_done_s + transfer_s <= next_decode_s]  # type: ignore[operator]
+        joined = [r for r in sent_on if r.prefill_done_s + TRANSFER_S <= next_decode_s]  # type: ignore[operator]
         for r in joined:
             sent_on.remove(r)
         running += joined
@@ -328,6 +331,21 @@ def _run_pair(
 
 def _tokens_of(request: _Request) -> int:
     return request.num_output_tokens if request.fails_after is None else max(request.fails_after, 1)
+
+
+def _with_transfer(
+    edges_s: np.ndarray, power_w: np.ndarray, kinds: np.ndarray, steps: _Steps
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Call the idle time `transfer` in which KV was on its way."""
+    if not steps.moving:
+        return edges_s, power_w, kinds
+    begin_s, end_s = np.array(steps.moving).T
+    cut_s = np.unique(np.concatenate([edges_s, begin_s, end_s]))
+    middle_s = (cut_s[:-1] + cut_s[1:]) / 2
+    piece = np.searchsorted(edges_s, middle_s) - 1
+    is_moving = np.searchsorted(begin_s, middle_s) > np.searchsorted(np.sort(end_s), middle_s)
+    named = np.where(is_moving & (kinds[piece] == "idle"), "transfer", kinds[piece])
+    return cut_s, power_w[piece], named
 
 
 def _with_background(

@@ -60,7 +60,13 @@ def engine_steps(streams: Sequence[Stream], role: Role, *, started_mono_ns: int)
         begin_s, end_s = ((t - started_mono_ns) / NS_PER_S for t in (members[0].begin_ns, last.end_ns))
         told.append(
             EngineSteps(
-                role, last.phase, begin_s, end_s, len(members) if alike else 1, last.num_decoding, last.num_prompt_tokens
+                role,
+                last.phase,
+                begin_s,
+                end_s,
+                len(members) if alike else 1,
+                last.num_decoding,
+                last.num_prompt_tokens,
             )
         )
     return tuple(told)

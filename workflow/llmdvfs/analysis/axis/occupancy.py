@@ -113,7 +113,9 @@ def step_occupancy(steps: Sequence[EngineSteps], intervals: Sequence[PhaseInterv
     """Return the phase of the role over time from its engine's steps; between steps it is `transfer` or `idle`."""
     mine = [step for step in steps if step.role == role]
     between = role_occupancy([i for i in intervals if i.phase == "transfer"], role)
-    starts_s = [s.begin_s for s, before in zip(mine, [None, *mine], strict=False) if before is None or s.begin_s > before.end_s]
+    starts_s = [
+        s.begin_s for s, before in zip(mine, [None, *mine], strict=False) if before is None or s.begin_s > before.end_s
+    ]
     cuts_s = [start + EARLY_S for start in starts_s]
     edge_s = np.unique(
         np.concatenate([[s.begin_s for s in mine], [s.end_s for s in mine], cuts_s, between.edge_s]).astype(np.float64)

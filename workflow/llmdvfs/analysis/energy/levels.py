@@ -5,12 +5,14 @@ import numpy as np
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
 from llmdvfs.records.spec import Phase
 
-MIN_LEVEL_S = 1.0  # as little as a phase of its own must last
+MIN_LEVEL_S = 0.3  # a few refreshes; whether so many levels are worth it, held-out readings decide
 MIN_SPREAD = 0.1  # of the load, in doublings: less says nothing about how power depends on it
 LEVELS = (1, 2, 3, 5)
 
 
-def power_models(occupancy: Occupancy, window_s: tuple[float, float], num_devices: int) -> tuple[tuple[Level, ...], ...]:
+def power_models(
+    occupancy: Occupancy, window_s: tuple[float, float], num_devices: int
+) -> tuple[tuple[Level, ...], ...]:
     """Return models from the plainest to the richest; each holds the ones before it.
 
     A phase has no more levels than it lasted seconds, and one where its load did not change.

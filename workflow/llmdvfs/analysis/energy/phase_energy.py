@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llmdvfs.analysis.axis.occupancy import PHASES, Occupancy
+from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
 from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
 from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.energy.cross_validation import supported_model
-from llmdvfs.analysis.energy.lag import Lag, common_lag
+from llmdvfs.analysis.energy.lag import Lag, own_lag_s, role_lags
 from llmdvfs.analysis.energy.levels import power_models
 from llmdvfs.analysis.energy.phase_increments import PhaseIncrements, phase_increments
 from llmdvfs.analysis.energy.refresh_error import refresh_error_s, refresh_power_error_w
@@ -87,14 +87,34 @@ def role_increments(
     spent_s = {phase: occupancy.seconds_between(phase, *window_s) for phase in PHASES}
     # A lag may bring in a phase from just outside the window.
     wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
-    models = []
-    for levels in power_models(occupancy, wider_s, len(curves))[: settings.max_models]:
-        rows = phase_increments(curves, occupancy, levels, window_s)
-        if len(rows.energy_j) >= len(levels):
-            block = ((rows.begin_s - window_s[0]) // settings.block_s).astype(np.int64)
-            sums = phase_sums(rows.seconds_over(settings.lags_s), rows.length_s, rows.energy_j, block)
-            models.append(PowerModel(rows, sums))
+    ladder = power_models(occupancy, wider_s, len(curves))[: settings.max_models]
+    later_s = _later_s(curves, occupancy, ladder[-1], window_s, settings)
+    rows = [phase_increments(curves, occupancy, levels, window_s, later_s) for levels in ladder]
+    models = [PowerModel(r, _sums(r, window_s, settings)) for r in rows if len(r.energy_j) >= len(r.levels)]
     return RoleIncrements(role, {p: s for p, s in spent_s.items() if s > 0}, len(curves), tuple(models))
+
+
+def _later_s(
+    curves: Sequence[EnergyCurve],
+    occupancy: Occupancy,
+    levels: tuple[Level, ...],
+    window_s: tuple[float, float],
+    settings: RegressionSettings,
+) -> list[float]:
+    """Return by how much each device trails further than the first; 0 for all where not every device tells its lag."""
+    if len(curves) == 1 or len(levels) == 1:
+        return [0.0] * len(curves)
+    each = [phase_increments([curve], occupancy, levels, window_s) for curve in curves]
+    if any(len(rows.energy_j) < len(levels) for rows in each):
+        return [0.0] * len(curves)
+    lags_s = [own_lag_s(_sums(rows, window_s, settings), settings.lags_s) for rows in each]
+    told = [lag for lag in lags_s if lag is not None]
+    return [lag - told[0] for lag in told] if len(told) == len(curves) else [0.0] * len(curves)
+
+
+def _sums(rows: PhaseIncrements, window_s: tuple[float, float], settings: RegressionSettings) -> PhaseSums:
+    block = ((rows.begin_s - window_s[0]) // settings.block_s).astype(np.int64)
+    return phase_sums(rows.seconds_over(settings.lags_s), rows.length_s, rows.energy_j, block)
 
 
 def energy_of_phases(
@@ -104,9 +124,10 @@ def energy_of_phases(
 
     Each device is taken to draw the power of the role's model; what the data cannot tell is None, with the reason.
     """
-    richest = [own.models[-1].sums for own in roles if own.models]
-    lag = common_lag(richest, settings.lags_s) if richest else Lag(0, 0)
-    return {own.role: _role_phases(own, lag, seed_bootstrap, settings) for own in roles}
+    known = [own for own in roles if own.models]
+    lags = role_lags([own.models[-1].sums for own in known], settings.lags_s)
+    lag_of = {own.role: lag for own, lag in zip(known, lags, strict=True)}
+    return {own.role: _role_phases(own, lag_of.get(own.role, Lag(0, 0)), seed_bootstrap, settings) for own in roles}
 
 
 def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: RegressionSettings) -> RolePhases:
@@ -163,9 +184,7 @@ def _fit(model: PowerModel, lag: Lag, settings: RegressionSettings) -> _Fit:
     return _Fit(on_grid, float(settings.lags_s[0] + settings.lag_step_s * on_grid), power_w[0], means)
 
 
-def _resampled(
-    model: PowerModel, lag: Lag, fit: _Fit, seed_bootstrap: int, settings: RegressionSettings
-) -> Floats:
+def _resampled(model: PowerModel, lag: Lag, fit: _Fit, seed_bootstrap: int, settings: RegressionSettings) -> Floats:
     """Return resampled mean powers of the phases, shape (resamples, phases).
 
     Two errors are redrawn: the powers and the lag by which straddling increments are split (blocks of time, resampled),

@@ -56,9 +56,7 @@ class PhaseIncrements:
         columns = []
         for level in self.levels:
             at_edges = self.occupancy.seconds_at_edges(level) if len(self.occupancy.edge_s) else None
-            before_end, before_begin = (
-                self.occupancy.seconds_before(level, t_s, at_edges) for t_s in (end_s, begin_s)
-            )
+            before_end, before_begin = (self.occupancy.seconds_before(level, t_s, at_edges) for t_s in (end_s, begin_s))
             columns.append(before_end - before_begin)
         return np.stack(columns, axis=2)
 
