@@ -53,3 +53,5 @@ class PhasesRecord:
     """What the engines did, step by step; empty for a role of which it cannot be told (steps_untold)."""
     steps_untold: dict[str, str] = field(default_factory=dict)
     """role -> why its engine's steps cannot be told from the streams."""
+    stamp_error_s: dict[str, float] = field(default_factory=dict)
+    """role -> mean delay of a token's stamp behind its step, as far as streams that move together tell it."""

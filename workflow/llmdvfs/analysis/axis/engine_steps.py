@@ -22,6 +22,10 @@ PLAIN_STEP_PERCENTILE = 10  # of the gaps within streams: without prefills betwe
 LONG_STEP = 1.5  # times the usual one, while a prompt waits: a piece of that prompt was prefilled in it
 
 
+_Move = tuple[int, bool, int]
+"""A stream, whether it moved for the first time, and the stamp [ns]."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """One request on one engine."""
@@ -72,6 +76,25 @@ def engine_steps(streams: Sequence[Stream], role: Role, *, started_mono_ns: int)
     return tuple(told)
 
 
+def stamp_error_ns(streams: Sequence[Stream]) -> float:
+    """Return by how much a stamp trails the step's end on average: as the stamps of one step trail their first.
+
+    Delays are taken to be exponential, of which n stamps' first trails by one n-th. Where no two streams moved together,
+    the gaps within streams tell it: their variance is twice that of the delay.
+    """
+    later = [
+        (t - end_ns) * len(members) / (len(members) - 1)  # the first trails too, by 1/n of the mean delay
+        for end_ns, members in _moved_together(streams, _join_ns(streams))
+        if len(members) > 1
+        for t in [sum(instant for _, _, instant in members) / len(members)]
+    ]
+    if later:
+        return float(np.mean(later))
+    gaps = np.concatenate([np.diff(stream.moved_ns) for stream in streams] or [np.empty(0)])
+    plain = gaps[gaps < LONG_STEP * np.median(gaps)] if len(gaps) else gaps
+    return float(np.std(plain) / np.sqrt(2)) if len(plain) > 1 else 0.0
+
+
 def plain_step_ns(streams: Sequence[Stream]) -> float | None:
     """Return what a decode step without prefills takes; None where no stream moved twice."""
     gaps = np.concatenate([np.diff(stream.moved_ns) for stream in streams] or [np.empty(0)])
@@ -92,14 +115,15 @@ def _runs(steps: Sequence[_Step]) -> list[tuple[tuple[Phase, int] | None, list[_
 
 def _steps(streams: Sequence[Stream]) -> list[_Step]:
     plain_ns = plain_step_ns(streams)
-    join_ns = DEFAULT_JOIN_NS if plain_ns is None else max(plain_ns * JOIN_FRACTION, 1.0)
-    groups = _moved_together(streams, join_ns)
+    groups = _moved_together(streams, _join_ns(streams))
     if not groups:
         return []
-    ends_ns = np.array([end_ns for end_ns, _ in groups])
+    delay_ns = stamp_error_ns(streams)
+    ends_ns = np.array([round(first_ns - delay_ns / len(members)) for first_ns, members in groups])
+    ends_ns = np.maximum.accumulate(ends_ns)
     begins_ns, waiting = _begins_and_waiting(streams, groups, ends_ns)
-    others = [[s for s, first in members if not (first and streams[s].num_prompt_tokens)] for _, members in groups]
-    firsts = [[s for s, first in members if first and streams[s].num_prompt_tokens] for _, members in groups]
+    others = [[s for s, first, _ in members if not (first and streams[s].num_prompt_tokens)] for _, members in groups]
+    firsts = [[s for s, first, _ in members if first and streams[s].num_prompt_tokens] for _, members in groups]
     lengths_ns = ends_ns - begins_ns
     is_plain = np.array([not first for first in firsts]) & ~waiting
     usual_ns = float(np.median(lengths_ns[is_plain])) if is_plain.any() else plain_ns
@@ -114,28 +138,33 @@ def _steps(streams: Sequence[Stream]) -> list[_Step]:
     return [step for step in found if step.end_ns > step.begin_ns]
 
 
-def _moved_together(streams: Sequence[Stream], join_ns: float) -> list[tuple[int, list[tuple[int, bool]]]]:
-    """Return the end of each step and which streams moved in it, each with whether for the first time."""
+def _join_ns(streams: Sequence[Stream]) -> float:
+    plain_ns = plain_step_ns(streams)
+    return DEFAULT_JOIN_NS if plain_ns is None else max(plain_ns * JOIN_FRACTION, 1.0)
+
+
+def _moved_together(streams: Sequence[Stream], join_ns: float) -> list[tuple[int, list[_Move]]]:
+    """Return the first stamp of each step and which streams moved in it."""
     moves = sorted((t, s, k == 0) for s, stream in enumerate(streams) for k, t in enumerate(stream.moved_ns))
-    groups: list[tuple[int, list[tuple[int, bool]]]] = []
+    groups: list[tuple[int, list[_Move]]] = []
     seen: set[int] = set()
     for t, s, first in moves:
         if not groups or t - groups[-1][0] > join_ns or s in seen:
             groups.append((t, []))
             seen = set()
-        groups[-1][1].append((s, first))
+        groups[-1][1].append((s, first, t))
         seen.add(s)
     return groups
 
 
 def _begins_and_waiting(
-    streams: Sequence[Stream], groups: Sequence[tuple[int, list[tuple[int, bool]]]], ends_ns: npt.NDArray[np.int64]
+    streams: Sequence[Stream], groups: Sequence[tuple[int, list[_Move]]], ends_ns: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Return when each step began, and whether a prompt waited at its begin that was not done at its end."""
     first_group = np.full(len(streams), -1)
     last_group = np.full(len(streams), -1)
     for g, (_, members) in enumerate(groups):
-        for s, first in members:
+        for s, first, _ in members:
             first_group[s] = g if first else first_group[s]
             last_group[s] = g
     arrival_ns = np.array([stream.arrival_ns for stream in streams])

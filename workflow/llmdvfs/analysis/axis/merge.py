@@ -24,7 +24,7 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
     roles = device_roles(run, raw.header)
     window = find_window(raw.requests, run.workload, started)
     num_instances = Counter(instance.role for instance in run.server_start.instances)
-    steps, steps_untold = role_steps(raw.requests, raw.proxy, num_instances, started_mono_ns=started)
+    found = role_steps(raw.requests, raw.proxy, num_instances, started_mono_ns=started)
     phases = PhasesRecord(
         intervals=intervals,
         device_roles=roles,
@@ -32,8 +32,9 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
         load_end_s=(run.load_end_mono_ns - started) / NS_PER_S,
         window_begin_s=window.begin_s,
         window_end_s=window.end_s,
-        steps=steps,
-        steps_untold=steps_untold,
+        steps=found.steps,
+        steps_untold=found.untold,
+        stamp_error_s=found.stamp_error_s,
     )
     return phases, timeline(raw.readings, intervals, roles, started_mono_ns=started)
 

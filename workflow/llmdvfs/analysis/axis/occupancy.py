@@ -29,6 +29,8 @@ class Level:
     without_early: bool = False
     """The first EARLY_S after the role was idle are not in this level, but in the early one."""
     is_early: bool = False
+    holds_queue: bool = False
+    """Time in a queue is in this level too: an engine that has only waiting requests idles."""
 
     def weight(self, load: Floats, early: npt.NDArray[np.bool_]) -> Floats:
         """Return how much of each piece of the phase is in this level, from 0 to 1."""
@@ -50,10 +52,13 @@ class Occupancy:
     """log2 of the batch (decode), of the prompt tokens (prefill), of the step's length in ms (mixed); else 0."""
     early: npt.NDArray[np.bool_]
     """Within EARLY_S of the end of an idle time."""
+    edge_error_s: float = 0.0
+    """How late an edge may be told on average."""
 
     def weights(self, level: Level) -> Floats:
         """Return how much of each piece of the time is in the level."""
-        inside = np.array([p == level.phase for p in self.phase], dtype=np.float64)
+        phases = (level.phase, "queue") if level.holds_queue else (level.phase,)
+        inside = np.array([p in phases for p in self.phase], dtype=np.float64)
         found: Floats = inside * level.weight(self.load, self.early)
         return found
 
@@ -87,6 +92,47 @@ class Occupancy:
         first, last = self.seconds_before(Level(phase), np.array([begin_s, end_s]))
         return float(last - first)
 
+    def num_begins(self, phase: Phase, begin_s: float, end_s: float) -> int:
+        """Return how often the phase began in [begin, end]."""
+        inside = np.array([p == phase for p in self.phase], dtype=np.bool_)
+        begins = inside & ~np.concatenate(([False], inside[:-1]))
+        return int((begins & (self.edge_s[:-1] >= begin_s) & (self.edge_s[:-1] <= end_s)).sum()) if len(inside) else 0
+
+    def _out_of_idle(self) -> list[int]:
+        """Return the pieces in which a prefill begins that met an idle engine."""
+        return [
+            i
+            for i, phase in enumerate(self.phase)
+            if phase in ("prefill", "mixed") and (i == 0 or self.phase[i - 1] in ("idle", "transfer"))
+        ]
+
+    def num_begins_out_of_idle(self, begin_s: float, end_s: float) -> int:
+        """Return how often a prefill met an idle engine in [begin, end]."""
+        return sum(begin_s <= self.edge_s[i] <= end_s for i in self._out_of_idle())
+
+    def with_queue(self, queue_s: float) -> "Occupancy":
+        """Return the same where each prefill that began out of an idle time began queue_s later.
+
+        A request that meets an idle engine is seen from its arrival; what passes until its prefill is `queue`.
+        """
+        starts = self._out_of_idle()
+        if not starts or queue_s <= 0:
+            return self
+        edge_s = np.unique(np.concatenate([self.edge_s, self.edge_s[starts] + queue_s]))
+        middle_s = (edge_s[:-1] + edge_s[1:]) / 2
+        piece = np.searchsorted(self.edge_s, middle_s) - 1
+        kept = piece < len(self.phase)
+        edge_s, piece, middle_s = np.append(edge_s[:-1][kept], edge_s[kept.sum()]), piece[kept], middle_s[kept]
+        begun_s = np.concatenate(([-np.inf], self.edge_s[starts]))[
+            np.searchsorted(self.edge_s[starts], middle_s, side="right")
+        ]
+        queues = middle_s - begun_s < queue_s
+        phases: tuple[Phase, ...] = tuple(
+            "queue" if waits and self.phase[p] in ("prefill", "mixed") else self.phase[p]
+            for p, waits in zip(piece, queues, strict=True)
+        )
+        return Occupancy(edge_s, phases, self.load[piece], self.early[piece], self.edge_error_s)
+
 
 def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occupancy:
     """Return the phase of the role over time from its requests (`host`: of all roles together).
@@ -109,7 +155,9 @@ def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occu
     return Occupancy(edges, phases, np.zeros(len(phases)), np.zeros(len(phases), dtype=np.bool_))
 
 
-def step_occupancy(steps: Sequence[EngineSteps], intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occupancy:
+def step_occupancy(
+    steps: Sequence[EngineSteps], intervals: Sequence[PhaseInterval], role: DeviceRole, edge_error_s: float = 0.0
+) -> Occupancy:
     """Return the phase of the role over time from its engine's steps; between steps it is `transfer` or `idle`."""
     mine = [step for step in steps if step.role == role]
     between = role_occupancy([i for i in intervals if i.phase == "transfer"], role)
@@ -132,7 +180,7 @@ def step_occupancy(steps: Sequence[EngineSteps], intervals: Sequence[PhaseInterv
     load_of = np.array([_load(step) for step in mine])
     load = np.where(is_step, load_of[number], 0.0) if len(mine) else np.zeros(len(middle_s))
     since_s = middle_s - np.array([-np.inf, *starts_s])[np.searchsorted(starts_s, middle_s, side="right")]
-    return Occupancy(edge_s, phases, load, is_step & (since_s < EARLY_S))
+    return Occupancy(edge_s, phases, load, is_step & (since_s < EARLY_S), edge_error_s)
 
 
 def _load(step: EngineSteps) -> float:

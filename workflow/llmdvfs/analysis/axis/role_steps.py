@@ -1,9 +1,11 @@
 """The steps of every role's engine, from the stamps of client and proxy; or why they cannot be told."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from llmdvfs.analysis.axis.engine_steps import Stream, engine_steps
+from llmdvfs.analysis.axis.engine_steps import Stream, engine_steps, stamp_error_ns
 from llmdvfs.analysis.axis.phases import decode_step_ns
+from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.phases import EngineSteps
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
@@ -12,19 +14,31 @@ from llmdvfs.records.spec import Role
 MOST_TOKENS_A_CHUNK = 1.2  # on average: above it a chunk holds several steps, and streams no longer move together
 
 
+@dataclass(frozen=True, slots=True)
+class RoleSteps:
+    """Steps of all roles, sorted by role and time."""
+
+    steps: tuple[EngineSteps, ...]
+    untold: dict[str, str]
+    """role -> why its steps cannot be told."""
+    stamp_error_s: dict[str, float]
+    """role -> mean delay of a stamp."""
+
+
 def role_steps(
     requests: Sequence[RequestRecord],
     proxy: Mapping[str, ProxyRecord],
     num_instances: Mapping[Role, int],
     *,
     started_mono_ns: int,
-) -> tuple[tuple[EngineSteps, ...], dict[str, str]]:
+) -> RoleSteps:
     """Return the steps of each role that can be told, and for the others why not.
 
     num_instances: of each role that serves.
     """
     steps: list[EngineSteps] = []
     untold: dict[str, str] = {}
+    errors_s: dict[str, float] = {}
     for role, count in num_instances.items():
         if count > 1:
             untold[role] = f"steps of {count} instances cannot be told apart by a role's streams"
@@ -39,7 +53,8 @@ def role_steps(
                 else _decoded(requests, proxy)
             )
             steps += engine_steps(streams, role, started_mono_ns=started_mono_ns)
-    return tuple(steps), untold
+            errors_s[role] = stamp_error_ns(streams) / NS_PER_S
+    return RoleSteps(tuple(steps), untold, errors_s)
 
 
 def _undivided(requests: Sequence[RequestRecord]) -> list[Stream]:

@@ -118,7 +118,11 @@ def _increments(
     if len(curves) < len(members):
         return None
     steps = [step for step in phases.steps if step.role == role]
-    occupancy = step_occupancy(steps, phases.intervals, role) if steps else role_occupancy(phases.intervals, role)
+    occupancy = (
+        step_occupancy(steps, phases.intervals, role, phases.stamp_error_s.get(role, 0.0))
+        if steps
+        else role_occupancy(phases.intervals, role)
+    )
     return role_increments(role, curves, occupancy, window_s, settings.regression)
 
 

@@ -8,7 +8,7 @@ from llmdvfs.analysis.energy.regression import RIDGE, PhaseSums
 from llmdvfs.analysis.sensors import Floats
 
 NUM_FOLDS = 10
-WORTH = 2.0  # noise variances that a richer model must save: Akaike's price of a parameter
+WORTH = 4.0  # noise variances: two standard deviations
 
 
 def held_out_error(sums: PhaseSums, lag_index: int) -> float:
@@ -26,12 +26,12 @@ def held_out_error(sums: PhaseSums, lag_index: int) -> float:
     return error
 
 
-def supported_model(models: Sequence[PhaseSums], lag_index: int) -> int:
-    """Return which of the models, from plain to rich, predicts best; of those that predict alike the plainest."""
+def supported_models(models: Sequence[PhaseSums], lag_index: int) -> list[int]:
+    """Return which models, from plain to rich, predict alike: within the noise as well as the best one."""
     errors = np.array([held_out_error(sums, lag_index) for sums in models])
     richest = models[-1]
     noise = (richest.total - richest.profile()[1][lag_index]) / richest.num_increments
-    return int(np.flatnonzero(errors <= errors.min() + WORTH * max(noise, 0.0))[0])
+    return [int(i) for i in np.flatnonzero(errors <= errors.min() + WORTH * max(noise, 0.0))]
 
 
 def _solve(gram: Floats, moment: Floats) -> Floats:

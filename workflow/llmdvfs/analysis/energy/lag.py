@@ -41,6 +41,20 @@ def role_lags(roles: Sequence[PhaseSums], lags_s: Floats) -> list[Lag]:
     return [_common(roles, lags_s)] * len(roles)
 
 
+def lag_beyond(inside: PhaseSums, beyond: PhaseSums, beyond_s: Floats) -> str | None:
+    """Return the reason why the search was too narrow: a lag beyond it explains the readings better; else None."""
+    left_inside = inside.total - inside.profile()[1]
+    left_beyond = beyond.total - beyond.profile()[1]
+    noise = max(float(left_beyond.min()), SMALLEST_NOISE * inside.total) / inside.num_increments
+    if float(left_beyond.min()) + ALIKE * noise >= float(left_inside.min()):
+        return None
+    late_ms = 1e3 * beyond_s[int(left_beyond.argmin())]
+    return (
+        f"not identifiable: a lag of about {late_ms:.0f} ms, beyond what a sensor's delay explains, fits better; are the "
+        "stamps of the load and of the sampler of one clock?"
+    )
+
+
 def own_lag_s(sums: PhaseSums, lags_s: Floats) -> float | None:
     """Return the lag of these increments; None where they alone cannot tell it."""
     lag = _told_by(sums, lags_s)

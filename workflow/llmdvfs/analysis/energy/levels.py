@@ -23,7 +23,7 @@ def power_models(
             model = tuple(
                 level
                 for phase in PHASES
-                if occupancy.seconds_between(phase, *window_s) > 0
+                if phase != "queue" and occupancy.seconds_between(phase, *window_s) > 0
                 for level in _levels(occupancy, phase, window_s, num_levels, with_early, num_devices)
             )
             if model not in models:
@@ -49,7 +49,7 @@ def _levels(
     spread = float(np.ptp(load)) if len(load) else 0.0
     count = min(num_levels, int(float(spent_s.sum()) * num_devices / MIN_LEVEL_S))
     if count < 2 or spread < MIN_SPREAD:
-        return [*early, Level(phase, without_early=has_early)]
+        return [*early, Level(phase, without_early=has_early, holds_queue=phase == "idle")]
     order = np.argsort(load)
     share = np.cumsum(spent_s[spent_s > 0][order])
     quantile = np.interp(np.linspace(0, 1, count), share / share[-1], load[order])

@@ -1,22 +1,28 @@
 """Energy of each phase of a role: regression of energy increments on phase occupancy (docs/energy.md#phases)."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
 from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
 from llmdvfs.analysis.energy.curve import EnergyCurve
-from llmdvfs.analysis.energy.cross_validation import supported_model
-from llmdvfs.analysis.energy.lag import Lag, own_lag_s, role_lags
+from llmdvfs.analysis.energy.cross_validation import supported_models
+from llmdvfs.analysis.energy.lag import Lag, lag_beyond, own_lag_s, role_lags
 from llmdvfs.analysis.energy.levels import power_models
 from llmdvfs.analysis.energy.phase_increments import PhaseIncrements, phase_increments
+from llmdvfs.analysis.energy.queue_time import QueueTime, queue_time
 from llmdvfs.analysis.energy.refresh_error import refresh_error_s, refresh_power_error_w
 from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
 from llmdvfs.analysis.sensors import Floats
 from llmdvfs.records.result import Estimate, PhaseEnergy
 from llmdvfs.records.spec import DeviceRole, Phase
+
+
+WIDEST_LAG_S = 0.5
+WIDE_STEP_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +44,19 @@ class RegressionSettings:
     max_models: int = 8
     """How many power models may be tried, from the plainest; 1: each phase has one power."""
     max_model_error: float = 0.01
-    """A phase on which the chosen model and the next richer one differ by more is not given."""
+    """A phase on which models that explain the readings alike differ by more is not given."""
 
     @property
     def lags_s(self) -> Floats:
         """Return the candidate lags."""
         steps = round(self.max_lag_s / self.lag_step_s)
         return self.lag_step_s * np.arange(-steps, steps + 1, dtype=np.float64)
+
+    @property
+    def lags_beyond_s(self) -> Floats:
+        """Return lags outside the search: where one of them fits better, none inside it is right."""
+        wide_s = np.arange(-WIDEST_LAG_S, WIDEST_LAG_S + WIDE_STEP_S / 2, WIDE_STEP_S)
+        return wide_s[np.abs(wide_s) > self.max_lag_s + WIDE_STEP_S / 2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,12 @@ class RoleIncrements:
     num_devices: int
     models: tuple[PowerModel, ...]
     """From the plainest (each phase at one power) to the richest; empty: fewer increments than phases."""
+    rivals: tuple[tuple[dict[Phase, float], PowerModel], ...] = ()
+    """The richest model with other times in the queue that are as likely, and seconds of the window by phase."""
+    edge_error_s: dict[Phase, float] = field(default_factory=dict)
+    """Seconds by which a phase may be told too long or too short, stamps being late."""
+    reason: str | None = None
+    """Why nothing can be told of the role's phases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +102,39 @@ def role_increments(
     settings: RegressionSettings,
 ) -> RoleIncrements:
     """Return the increments of the role's devices inside the window, beside the phases that the role was in."""
-    spent_s = {phase: occupancy.seconds_between(phase, *window_s) for phase in PHASES}
     # A lag may bring in a phase from just outside the window.
     wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
     ladder = power_models(occupancy, wider_s, len(curves))[: settings.max_models]
     later_s = _later_s(curves, occupancy, ladder[-1], window_s, settings)
-    rows = [phase_increments(curves, occupancy, levels, window_s, later_s) for levels in ladder]
-    models = [PowerModel(r, _sums(r, window_s, settings)) for r in rows if len(r.energy_j) >= len(r.levels)]
-    return RoleIncrements(role, {p: s for p, s in spent_s.items() if s > 0}, len(curves), tuple(models))
+    queue, reason = QueueTime(), None
+    rows = phase_increments(curves, occupancy, ladder[-1], window_s, later_s)
+    if len(rows.energy_j) >= len(ladder[-1]) and len(rows.phases) > 1 and settings.max_models > 1:
+        sums = _sums(rows, window_s, settings)
+        reason = lag_beyond(sums, _sums(rows, window_s, settings, settings.lags_beyond_s), settings.lags_beyond_s)
+        best = int(sums.profile()[1].argmax())
+        near_s = settings.lags_s[max(best - 10, 0) : best + 11]
+        queue = queue_time(curves, occupancy, ladder[-1], window_s, later_s, near_s)
+
+    def spent_s(told: Occupancy) -> dict[Phase, float]:
+        seconds = {phase: told.seconds_between(phase, *window_s) for phase in PHASES}
+        return {phase: s for phase, s in seconds.items() if s > 0}
+
+    def model(told: Occupancy, levels: tuple[Level, ...]) -> PowerModel:
+        rows = phase_increments(curves, told, levels, window_s, later_s)
+        return PowerModel(rows, _sums(rows, window_s, settings))
+
+    told = occupancy.with_queue(queue.best_s)
+    others = [occupancy.with_queue(s) for s in (queue.low_s, queue.high_s) if s != queue.best_s]
+    enough = [levels for levels in ladder if len(rows.energy_j) >= len(levels)]
+    return RoleIncrements(
+        role,
+        spent_s(told),
+        len(curves),
+        tuple(model(told, levels) for levels in enough),
+        tuple((spent_s(other), model(other, enough[-1])) for other in others if enough),
+        {p: told.num_begins(p, *window_s) * occupancy.edge_error_s for p in PHASES},
+        reason or queue.reason,
+    )
 
 
 def _later_s(
@@ -112,9 +155,13 @@ def _later_s(
     return [lag - told[0] for lag in told] if len(told) == len(curves) else [0.0] * len(curves)
 
 
-def _sums(rows: PhaseIncrements, window_s: tuple[float, float], settings: RegressionSettings) -> PhaseSums:
+def _sums(
+    rows: PhaseIncrements, window_s: tuple[float, float], settings: RegressionSettings, lags_s: Floats | None = None
+) -> PhaseSums:
     block = ((rows.begin_s - window_s[0]) // settings.block_s).astype(np.int64)
-    return phase_sums(rows.seconds_over(settings.lags_s), rows.length_s, rows.energy_j, block)
+    return phase_sums(
+        rows.seconds_over(settings.lags_s if lags_s is None else lags_s), rows.length_s, rows.energy_j, block
+    )
 
 
 def energy_of_phases(
@@ -137,22 +184,28 @@ def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: R
         phases = tuple(PhaseEnergy(own.role, p, seconds, unknown, unknown) for p, seconds in device_s.items())
         return RolePhases(phases, None, None)
     best = lag.first + int(own.models[-1].sums.at(lag.first, lag.last).profile()[1].argmax())
-    chosen = supported_model([model.sums for model in own.models], best)
-    fits = [_fit(model, lag, settings) for model in own.models[chosen : chosen + 2]]
-    fit = fits[0]
+    chosen, *alike = supported_models([model.sums for model in own.models], best)
+    fit = _fit(own.models[chosen], lag, settings)
+    rivals = [(own.spent_s, _fit(own.models[i], lag, settings)) for i in alike]
+    rivals += [(spent_s, _fit(model, lag, settings)) for spent_s, model in own.rivals]
     condition = own.models[0].sums.condition_number(round(fit.position), settings.min_occupancy_s)
     resampled_w = _resampled(own.models[chosen], lag, fit, seed_bootstrap, settings)
     several = len(device_s) > 1
+    unknown_lag = own.reason or lag.reason
     found = []
     for phase, seconds in device_s.items():
-        column = own.models[0].rows.phases.index(phase)
-        reason = _reason_not_identifiable(condition, seconds, settings) or (lag.reason if several else None)
-        other_w = float(fits[-1].phase_w[column])
-        power = _estimate(
-            float(fit.phase_w[column]), resampled_w[:, column], other_w, own.models[0].sums.num_blocks, reason, settings
+        column = own.models[0].rows.phases.index("idle" if phase == "queue" else phase)
+        reason = _reason_not_identifiable(condition, seconds, settings) or (unknown_lag if several else None)
+        value_j = float(fit.phase_w[column]) * seconds
+        error_j = own.edge_error_s.get(phase, 0.0) * own.num_devices * float(fit.phase_w[column])
+        for spent_s, rival in rivals:
+            rival_j = float(rival.phase_w[column]) * spent_s.get(phase, 0.0) * own.num_devices
+            error_j = max(error_j, abs(rival_j - value_j))
+        energy = _estimate(
+            value_j, resampled_w[:, column] * seconds, error_j, own.models[0].sums.num_blocks, reason, settings
         )
-        found.append(PhaseEnergy(own.role, phase, seconds, power, _times(power, seconds)))
-    return RolePhases(tuple(found), condition, fit.lag_s if several and lag.reason is None else None)
+        found.append(PhaseEnergy(own.role, phase, seconds, _times(energy, 1 / seconds), energy))
+    return RolePhases(tuple(found), condition, fit.lag_s if several and unknown_lag is None else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,18 +265,28 @@ def _reason_not_identifiable(condition: float, device_s: float, settings: Regres
 
 
 def _estimate(
-    value: float, resampled: Floats, other: float, num_blocks: int, reason: str | None, settings: RegressionSettings
+    value_j: float,
+    resampled_j: Floats,
+    error_j: float,
+    num_blocks: int,
+    reason: str | None,
+    settings: RegressionSettings,
 ) -> Estimate:
+    """Return the energy with its interval; error_j: of the model, by which the interval grows on both sides."""
     if reason is not None:
         return Estimate(None, reason=reason)
+    if error_j > settings.max_model_error * value_j and settings.max_models > 1:
+        share = error_j / value_j if value_j > 0 else math.inf
+        return Estimate(
+            None,
+            reason=f"not identifiable: models that explain the readings alike differ by {100 * share:.1f} % of it, limit "
+            f"{100 * settings.max_model_error:.0f} %",
+        )
     if num_blocks < settings.min_blocks:
         needed_s = settings.min_blocks * settings.block_s
-        return Estimate(value, reason=f"no interval: the window is shorter than {needed_s:.0f} s")
-    low, high = percentile_interval(resampled)
-    model_error = abs(other - value)
-    if model_error > settings.max_model_error * value:
-        return Estimate(None, reason=f"not identifiable: another model differs by {100 * model_error / value:.1f} %")
-    return Estimate(value, low - model_error, high + model_error)
+        return Estimate(value_j, reason=f"no interval: the window is shorter than {needed_s:.0f} s")
+    low, high = percentile_interval(resampled_j)
+    return Estimate(value_j, max(low - error_j, 0.0), high + error_j)
 
 
 def _times(estimate: Estimate, factor: float) -> Estimate:
