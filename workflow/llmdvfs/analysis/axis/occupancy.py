@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,27 +20,26 @@ EARLY_S = 0.1  # a GPU that was idle draws more for so long: docs/energy.md#phas
 class Level:
     """A phase, or a part of it: the time at a knot counts wholly, falling linearly to nothing at the next knots.
 
-    The levels of all knots of a phase, and its early one, add up to the phase.
+    The levels of all knots and parts of a phase add up to the phase.
     """
 
     phase: Phase
     knots: tuple[float, ...] = ()
     """Of the load; fewer than two: the phase is one level, whatever the load."""
     position: int = 0
-    without_early: bool = False
-    """The first EARLY_S after the role was idle are not in this level, but in the early one."""
-    is_early: bool = False
+    part: Literal["whole", "early", "late"] = "whole"
+    """Only the first EARLY_S after the role was idle, or only what came later."""
     holds_queue: bool = False
     """Time in a queue is in this level too: an engine that has only waiting requests idles."""
 
     def weight(self, load: Floats, early: npt.NDArray[np.bool_]) -> Floats:
         """Return how much of each piece of the phase is in this level, from 0 to 1."""
-        if self.is_early:
-            return early.astype(np.float64)
         share: Floats = np.ones_like(load)
         if len(self.knots) > 1:
             share = np.interp(load, self.knots, np.eye(len(self.knots))[self.position])
-        return np.where(early, 0.0, share) if self.without_early else share
+        if self.part == "whole":
+            return share
+        return np.where(early == (self.part == "early"), share, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

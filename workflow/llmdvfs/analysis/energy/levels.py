@@ -1,13 +1,17 @@
 """The power models of a role: each phase at one power, or at several levels of its load (docs/energy.md#models)."""
 
+from typing import Literal
+
 import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
 from llmdvfs.records.spec import Phase
 
+Part = Literal["whole", "early", "late"]
+
 MIN_LEVEL_S = 0.3  # a few refreshes; whether so many levels are worth it, held-out readings decide
 MIN_SPREAD = 0.1  # of the load, in doublings: less says nothing about how power depends on it
-LEVELS = (1, 2, 3, 5)
+LEVELS = (1, 2, 3, 5, 9)
 
 
 def power_models(
@@ -43,15 +47,12 @@ def _levels(
     spent_s = np.diff(edge_s) * occupancy.weights(Level(phase)) if len(edge_s) else np.empty(0)
     early_s = float(spent_s[occupancy.early].sum()) * num_devices
     late_s = float(spent_s.sum()) * num_devices - early_s
-    has_early = with_early and min(early_s, late_s) >= MIN_LEVEL_S
-    early = [Level(phase, is_early=True)] if has_early else []
+    parts: tuple[Part, ...] = ("whole",)
+    if with_early and min(early_s, late_s) >= MIN_LEVEL_S:
+        parts = ("early", "late")
     load = occupancy.load[spent_s > 0]
-    spread = float(np.ptp(load)) if len(load) else 0.0
     count = min(num_levels, int(float(spent_s.sum()) * num_devices / MIN_LEVEL_S))
-    if count < 2 or spread < MIN_SPREAD:
-        return [*early, Level(phase, without_early=has_early, holds_queue=phase == "idle")]
-    order = np.argsort(load)
-    share = np.cumsum(spent_s[spent_s > 0][order])
-    quantile = np.interp(np.linspace(0, 1, count), share / share[-1], load[order])
-    knots = tuple(float(k) for k in np.unique(np.concatenate(([load.min()], quantile[1:-1], [load.max()]))))
-    return [*early, *(Level(phase, knots, i, has_early) for i in range(len(knots)))]
+    if count < 2 or float(np.ptp(load)) < MIN_SPREAD:
+        return [Level(phase, part=part, holds_queue=phase == "idle") for part in parts]
+    knots = tuple(float(k) for k in np.linspace(load.min(), load.max(), count))
+    return [Level(phase, knots, i, part) for part in parts for i in range(count)]

@@ -41,9 +41,9 @@ class RegressionSettings:
     max_lag_s: float = 0.15
     """The energy readings may trail the phases' edges by so much, or lead them."""
     lag_step_s: float = 0.002
-    max_models: int = 8
+    max_models: int = 12
     """How many power models may be tried, from the plainest; 1: each phase has one power."""
-    max_model_error: float = 0.01
+    max_model_error: float = 0.02
     """A phase on which models that explain the readings alike differ by more is not given."""
 
     @property
@@ -192,12 +192,14 @@ def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: R
     resampled_w = _resampled(own.models[chosen], lag, fit, seed_bootstrap, settings)
     several = len(device_s) > 1
     unknown_lag = own.reason or lag.reason
+    ends_j = _ends_error_j(own.models[chosen].rows, sum(device_s.values()))
     found = []
     for phase, seconds in device_s.items():
         column = own.models[0].rows.phases.index("idle" if phase == "queue" else phase)
         reason = _reason_not_identifiable(condition, seconds, settings) or (unknown_lag if several else None)
         value_j = float(fit.phase_w[column]) * seconds
-        error_j = own.edge_error_s.get(phase, 0.0) * own.num_devices * float(fit.phase_w[column])
+        late_j = own.edge_error_s.get(phase, 0.0) * own.num_devices * float(fit.phase_w[column])
+        error_j = late_j + ends_j * seconds / sum(device_s.values())
         for spent_s, rival in rivals:
             rival_j = float(rival.phase_w[column]) * spent_s.get(phase, 0.0) * own.num_devices
             error_j = max(error_j, abs(rival_j - value_j))
@@ -235,6 +237,12 @@ def _fit(model: PowerModel, lag: Lag, settings: RegressionSettings) -> _Fit:
     phase_s = member_s.sum(axis=0)
     means = np.divide(member_s, phase_s, out=np.zeros_like(member_s), where=phase_s > 0)
     return _Fit(on_grid, float(settings.lags_s[0] + settings.lag_step_s * on_grid), power_w[0], means)
+
+
+def _ends_error_j(rows: PhaseIncrements, device_s: float) -> float:
+    """Return what may have been used otherwise than on average in the window's ends, which no whole increment covers."""
+    missing_s = max(device_s - float(rows.length_s.sum()), 0.0)
+    return missing_s * float(np.std(rows.energy_j / rows.length_s))
 
 
 def _resampled(model: PowerModel, lag: Lag, fit: _Fit, seed_bootstrap: int, settings: RegressionSettings) -> Floats:

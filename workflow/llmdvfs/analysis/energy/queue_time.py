@@ -62,4 +62,5 @@ def queue_time(
         return QueueTime(reason=f"not identifiable: requests seem to queue for more than {1e3 * QUEUES_S[-1]:.0f} ms")
     if misfit[0] <= misfit[best] + TOLD * noise:
         return QueueTime(0.0, 0.0, float(max(alike)))
-    return QueueTime(float(QUEUES_S[best]), float(min(alike)), float(max(alike)))
+    # Queues differ from request to request, which a mean does not say: it is not told better than to itself.
+    return QueueTime(float(QUEUES_S[best]), 0.0, max(2 * float(QUEUES_S[best]), float(max(alike))))
