@@ -54,6 +54,8 @@ class Occupancy:
     """Within EARLY_S of the end of an idle time."""
     edge_error_s: float = 0.0
     """How late an edge may be told on average."""
+    overlaps: bool = False
+    """Several requests were in the role at once, and which of them the engine served is not known."""
 
     def weights(self, level: Level) -> Floats:
         """Return how much of each piece of the time is in the level."""
@@ -131,7 +133,7 @@ class Occupancy:
             "queue" if waits and self.phase[p] in ("prefill", "mixed") else self.phase[p]
             for p, waits in zip(piece, queues, strict=True)
         )
-        return Occupancy(edge_s, phases, self.load[piece], self.early[piece], self.edge_error_s)
+        return Occupancy(edge_s, phases, self.load[piece], self.early[piece], self.edge_error_s, self.overlaps)
 
 
 def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occupancy:
@@ -152,7 +154,9 @@ def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occu
     edges = np.array(sorted(steps), dtype=np.float64)
     counts = np.cumsum([steps[edge] for edge in edges], axis=0) if len(edges) else np.empty((0, 3))
     phases = tuple(phase_of(*(int(n) for n in row)) for row in counts[:-1])
-    return Occupancy(edges, phases, np.zeros(len(phases)), np.zeros(len(phases), dtype=np.bool_))
+    overlaps = bool(len(counts)) and int(counts.sum(axis=1).max()) > 1
+    none_early = np.zeros(len(phases), dtype=np.bool_)
+    return Occupancy(edges, phases, np.zeros(len(phases)), none_early, overlaps=overlaps)
 
 
 def step_occupancy(

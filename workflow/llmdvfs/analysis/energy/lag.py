@@ -41,17 +41,23 @@ def role_lags(roles: Sequence[PhaseSums], lags_s: Floats) -> list[Lag]:
     return [_common(roles, lags_s)] * len(roles)
 
 
-def lag_beyond(inside: PhaseSums, beyond: PhaseSums, beyond_s: Floats) -> str | None:
-    """Return the reason why the search was too narrow: a lag beyond it explains the readings better; else None."""
-    left_inside = inside.total - inside.profile()[1]
-    left_beyond = beyond.total - beyond.profile()[1]
-    noise = max(float(left_beyond.min()), SMALLEST_NOISE * inside.total) / inside.num_increments
-    if float(left_beyond.min()) + ALIKE * noise >= float(left_inside.min()):
+def lag_beyond(inside: Sequence[PhaseSums], beyond: Sequence[PhaseSums], beyond_s: Floats) -> str | None:
+    """Return the reason why the search was too narrow: a lag beyond it explains all roles better; else None.
+
+    inside, beyond: sums of each role over the lags of the search, and over those outside it [s].
+    """
+    better = np.zeros(len(beyond_s))
+    for own, wider in zip(inside, beyond, strict=True):
+        left_inside, left_beyond = own.total - own.profile()[1], wider.total - wider.profile()[1]
+        least = min(float(left_inside.min()), float(left_beyond.min()))
+        noise = max(least, SMALLEST_NOISE * own.total) / own.num_increments
+        better += (float(left_inside.min()) - left_beyond) / noise
+    best = int(better.argmax())
+    if better[best] <= ALIKE:
         return None
-    late_ms = 1e3 * beyond_s[int(left_beyond.argmin())]
     return (
-        f"not identifiable: a lag of about {late_ms:.0f} ms, beyond what a sensor's delay explains, fits better; are the "
-        "stamps of the load and of the sampler of one clock?"
+        f"not identifiable: a lag of about {1e3 * beyond_s[best]:.0f} ms, beyond what a sensor's delay explains, fits "
+        "better; are the stamps of the load and of the sampler of one clock?"
     )
 
 

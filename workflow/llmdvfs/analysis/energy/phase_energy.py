@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
 from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
-from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.energy.cross_validation import supported_models
+from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.energy.lag import Lag, lag_beyond, own_lag_s, role_lags
 from llmdvfs.analysis.energy.levels import power_models
 from llmdvfs.analysis.energy.phase_increments import PhaseIncrements, phase_increments
@@ -20,7 +20,9 @@ from llmdvfs.analysis.sensors import Floats
 from llmdvfs.records.result import Estimate, PhaseEnergy
 from llmdvfs.records.spec import DeviceRole, Phase
 
-
+SEEN_FROM_ARRIVAL: tuple[Phase, ...] = ("prefill", "mixed", "queue", "idle")
+LOWEST_IDLE = 0.97  # of the measured power: a tenth of the idle time called prefill shows as more than that
+MIN_IDLE_S = 0.3  # less says nothing about the power of idle devices
 WIDEST_LAG_S = 0.5
 WIDE_STEP_S = 0.01
 
@@ -81,8 +83,12 @@ class RoleIncrements:
     """The richest model with other times in the queue that are as likely, and seconds of the window by phase."""
     edge_error_s: dict[Phase, float] = field(default_factory=dict)
     """Seconds by which a phase may be told too long or too short, stamps being late."""
+    beyond: PhaseSums | None = None
+    """Of the richest model, over lags outside the search."""
     reason: str | None = None
     """Why nothing can be told of the role's phases."""
+    idle_power_w: float | None = None
+    """Of a device, measured before and after the load; None: not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +106,26 @@ def role_increments(
     occupancy: Occupancy,
     window_s: tuple[float, float],
     settings: RegressionSettings,
+    *,
+    idle_power_w: float | None = None,
+    untold: str | None = None,
 ) -> RoleIncrements:
-    """Return the increments of the role's devices inside the window, beside the phases that the role was in."""
+    """Return the increments of the role's devices inside the window, beside the phases that the role was in.
+
+    idle_power_w: of a device, measured without load; untold: why the occupancy is not what the engine did.
+    """
     # A lag may bring in a phase from just outside the window.
     wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
     ladder = power_models(occupancy, wider_s, len(curves))[: settings.max_models]
     later_s = _later_s(curves, occupancy, ladder[-1], window_s, settings)
-    queue, reason = QueueTime(), None
+    queue, beyond = QueueTime(), None
     rows = phase_increments(curves, occupancy, ladder[-1], window_s, later_s)
     if len(rows.energy_j) >= len(ladder[-1]) and len(rows.phases) > 1 and settings.max_models > 1:
         sums = _sums(rows, window_s, settings)
-        reason = lag_beyond(sums, _sums(rows, window_s, settings, settings.lags_beyond_s), settings.lags_beyond_s)
+        beyond = _sums(rows, window_s, settings, settings.lags_beyond_s)
         best = int(sums.profile()[1].argmax())
         near_s = settings.lags_s[max(best - 10, 0) : best + 11]
-        queue = queue_time(curves, occupancy, ladder[-1], window_s, later_s, near_s)
+        queue = queue_time(curves, occupancy, ladder[-1], window_s, later_s, near_s, settings.min_occupancy_s)
 
     def spent_s(told: Occupancy) -> dict[Phase, float]:
         seconds = {phase: told.seconds_between(phase, *window_s) for phase in PHASES}
@@ -133,7 +145,9 @@ def role_increments(
         tuple(model(told, levels) for levels in enough),
         tuple((spent_s(other), model(other, enough[-1])) for other in others if enough),
         {p: told.num_begins(p, *window_s) * occupancy.edge_error_s for p in PHASES},
-        reason or queue.reason,
+        beyond,
+        untold or queue.reason,
+        idle_power_w,
     )
 
 
@@ -173,6 +187,10 @@ def energy_of_phases(
     """
     known = [own for own in roles if own.models]
     lags = role_lags([own.models[-1].sums for own in known], settings.lags_s)
+    wide = [(own.models[-1].sums, own.beyond) for own in known if own.beyond is not None]
+    too_far = lag_beyond([one for one, _ in wide], [other for _, other in wide], settings.lags_beyond_s)
+    if too_far is not None:
+        lags = [replace(lag, reason=too_far) for lag in lags]
     lag_of = {own.role: lag for own, lag in zip(known, lags, strict=True)}
     return {own.role: _role_phases(own, lag_of.get(own.role, Lag(0, 0)), seed_bootstrap, settings) for own in roles}
 
@@ -191,21 +209,24 @@ def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: R
     condition = own.models[0].sums.condition_number(round(fit.position), settings.min_occupancy_s)
     resampled_w = _resampled(own.models[chosen], lag, fit, seed_bootstrap, settings)
     several = len(device_s) > 1
+    too_low = _reason_idle_too_low(own, fit, settings)
     unknown_lag = own.reason or lag.reason
+    rng = np.random.default_rng((seed_bootstrap, 2))
     ends_j = _ends_error_j(own.models[chosen].rows, sum(device_s.values()))
     found = []
     for phase, seconds in device_s.items():
         column = own.models[0].rows.phases.index("idle" if phase == "queue" else phase)
         reason = _reason_not_identifiable(condition, seconds, settings) or (unknown_lag if several else None)
+        reason = reason or (too_low if phase in SEEN_FROM_ARRIVAL else None)
         value_j = float(fit.phase_w[column]) * seconds
         late_j = own.edge_error_s.get(phase, 0.0) * own.num_devices * float(fit.phase_w[column])
-        error_j = late_j + ends_j * seconds / sum(device_s.values())
+        error_j = late_j
         for spent_s, rival in rivals:
             rival_j = float(rival.phase_w[column]) * spent_s.get(phase, 0.0) * own.num_devices
             error_j = max(error_j, abs(rival_j - value_j))
-        energy = _estimate(
-            value_j, resampled_w[:, column] * seconds, error_j, own.models[0].sums.num_blocks, reason, settings
-        )
+        ends = rng.normal(0.0, ends_j * seconds / sum(device_s.values()), len(resampled_w))
+        resampled_j = resampled_w[:, column] * seconds + ends
+        energy = _estimate(value_j, resampled_j, error_j, own.models[0].sums.num_blocks, reason, settings)
         found.append(PhaseEnergy(own.role, phase, seconds, _times(energy, 1 / seconds), energy))
     return RolePhases(tuple(found), condition, fit.lag_s if several and unknown_lag is None else None)
 
@@ -239,10 +260,27 @@ def _fit(model: PowerModel, lag: Lag, settings: RegressionSettings) -> _Fit:
     return _Fit(on_grid, float(settings.lags_s[0] + settings.lag_step_s * on_grid), power_w[0], means)
 
 
+def _reason_idle_too_low(own: RoleIncrements, fit: _Fit, settings: RegressionSettings) -> str | None:
+    """Return why prefill and idle cannot be told where idle comes out below what was measured; None: it does not.
+
+    Above it is no wonder, since clocks stay up between two requests. Below it some of the idle time was called prefill.
+    """
+    phases = own.models[0].rows.phases
+    if own.idle_power_w is None or settings.max_models == 1 or "idle" not in phases:
+        return None
+    fitted_w = float(fit.phase_w[phases.index("idle")])
+    if own.spent_s.get("idle", 0.0) * own.num_devices < MIN_IDLE_S or fitted_w >= LOWEST_IDLE * own.idle_power_w:
+        return None
+    return (
+        f"not identifiable: an idle device would draw {fitted_w:.0f} W by the fit, and drew {own.idle_power_w:.0f} W when "
+        "measured; requests seem to wait before their prefill, which is not seen from outside"
+    )
+
+
 def _ends_error_j(rows: PhaseIncrements, device_s: float) -> float:
-    """Return what may have been used otherwise than on average in the window's ends, which no whole increment covers."""
+    """Return the standard deviation of what the window's ends used, which no whole increment covers."""
     missing_s = max(device_s - float(rows.length_s.sum()), 0.0)
-    return missing_s * float(np.std(rows.energy_j / rows.length_s))
+    return missing_s / 2 * float(np.std(rows.energy_j / rows.length_s))
 
 
 def _resampled(model: PowerModel, lag: Lag, fit: _Fit, seed_bootstrap: int, settings: RegressionSettings) -> Floats:
@@ -283,17 +321,18 @@ def _estimate(
     """Return the energy with its interval; error_j: of the model, by which the interval grows on both sides."""
     if reason is not None:
         return Estimate(None, reason=reason)
-    if error_j > settings.max_model_error * value_j and settings.max_models > 1:
+    low, high = percentile_interval(resampled_j)
+    is_more_than_noise = error_j > (high - low) / 2
+    if error_j > settings.max_model_error * value_j and is_more_than_noise and settings.max_models > 1:
         share = error_j / value_j if value_j > 0 else math.inf
         return Estimate(
             None,
-            reason=f"not identifiable: models that explain the readings alike differ by {100 * share:.1f} % of it, limit "
-            f"{100 * settings.max_model_error:.0f} %",
+            reason=f"not identifiable: models that explain the readings alike differ by {100 * share:.1f} % of it, "
+            f"limit {100 * settings.max_model_error:.0f} %",
         )
     if num_blocks < settings.min_blocks:
         needed_s = settings.min_blocks * settings.block_s
         return Estimate(value_j, reason=f"no interval: the window is shorter than {needed_s:.0f} s")
-    low, high = percentile_interval(resampled_j)
     return Estimate(value_j, max(low - error_j, 0.0), high + error_j)
 
 

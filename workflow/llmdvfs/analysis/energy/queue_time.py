@@ -39,8 +39,11 @@ def queue_time(
     window_s: tuple[float, float],
     later_s: Sequence[float],
     lags_s: Floats,
+    min_total_s: float,
 ) -> QueueTime:
     """Return the queue with which the levels explain the increments best; 0 where none is seen.
+
+    Below min_total_s in all it is too little to be a phase, and only widens the interval.
 
     lags_s: candidates around the lag found without a queue.
     """
@@ -62,5 +65,8 @@ def queue_time(
         return QueueTime(reason=f"not identifiable: requests seem to queue for more than {1e3 * QUEUES_S[-1]:.0f} ms")
     if misfit[0] <= misfit[best] + TOLD * noise:
         return QueueTime(0.0, 0.0, float(max(alike)))
+    best_s = float(QUEUES_S[best])
+    if best_s * begins < min_total_s:
+        return QueueTime(0.0, 0.0, max(2 * best_s, float(max(alike))))
     # Queues differ from request to request, which a mean does not say: it is not told better than to itself.
-    return QueueTime(float(QUEUES_S[best]), 0.0, max(2 * float(QUEUES_S[best]), float(max(alike))))
+    return QueueTime(best_s, 0.0, max(2 * best_s, float(max(alike))))
