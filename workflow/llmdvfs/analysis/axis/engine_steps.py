@@ -79,8 +79,8 @@ def engine_steps(streams: Sequence[Stream], role: Role, *, started_mono_ns: int)
 def stamp_error_ns(streams: Sequence[Stream]) -> float:
     """Return by how much a stamp trails the step's end on average: as the stamps of one step trail their first.
 
-    Delays are taken to be exponential, of which n stamps' first trails by one n-th. Where no two streams moved together,
-    the gaps within streams tell it: their variance is twice that of the delay.
+    Delays are taken to be exponential, of which n stamps' first trails by one n-th. Where no two streams moved
+    together, the gaps within streams tell it: their variance is twice that of the delay.
     """
     later = [
         (t - end_ns) * len(members) / (len(members) - 1)  # the first trails too, by 1/n of the mean delay

@@ -272,8 +272,8 @@ def _reason_idle_too_low(own: RoleIncrements, fit: _Fit, settings: RegressionSet
     if own.spent_s.get("idle", 0.0) * own.num_devices < MIN_IDLE_S or fitted_w >= LOWEST_IDLE * own.idle_power_w:
         return None
     return (
-        f"not identifiable: an idle device would draw {fitted_w:.0f} W by the fit, and drew {own.idle_power_w:.0f} W when "
-        "measured; requests seem to wait before their prefill, which is not seen from outside"
+        f"not identifiable: an idle device would draw {fitted_w:.0f} W by the fit, and drew {own.idle_power_w:.0f} W "
+        "when measured; requests seem to wait before their prefill, which is not seen from outside"
     )
 
 
