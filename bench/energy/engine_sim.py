@@ -1,8 +1,9 @@
 """A serving engine simulated step by step, the energy counters of its GPUs, and the true energy of each kind of step.
 
 Continuous batching: requests wait first come first served for one of `max_running` slots; a step either prefills
-prompts or gives each running request a token; with chunked prefill one step does both. What comes out is what the analysis
-sees (request records with token stamps, proxy stamps, polled counters) and the truth that it does not see. SIMULATED.
+prompts or gives each running request a token; with chunked prefill one step does both. What comes out is what the
+analysis sees (request records with token stamps, proxy stamps, polled counters) and the truth that it does not see.
+SIMULATED.
 """
 
 from collections.abc import Callable

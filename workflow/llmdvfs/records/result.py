@@ -188,7 +188,7 @@ class EnergyResult:
     """Differences of the role's own counters: a measurement."""
     phases: tuple[PhaseEnergy, ...]
     phase_label: Literal["measured", "attributed", "none"]
-    """attributed: split by regression, on a role's own GPU too; measured: each role had one phase only."""
+    """attributed: split by regression, on a role's own GPU too; measured: of results of older versions only."""
     condition_number: float | None
     """Of the phase regression; above the configured limit the phases are not identifiable."""
     devices: tuple[DeviceEnergy, ...]

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from llmdvfs.analysis.axis.occupancy import role_occupancy, step_occupancy
 from llmdvfs.analysis.energy.device import MeasuredDevice, measure_device
 from llmdvfs.analysis.energy.phase_energy import RegressionSettings, RoleIncrements, energy_of_phases, role_increments
 from llmdvfs.records.phases import PhasesRecord
-from llmdvfs.records.result import EnergyResult, PhaseEnergy
+from llmdvfs.records.result import EnergyResult
 from llmdvfs.records.spec import DeviceRole
 from llmdvfs.records.telemetry import EnergySource, Reading, TelemetryHeader
 
@@ -90,7 +89,7 @@ def energy_result(
         energy_delay_product_js=None if per_request_j is None or mean_e2e_s is None else per_request_j * mean_e2e_s,
         by_role_j={role: _total([device.energy_j for device in members]) for role, members in by_role.items()},
         phases=found_phases,
-        phase_label=_phase_label(found_phases) if found_phases else "none",
+        phase_label="attributed" if found_phases else "none",
         condition_number=max(conditions, default=None),
         devices=tuple(device.record for device in devices),
         phase_source_by_role={
@@ -138,12 +137,6 @@ def _increments(
         idle_power_w=None if idle_w is None else idle_w / len(members),
         untold=None if untold is None else f"not identifiable: {untold}",
     )
-
-
-def _phase_label(found: Sequence[PhaseEnergy]) -> Literal["measured", "attributed"]:
-    """Return `measured` where each role had one phase only, whose energy is the role's; else `attributed`."""
-    roles = [phase.role for phase in found]
-    return "measured" if len(roles) == len(set(roles)) else "attributed"
 
 
 def _method(source: EnergySource, serving: Sequence[MeasuredDevice]) -> str:
