@@ -38,7 +38,7 @@ from llmdvfs.figures.parts.style import (  # noqa: E402
 from llmdvfs.records.result import Estimate  # noqa: E402
 
 PREFILL_S = (0.025, 0.05, 0.1, 0.2, 0.5, 1.0)
-SETTINGS = EnergySettings(RegressionSettings(num_bootstrap=400))
+SETTINGS = EnergySettings(RegressionSettings(num_bootstrap=400, max_models=1))  # each phase at one power
 INSTRUMENTS = {
     "as on an H200": Instrument(),
     "counter jitters by 10 ms, no beat": Instrument(counter_jitter_s=0.01),

@@ -97,7 +97,7 @@ def test_a_deployment_is_the_sum_of_its_roles_and_of_nothing_else() -> None:
     assert result.by_role_j == {"prefill": pytest.approx(12_000), "decode": pytest.approx(6_000)}
     assert result.gross_j == pytest.approx(18_000)
     assert result.net_j == pytest.approx(18_000 - 20 * (80 + 70))
-    assert result.phase_label == "measured"
+    assert result.phase_label == "attributed"  # by regression, on the roles' own GPUs too
     assert {(p.role, p.phase): round(p.energy_j.value or 0) for p in result.phases} == {
         ("prefill", "prefill"): 12_000,
         ("decode", "decode"): 6_000,

@@ -1,7 +1,8 @@
 import numpy as np
 
-from llmdvfs.analysis.axis.occupancy import PHASES, role_occupancy
+from llmdvfs.analysis.axis.occupancy import PHASES, Level, role_occupancy
 from llmdvfs.records.phases import PhaseInterval
+from llmdvfs.records.spec import Phase
 
 # Two requests on one GPU, one after the other but for an overlap:
 #   request 0: prefill 1-2, decode 2-6;  request 1: prefill 4-5, decode 5-8
@@ -20,6 +21,7 @@ def test_prefill_beside_decode_is_mixed() -> None:
         "mixed": 1.0,
         "decode": 5.0,
         "transfer": 0.0,
+        "queue": 0.0,
         "idle": 3.0,
     }
 
@@ -54,11 +56,11 @@ def test_roles_do_not_see_each_other_but_a_host_sees_all() -> None:
 def test_a_role_without_requests_is_idle() -> None:
     occupancy = role_occupancy((), "decode")
     assert occupancy.seconds_between("idle", 2.0, 5.0) == 3.0
-    assert occupancy.is_in("idle", np.array([1.0])).all()
+    assert occupancy.weight_at(Level("idle"), np.array([1.0])).all()
 
 
 def test_the_phase_at_an_instant() -> None:
     occupancy = role_occupancy(INTERVALS, "single")
     at_s = np.array([0.5, 1.5, 3.0, 4.5, 7.0, 9.0])
-    names = ["idle", "prefill", "decode", "mixed", "decode", "idle"]
-    assert all(occupancy.is_in(name, at_s)[i] for i, name in enumerate(names))
+    names: list[Phase] = ["idle", "prefill", "decode", "mixed", "decode", "idle"]
+    assert all(occupancy.weight_at(Level(name), at_s)[i] for i, name in enumerate(names))

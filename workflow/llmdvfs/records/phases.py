@@ -4,7 +4,7 @@
 num_prefilling, num_transferring, num_decoding, then one column per quantity of records/telemetry.py.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llmdvfs.records.spec import DeviceRole, Phase, Role
 
@@ -23,6 +23,21 @@ class PhaseInterval:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineSteps:
+    """One step of a role's engine, or neighbouring decode steps of one batch."""
+
+    role: Role
+    phase: Phase
+    begin_s: float
+    end_s: float
+    num_steps: int
+    num_decoding: int
+    """Requests that got a token which is not their first, each step."""
+    num_prompt_tokens: int
+    """Of the prompts whose prefill ended here."""
+
+
+@dataclass(frozen=True, slots=True)
 class PhasesRecord:
     """All phases of a cell."""
 
@@ -34,3 +49,9 @@ class PhasesRecord:
     window_begin_s: float
     """Measured window: steady state where one was found, else the whole load (see result.window)."""
     window_end_s: float
+    steps: tuple[EngineSteps, ...] = ()
+    """What the engines did, step by step; empty for a role of which it cannot be told (steps_untold)."""
+    steps_untold: dict[str, str] = field(default_factory=dict)
+    """role -> why its engine's steps cannot be told from the streams."""
+    stamp_error_s: dict[str, float] = field(default_factory=dict)
+    """role -> mean delay of a token's stamp behind its step, as far as streams that move together tell it."""

@@ -187,14 +187,17 @@ class EnergyResult:
     energy_delay_product_js: float | None
     """Energy per request times mean E2E latency."""
     by_role_j: dict[str, float | None]
+    """Differences of the role's own counters: a measurement."""
     phases: tuple[PhaseEnergy, ...]
     phase_label: Literal["measured", "attributed", "none"]
-    """disaggregated: role energy is a measurement; single: phase energy is an attribution by regression."""
+    """attributed: split by regression, on a role's own GPU too; measured: of results of older versions only."""
     condition_number: float | None
     """Of the phase regression; above the configured limit the phases are not identifiable."""
     devices: tuple[DeviceEnergy, ...]
     lag_by_role_s: dict[str, float] = field(default_factory=dict)
     """By how much the energy readings trail the phases' edges, found from the data; empty: no regression was made."""
+    phase_source_by_role: dict[str, Literal["engine_steps", "requests"]] = field(default_factory=dict)
+    """What the phases were told by: steps of the engine, or the requests' own phases where steps cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)

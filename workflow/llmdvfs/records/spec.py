@@ -7,7 +7,7 @@ Role = Literal["single", "prefill", "decode"]
 DeviceRole = Literal["single", "prefill", "decode", "host"]
 """What a device computes for; `host`: for instances of several roles at once, as CPUs do."""
 Device = Literal["cpu", "cuda", "external"]
-Phase = Literal["prefill", "decode", "mixed", "transfer", "idle"]
+Phase = Literal["prefill", "decode", "mixed", "transfer", "queue", "idle"]
 
 
 @dataclass(frozen=True, slots=True)

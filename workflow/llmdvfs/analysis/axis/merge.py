@@ -4,9 +4,12 @@ Requests, proxy stamps and telemetry are recorded by different processes, all on
 instants become seconds since the cell's start, each request gets its phases, and each reading the phase it fell into.
 """
 
+from collections import Counter
+
 import pandas as pd
 
 from llmdvfs.analysis.axis.phases import phase_intervals
+from llmdvfs.analysis.axis.role_steps import role_steps
 from llmdvfs.analysis.axis.steady_state import find_window
 from llmdvfs.analysis.axis.timeline import timeline
 from llmdvfs.clock import NS_PER_S
@@ -28,6 +31,8 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
     intervals = phase_intervals(raw.requests, raw.proxy, started_mono_ns=started)
     roles = device_roles(run, raw.header)
     window = find_window(raw.requests, run.workload, started)
+    num_instances = Counter(instance.role for instance in run.server_start.instances)
+    found = role_steps(raw.requests, raw.proxy, num_instances, started_mono_ns=started)
     phases = PhasesRecord(
         intervals=intervals,
         device_roles=roles,
@@ -35,6 +40,9 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
         load_end_s=(run.load_end_mono_ns - started) / NS_PER_S,
         window_begin_s=window.begin_s,
         window_end_s=window.end_s,
+        steps=found.steps,
+        steps_untold=found.untold,
+        stamp_error_s=found.stamp_error_s,
     )
     return phases, timeline(raw.readings, intervals, roles, started_mono_ns=started)
 

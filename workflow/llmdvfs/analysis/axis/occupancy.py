@@ -1,17 +1,45 @@
-"""How long the devices of a role were in each phase, from the phases of the requests (docs/metrics.md#energy)."""
+"""How long the devices of a role were in each phase, and how busy they were in it (docs/metrics.md#energy)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from llmdvfs.analysis.axis.timeline import phase_of
 from llmdvfs.analysis.sensors import Floats
-from llmdvfs.records.phases import PhaseInterval
+from llmdvfs.records.phases import EngineSteps, PhaseInterval
 from llmdvfs.records.spec import DeviceRole, Phase
 
-PHASES: tuple[Phase, ...] = ("prefill", "decode", "mixed", "transfer", "idle")
+PHASES: tuple[Phase, ...] = ("prefill", "decode", "mixed", "transfer", "queue", "idle")
+EARLY_S = 0.1  # a GPU that was idle draws more for so long: docs/energy.md#phases
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A phase, or a part of it: the time at a knot counts wholly, falling linearly to nothing at the next knots.
+
+    The levels of all knots and parts of a phase add up to the phase.
+    """
+
+    phase: Phase
+    knots: tuple[float, ...] = ()
+    """Of the load; fewer than two: the phase is one level, whatever the load."""
+    position: int = 0
+    part: Literal["whole", "early", "late"] = "whole"
+    """Only the first EARLY_S after the role was idle, or only what came later."""
+    holds_queue: bool = False
+    """Time in a queue is in this level too: an engine that has only waiting requests idles."""
+
+    def weight(self, load: Floats, early: npt.NDArray[np.bool_]) -> Floats:
+        """Return how much of each piece of the phase is in this level, from 0 to 1."""
+        share: Floats = np.ones_like(load)
+        if len(self.knots) > 1:
+            share = np.interp(load, self.knots, np.eye(len(self.knots))[self.position])
+        if self.part == "whole":
+            return share
+        return np.where(early == (self.part == "early"), share, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,32 +48,96 @@ class Occupancy:
 
     edge_s: Floats
     phase: tuple[Phase, ...]
-    spent_s: dict[Phase, Floats]
-    """Seconds spent in each phase since the first edge, at each edge."""
+    load: Floats
+    """log2 of the batch (decode), of the prompt tokens (prefill), of the step's length in ms (mixed); else 0."""
+    early: npt.NDArray[np.bool_]
+    """Within EARLY_S of the end of an idle time."""
+    edge_error_s: float = 0.0
+    """How late an edge may be told on average."""
+    overlaps: bool = False
+    """Several requests were in the role at once, and which of them the engine served is not known."""
 
-    def seconds_before(self, phase: Phase, t_s: Floats) -> Floats:
-        """Return the seconds spent in the phase up to each instant, from an origin that all calls share."""
+    def weights(self, level: Level) -> Floats:
+        """Return how much of each piece of the time is in the level."""
+        phases = (level.phase, "queue") if level.holds_queue else (level.phase,)
+        inside = np.array([p in phases for p in self.phase], dtype=np.float64)
+        found: Floats = inside * level.weight(self.load, self.early)
+        return found
+
+    def seconds_at_edges(self, level: Level) -> Floats:
+        """Return the seconds spent in the level since the first edge, at each edge."""
+        return np.concatenate(([0.0], np.cumsum(self.weights(level) * np.diff(self.edge_s))))
+
+    def seconds_before(self, level: Level, t_s: Floats, at_edges: Floats | None = None) -> Floats:
+        """Return the seconds spent in the level up to each instant, from an origin that all calls share.
+
+        at_edges: seconds_at_edges(level), where it is asked for often.
+        """
         if not len(self.edge_s):
-            return t_s.copy() if phase == "idle" else np.zeros_like(t_s)
-        found: Floats = np.interp(t_s, self.edge_s, self.spent_s[phase])
-        if phase == "idle":
+            return t_s.copy() if level.phase == "idle" else np.zeros_like(t_s)
+        found: Floats = np.interp(t_s, self.edge_s, self.seconds_at_edges(level) if at_edges is None else at_edges)
+        if level.phase == "idle":
             found += np.minimum(t_s - self.edge_s[0], 0.0) + np.maximum(t_s - self.edge_s[-1], 0.0)
         return found
 
-    def is_in(self, phase: Phase, t_s: Floats) -> npt.NDArray[np.bool_]:
-        """Return whether the role is in the phase at each instant."""
-        around: tuple[Phase, ...] = ("idle", *self.phase, "idle") if len(self.edge_s) else ("idle",)
-        matches = np.array([p == phase for p in around])
-        return matches[np.searchsorted(self.edge_s, t_s, side="right")]
+    def weight_at(self, level: Level, t_s: Floats) -> Floats:
+        """Return how much of the level the role is in at each instant."""
+        outside = 1.0 if level.phase == "idle" else 0.0
+        if not len(self.edge_s):
+            return np.full_like(t_s, outside)
+        around = np.concatenate(([outside], self.weights(level), [outside]))
+        found: Floats = around[np.searchsorted(self.edge_s, t_s, side="right")]
+        return found
 
     def seconds_between(self, phase: Phase, begin_s: float, end_s: float) -> float:
         """Return the seconds spent in the phase in [begin, end]."""
-        first, last = self.seconds_before(phase, np.array([begin_s, end_s]))
+        first, last = self.seconds_before(Level(phase), np.array([begin_s, end_s]))
         return float(last - first)
+
+    def num_begins(self, phase: Phase, begin_s: float, end_s: float) -> int:
+        """Return how often the phase began in [begin, end]."""
+        inside = np.array([p == phase for p in self.phase], dtype=np.bool_)
+        begins = inside & ~np.concatenate(([False], inside[:-1]))
+        return int((begins & (self.edge_s[:-1] >= begin_s) & (self.edge_s[:-1] <= end_s)).sum()) if len(inside) else 0
+
+    def _out_of_idle(self) -> list[int]:
+        """Return the pieces in which a prefill begins that met an idle engine."""
+        return [
+            i
+            for i, phase in enumerate(self.phase)
+            if phase in ("prefill", "mixed") and (i == 0 or self.phase[i - 1] in ("idle", "transfer"))
+        ]
+
+    def num_begins_out_of_idle(self, begin_s: float, end_s: float) -> int:
+        """Return how often a prefill met an idle engine in [begin, end]."""
+        return sum(begin_s <= self.edge_s[i] <= end_s for i in self._out_of_idle())
+
+    def with_queue(self, queue_s: float) -> "Occupancy":
+        """Return the same where each prefill that began out of an idle time began queue_s later.
+
+        A request that meets an idle engine is seen from its arrival; what passes until its prefill is `queue`.
+        """
+        starts = self._out_of_idle()
+        if not starts or queue_s <= 0:
+            return self
+        edge_s = np.unique(np.concatenate([self.edge_s, self.edge_s[starts] + queue_s]))
+        middle_s = (edge_s[:-1] + edge_s[1:]) / 2
+        piece = np.searchsorted(self.edge_s, middle_s) - 1
+        kept = piece < len(self.phase)
+        edge_s, piece, middle_s = np.append(edge_s[:-1][kept], edge_s[kept.sum()]), piece[kept], middle_s[kept]
+        begun_s = np.concatenate(([-np.inf], self.edge_s[starts]))[
+            np.searchsorted(self.edge_s[starts], middle_s, side="right")
+        ]
+        queues = middle_s - begun_s < queue_s
+        phases: tuple[Phase, ...] = tuple(
+            "queue" if waits and self.phase[p] in ("prefill", "mixed") else self.phase[p]
+            for p, waits in zip(piece, queues, strict=True)
+        )
+        return Occupancy(edge_s, phases, self.load[piece], self.early[piece], self.edge_error_s, self.overlaps)
 
 
 def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occupancy:
-    """Return the phase of the role over time (`host`: of all roles together).
+    """Return the phase of the role over time from its requests (`host`: of all roles together).
 
     A request in `mixed` counts as prefilling and decoding.
     """
@@ -62,9 +154,42 @@ def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occu
     edges = np.array(sorted(steps), dtype=np.float64)
     counts = np.cumsum([steps[edge] for edge in edges], axis=0) if len(edges) else np.empty((0, 3))
     phases = tuple(phase_of(*(int(n) for n in row)) for row in counts[:-1])
-    return Occupancy(edges, phases, {phase: _spent_s(edges, phases, phase) for phase in PHASES})
+    overlaps = bool(len(counts)) and int(counts.sum(axis=1).max()) > 1
+    none_early = np.zeros(len(phases), dtype=np.bool_)
+    return Occupancy(edges, phases, np.zeros(len(phases)), none_early, overlaps=overlaps)
 
 
-def _spent_s(edges: Floats, phases: Sequence[Phase], phase: Phase) -> Floats:
-    inside = np.array([p == phase for p in phases], dtype=np.float64)
-    return np.concatenate(([0.0], np.cumsum(inside * np.diff(edges))))
+def step_occupancy(
+    steps: Sequence[EngineSteps], intervals: Sequence[PhaseInterval], role: DeviceRole, edge_error_s: float = 0.0
+) -> Occupancy:
+    """Return the phase of the role over time from its engine's steps; between steps it is `transfer` or `idle`."""
+    mine = [step for step in steps if step.role == role]
+    between = role_occupancy([i for i in intervals if i.phase == "transfer"], role)
+    starts_s = [
+        s.begin_s for s, before in zip(mine, [None, *mine], strict=False) if before is None or s.begin_s > before.end_s
+    ]
+    cuts_s = [start + EARLY_S for start in starts_s]
+    edge_s = np.unique(
+        np.concatenate([[s.begin_s for s in mine], [s.end_s for s in mine], cuts_s, between.edge_s]).astype(np.float64)
+    )
+    middle_s = (edge_s[:-1] + edge_s[1:]) / 2
+    begin_s, end_s = np.array([s.begin_s for s in mine]), np.array([s.end_s for s in mine])
+    number = np.searchsorted(begin_s, middle_s, side="right") - 1
+    is_step = (number >= 0) & (middle_s < end_s[number]) if len(mine) else np.zeros(len(middle_s), dtype=np.bool_)
+    is_transfer = between.weight_at(Level("transfer"), middle_s) > 0
+    phases: tuple[Phase, ...] = tuple(
+        mine[n].phase if inside else "transfer" if moving else "idle"
+        for n, inside, moving in zip(number, is_step, is_transfer, strict=True)
+    )
+    load_of = np.array([_load(step) for step in mine])
+    load = np.where(is_step, load_of[number], 0.0) if len(mine) else np.zeros(len(middle_s))
+    since_s = middle_s - np.array([-np.inf, *starts_s])[np.searchsorted(starts_s, middle_s, side="right")]
+    return Occupancy(edge_s, phases, load, is_step & (since_s < EARLY_S), edge_error_s)
+
+
+def _load(step: EngineSteps) -> float:
+    if step.phase == "decode":
+        return float(np.log2(max(step.num_decoding, 1)))
+    if step.phase == "prefill":
+        return float(np.log2(max(step.num_prompt_tokens, 1)))
+    return float(np.log2((step.end_s - step.begin_s) / step.num_steps * 1e3))

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-from llmdvfs.analysis.axis.occupancy import role_occupancy
+from llmdvfs.analysis.axis.occupancy import role_occupancy, step_occupancy
 from llmdvfs.analysis.energy.device import MeasuredDevice, measure_device
 from llmdvfs.analysis.energy.phase_energy import RegressionSettings, RoleIncrements, energy_of_phases, role_increments
 from llmdvfs.records.phases import PhasesRecord
@@ -90,9 +89,13 @@ def energy_result(
         energy_delay_product_js=None if per_request_j is None or mean_e2e_s is None else per_request_j * mean_e2e_s,
         by_role_j={role: _total([device.energy_j for device in members]) for role, members in by_role.items()},
         phases=found_phases,
-        phase_label=_phase_label(by_role) if found_phases else "none",
+        phase_label="attributed" if found_phases else "none",
         condition_number=max(conditions, default=None),
         devices=tuple(device.record for device in devices),
+        phase_source_by_role={
+            own.role: "engine_steps" if any(step.role == own.role for step in phases.steps) else "requests"
+            for own in known
+        },
         lag_by_role_s={role: r.lag_s for role, r in regressed.items() if r.lag_s is not None},
     )
 
@@ -117,13 +120,23 @@ def _increments(
     curves = [device.curve for device in members if device.curve is not None and device.energy_j is not None]
     if len(curves) < len(members):
         return None
-    occupancy = role_occupancy(phases.intervals, role)
-    return role_increments(role, curves, occupancy, window_s, settings.regression)
-
-
-def _phase_label(by_role: dict[DeviceRole, list[MeasuredDevice]]) -> Literal["measured", "attributed"]:
-    """Return `measured` where each phase has devices of its own, `attributed` where one device did both."""
-    return "attributed" if {"single", "host"} & set(by_role) else "measured"
+    steps = [step for step in phases.steps if step.role == role]
+    occupancy = (
+        step_occupancy(steps, phases.intervals, role, phases.stamp_error_s.get(role, 0.0))
+        if steps
+        else role_occupancy(phases.intervals, role)
+    )
+    idle_w = _total([device.record.idle_power_w for device in members])
+    untold = None if steps or not occupancy.overlaps else phases.steps_untold.get(role)
+    return role_increments(
+        role,
+        curves,
+        occupancy,
+        window_s,
+        settings.regression,
+        idle_power_w=None if idle_w is None else idle_w / len(members),
+        untold=None if untold is None else f"not identifiable: {untold}",
+    )
 
 
 def _method(source: EnergySource, serving: Sequence[MeasuredDevice]) -> str:

@@ -29,13 +29,69 @@ class Lag:
     """Why no lag can be told."""
 
 
-def common_lag(roles: Sequence[PhaseSums], lags_s: Floats) -> Lag:
-    """Return the range around the lag that explains the increments of all roles best; of one role, the whole range.
+def role_lags(roles: Sequence[PhaseSums], lags_s: Floats) -> list[Lag]:
+    """Return the range of lags that each role's fit may take.
 
-    roles: sums of each role's increments over the same lags [s].
+    roles: sums of each role's increments over the same lags [s]. Where each role alone tells its lag, it keeps its own:
+    the counters of two GPUs may be out of step. Else all keep to the lag that explains their increments together.
     """
+    own = [_told_by(sums, lags_s) for sums in roles]
+    if len(roles) == 1 or all(lag.reason is None for lag in own):
+        return own
+    return [_common(roles, lags_s)] * len(roles)
+
+
+def lag_beyond(inside: Sequence[PhaseSums], beyond: Sequence[PhaseSums], beyond_s: Floats) -> str | None:
+    """Return the reason why the search was too narrow: a lag beyond it explains all roles better; else None.
+
+    inside, beyond: sums of each role over the lags of the search, and over those outside it [s].
+    """
+    better = np.zeros(len(beyond_s))
+    for own, wider in zip(inside, beyond, strict=True):
+        left_inside, left_beyond = own.total - own.profile()[1], wider.total - wider.profile()[1]
+        least = min(float(left_inside.min()), float(left_beyond.min()))
+        noise = max(least, SMALLEST_NOISE * own.total) / own.num_increments
+        better += (float(left_inside.min()) - left_beyond) / noise
+    best = int(better.argmax())
+    if better[best] <= ALIKE:
+        return None
+    return (
+        f"not identifiable: a lag of about {1e3 * beyond_s[best]:.0f} ms, beyond what a sensor's delay explains, fits "
+        "better; are the stamps of the load and of the sampler of one clock?"
+    )
+
+
+def own_lag_s(sums: PhaseSums, lags_s: Floats) -> float | None:
+    """Return the lag of these increments; None where they alone cannot tell it."""
+    lag = _told_by(sums, lags_s)
+    return float(lags_s[int(_misfit(sums).argmin())]) if lag.reason is None else None
+
+
+def _told_by(sums: PhaseSums, lags_s: Floats) -> Lag:
+    reason = _reason([sums], lags_s)
+    return Lag(0, len(lags_s) - 1, reason)
+
+
+def _common(roles: Sequence[PhaseSums], lags_s: Floats) -> Lag:
+    reason = _reason(roles, lags_s)
+    if reason is not None:
+        return Lag(0, len(lags_s) - 1, reason)
+    best = int(np.sum([_misfit(sums) for sums in roles], axis=0).argmin())
+    reach = round(AGREED_WITHIN_S / (lags_s[1] - lags_s[0]))
+    middle = int(np.clip(best, reach, len(lags_s) - 1 - reach))
+    return Lag(middle - reach, middle + reach)
+
+
+def _reason(roles: Sequence[PhaseSums], lags_s: Floats) -> str | None:
+    """Return why the roles together tell no lag; None where they do."""
     profile = np.sum([_misfit(sums) for sums in roles], axis=0)
     best = int(profile.argmin())
+    matters = any(_splits_otherwise(sums, 0, len(lags_s) - 1) for sums in roles)
+    if best in (0, len(lags_s) - 1) and matters and np.ptp(profile) > ALIKE:
+        limit_ms = 1e3 * abs(lags_s[best])
+        return (
+            f"not identifiable: the best lag is at the edge of the search, {limit_ms:.0f} ms; are the clocks the same?"
+        )
     reach = round(AGREED_WITHIN_S / (lags_s[1] - lags_s[0]))
     dips = 1 + np.flatnonzero((profile[1:-1] <= profile[:-2]) & (profile[1:-1] <= profile[2:]))
     rivals = [
@@ -45,14 +101,10 @@ def common_lag(roles: Sequence[PhaseSums], lags_s: Floats) -> Lag:
         and profile[dip] < profile[best] + ALIKE
         and any(_splits_otherwise(sums, int(dip), best) for sums in roles)
     ]
-    if rivals:
-        told = " and ".join(f"{1e3 * lags_s[position]:.0f}" for position in sorted([best, *rivals]))
-        alike = f"not identifiable: lags of {told} ms explain the readings alike, and split them otherwise"
-        return Lag(0, len(lags_s) - 1, alike)
-    if len(roles) == 1:
-        return Lag(0, len(lags_s) - 1)
-    middle = int(np.clip(best, reach, len(lags_s) - 1 - reach))
-    return Lag(middle - reach, middle + reach)
+    if not rivals:
+        return None
+    told = " and ".join(f"{1e3 * lags_s[position]:.0f}" for position in sorted([best, *rivals]))
+    return f"not identifiable: lags of {told} ms explain the readings alike, and split them otherwise"
 
 
 def _misfit(sums: PhaseSums) -> Floats:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from llmdvfs.analysis.axis.occupancy import Occupancy
+from llmdvfs.analysis.axis.occupancy import Level, Occupancy
 from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.sensors import Floats
 from llmdvfs.records.spec import Phase
@@ -20,9 +20,11 @@ class PhaseIncrements:
     end_s: Floats
     energy_j: Floats
     occupancy: Occupancy
-    phases: tuple[Phase, ...]
+    levels: tuple[Level, ...]
     poll_interval_s: float
     """How often the sensor was read."""
+    later_s: Floats
+    """By how much the increment's device trails the phases further than the role's first device."""
 
     @property
     def length_s(self) -> Floats:
@@ -34,26 +36,48 @@ class PhaseIncrements:
         """Return whether each increment begins with the refresh that ends the one before it in the list."""
         return np.concatenate(([False], self.begin_s[1:] == self.end_s[:-1]))
 
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Return the phases that the levels belong to."""
+        return tuple(dict.fromkeys(level.phase for level in self.levels))
+
+    def level_of_phase(self) -> Floats:
+        """Return 1 where a level belongs to a phase, shape (levels, phases)."""
+        return np.array([[float(level.phase == phase) for phase in self.phases] for level in self.levels])
+
     def seconds(self, lag_s: float) -> Floats:
-        """Return the seconds in each phase, shape (increments, phases), if the readings trail the phases by the lag."""
-        columns = [
-            self.occupancy.seconds_before(phase, self.end_s - lag_s)
-            - self.occupancy.seconds_before(phase, self.begin_s - lag_s)
-            for phase in self.phases
-        ]
-        return np.stack(columns, axis=1)
+        """Return the seconds in each level, shape (increments, levels), if the readings trail the phases by the lag."""
+        return self.seconds_over((lag_s,))[0]
+
+    def seconds_over(self, lags_s: Sequence[float] | Floats) -> Floats:
+        """Return seconds for each lag, shape (lags, increments, levels)."""
+        shift_s = np.asarray(lags_s)[:, None] + self.later_s
+        begin_s, end_s = self.begin_s - shift_s, self.end_s - shift_s
+        columns = []
+        for level in self.levels:
+            at_edges = self.occupancy.seconds_at_edges(level) if len(self.occupancy.edge_s) else None
+            before_end, before_begin = (self.occupancy.seconds_before(level, t_s, at_edges) for t_s in (end_s, begin_s))
+            columns.append(before_end - before_begin)
+        return np.stack(columns, axis=2)
 
 
 def phase_increments(
-    curves: Sequence[EnergyCurve], occupancy: Occupancy, phases: tuple[Phase, ...], window_s: tuple[float, float]
+    curves: Sequence[EnergyCurve],
+    occupancy: Occupancy,
+    levels: tuple[Level, ...],
+    window_s: tuple[float, float],
+    later_s: Sequence[float] | None = None,
 ) -> PhaseIncrements:
-    """Return the increments of all devices inside the window."""
+    """Return the increments of all devices inside the window; later_s: of each device, None: they are in step."""
     found = [curve.increments(*window_s) for curve in curves]
     return PhaseIncrements(
         begin_s=np.concatenate([i.begin_s for i in found]),
         end_s=np.concatenate([i.end_s for i in found]),
         energy_j=np.concatenate([i.energy_j for i in found]),
         occupancy=occupancy,
-        phases=phases,
+        levels=levels,
         poll_interval_s=max(float(np.median(np.diff(curve.poll_s))) for curve in curves),
+        later_s=np.concatenate(
+            [np.full(len(i.begin_s), late) for i, late in zip(found, later_s or [0.0] * len(found), strict=True)]
+        ),
     )

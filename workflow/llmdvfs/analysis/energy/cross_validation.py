@@ -1,0 +1,40 @@
+"""Which power model the readings support: the error of each on stretches of time that it was not fitted to."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from llmdvfs.analysis.energy.regression import RIDGE, PhaseSums
+from llmdvfs.analysis.sensors import Floats
+
+NUM_FOLDS = 10
+WORTH = 4.0  # noise variances: two standard deviations
+
+
+def held_out_error(sums: PhaseSums, lag_index: int) -> float:
+    """Return the sum of squared errors [J^2/s] of blocks that the fit had not seen, less what all models share.
+
+    Models are comparable where they have the same increments in the same blocks.
+    """
+    gram, moment = sums.gram[lag_index], sums.moment[lag_index]
+    fold = np.arange(sums.num_blocks) * NUM_FOLDS // sums.num_blocks
+    error = 0.0
+    for held in range(NUM_FOLDS):
+        out = fold == held
+        power_w = _solve(gram[~out].sum(axis=0), moment[~out].sum(axis=0))
+        error += float(power_w @ gram[out].sum(axis=0) @ power_w - 2 * moment[out].sum(axis=0) @ power_w)
+    return error
+
+
+def supported_models(models: Sequence[PhaseSums], lag_index: int) -> list[int]:
+    """Return which models, from plain to rich, predict alike: within the noise as well as the best one."""
+    errors = np.array([held_out_error(sums, lag_index) for sums in models])
+    richest = models[-1]
+    noise = (richest.total - richest.profile()[1][lag_index]) / richest.num_increments
+    return [int(i) for i in np.flatnonzero(errors <= errors.min() + WORTH * max(noise, 0.0))]
+
+
+def _solve(gram: Floats, moment: Floats) -> Floats:
+    size = len(gram)
+    solution: Floats = np.linalg.solve(gram + RIDGE * np.trace(gram) / size * np.eye(size), moment)
+    return solution

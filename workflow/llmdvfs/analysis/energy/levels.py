@@ -1,0 +1,58 @@
+"""The power models of a role: each phase at one power, or at several levels of its load (docs/energy.md#models)."""
+
+from typing import Literal
+
+import numpy as np
+
+from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
+from llmdvfs.records.spec import Phase
+
+Part = Literal["whole", "early", "late"]
+
+MIN_LEVEL_S = 0.3  # a few refreshes; whether so many levels are worth it, held-out readings decide
+MIN_SPREAD = 0.1  # of the load, in doublings: less says nothing about how power depends on it
+LEVELS = (1, 2, 3, 5, 9)
+
+
+def power_models(
+    occupancy: Occupancy, window_s: tuple[float, float], num_devices: int
+) -> tuple[tuple[Level, ...], ...]:
+    """Return models from the plainest to the richest; each holds the ones before it.
+
+    A phase has no more levels than it lasted seconds, and one where its load did not change.
+    """
+    models: list[tuple[Level, ...]] = []
+    for num_levels in LEVELS:
+        for with_early in (False, True):
+            model = tuple(
+                level
+                for phase in PHASES
+                if phase != "queue" and occupancy.seconds_between(phase, *window_s) > 0
+                for level in _levels(occupancy, phase, window_s, num_levels, with_early, num_devices)
+            )
+            if model not in models:
+                models.append(model)
+    return tuple(models)
+
+
+def _levels(
+    occupancy: Occupancy,
+    phase: Phase,
+    window_s: tuple[float, float],
+    num_levels: int,
+    with_early: bool,
+    num_devices: int,
+) -> list[Level]:
+    edge_s = np.clip(occupancy.edge_s, *window_s)
+    spent_s = np.diff(edge_s) * occupancy.weights(Level(phase)) if len(edge_s) else np.empty(0)
+    early_s = float(spent_s[occupancy.early].sum()) * num_devices
+    late_s = float(spent_s.sum()) * num_devices - early_s
+    parts: tuple[Part, ...] = ("whole",)
+    if with_early and min(early_s, late_s) >= MIN_LEVEL_S:
+        parts = ("early", "late")
+    load = occupancy.load[spent_s > 0]
+    count = min(num_levels, int(float(spent_s.sum()) * num_devices / MIN_LEVEL_S))
+    if count < 2 or float(np.ptp(load)) < MIN_SPREAD:
+        return [Level(phase, part=part, holds_queue=phase == "idle") for part in parts]
+    knots = tuple(float(k) for k in np.linspace(load.min(), load.max(), count))
+    return [Level(phase, knots, i, part) for part in parts for i in range(count)]

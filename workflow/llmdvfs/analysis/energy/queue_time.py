@@ -1,0 +1,72 @@
+"""How long requests that met an idle engine waited before their prefill ran, as the energy readings tell it.
+
+From outside such a prefill begins when its request is sent; but while the server reads and queues it, the GPU idles.
+Told as prefill, 3 ms of that cost several percent of a short prefill's energy (docs/energy.md#error).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from llmdvfs.analysis.axis.occupancy import Level, Occupancy
+from llmdvfs.analysis.energy.curve import EnergyCurve
+from llmdvfs.analysis.energy.phase_increments import phase_increments
+from llmdvfs.analysis.energy.regression import phase_sums
+from llmdvfs.analysis.sensors import Floats
+
+QUEUES_S = (*(1e-3 * np.arange(0, 12, 0.5)), *(1e-3 * np.arange(12, 62, 2.0)))
+MIN_BEGINS = 10  # fewer prefills out of idle times say nothing about a mean
+TOLD = 9.0  # noise variances that a queue must explain: three standard deviations
+ALIKE = 4.0  # two of them: queues that could as well be
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTime:
+    """The mean time in the queue, and the range that explains the readings alike."""
+
+    best_s: float = 0.0
+    low_s: float = 0.0
+    high_s: float = 0.0
+    reason: str | None = None
+    """Why it cannot be told."""
+
+
+def queue_time(
+    curves: Sequence[EnergyCurve],
+    occupancy: Occupancy,
+    levels: tuple[Level, ...],
+    window_s: tuple[float, float],
+    later_s: Sequence[float],
+    lags_s: Floats,
+    min_total_s: float,
+) -> QueueTime:
+    """Return the queue with which the levels explain the increments best; 0 where none is seen.
+
+    Below min_total_s in all it is too little to be a phase, and only widens the interval.
+
+    lags_s: candidates around the lag found without a queue.
+    """
+    begins = sum(occupancy.num_begins_out_of_idle(*window_s) for _ in curves)
+    if begins < MIN_BEGINS:
+        return QueueTime()
+    misfits, count = [], 1
+    for queue_s in QUEUES_S:
+        rows = phase_increments(curves, occupancy.with_queue(queue_s), levels, window_s, later_s)
+        block = np.zeros(len(rows.energy_j), dtype=np.int64)
+        sums = phase_sums(rows.seconds_over(lags_s), rows.length_s, rows.energy_j, block)
+        misfits.append(sums.total - float(sums.profile()[1].max()))
+        count = max(len(rows.energy_j) - len(levels), 1)
+    misfit = np.array(misfits)
+    best = int(misfit.argmin())
+    noise = max(float(misfit[best]), 0.0) / count
+    alike = [q for q, m in zip(QUEUES_S, misfit, strict=True) if m <= misfit[best] + ALIKE * noise]
+    if best == len(QUEUES_S) - 1:
+        return QueueTime(reason=f"not identifiable: requests seem to queue for more than {1e3 * QUEUES_S[-1]:.0f} ms")
+    if misfit[0] <= misfit[best] + TOLD * noise:
+        return QueueTime(0.0, 0.0, float(max(alike)))
+    best_s = float(QUEUES_S[best])
+    if best_s * begins < min_total_s:
+        return QueueTime(0.0, 0.0, max(2 * best_s, float(max(alike))))
+    # Queues differ from request to request, which a mean does not say: it is not told better than to itself.
+    return QueueTime(best_s, 0.0, max(2 * best_s, float(max(alike))))
