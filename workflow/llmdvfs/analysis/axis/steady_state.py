@@ -8,15 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Window
 from llmdvfs.records.spec import WorkloadSpec
 
-NEVER_STEADY = {
-    "waves": "waves start and end the load again and again: there is no steady state to find",
-    "ramp": "the rate of a ramp changes by design: there is no steady state to find",
-}
 HELD_FRACTION = 0.9  # mean requests in flight / configured concurrency; the rest is the turn-round of the places
 MIN_REQUESTS = 10  # that live wholly in the window
 MIN_BINS, MAX_BINS = 8, 20  # of the throughput series that is tested
@@ -46,7 +43,7 @@ def find_window(requests: Sequence[RequestRecord], workload: WorkloadSpec, start
     series = _series(requests, started_mono_ns)
     if series.sent_s.size == 0:
         return Window(0.0, 0.0, "whole", "no request was sent")
-    found = NEVER_STEADY.get(workload.arrival.kind) or _steady_window(series, workload)
+    found = arrival_kind(workload.arrival.kind).never_steady or _steady_window(series, workload)
     if isinstance(found, Window):
         return found
     return Window(float(series.scheduled_s.min()), float(series.end_s.max()), "whole", found)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from fakes.workloads import workload
 
-from llmdvfs.errors import ConfigError
-from llmdvfs.load.schedule.arrivals import draw_arrivals
+from llmdvfs.arrivals.draw import draw_arrivals
+from llmdvfs.errors import ConfigError, DataError
 from llmdvfs.records.spec import ArrivalSpec
 
 
@@ -75,7 +75,7 @@ def test_falling_ramp_ends() -> None:
 
 @pytest.mark.parametrize("kind", ["poisson", "gamma"])
 def test_same_seed_same_schedule(kind: str) -> None:
-    arrival = ArrivalSpec(kind, rate_rps=5.0, burstiness=0.5)  # type: ignore[arg-type]
+    arrival = ArrivalSpec(kind, rate_rps=5.0, burstiness=0.5)
     assert offsets(arrival, seed=3, num_requests=50) == offsets(arrival, seed=3, num_requests=50)
     assert offsets(arrival, seed=3, num_requests=50) != offsets(arrival, seed=4, num_requests=50)
 
@@ -106,5 +106,5 @@ def test_empty_trace_window_says_where_the_trace_ends(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     path.write_text('{"timestamp": 0, "input_length": 1, "output_length": 1, "hash_ids": [1]}\n')
     spec = ArrivalSpec("trace", trace_path=str(path), trace_format="mooncake", window_start_s=5.0)
-    with pytest.raises(ConfigError, match=r"ends at 0\.0 s"):
+    with pytest.raises(DataError, match=r"ends at 0\.0 s"):
         list(draw_arrivals(workload(spec, num_requests=None), 1))
