@@ -26,7 +26,7 @@ ALLOWED = {
     "comparison": {*GROUND, "arrivals"},
     "answers": GROUND,
     "figures": GROUND,
-    "doctor": {*GROUND, "arrivals", "models", "plan", "serving", "telemetry", "benchmark"},
+    "doctor": {*GROUND, "arrivals", "connectors", "models", "plan", "serving", "telemetry", "benchmark"},
     "benchmark": {*GROUND, "plan", "serving", "load", "telemetry", "connectors"},
 }
 ONLY_IN = {

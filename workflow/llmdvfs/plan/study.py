@@ -149,6 +149,7 @@ def _deployment(
         startup_timeout_s=serving["startup_timeout_s"],
         base_url=serving["base_url"],
         proxy_port=serving["proxy_port"],
+        memory_check=serving["memory_check"],
     )
     if spec.num_gpus and gpus is not None and len(gpus) < spec.num_gpus:
         raise ConfigError(f"serving.gpus: {gpus}: {name} needs {spec.num_gpus} GPUs; name more, or null for free ones")

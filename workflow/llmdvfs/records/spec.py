@@ -72,6 +72,8 @@ class DeploymentSpec:
     """`external` only: the endpoint that is already running."""
     proxy_port: int | None = None
     """None: a free one."""
+    memory_check: bool = True
+    """Whether a start is refused that the memory forecast finds impossible; what is measured does not depend on it."""
 
     @property
     def num_gpus(self) -> int:
