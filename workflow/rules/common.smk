@@ -29,6 +29,7 @@ from llmdvfs.plan.cells import all_cells, cell_folder, pending_launches
 from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
+from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.study import make_study
 from llmdvfs.records.raw import FAILED
@@ -55,6 +56,9 @@ try:
     STUDY = make_study(CONFIG, engine_versions)
     PENDING = pending_launches(STUDY)
     check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
+    if PENDING and workflow.is_main_process:
+        for said in long_requests(STUDY):
+            print(f"llm-dvfs: {said}", file=sys.stderr)
 except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")  # one message: a WorkflowError would add where in this file it was raised
 

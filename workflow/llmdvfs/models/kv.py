@@ -169,9 +169,9 @@ def _dbrx(config: Config) -> KvLayout:
 
 
 LLAMA_LIKE = (
-    "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "phi", "phi3", "phimoe", "gpt_neox", 
-    "opt", "olmo", "olmo2", "olmoe", "granite", "granitemoe", "starcoder2", "stablelm", "internlm2", "cohere", "glm", "glm4",
-    "glm4_moe",
+    "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "phi", "phi3", "phimoe", "gpt_neox",
+    "opt", "olmo", "olmo2", "olmoe", "granite", "granitemoe", "starcoder2", "stablelm", "internlm2", "cohere", "glm",
+    "glm4", "glm4_moe",
 )  # fmt: skip
 _LAYOUTS: dict[str, Callable[[Config], KvLayout | None]] = {
     **dict.fromkeys(LLAMA_LIKE, _heads),
