@@ -2,8 +2,8 @@
 
     python bench/client/trace_reader.py [--rows 27000000] [--start-s 0 300000] [--window-s 60] [--base CHECKOUT]
 
-The rows have the layout of Azure's traces of 2023, which both readers know, 45 a second. Each reader runs in a process of
-its own. Without --base only this checkout is measured; the older reader holds the whole trace in memory (270 bytes a
+The rows have the layout of Azure's traces of 2023, which both readers know, 45 a second. Each reader runs in a process
+of its own. Without --base only this checkout is measured; the older reader holds the whole trace in memory (270 bytes a
 row), so that few rows are for it.
 """
 
@@ -24,7 +24,7 @@ from llmdvfs.inputs.traces.reader import read_window
 rows = list(read_window(path, "azure", start_s=start_s, length_s=window_s))
 """
 OLDER = """
-from llmdvfs.load.schedule.traces import cut_trace, read_trace
+from llmdvfs.load.traces import cut_trace, read_trace
 rows = cut_trace(read_trace(path, "azure"), start_s=start_s, length_s=window_s, speedup=1.0)
 """
 MEASURED = """

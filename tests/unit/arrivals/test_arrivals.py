@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from fakes.workloads import workload
 
+from llmdvfs.analysis.deployment_files import batch_size
 from llmdvfs.arrivals.draw import draw_arrivals
+from llmdvfs.arrivals.table import ARRIVALS
 from llmdvfs.errors import ConfigError, DataError
 from llmdvfs.records.spec import ArrivalSpec
 
@@ -108,3 +110,12 @@ def test_empty_trace_window_says_where_the_trace_ends(tmp_path: Path) -> None:
     spec = ArrivalSpec("trace", trace_path=str(path), trace_format="mooncake", window_start_s=5.0)
     with pytest.raises(DataError, match=r"ends at 0\.0 s"):
         list(draw_arrivals(workload(spec, num_requests=None), 1))
+
+
+@pytest.mark.parametrize(("sizes", "batch"), [((4, 4), 4), ((2, 8, 4), None)])
+def test_unequal_waves_have_no_batch_size(sizes: tuple[int, ...], batch: int | None) -> None:
+    """Waves of 2, 8 and 4 had batch 8 in one file and none in another."""
+    spec = ArrivalSpec("waves", wave_sizes=sizes)
+    assert ARRIVALS["waves"].batch_size(spec) == batch
+    assert batch_size(workload(spec)) == batch
+    assert ARRIVALS["waves"].num_at_once(spec) == max(sizes)

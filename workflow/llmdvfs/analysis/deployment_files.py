@@ -45,8 +45,8 @@ def deployment_files(cells: Sequence[CellFiles]) -> dict[str, PhaseResults | Bat
 
 
 def batch_size(workload: WorkloadSpec) -> int | None:
-    """Return how many requests are served at once, where the workload fixes it."""
-    return arrival_kind(workload.arrival.kind).num_at_once(workload.arrival)
+    """Return how many requests are served together, where that is one number for the whole load."""
+    return arrival_kind(workload.arrival.kind).batch_size(workload.arrival)
 
 
 def _isolating(cells: Iterable[CellFiles], phase: str) -> tuple[CellResult, ...]:

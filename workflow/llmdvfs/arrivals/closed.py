@@ -19,5 +19,6 @@ CLOSED = ArrivalKind(
     draw=_draw,
     paced_by="places",
     num_at_once=lambda spec: spec.concurrency,
+    batch_size=lambda spec: spec.concurrency,
     has_offered_rate=False,
 )

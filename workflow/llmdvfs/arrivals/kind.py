@@ -37,6 +37,8 @@ class ArrivalKind:
     """... and those that may be; all others are refused."""
     num_at_once: Callable[[ArrivalSpec], int | None] = lambda _: None
     """Most requests in flight at once, where the specification fixes it."""
+    batch_size: Callable[[ArrivalSpec], int | None] = lambda _: None
+    """Requests that are served together, where that is one number for the whole load."""
     ends_by_itself: bool = False
     needs_duration: bool = False
     never_steady: str | None = None

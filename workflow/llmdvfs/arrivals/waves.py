@@ -22,6 +22,7 @@ WAVES = ArrivalKind(
     draw=_draw,
     paced_by="waves",
     num_at_once=lambda spec: max(spec.wave_sizes, default=1),
+    batch_size=lambda spec: spec.wave_sizes[0] if len(set(spec.wave_sizes)) == 1 else None,
     ends_by_itself=True,
     never_steady="waves start and end the load again and again: there is no steady state to find",
     has_offered_rate=False,

@@ -90,7 +90,7 @@ def _loaded_span(series: _Series, workload: WorkloadSpec) -> tuple[float, float]
     follows. Open loop: from the first end, when requests begin to leave, to the last send.
     """
     last_send_s = float(series.sent_s.max())
-    if workload.arrival.kind != "closed":
+    if arrival_kind(workload.arrival.kind).paced_by != "places":
         return float(series.end_s.min()), last_send_s
     begin_s = float(series.first_s[: workload.arrival.concurrency].max())
     return begin_s, float(series.end_s[series.end_s >= last_send_s].min())
@@ -102,7 +102,7 @@ def _judge(series: _Series, part_s: tuple[float, float], workload: WorkloadSpec)
     num_requests = int(((series.scheduled_s >= begin_s) & (series.end_s <= end_s)).sum())
     if num_requests < MIN_REQUESTS:
         return f"only {num_requests} requests lived wholly between ramp-up and drain, {MIN_REQUESTS} are needed", False
-    if workload.arrival.kind == "closed" and workload.arrival.concurrency:
+    if arrival_kind(workload.arrival.kind).paced_by == "places" and workload.arrival.concurrency:
         held = _mean_in_flight(series, begin_s, end_s) / workload.arrival.concurrency
         if held < HELD_FRACTION:
             return f"only {held:.0%} of the concurrency was in flight on average, {HELD_FRACTION:.0%} is needed", False
