@@ -27,7 +27,7 @@ from llmdvfs.records.store import read_lines, read_record, write_record  # noqa:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("traces", nargs="*", help="format=path; formats: azure, mooncake, burstgpt")
+    parser.add_argument("traces", nargs="*", help="format=path; formats: azure, mooncake, burstgpt, qwen_bailian")
     parser.add_argument("--window-s", type=float, default=60.0)
     parser.add_argument("--start-s", type=float, default=60.0)
     args = parser.parse_args()
@@ -38,7 +38,7 @@ def main() -> int:
         arrival = ArrivalSpec(
             "trace",
             trace_path=path,
-            trace_format=trace_format,  # type: ignore[arg-type]
+            trace_format=trace_format,
             window_start_s=args.start_s,
             window_s=args.window_s,
         )

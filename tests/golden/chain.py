@@ -5,6 +5,7 @@ analysis does to real numbers, to be looked at before it is committed. The raw f
 paths and the GPUs' UUIDs, which were replaced.
 """
 
+import tempfile
 from pathlib import Path
 
 from llmdvfs.__main__ import main
@@ -24,15 +25,18 @@ SEED = "20261122"
 
 def run_chain(raw: Path) -> None:
     """Merge, analyze, compare and summarise, into the folder that `raw` lies in, as in results/cells."""
-    phases, timeline, result, comparison, table, frequencies, summary = (str(raw.parent / name) for name in MADE)
-    for stage in (
-        ["monitor-merge", "--raw", str(raw), "--timeline", timeline, "--phases", phases],
-        ["analyze", "--raw", str(raw), "--phases", phases, "--seed", SEED, "--output", result],
-        ["compare", "--results", result, "--output", comparison, "--csv", table, "--frequencies", frequencies],
-        ["summary", "--comparison", comparison, "--output", summary],
-    ):
-        code = main(stage)
-        assert code == 0, stage
+    cell = str(raw.parent)
+    comparison, table, frequencies, summary = (str(raw.parent / name) for name in MADE[3:])
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as cells:
+        print(cell, file=cells, flush=True)
+        for stage in (
+            ["monitor-merge", cell],
+            ["analyze", "--seed", SEED, cell],
+            ["compare", "--cells", cells.name, "--output", comparison, "--csv", table, "--frequencies", frequencies],
+            ["summary", "--comparison", comparison, "--output", summary],
+        ):
+            code = main(stage)
+            assert code == 0, stage
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ EDITS_OF_FILES = [
     # must measure again
     ("a data set", "data/texts.jsonl", "Five six", "Nine ten", {"texts"}),
     ("a trace", "data/trace.jsonl", '"output_length": 4', '"output_length": 5', {"traced"}),
-    ("the fixed prompts", f"{LIBRARY}/load/schedule/chinese_prompts.json", "请", "请您", {"chinese"}),
+    ("the fixed prompts", f"{LIBRARY}/inputs/chinese_prompts.json", "请", "请您", {"chinese"}),
     (
         "the measuring version",
         f"{LIBRARY}/plan/measuring.py",

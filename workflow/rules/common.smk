@@ -33,6 +33,7 @@ from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
 from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
+from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.study import make_study
 from llmdvfs.records.made import FILES, STAGES
@@ -63,6 +64,9 @@ try:
     PENDING = pending_launches(STUDY, PLAN)
     refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])
     check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
+    if PENDING and workflow.is_main_process:
+        for said in long_requests(STUDY):
+            print(f"llm-dvfs: {said}", file=sys.stderr)
 except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")  # one message: a WorkflowError would add where in this file it was raised
 

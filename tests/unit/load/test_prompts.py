@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from llmdvfs.errors import ConfigError, DataError
+from llmdvfs.inputs.traces.row import TraceRow
 from llmdvfs.load.schedule.prompts import PromptSource, prompt_source
-from llmdvfs.load.schedule.traces import TraceRow
 from llmdvfs.load.schedule.vocabulary import ordinary_token_ids
 from llmdvfs.records.spec import LengthSpec, PromptSpec
 
@@ -83,8 +83,8 @@ def test_shared_prefix_needs_room() -> None:
 def test_trace_blocks_with_equal_ids_are_equal_text() -> None:
     """Two conversations share blocks 0 and 1 (512 tokens each) and part in the third."""
     prompts = source(random_spec(LengthSpec("trace")))
-    first = ids_of(prompts, 0, TraceRow(0.0, 1300, 1, (0, 1, 2)))
-    second = ids_of(prompts, 1, TraceRow(0.0, 1400, 1, (0, 1, 3)))
+    first = ids_of(prompts, 0, TraceRow(0.0, 1300, 1, (0, 1, 2), 512))
+    second = ids_of(prompts, 1, TraceRow(0.0, 1400, 1, (0, 1, 3), 512))
     assert (len(first), len(second)) == (1300, 1400)
     assert first[:1024] == second[:1024]
     assert first[1024:1300] != second[1024:1300]
@@ -92,8 +92,8 @@ def test_trace_blocks_with_equal_ids_are_equal_text() -> None:
 
 def test_trace_without_enough_blocks_is_filled_with_unique_tokens() -> None:
     prompts = source(random_spec(LengthSpec("trace")))
-    first = ids_of(prompts, 0, TraceRow(0.0, 600, 1, (4,)))
-    second = ids_of(prompts, 1, TraceRow(0.0, 600, 1, (4,)))
+    first = ids_of(prompts, 0, TraceRow(0.0, 600, 1, (4,), 512))
+    second = ids_of(prompts, 1, TraceRow(0.0, 600, 1, (4,), 512))
     assert len(first) == len(second) == 600
     assert first[:512] == second[:512]
     assert first[512:] != second[512:]

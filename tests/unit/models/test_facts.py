@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from llmdvfs.errors import ConfigError
-from llmdvfs.models.facts import dense_parameters, kv_bytes_per_token, weight_bytes
+from llmdvfs.models.facts import kv_bytes_per_token, weight_bytes
 from llmdvfs.models.shapes import SHAPES, config, write_shape
 from llmdvfs.models.tiny import write_tiny_model
+from llmdvfs.models.weights import bits_per_weight, file_bytes, split_parameters
 
 
 def folder_of(path: Path, content: dict[str, Any]) -> Path:
@@ -38,14 +39,6 @@ def test_kv_bytes_of_the_tiny_model(tmp_path: Path) -> None:
     assert weight_bytes(tmp_path / "t") == (tmp_path / "t" / "model.safetensors").stat().st_size
 
 
-def test_latent_attention_keeps_one_vector(tmp_path: Path) -> None:
-    """DeepSeek-V2-Lite: 27 layers x (512 + 64) x 2 bytes."""
-    content = {"num_hidden_layers": 27, "kv_lora_rank": 512, "qk_rope_head_dim": 64, "torch_dtype": "bfloat16"}
-    folder = folder_of(tmp_path / "d", content)
-    assert kv_bytes_per_token(folder) == 31_104
-    assert weight_bytes(folder) is None
-
-
 def test_layers_that_differ_have_no_constant(tmp_path: Path) -> None:
     content = config(SHAPES["qwen3-8b"]) | {"layer_types": ["full_attention", "sliding_attention"]}
     assert kv_bytes_per_token(folder_of(tmp_path / "g", content)) is None
@@ -65,9 +58,9 @@ def test_the_text_part_of_a_multimodal_config_counts(tmp_path: Path) -> None:
     [("qwen3-0.6b", 0.596), ("qwen3-8b", 8.19), ("qwen3-32b", 32.76), ("llama-3.1-8b", 8.03), ("llama-3.2-3b", 3.21)],
 )
 def test_weights_of_dense_shapes_as_published(shape: str, billions: float) -> None:
-    parameters = dense_parameters(config(SHAPES[shape]))
+    parameters = split_parameters(config(SHAPES[shape]))
     assert parameters is not None
-    assert parameters / 1e9 == pytest.approx(billions, rel=0.003)
+    assert sum(parameters) / 1e9 == pytest.approx(billions, rel=0.003)
 
 
 def test_an_unknown_dtype_is_refused(tmp_path: Path) -> None:
@@ -79,3 +72,72 @@ def test_an_unknown_dtype_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_config_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=rf"model folder {tmp_path}: config.json cannot be read"):
         kv_bytes_per_token(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "billions"),
+    [
+        (
+            {"model_type": "mixtral", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+             "num_key_value_heads": 8, "num_local_experts": 8, "intermediate_size": 14_336, "vocab_size": 32_000},
+            46.7,
+        ),
+        (
+            {"model_type": "qwen3_moe", "hidden_size": 2048, "num_hidden_layers": 48, "num_attention_heads": 32,
+             "num_key_value_heads": 4, "head_dim": 128, "num_experts": 128, "moe_intermediate_size": 768,
+             "vocab_size": 151_936},
+            30.5,
+        ),
+    ],
+    ids=["Mixtral-8x7B", "Qwen3-30B-A3B"],
+)  # fmt: skip
+def test_weights_of_experts_as_published(content: dict[str, Any], billions: float) -> None:
+    parameters = split_parameters(content)
+    assert parameters is not None
+    assert sum(parameters) / 1e9 == pytest.approx(billions, rel=0.003)
+
+
+def test_shards_beside_a_consolidated_file_count_once(tmp_path: Path) -> None:
+    """Mistral's folders hold every weight twice: 14 GB were foreseen as 28."""
+    for name, size in (("model-1.safetensors", 70), ("model-2.safetensors", 30), ("consolidated.safetensors", 100)):
+        (tmp_path / name).write_bytes(bytes(size))
+    assert file_bytes(tmp_path) == 100
+    (tmp_path / "old.safetensors").write_bytes(bytes(9))
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert file_bytes(tmp_path) == 100
+    for path in tmp_path.glob("[mo]*.safetensors"):
+        path.unlink()
+    assert file_bytes(tmp_path) == 100  # the consolidated file alone
+
+
+@pytest.mark.parametrize(
+    ("quantization", "bits"),
+    [
+        (None, 16),
+        ({"quant_method": "fp8"}, 8),
+        ({"quant_method": "awq", "bits": 4}, 4),
+        ({"quant_method": "gptq", "bits": 3}, 3),
+        ({"quant_method": "mxfp4"}, 4.25),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, 4.5),
+        ({"quant_method": "compressed-tensors", "config_groups": {"group_0": {"weights": {"num_bits": 4}}}}, 4),
+        (
+            {"quant_method": "compressed-tensors",
+             "config_groups": {"a": {"weights": {"num_bits": 4}}, "b": {"weights": {"num_bits": 8}}}},
+            None,
+        ),
+        ({"quant_method": "awq", "bits": "four"}, None),
+        ({"quant_method": "compressed-tensors"}, None),
+        ({"quant_method": "something new"}, None),
+    ],
+)  # fmt: skip
+def test_bits_of_a_weight(quantization: Any, bits: float | None) -> None:
+    assert bits_per_weight({"quantization_config": quantization}, 16) == bits
+
+
+def test_dummy_weights_of_a_quantized_model_are_of_its_width(tmp_path: Path) -> None:
+    """Qwen3-8B: 36 x (4096 x 128 x 80 + 3 x 4096 x 12288) linear weights in 8 bits, the other 1.245 G in 16."""
+    content = config(SHAPES["qwen3-8b"]) | {"quantization_config": {"quant_method": "fp8"}}
+    linear = 36 * (4096 * 128 * 80 + 3 * 4096 * 12_288)
+    other = 36 * 2 * 4096 + 2 * 151_936 * 4096 + 4096
+    assert weight_bytes(folder_of(tmp_path / "f", content)) == linear + 2 * other

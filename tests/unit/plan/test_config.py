@@ -51,7 +51,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"architectures": []}, ["architectures", "at least 1"]),
     ({"architectures": "disaggregated-1p1d-carrier_pigeon"}, ["carrier_pigeon", "p2p_nccl"]),
     ({"device": "tpu"}, ["device", "'tpu'", "cpu, cuda"]),
-    ({"workloads.prefill.arrival": {"kind": "poisson", "rate_rps": -1}}, ["rate_rps", "-1", "more than 0"]),
+    ({"workloads.prefill.arrival": {"kind": "poisson", "rate_rps": -1}}, ["rate_rps", "-1", "1e-06 or more"]),
     ({"workloads.prefill.arrival": {"kind": "poisson"}}, ["rate_rps", "null", "poisson"]),
     ({"workloads.prefill.arrival": {"kind": "closed"}}, ["concurrency", "closed"]),
     ({"workloads.prefill.duration_s": None}, ["workloads.prefill", "num_requests", "duration_s"]),

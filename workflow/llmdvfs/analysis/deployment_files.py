@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from llmdvfs.analysis.axis.timeline import COLUMNS
+from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.records.deployment_files import BatchResults, BatchRow, DeviceData, DeviceSeries, PhaseResults
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
@@ -51,9 +52,8 @@ def deployment_files(cells: Sequence[CellFiles]) -> dict[str, PhaseResults | Bat
 
 
 def batch_size(workload: WorkloadSpec) -> int | None:
-    """Return how many requests are served at once, where the workload fixes it."""
-    arrival = workload.arrival
-    return arrival.concurrency if arrival.kind == "closed" else max(arrival.wave_sizes, default=None)
+    """Return how many requests are served together, where that is one number for the whole load."""
+    return arrival_kind(workload.arrival.kind).batch_size(workload.arrival)
 
 
 def _isolating(cells: Iterable[CellFiles], phase: str) -> tuple[CellResult, ...]:

@@ -5,13 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.comparison.arm import Measured, arm_order, cell_order, metric_values, summarise
 from llmdvfs.comparison.pair import NO_POWER_DATA, pair
 from llmdvfs.errors import DataError
 from llmdvfs.records.comparison import METRICS, CellRow, ComparisonGroup, ComparisonRecord
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
-from llmdvfs.records.spec import ArrivalSpec, CellId, SloSpec, WorkloadSpec
+from llmdvfs.records.spec import CellId, SloSpec, WorkloadSpec
 
 
 def compare(
@@ -85,7 +86,7 @@ def _group(
     return ComparisonGroup(
         workload=run.cell.workload,
         point=run.cell.point,
-        batch_size=_batch_size(run.workload.arrival),
+        batch_size=arrival_kind(run.workload.arrival.kind).batch_size(run.workload.arrival),
         sweep=sweeps[run.cell.workload],
         sm_clock_mhz={role: clock for _, run in members for role, clock in run.point.sm_clock_mhz.items()},
         arms=tuple(arms),
@@ -93,14 +94,6 @@ def _group(
             pair(arms[a], arms[b], cells[a], cells[b]) for a in range(len(arms)) for b in range(a + 1, len(arms))
         ),
     )
-
-
-def _batch_size(arrival: ArrivalSpec) -> int | None:
-    if arrival.kind == "closed":
-        return arrival.concurrency
-    if arrival.kind == "waves" and len(set(arrival.wave_sizes)) == 1:
-        return arrival.wave_sizes[0]
-    return None
 
 
 def _group_order(group: ComparisonGroup) -> tuple[str, int, str, float, str]:

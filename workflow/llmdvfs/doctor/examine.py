@@ -7,6 +7,7 @@ from typing import Any
 from llmdvfs.doctor import gpus, host, limits, measuring, software
 from llmdvfs.errors import LlmDvfsError
 from llmdvfs.plan.config import complete_config
+from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.study import Study, make_study
 from llmdvfs.records.doctor import Check
@@ -50,8 +51,14 @@ def examine(given: Mapping[str, Any]) -> Iterator[Check]:
     except LlmDvfsError as error:
         yield Check("configuration", "problem", str(error), "correct it (config/README.md explains every key)")
         return
+    yield from _guarded("lengths", partial(_lengths, study))
     for name, look_for in OF_THE_STUDY.items():
         yield from _guarded(name, partial(look_for, study))
+
+
+def _lengths(study: Study) -> Iterator[Check]:
+    for said in long_requests(study):
+        yield Check("lengths", "warning", said, "see the message")
 
 
 def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from llmdvfs.benchmark.gpus import host_gpus
+from llmdvfs.connectors.version import version_tuple
 from llmdvfs.doctor.model import config_folder
-from llmdvfs.errors import ConfigError
 from llmdvfs.host.capabilities import may_set_clocks
 from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
@@ -14,7 +14,7 @@ from llmdvfs.records.host import HostGpu
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.spec import DeploymentSpec
 from llmdvfs.serving.instance.gpus import visible_gpus
-from llmdvfs.serving.instance.memory import check_gpu_memory
+from llmdvfs.serving.instance.memory import gpu_forecast
 from llmdvfs.telemetry.identity import identify
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus, or_none
 from llmdvfs.telemetry.topology import gpu_links
@@ -56,11 +56,14 @@ def memory(study: Study) -> Iterator[Check]:
         if not 0 < deployment.num_gpus <= len(free):
             continue  # it needs none, or `gpus` has said that there are too few
         with config_folder(deployment.model) as folder:
-            refusals = [] if folder is None else _memory_refusals(deployment, folder, free)
+            version = version_tuple(study.engine_versions["vllm"])
+            refusals, doubts = ([], []) if folder is None else _memory_doubts(deployment, folder, free, version)
         if folder is None:
             yield Check("GPU memory", "ok", f"{deployment.id}: not known before the model is downloaded")
         elif len(free) - len(refusals) < deployment.num_gpus:
             yield Check("GPU memory", "problem", f"{deployment.id}: {refusals[0]}", "see the message")
+        elif doubts:
+            yield Check("GPU memory", "warning", f"{deployment.id}: {doubts[0]}", "see the message")
         else:
             yield Check("GPU memory", "ok", f"{deployment.id}: fits on {len(free) - len(refusals)} GPUs")
 
@@ -162,13 +165,16 @@ def _free(study: Study) -> list[HostGpu]:
     return [gpu for gpu in _candidates(study) if not gpu.processes]
 
 
-def _memory_refusals(deployment: DeploymentSpec, folder: Path, free: Sequence[HostGpu]) -> list[str]:
-    """Return a message for every GPU that a role does not fit on."""
-    refusals = {}
+def _memory_doubts(
+    deployment: DeploymentSpec, folder: Path, free: Sequence[HostGpu], version: tuple[int, ...]
+) -> tuple[list[str], list[str]]:
+    """Return a message for every GPU that a role cannot start on, and one for each that it may not fit."""
+    refusals, doubts = {}, {}
     for engine in deployment.engine.values():
         for gpu in free:
-            try:
-                check_gpu_memory(engine, folder, gpu)
-            except ConfigError as error:
-                refusals[gpu.index] = str(error)
-    return list(refusals.values())
+            forecast = gpu_forecast(engine, folder, gpu, version)
+            if forecast.impossible is not None and deployment.memory_check:
+                refusals[gpu.index] = forecast.impossible
+            elif said := forecast.impossible or forecast.doubtful:
+                doubts[gpu.index] = said
+    return list(refusals.values()), list(doubts.values())

@@ -8,13 +8,14 @@ from pathlib import Path
 import psutil
 
 from llmdvfs.benchmark.host_lock import measuring_lock
+from llmdvfs.connectors.version import version_tuple
 from llmdvfs.doctor.cgroup import cpu_limit, memory_left_bytes
 from llmdvfs.doctor.model import config_folder
-from llmdvfs.errors import ConfigError, LockError
+from llmdvfs.errors import LockError
 from llmdvfs.host.lock import holder_of, open_lock
 from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
-from llmdvfs.serving.instance.memory import check_host_memory
+from llmdvfs.serving.instance.memory import host_forecast, host_total_bytes
 
 GIB, MIB = 2**30, 2**20
 LITTLE_DISK_BYTES, NO_DISK_BYTES = 10 * GIB, 1 * GIB  # a GPU study of 45 cells took 1 GiB
@@ -47,18 +48,23 @@ def memory(study: Study, root: Path = Path("/")) -> Iterator[Check]:
     """Look whether the servers of each CPU deployment fit into the memory that is left."""
     left = memory_left_bytes(root)
     available = psutil.virtual_memory().available if left is None else min(psutil.virtual_memory().available, left)
-    refusals = []
+    refusals: list[str] = []
+    doubts: list[str] = []
     for deployment in study.deployments.values():
         with config_folder(deployment.model) as folder:
             if deployment.device != "cpu" or folder is None:
                 continue
-            try:
-                check_host_memory(deployment, folder, available)
-            except ConfigError as error:
-                refusals.append(str(error))
+            version = version_tuple(study.engine_versions["vllm"])
+            forecast = host_forecast(
+                deployment, folder, available, total_bytes=host_total_bytes(), engine_version=version
+            )
+        (refusals if deployment.memory_check else doubts).extend(filter(None, [forecast.impossible]))
+        doubts.extend(filter(None, [forecast.doubtful]))
     seen = f"{available / GIB:.1f} GiB available"
     if refusals:
         yield Check("memory", "problem", refusals[0], "see the message")
+    elif doubts:
+        yield Check("memory", "warning", doubts[0], "see the message")
     elif available < GIB:
         yield Check("memory", "warning", seen, "end what else runs")
     else:

@@ -5,6 +5,7 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
+from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.errors import ServerNotReady
 from llmdvfs.host.capabilities import SYS_NICE, has_capability
 from llmdvfs.plan.study import Study
@@ -32,10 +33,10 @@ def ports(study: Study) -> Iterator[Check]:
 def open_files(study: Study) -> Iterator[Check]:
     """Compare the hard limit of open files, which the load generator raises its own to, with its connections."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = OTHER_FILES + max(_in_flight(workload) for workload in study.workloads.values())
+    needed = OTHER_FILES + max(_at_once(workload) or OPEN_LOOP_FILES for workload in study.workloads.values())
     is_enough = hard == resource.RLIM_INFINITY or hard >= needed
     seen = f"at most {'unlimited' if hard == resource.RLIM_INFINITY else hard}, about {needed} needed"
-    known = all(workload.arrival.kind in ("closed", "waves") for workload in study.workloads.values())
+    known = all(_at_once(workload) is not None for workload in study.workloads.values())
     if is_enough:
         yield Check("open files", "ok", seen)
     else:
@@ -43,11 +44,8 @@ def open_files(study: Study) -> Iterator[Check]:
         yield Check("open files", "problem" if known else "warning", seen, advice)
 
 
-def _in_flight(workload: WorkloadSpec) -> int:
-    arrival = workload.arrival
-    if arrival.kind == "closed":
-        return arrival.concurrency or 1
-    return max(arrival.wave_sizes, default=1) if arrival.kind == "waves" else OPEN_LOOP_FILES
+def _at_once(workload: WorkloadSpec) -> int | None:
+    return arrival_kind(workload.arrival.kind).num_at_once(workload.arrival)
 
 
 def priority(root: Path = Path("/")) -> Iterator[Check]:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from llmdvfs.errors import ConfigError
+from llmdvfs.models.kv import kv_element_bytes, kv_layout
+from llmdvfs.models.weights import BITS_PER_BYTE, bits_per_weight, file_bytes, split_parameters
 
 BYTES_PER_ELEMENT = {"float32": 4, "float": 4, "float16": 2, "half": 2, "bfloat16": 2, "fp8": 1, "fp8_e4m3": 1}
 
@@ -16,49 +18,57 @@ def read_config(folder: Path) -> dict[str, Any]:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"model folder {folder}: config.json cannot be read ({error})") from error
-    text_config: dict[str, Any] = config.get("text_config", config)
-    return text_config
+    if not isinstance(config, dict):
+        raise ConfigError(f"model folder {folder}: config.json holds no mapping; expected the model's own")
+    text_config = config.get("text_config")
+    return text_config if isinstance(text_config, dict) else config
 
 
-def kv_bytes_per_token(folder: Path, dtype: str | None = None) -> int | None:
+def kv_bytes_per_token(
+    folder: Path, dtype: str | None = None, extra_args: tuple[str, ...] = (), tensor_parallel_size: int = 1
+) -> int | None:
     """Return the bytes of KV cache that one token takes over all layers; docs/metrics.md#kv-transfer.
 
-    dtype: that of the KV cache (None or "auto": the model's own). None is returned where config.json does not say
-    enough, or where layers differ (sliding windows, state-space layers) so that there is no such constant.
+    dtype: that of the model as it is served (None or "auto": its own); extra_args: the engine's, which may ask for a
+    KV dtype of its own; tensor_parallel_size above 1: on one rank of so many. None is returned where config.json does
+    not say it for certain, or where layers differ so that there is no such constant (models/kv.py).
     """
     config = read_config(folder)
-    if config.get("layer_types") and len(set(config["layer_types"])) > 1:
+    layout = kv_layout(config)
+    element_bytes = kv_element_bytes(config, bytes_per_element(config, dtype), extra_args)
+    if layout is None or element_bytes is None:
         return None
-    num_elements = _kv_elements_per_layer(config)
-    if num_elements is None:
-        return None
-    return int(config["num_hidden_layers"]) * num_elements * bytes_per_element(config, dtype)
+    if layout.latent_dim is not None and element_bytes == 1:
+        return None  # engines lay a latent vector of 8 bits out with scales of their own
+    return layout.elements(tensor_parallel_size) * element_bytes
 
 
 def weight_bytes(folder: Path, dtype: str | None = None) -> int | None:
-    """Return the bytes of a model's weights: of its safetensors files, else of a dense decoder of its shape."""
-    files = list(folder.glob("*.safetensors"))
-    if files:
-        return sum(file.stat().st_size for file in files)
+    """Return the bytes of a model's weights: of its files, else by its shape and quantization; None: not known."""
+    in_files = file_bytes(folder)
+    if in_files is not None:
+        return in_files
     config = read_config(folder)
-    num_parameters = dense_parameters(config)
-    return None if num_parameters is None else num_parameters * bytes_per_element(config, dtype)
+    parameters, other_bits = split_parameters(config), bytes_per_element(config, dtype) * BITS_PER_BYTE
+    linear_bits = bits_per_weight(config, other_bits)
+    if parameters is None or linear_bits is None:
+        return None
+    return int(parameters[0] * linear_bits + parameters[1] * other_bits) // BITS_PER_BYTE
 
 
-def dense_parameters(config: dict[str, Any]) -> int | None:
-    """Return the number of weights of a dense decoder with gated MLP; None: another kind of model."""
-    if any("expert" in key for key in config) or "kv_lora_rank" in config:
+def least_weight_bytes(folder: Path, dtype: str | None = None) -> int | None:
+    """Return what the weights take at the very least; None where that is not certain.
+
+    Files of 32 bits are served in 16; a model without files is known where it is neither quantized nor of experts.
+    """
+    config = read_config(folder)
+    in_files = file_bytes(folder)
+    if in_files is not None:
+        own = str(config.get("dtype") or config.get("torch_dtype"))
+        return in_files if own in ("bfloat16", "float16") and dtype not in ("float32", "float") else in_files // 2
+    if config.get("quantization_config") or any("expert" in key for key in config):
         return None
-    try:
-        hidden, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
-        head_dim = _head_dim(config)
-        num_q, num_kv = int(config["num_attention_heads"]), _num_kv_heads(config)
-        attention = hidden * head_dim * (2 * num_q + 2 * num_kv)
-        mlp = 3 * hidden * int(config["intermediate_size"])
-        embeddings = int(config["vocab_size"]) * hidden * (1 if config.get("tie_word_embeddings") else 2)
-    except KeyError:
-        return None
-    return layers * (attention + mlp + 2 * hidden) + embeddings + hidden
+    return weight_bytes(folder, dtype)
 
 
 def bytes_per_element(config: dict[str, Any], dtype: str | None) -> int:
@@ -71,20 +81,3 @@ def bytes_per_element(config: dict[str, Any], dtype: str | None) -> int:
         return BYTES_PER_ELEMENT[str(dtype)]
     except KeyError:
         raise ConfigError(f"dtype {dtype!r} is not known; expected auto, {', '.join(BYTES_PER_ELEMENT)}") from None
-
-
-def _kv_elements_per_layer(config: dict[str, Any]) -> int | None:
-    if "kv_lora_rank" in config:  # multi-head latent attention keeps one compressed vector a token
-        return int(config["kv_lora_rank"]) + int(config.get("qk_rope_head_dim", 0))
-    try:
-        return 2 * _num_kv_heads(config) * _head_dim(config)
-    except KeyError:
-        return None
-
-
-def _num_kv_heads(config: dict[str, Any]) -> int:
-    return int(config.get("num_key_value_heads") or config["num_attention_heads"])
-
-
-def _head_dim(config: dict[str, Any]) -> int:
-    return int(config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"])

@@ -13,18 +13,34 @@ import yaml
 from jsonschema import Draft202012Validator, TypeChecker, validators
 from jsonschema.exceptions import ValidationError
 
+from llmdvfs.arrivals.table import ARRIVALS
 from llmdvfs.errors import ConfigError
+from llmdvfs.inputs.traces.table import TRACE_FORMATS
 from llmdvfs.plan.refusal import explain
 from llmdvfs.plan.secrets import secrets
 
+READ_AS_ANOTHER_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
+"""What YAML 1.1 takes for octal (010 is 8) or for minutes and seconds (1:30 is 90)."""
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 SCHEMA_PATH = Path(str(resources.files("llmdvfs"))).parent / "schemas" / "config.schema.yaml"
 
 
 @cache
 def config_schema() -> dict[str, Any]:
-    """Return the JSON schema of the configuration."""
+    """Return the JSON schema of the configuration, with the kinds of arrivals and formats of traces that there are."""
     schema: dict[str, Any] = yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
+    arrival = schema["$defs"]["workload"]["properties"]["arrival"]["properties"]
+    # What is a table in the library is spelled there alone.
+    arrival["kind"] |= {
+        "enum": list(ARRIVALS),
+        "description": "; ".join(f"`{kind.name}`: {kind.what}" for kind in ARRIVALS.values()) + ".",
+    }
+    arrival["trace_format"] |= {
+        "enum": [*TRACE_FORMATS, None],
+        "description": "trace: its format. "
+        + "; ".join(f"`{form.name}`: {form.what}" for form in TRACE_FORMATS.values())
+        + ".",
+    }
     return schema
 
 
@@ -99,10 +115,14 @@ def _typed(value: Any, schema: Mapping[str, Any]) -> Any:
         return value
     if "array" in types and not value.lstrip().startswith("["):
         return [item.strip() for item in value.split(",") if item.strip()]
+    if "null" in types and value in ("null", "~"):
+        return None
     if "string" in types or ("enum" in schema and value in schema["enum"]):
         return value
     if EXPONENT.fullmatch(value) and not math.isinf(number := float(value)):
         return int(number) if "number" not in types and number.is_integer() else number
+    if READ_AS_ANOTHER_NUMBER.fullmatch(value):
+        return value  # refused: text is no number
     try:
         read = yaml.safe_load(value)
     except (yaml.YAMLError, ValueError):

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from llmdvfs.errors import ConfigError
+from llmdvfs.plan.config import READ_AS_ANOTHER_NUMBER
 
 EXAMPLE = "expected keys with values, as in config/config.yaml"
 
@@ -48,6 +49,19 @@ def _text(path: Path) -> str:
 
 
 class _Loader(yaml.SafeLoader):
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        self._refuse_traps(node)
+        return int(super().construct_yaml_int(node))
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        self._refuse_traps(node)
+        return float(super().construct_yaml_float(node))
+
+    def _refuse_traps(self, node: yaml.ScalarNode) -> None:
+        if READ_AS_ANOTHER_NUMBER.fullmatch(node.value):
+            problem = f"{node.value} is read as another number (octal, or minutes and seconds); write it in decimal"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: dict[Any, int] = {}
         for key_node, _ in node.value:
@@ -59,6 +73,11 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
             seen[key] = mark.line + 1
         return super().construct_mapping(node, deep)
+
+
+# Constructors are looked up in a table of functions, so that the ones above have to be put there.
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -73,6 +92,8 @@ def _what_is_wrong(error: yaml.MarkedYAMLError) -> str:
     where = f"{mark.line + 1}:{mark.column + 1}" if mark else ""
     if "'\\t'" in problem:
         problem = "a tab; YAML is indented with spaces"
+    elif "another number" in problem:
+        pass
     elif "given twice" in problem:
         problem += "; expected each key once"
     else:

@@ -1,31 +1,43 @@
-"""What is in the files that a workload is made from: a measurement's key needs the content, not the path alone."""
+"""The content of the files that a workload names: another content is another measurement, whatever the name."""
 
 import hashlib
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
+from llmdvfs.inputs.datasets import CHINESE_PROMPTS
 from llmdvfs.records.spec import WorkloadSpec
 
-CHINESE_PROMPTS = Path(__file__).parents[1] / "load" / "schedule" / "chinese_prompts.json"
+Stamp = tuple[str, int, int]
+"""A file's path, size and time of change [ns]: while they stay, so does the content."""
 
 
 def study_files(workload: WorkloadSpec) -> list[Path]:
-    """Return the files and folders that decide what the workload asks: its data set, its trace."""
-    named = [workload.prompts.path, workload.arrival.trace_path]
-    files = [Path(path) for path in named if path is not None]
+    """Return the files and folders that decide what is asked and when: the trace and the data set, where there are."""
+    named = [workload.arrival.trace_path, workload.prompts.path]
+    files = [Path(name) for name in named if name is not None]
     return [*files, CHINESE_PROMPTS] if workload.prompts.source == "chinese" else files
 
 
 def content_fingerprint(path: Path) -> str:
-    """Return 16 hex digits of the SHA-256 of a file's bytes, or of the names and bytes of a folder's files."""
-    if path.is_dir():
-        parts = [f"{file.name} {content_fingerprint(file)}" for file in sorted(path.iterdir()) if file.is_file()]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-    seen = path.stat()
-    return _of_file(path, seen.st_size, seen.st_mtime_ns)
+    """Return the SHA-256 of a file's content as hex digits; of a folder, over the names and contents of its JSON files.
+
+    Neither path nor times are in it, so that a copy is the same. A file is read once a process, and again when its size
+    or time changes. Raises OSError where there is no such file.
+    """
+    if not path.is_dir():
+        return _digest(_stamp(path))
+    whole = hashlib.sha256()
+    for file in sorted(path.glob("*.json")):
+        whole.update(f"{file.name}\0{_digest(_stamp(file))}\0".encode())
+    return whole.hexdigest()
 
 
-@cache
-def _of_file(path: Path, size_bytes: int, changed_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+def _stamp(path: Path) -> Stamp:
+    stat = path.stat()
+    return str(path.resolve()), stat.st_size, stat.st_mtime_ns
+
+
+@lru_cache(maxsize=1024)
+def _digest(stamp: Stamp) -> str:
+    with Path(stamp[0]).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

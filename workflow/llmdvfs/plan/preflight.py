@@ -3,12 +3,15 @@
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from llmdvfs.errors import ConfigError
+from llmdvfs.errors import ConfigError, DataError
+from llmdvfs.inputs.datasets import check_dataset_head
+from llmdvfs.inputs.traces.reader import check_trace_head
 from llmdvfs.models.resolve import config_of
-from llmdvfs.plan.study import Study
+from llmdvfs.plan.study import DATA_SETS, Study
 from llmdvfs.records.spec import DeploymentSpec, WorkloadSpec
 
 
@@ -60,10 +63,27 @@ def _check_model(deployment: DeploymentSpec) -> None:
 
 
 def _check_files(workload: WorkloadSpec) -> None:
-    files = {"prompts.path": workload.prompts.path, "arrival.trace_path": workload.arrival.trace_path}
-    for key, path in files.items():
+    """Open every file that the workload names, and read the begin of it as what it is said to be."""
+    prompts, arrival = workload.prompts, workload.arrival
+    for key, path in {"prompts.path": prompts.path, "arrival.trace_path": arrival.trace_path}.items():
         if path is not None and not Path(path).exists():
             raise ConfigError(f"workloads.{workload.id}.{key}: {path!r}: no such file; nothing stands in for it")
+    with _about(f"workloads.{workload.id}.arrival.trace_path"):
+        if arrival.trace_path is not None and arrival.trace_format is not None:
+            check_trace_head(Path(arrival.trace_path), arrival.trace_format)
+    with _about(f"workloads.{workload.id}.prompts.path"):
+        if prompts.source in DATA_SETS and prompts.path is not None:
+            needs_answers = prompts.output_tokens.kind == "trace" and arrival.trace_path is None
+            check_dataset_head(prompts.source, Path(prompts.path), needs_answers=needs_answers)
+
+
+@contextmanager
+def _about(key: str) -> Iterator[None]:
+    """Name the key in what is wrong with its file."""
+    try:
+        yield
+    except DataError as error:
+        raise ConfigError(f"{key}: {error}") from error
 
 
 def _check_python(deployment: DeploymentSpec) -> None:

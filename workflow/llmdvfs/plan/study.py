@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from llmdvfs.architectures.architecture import ArchitectureChoice
 from llmdvfs.architectures.table import parse_architecture
+from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.connectors.table import resolve_connector
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.errors import ConfigError
+from llmdvfs.inputs.traces.table import trace_format_named
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.spec import (
@@ -24,6 +26,9 @@ from llmdvfs.records.spec import (
     SloSpec,
     WorkloadSpec,
 )
+
+DATA_SETS = ("bbh", "sharegpt", "jsonl")
+"""Sources of prompts that may have answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     deployments = [_deployment(text, model, config, versions) for text in config["architectures"] for model in models]
     workloads = [_workload(name, given) for name, given in config["workloads"].items()]
     points = [_point(name, given, config["device"]) for name, given in config["operating_points"].items()]
+    _check_twins(deployments)
     _check_lengths(workloads, deployments)
     _check_roles(points, deployments)
     return Study(
@@ -92,6 +98,17 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         tolerate_failed_cells=config["tolerate_failed_cells"],
         baseline=config["baseline"],
     )
+
+
+def _check_twins(deployments: list[DeploymentSpec]) -> None:
+    """Refuse two spellings of one deployment: it would be measured twice, and compared with itself."""
+    for number, second in enumerate(deployments):
+        for first in deployments[:number]:
+            if replace(first, id="") == replace(second, id=""):
+                names = [item.id.removesuffix(f"_{item.model.name}") for item in (first, second)]
+                raise ConfigError(
+                    f"architectures: {names[0]!r} and {names[1]!r} are two names of one deployment; expected each once"
+                )
 
 
 def _model(name: str, given: Mapping[str, Any]) -> ModelSpec:
@@ -132,6 +149,7 @@ def _deployment(
         startup_timeout_s=serving["startup_timeout_s"],
         base_url=serving["base_url"],
         proxy_port=serving["proxy_port"],
+        memory_check=serving["memory_check"],
     )
     if spec.num_gpus and gpus is not None and len(gpus) < spec.num_gpus:
         raise ConfigError(f"serving.gpus: {gpus}: {name} needs {spec.num_gpus} GPUs; name more, or null for free ones")
@@ -190,35 +208,20 @@ def _workload(name: str, given: Mapping[str, Any]) -> WorkloadSpec:
     return spec
 
 
-ARRIVAL_OPTIONS = {"trace": ("speedup", "window_start_s", "window_s")}
-"""What a kind of arrivals takes beyond what it needs."""
-ARRIVAL_NEEDS = {
-    "closed": ("concurrency",),
-    "waves": ("wave_sizes",),
-    "poisson": ("rate_rps",),
-    "gamma": ("rate_rps", "burstiness"),
-    "constant": ("rate_rps",),
-    "ramp": ("rate_rps", "end_rate_rps"),
-    "trace": ("trace_path", "trace_format"),
-}
-
-
 def _check_arrival(spec: WorkloadSpec, key: str) -> None:
-    for name in ARRIVAL_NEEDS[spec.arrival.kind]:
+    kind = arrival_kind(spec.arrival.kind)
+    for name in kind.needs:
         if not getattr(spec.arrival, name):
-            raise ConfigError(
-                f"{key}.arrival.{name}: null: expected a value, since arrival.kind is {spec.arrival.kind!r}"
-            )
-    taken = {"kind", *ARRIVAL_NEEDS[spec.arrival.kind], *ARRIVAL_OPTIONS.get(spec.arrival.kind, ())}
+            raise ConfigError(f"{key}.arrival.{name}: null: expected a value, since arrival.kind is {kind.name!r}")
+    taken = {"kind", *kind.needs, *kind.options}
     for item in fields(ArrivalSpec):
         value = getattr(spec.arrival, item.name)
         if item.name not in taken and value != item.default:
             raise ConfigError(
-                f"{key}.arrival.{item.name}: {value}: not used by arrival.kind {spec.arrival.kind!r}, which takes "
+                f"{key}.arrival.{item.name}: {value}: not used by arrival.kind {kind.name!r}, which takes "
                 f"{', '.join(sorted(taken - {'kind'}))}; leave it out or take another kind"
             )
-    ends_by_itself = spec.arrival.kind in ("waves", "trace")
-    if not ends_by_itself and spec.num_requests is None and spec.duration_s is None:
+    if not kind.ends_by_itself and spec.num_requests is None and spec.duration_s is None:
         raise ConfigError(f"{key}: neither num_requests nor duration_s: expected one of them, to know when to end")
     if spec.min_requests is not None and (spec.arrival.kind != "closed" or spec.duration_s is None):
         raise ConfigError(
@@ -230,30 +233,61 @@ def _check_arrival(spec: WorkloadSpec, key: str) -> None:
             f"{key}.max_duration_s: {spec.max_duration_s:g}: expected at least duration_s, and beside min_requests, "
             "which it bounds"
         )
-    if spec.arrival.kind == "ramp" and spec.duration_s is None:
-        raise ConfigError(f"{key}.duration_s: null: expected the time over which the ramp rises")
+    if kind.needs_duration and spec.duration_s is None:
+        raise ConfigError(
+            f"{key}.duration_s: null: expected the time of the load, since arrival.kind is {kind.name!r}: {kind.what}"
+        )
 
 
 def _check_prompts(spec: WorkloadSpec, key: str) -> None:
     prompts = spec.prompts
-    if prompts.source in ("bbh", "sharegpt", "jsonl") and not prompts.path:
+    if prompts.source in DATA_SETS and not prompts.path:
         raise ConfigError(f"{key}.prompts.path: null: expected the data set's file, since source is {prompts.source!r}")
     if prompts.source in ("random", "shared_prefix") and prompts.prompt_tokens is None:
         raise ConfigError(f"{key}.prompts.prompt_tokens: null: expected a length, since source is {prompts.source!r}")
     if prompts.source == "shared_prefix" and not (prompts.num_prefixes and prompts.prefix_tokens):
         raise ConfigError(f"{key}.prompts: shared_prefix needs num_prefixes and prefix_tokens")
-    for name in ("prompt_tokens", "output_tokens"):
-        length = getattr(prompts, name)
-        if length is not None and length.kind == "trace" and spec.arrival.kind != "trace":
-            raise ConfigError(
-                f"{key}.prompts.{name}: kind 'trace' needs arrival.kind 'trace', not {spec.arrival.kind!r}"
-            )
+    _check_lengths_of_data(spec, key)
     if spec.isolates == "prefill" and (prompts.output_tokens.kind, prompts.output_tokens.value) != ("fixed", 1):
         raise ConfigError(f"{key}.isolates: 'prefill': expected prompts.output_tokens = 1 (max_tokens = 1)")
     if spec.isolates == "decode" and _longest(prompts.output_tokens) == 1:
         raise ConfigError(f"{key}.isolates: 'decode': expected prompts.output_tokens of 2 or more")
-    shortest = prompts.prompt_tokens and (prompts.prompt_tokens.value or prompts.prompt_tokens.low)
-    if prompts.source == "shared_prefix" and shortest and shortest <= (prompts.prefix_tokens or 0):
+    if prompts.source == "shared_prefix":
+        _check_prefix(spec, key)
+
+
+def _check_lengths_of_data(spec: WorkloadSpec, key: str) -> None:
+    """Refuse lengths that neither a trace nor a data set of the workload tells."""
+    prompts, from_trace = spec.prompts, spec.arrival.trace_path is not None
+    if prompts.prompt_tokens is not None and prompts.prompt_tokens.kind == "trace" and not from_trace:
+        raise ConfigError(
+            f"{key}.prompts.prompt_tokens: kind 'trace' needs arrival.kind 'trace', not {spec.arrival.kind!r}; a data "
+            "set's prompts have their own lengths where prompt_tokens is left out"
+        )
+    if prompts.output_tokens.kind == "trace" and not from_trace and prompts.source not in DATA_SETS:
+        raise ConfigError(
+            f"{key}.prompts.output_tokens: kind 'trace' takes the lengths of a trace or of a data set's answers: "
+            f"expected arrival.kind 'trace', not {spec.arrival.kind!r}, or source {' or '.join(DATA_SETS)}, not "
+            f"{prompts.source!r}"
+        )
+
+
+def _check_prefix(spec: WorkloadSpec, key: str) -> None:
+    """Refuse prefixes that would be ignored, or that a prompt may be too short for."""
+    prompts, trace_format = spec.prompts, spec.arrival.trace_format
+    if trace_format is not None and trace_format_named(trace_format).block_tokens:
+        raise ConfigError(
+            f"{key}.prompts.source: 'shared_prefix': the {trace_format} trace says itself which prefixes are shared: "
+            "expected source random"
+        )
+    length = prompts.prompt_tokens
+    if length is not None and length.kind in ("trace", "normal") and length.low is None:
+        raise ConfigError(
+            f"{key}.prompts.prompt_tokens: {length.kind} without low: expected low above prefix_tokens "
+            f"{prompts.prefix_tokens}, or a short prompt would have no room after its prefix"
+        )
+    shortest = length and (length.value or length.low)
+    if shortest and shortest <= (prompts.prefix_tokens or 0):
         raise ConfigError(
             f"{key}.prompts.prefix_tokens: {prompts.prefix_tokens}: expected less than the shortest prompt, {shortest}"
         )

@@ -72,6 +72,8 @@ class DeploymentSpec:
     """`external` only: the endpoint that is already running."""
     proxy_port: int | None = None
     """None: a free one."""
+    memory_check: bool = True
+    """Whether a start is refused that the memory forecast finds impossible; what is measured does not depend on it."""
 
     @property
     def num_gpus(self) -> int:
@@ -115,7 +117,8 @@ class PromptSpec:
 class ArrivalSpec:
     """When it is asked."""
 
-    kind: Literal["closed", "waves", "poisson", "gamma", "constant", "ramp", "trace"]
+    kind: str
+    """Name in the table of `arrivals`."""
     concurrency: int | None = None
     """closed: requests in flight at any time."""
     wave_sizes: tuple[int, ...] = ()
@@ -127,7 +130,8 @@ class ArrivalSpec:
     burstiness: float | None = None
     """gamma: shape parameter; 1 is Poisson, below 1 burstier."""
     trace_path: str | None = None
-    trace_format: Literal["azure", "mooncake", "burstgpt"] | None = None
+    trace_format: str | None = None
+    """Name in the table of `inputs/traces`."""
     speedup: float = 1.0
     window_start_s: float = 0.0
     window_s: float | None = None

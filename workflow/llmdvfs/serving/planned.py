@@ -31,7 +31,11 @@ def plan_launch(deployment: DeploymentSpec, models: Path) -> LaunchRecord:
         model_path=model_path,
         served_model_name=deployment.model.name,
         engine_versions=versions,
-        kv_bytes_per_token=kv_bytes_per_token(Path(model_path), engines[0].dtype) if is_folder and engines else None,
+        kv_bytes_per_token=(
+            kv_bytes_per_token(Path(model_path), engines[0].dtype, engines[0].extra_args)
+            if is_folder and engines
+            else None
+        ),
         instances=tuple(
             _instance(deployment, role, number, model_path, versions)
             for role in architecture.roles

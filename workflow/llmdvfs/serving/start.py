@@ -16,6 +16,7 @@ from llmdvfs.architectures.table import architecture_named
 from llmdvfs.clock import unix_s
 from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.connectors.version import version_tuple
+from llmdvfs.errors import ConfigError
 from llmdvfs.models.resolve import resolve_model
 from llmdvfs.records.device_id import CPU, gpu_id
 from llmdvfs.records.host import HostGpu
@@ -28,7 +29,7 @@ from llmdvfs.serving.instance.command import LOOPBACK, server_argv, server_env
 from llmdvfs.serving.instance.gpus import GpusTaken, LeasedGpus, take_gpus
 from llmdvfs.serving.instance.health import Say, first_answers, wait_healthy
 from llmdvfs.serving.instance.leftovers import end_leftovers
-from llmdvfs.serving.instance.memory import check_gpu_memory, check_host_memory
+from llmdvfs.serving.instance.memory import Forecast, gpu_forecast, host_forecast, host_total_bytes
 from llmdvfs.serving.instance.ports import Reservation, is_listening, owner_of, reserve
 from llmdvfs.serving.instance.process import ServerProcess
 from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
@@ -158,11 +159,28 @@ class Start:
         model = Path(self._launch.model_path)
         if not model.is_dir():
             return
+        version = version_tuple(self._launch.engine_versions["vllm"])
         if self._spec.device == "cpu":
-            check_host_memory(self._spec, model, psutil.virtual_memory().available)
+            self._heed(
+                host_forecast(
+                    self._spec,
+                    model,
+                    psutil.virtual_memory().available,
+                    total_bytes=host_total_bytes(),
+                    engine_version=version,
+                )
+            )
         for role, _, gpus in places:
             for gpu in gpus:
-                check_gpu_memory(self._spec.engine[role], model, gpu)
+                self._heed(gpu_forecast(self._spec.engine[role], model, gpu, version))
+
+    def _heed(self, forecast: Forecast) -> None:
+        """Stop at what cannot start; say what may not, and go on."""
+        if forecast.impossible is not None and self._spec.memory_check:
+            raise ConfigError(forecast.impossible)
+        for said in (forecast.impossible, forecast.doubtful):
+            if said is not None:
+                self._say(f"foreseen, and tried all the same: {said}")
 
     def _start_instance(self, role: Role, number: int, gpus: Sequence[HostGpu]) -> None:
         spec, name = self._spec, f"{role}-{number}"

@@ -9,15 +9,12 @@ import numpy.typing as npt
 
 from llmdvfs.analysis.axis.stall import find_stall
 from llmdvfs.analysis.axis.trend import trend
+from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Window
 from llmdvfs.records.spec import WorkloadSpec
 
-NEVER_STEADY = {
-    "waves": "waves start and end the load again and again: there is no steady state to find",
-    "ramp": "the rate of a ramp changes by design: there is no steady state to find",
-}
 HELD_FRACTION = 0.9  # mean requests in flight / configured concurrency; the rest is the turn-round of the places
 MIN_REQUESTS = 10  # that live wholly in the window
 MIN_BINS, MAX_BINS = 8, 20  # of the throughput series that is tested
@@ -53,7 +50,7 @@ def find_window(requests: Sequence[RequestRecord], workload: WorkloadSpec, start
     series = _series(requests, started_mono_ns)
     if series.sent_s.size == 0:
         return Window(0.0, 0.0, "whole", "no request was sent")
-    found = NEVER_STEADY.get(workload.arrival.kind) or _steady_window(series, workload)
+    found = arrival_kind(workload.arrival.kind).never_steady or _steady_window(series, workload)
     if isinstance(found, Window):
         return found
     return Window(float(series.scheduled_s.min()), float(series.end_s.max()), "whole", found)
@@ -100,7 +97,7 @@ def _loaded_span(series: _Series, workload: WorkloadSpec) -> tuple[float, float]
     follows. Open loop: from the first end, when requests begin to leave, to the last send.
     """
     last_send_s = float(series.sent_s.max())
-    if workload.arrival.kind != "closed":
+    if arrival_kind(workload.arrival.kind).paced_by != "places":
         return float(series.end_s.min()), last_send_s
     begin_s = float(series.first_s[: workload.arrival.concurrency].max())
     return begin_s, float(series.end_s[series.end_s >= last_send_s].min())
@@ -112,7 +109,7 @@ def _judge(series: _Series, part_s: tuple[float, float], workload: WorkloadSpec,
     num_requests = int(((series.scheduled_s >= begin_s) & (series.end_s <= end_s)).sum())
     if num_requests < MIN_REQUESTS:
         return f"only {num_requests} requests lived wholly between ramp-up and drain, {MIN_REQUESTS} are needed", False
-    if workload.arrival.kind == "closed" and workload.arrival.concurrency:
+    if arrival_kind(workload.arrival.kind).paced_by == "places" and workload.arrival.concurrency:
         held = _mean_in_flight(series, begin_s, end_s) / workload.arrival.concurrency
         if held < HELD_FRACTION:
             return f"only {held:.0%} of the concurrency was in flight on average, {HELD_FRACTION:.0%} is needed", False

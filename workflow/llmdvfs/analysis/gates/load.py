@@ -7,14 +7,12 @@ from collections.abc import Sequence
 
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.verdict import not_applicable, verdict
+from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.load import CalibrationResult
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Gate, LatencyResult, ThroughputResult, TransferResult, Window
 from llmdvfs.records.spec import DeploymentSpec, WorkloadSpec
-
-OPEN_LOOP = ("poisson", "gamma", "constant", "trace")
-NEVER_STEADY = ("waves", "ramp")
 
 
 def window_length(window: Window, has_power: bool, limits: GateLimits) -> Gate:
@@ -35,7 +33,7 @@ def window_length(window: Window, has_power: bool, limits: GateLimits) -> Gate:
 def steady_window(window: Window, workload: WorkloadSpec) -> Gate:
     """Judge whether a steady state was found; loads that change by design, waves and ramps, are not judged."""
     expected = "a steady window"
-    if workload.arrival.kind in NEVER_STEADY:
+    if arrival_kind(workload.arrival.kind).never_steady is not None:
         return not_applicable(
             "steady_window", f"arrivals by {workload.arrival.kind} have no steady state", expected=expected
         )
@@ -83,7 +81,7 @@ def achieved_rate(requests: Sequence[RequestRecord], workload: WorkloadSpec, lim
     Where they did not, a queue grew throughout, and latencies say how long the run was rather than how fast the server.
     """
     expected = f"at least {limits.min_achieved_rate_fraction:.0%} of the offered rate"
-    if workload.arrival.kind not in OPEN_LOOP:
+    if not arrival_kind(workload.arrival.kind).has_offered_rate:
         return not_applicable(
             "achieved_rate", f"arrivals by {workload.arrival.kind} follow the server", expected=expected
         )

@@ -6,7 +6,7 @@ from itertools import chain, count, islice
 from pathlib import Path
 from random import Random
 
-from llmdvfs.load.schedule.arrivals import draw_arrivals
+from llmdvfs.arrivals.draw import draw_arrivals
 from llmdvfs.load.schedule.lengths import draw_length
 from llmdvfs.load.schedule.prompts import prompt_source
 from llmdvfs.records.spec import WorkloadSpec

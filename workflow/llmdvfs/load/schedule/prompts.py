@@ -8,10 +8,10 @@ from random import Random
 from typing import Protocol
 
 from llmdvfs.errors import ConfigError
-from llmdvfs.load.schedule.datasets import read_dataset
+from llmdvfs.inputs.datasets import DataPrompt, read_dataset
+from llmdvfs.inputs.traces.row import TraceRow
 from llmdvfs.load.schedule.lengths import draw_length
 from llmdvfs.load.schedule.tokens import ModelTokenizer
-from llmdvfs.load.schedule.traces import MOONCAKE_BLOCK_TOKENS, TraceRow
 from llmdvfs.load.schedule.vocabulary import ordinary_token_ids
 from llmdvfs.records.spec import PromptSpec
 
@@ -80,9 +80,9 @@ class SyntheticPrompts:
 
     def _make_ids(self, index: int, length: int, rng: Random, row: TraceRow | None) -> list[int]:
         ids: list[int] = []
-        if row is not None:
-            for hash_id in row.hash_ids[: -(-length // MOONCAKE_BLOCK_TOKENS)]:
-                ids += self._block(f"block/{hash_id}", MOONCAKE_BLOCK_TOKENS)
+        if row is not None and row.hash_ids:
+            for hash_id in row.hash_ids[: -(-length // row.block_tokens)]:
+                ids += self._block(f"block/{hash_id}", row.block_tokens)
         elif self._num_prefixes:
             if length <= self._prefix_tokens:
                 raise ConfigError(
@@ -113,25 +113,27 @@ class DatasetPrompts:
 
     def __init__(self, spec: PromptSpec, *, as_text: bool, tokenizer_folder: Path | None, seed: int) -> None:
         self._prompts = read_dataset(spec.source, Path(spec.path) if spec.path else None)
+        self._needs_answers = spec.output_tokens.kind == "trace"
+        if self._needs_answers:  # a prompt without an answer says no length; with a trace none may have one
+            answered = [prompt for prompt in self._prompts if prompt.has_answer_length]
+            self._prompts = answered or self._prompts
         Random(f"dataset/{seed}").shuffle(self._prompts)
         self._lengths = spec.prompt_tokens
         self._seed = seed
         self._as_text = as_text
-        counts = self._lengths is not None or spec.output_tokens.kind == "trace"
+        counts = self._lengths is not None or self._needs_answers
         self._tokenizer = (
             ModelTokenizer(tokenizer_folder, f"prompt source {spec.source!r} with token counts")
             if counts or (tokenizer_folder is not None and not as_text)
             else None
         )
-        self._needs_answers = spec.output_tokens.kind == "trace"
 
     def prompt(self, index: int, row: TraceRow | None) -> Prompt:
         """Return the prompt of the request with this index, cut or filled with the following prompts to the length."""
         text = self._text(index)
         if self._tokenizer is None:
             return Prompt(text=text)
-        answer = self._prompts[index % len(self._prompts)].answer
-        num_answer_tokens = self._tokenizer.count(answer) if answer and self._needs_answers else None
+        num_answer_tokens = self._answer_tokens(self._prompts[index % len(self._prompts)])
         if self._lengths is None:
             if self._as_text:
                 return Prompt(text=text, num_answer_tokens=num_answer_tokens)
@@ -146,6 +148,13 @@ class DatasetPrompts:
         if self._as_text:
             return Prompt(text=self._tokenizer.text_of(ids, length), num_answer_tokens=num_answer_tokens)
         return Prompt(ids=ids[:length], num_answer_tokens=num_answer_tokens)
+
+    def _answer_tokens(self, prompt: DataPrompt) -> int | None:
+        if not self._needs_answers or self._tokenizer is None:
+            return None
+        if prompt.num_answer_tokens is None and prompt.answer:
+            return self._tokenizer.count(prompt.answer)
+        return prompt.num_answer_tokens
 
     def _text(self, index: int) -> str:
         number_of_pass, position = divmod(index, len(self._prompts))

@@ -1,8 +1,9 @@
-"""Says what each kind of arrivals needs of the client: connections, time to prepare, and the pacer that sends."""
+"""Says what a load needs of the client: connections, time to prepare, and the pacer that sends."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.errors import ConfigError
 from llmdvfs.load.sending.feed import Feed
 from llmdvfs.load.sending.pacing import ClosedLoop, Dispatch, OpenLoop, Pacer, Waves
@@ -33,25 +34,20 @@ class Shape:
 
 def load_shape(workload: WorkloadSpec) -> Shape:
     """Return the shape of a workload's load."""
-    arrival, duration_s = workload.arrival, workload.duration_s
-    if arrival.kind == "closed":
-        if arrival.concurrency is None or arrival.concurrency < 1:
+    kind, duration_s = arrival_kind(workload.arrival.kind), workload.duration_s
+    if kind.paced_by != "schedule":
+        places = kind.num_at_once(workload.arrival)
+        if places is None or places < 1:
             raise ConfigError(
-                f"workload {workload.id!r}: arrival kind 'closed' needs a concurrency >= 1; seen {arrival.concurrency}"
+                f"workload {workload.id!r}: arrival kind {kind.name!r} needs {' and '.join(kind.needs)} >= 1; "
+                f"seen {places} requests at once"
             )
-        concurrency = arrival.concurrency
-        return Shape(
-            concurrency, 0, CLOSED_LOOP_AHEAD_S, _until_enough(workload, concurrency), _closed_loop(concurrency)
+        pacer: MakePacer = (
+            _until_enough(workload, places)
+            if kind.paced_by == "places"
+            else lambda feed, dispatch: Waves(feed, dispatch, duration_s=duration_s)
         )
-    if arrival.kind == "waves":
-        largest = max(arrival.wave_sizes, default=1)
-        return Shape(
-            largest,
-            0,
-            CLOSED_LOOP_AHEAD_S,
-            lambda feed, dispatch: Waves(feed, dispatch, duration_s=duration_s),
-            _closed_loop(largest),
-        )
+        return Shape(places, 0, CLOSED_LOOP_AHEAD_S, pacer, _closed_loop(places))
     return Shape(
         OPEN_LOOP_CONNECTIONS,
         OPEN_LOOP_SPARE_CONNECTIONS,

@@ -1,68 +1,141 @@
-"""Whether a model will fit, said before it is loaded: an estimate from config.json, not a measurement."""
+"""Whether a model will fit, said before it is loaded: what cannot start by arithmetic, and what may not.
 
+An estimate from config.json and files, not a measurement. Only what is certain stops a start, and only where nothing in
+`extra_args` may change the sums; `serving.memory_check: off` leaves it all to the engine.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
 
-from llmdvfs.errors import ConfigError
-from llmdvfs.models.facts import kv_bytes_per_token, read_config, weight_bytes
+import psutil
+
+from llmdvfs.models.facts import kv_bytes_per_token, least_weight_bytes, read_config, weight_bytes
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.spec import DeploymentSpec, EngineSpec
 
 GIB = 2**30
-DEFAULT_GPU_MEMORY_UTILIZATION = 0.9  # vLLM's own, where the configuration leaves it open
 CUDA_OVERHEAD_BYTES = int(1.0 * GIB)  # context, workspaces, activations: what vLLM needs at least beside the model
 CPU_SERVER_BYTES = int(1.2 * GIB)  # Python, torch and buffers of one vLLM server (1.5 GiB with the tiny model)
+LEAST_CPU_SERVER_BYTES = int(0.5 * GIB)  # the imports of vLLM 0.32's server alone took 0.56 GiB
+VERSION_OF_LARGER_SHARE = (0, 32)  # vLLM/config/cache.py: 0.92 from here on, 0.9 before
+OFF = "; serving.memory_check: off starts it all the same"
+
+Version = tuple[int, ...]
 
 
-def check_gpu_memory(engine: EngineSpec, model: Path, gpu: HostGpu) -> None:
-    """Raise ConfigError where weights and one sequence of the longest length cannot fit on a GPU; numbers in it."""
-    utilization = engine.gpu_memory_utilization or DEFAULT_GPU_MEMORY_UTILIZATION
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is foreseen of a start's memory, with all numbers in it."""
+
+    impossible: str | None = None
+    """Why the engine will refuse."""
+    doubtful: str | None = None
+    """Why it may."""
+
+
+def host_total_bytes() -> int | None:
+    """Return the memory of a host with one memory node; None: it has several, and which one serves is open."""
+    nodes = list(Path("/sys/devices/system/node").glob("node[0-9]*"))
+    return psutil.virtual_memory().total if len(nodes) <= 1 else None
+
+
+def default_utilization(engine_version: Version | None) -> float:
+    """Return the share of memory that the engine takes where the configuration leaves it open."""
+    return 0.92 if engine_version is not None and engine_version >= VERSION_OF_LARGER_SHARE else 0.9
+
+
+def gpu_forecast(engine: EngineSpec, model: Path, gpu: HostGpu, engine_version: Version | None = None) -> Forecast:
+    """Return what is foreseen of an instance's share of weights, and one sequence of the longest length, on a GPU."""
+    utilization = engine.gpu_memory_utilization or default_utilization(engine_version)
     allowed = utilization * gpu.memory_total_bytes
     if allowed > gpu.memory_free_bytes:
-        raise ConfigError(
+        said = (
             f"GPU {gpu.index}: serving.engine.gpu_memory_utilization {utilization:g} asks for {_gib(allowed)}, but "
             f"only {_gib(gpu.memory_free_bytes)} of {_gib(gpu.memory_total_bytes)} are free; lower it or free the GPU"
         )
-    weights, kv = _needs(engine, model)
-    if weights is None:
-        return
-    needed = weights + (kv or 0) + CUDA_OVERHEAD_BYTES
-    if needed > allowed:
-        raise ConfigError(
-            f"GPU {gpu.index} ({gpu.name}): about {_gib(needed)} needed (weights {_gib(weights)}, one sequence's KV "
-            f"cache {_gib(kv or 0)}, overhead {_gib(CUDA_OVERHEAD_BYTES)}), {_gib(allowed)} allowed "
-            f"(serving.engine.gpu_memory_utilization {utilization:g} of {_gib(gpu.memory_total_bytes)}); raise "
-            "serving.engine.tensor_parallel_size or gpu_memory_utilization, or lower max_model_len"
-        )
+        return _judged(engine, said, is_certain=True)
+    weights, kv = _weights(engine, weight_bytes(model, engine.dtype)), _sequence_bytes(engine, model) or 0
+    if weights is None or weights + kv + CUDA_OVERHEAD_BYTES <= allowed:
+        return Forecast()
+    certain_kv = kv if engine.num_gpu_blocks_override is None else 0  # an override is taken as it is
+    least = _weights(engine, least_weight_bytes(model, engine.dtype))
+    said = (
+        f"GPU {gpu.index} ({gpu.name}): about {_gib(weights + kv + CUDA_OVERHEAD_BYTES)} needed (weights "
+        f"{_gib(weights)}, one sequence's KV cache {_gib(kv)}, overhead {_gib(CUDA_OVERHEAD_BYTES)}), {_gib(allowed)} "
+        f"allowed (serving.engine.gpu_memory_utilization {utilization:g} of {_gib(gpu.memory_total_bytes)}); raise "
+        "serving.engine.tensor_parallel_size or gpu_memory_utilization, or lower max_model_len"
+    )
+    return _judged(engine, said, is_certain=least is not None and least + certain_kv > allowed)
 
 
-def check_host_memory(deployment: DeploymentSpec, model: Path, available_bytes: int) -> None:
-    """Raise ConfigError where a CPU deployment's servers together cannot fit into the host's memory."""
-    parts = []
+def host_forecast(
+    deployment: DeploymentSpec,
+    model: Path,
+    available_bytes: int,
+    *,
+    total_bytes: int | None = None,
+    engine_version: Version | None = None,
+) -> Forecast:
+    """Return what is foreseen of a CPU deployment's servers together.
+
+    total_bytes: of the host, where it has one memory node alone; None: the engine's own claim is not foreseen.
+    """
+    needed = certain = 0
     for role, count in deployment.num_instances.items():
         engine = deployment.engine[role]
-        weights, _ = _needs(engine, model)
-        parts.append(count * (CPU_SERVER_BYTES + (weights or 0) + _cpu_kv_bytes(engine, model)))
-    if sum(parts) > available_bytes:
-        raise ConfigError(
-            f"{deployment.id}: about {_gib(sum(parts))} of memory needed for {sum(deployment.num_instances.values())} "
-            f"servers, {_gib(available_bytes)} available; lower serving.engine.cpu_kv_cache_gib or "
-            "num_gpu_blocks_override, or use fewer instances"
-        )
+        claim = _cpu_claim(engine, total_bytes, engine_version)
+        if claim is not None and claim > available_bytes:
+            said = (
+                f"{deployment.id}: without serving.engine.cpu_kv_cache_gib the engine claims {_gib(claim)}, its share "
+                f"of {_gib(total_bytes or 0)}, and refuses to start, since {_gib(available_bytes)} are available; set "
+                "serving.engine.cpu_kv_cache_gib, e.g. to 4"
+            )
+            return _judged(engine, said, is_certain=True)
+        kv = _cpu_kv_bytes(engine, model)
+        needed += count * (CPU_SERVER_BYTES + (weight_bytes(model, engine.dtype) or 0) + kv)
+        certain += count * (LEAST_CPU_SERVER_BYTES + (least_weight_bytes(model, engine.dtype) or 0) + kv)
+    if needed <= available_bytes:
+        return Forecast()
+    said = (
+        f"{deployment.id}: about {_gib(needed)} of memory needed for {sum(deployment.num_instances.values())} "
+        f"servers, {_gib(available_bytes)} available; lower serving.engine.cpu_kv_cache_gib or "
+        "num_gpu_blocks_override, or use fewer instances"
+    )
+    engines = list(deployment.engine.values())
+    is_plain = not any(engine.extra_args for engine in engines)
+    return Forecast(said + OFF) if is_plain and certain > available_bytes else Forecast(doubtful=said)
 
 
-def _needs(engine: EngineSpec, model: Path) -> tuple[int | None, int | None]:
-    """Return bytes of weights and of one sequence's KV cache on one GPU."""
-    size = engine.tensor_parallel_size
-    weights = weight_bytes(model, engine.dtype)
-    if weights is not None:
-        weights = max(0, weights // size - int((engine.cpu_offload_gb or 0) * GIB))
-    per_token = kv_bytes_per_token(model, engine.dtype)
+def _judged(engine: EngineSpec, said: str, *, is_certain: bool) -> Forecast:
+    """Arguments that are passed on unread may change every sum: with them nothing is certain."""
+    return Forecast(impossible=said + OFF) if is_certain and not engine.extra_args else Forecast(doubtful=said)
+
+
+def _weights(engine: EngineSpec, whole: int | None) -> int | None:
+    """Return the bytes of weights on one GPU."""
+    if whole is None:
+        return None
+    return max(0, whole // engine.tensor_parallel_size - int((engine.cpu_offload_gb or 0) * GIB))
+
+
+def _sequence_bytes(engine: EngineSpec, model: Path) -> int | None:
+    """Return the bytes of one sequence's KV cache on one GPU; None where there is no such constant."""
+    per_token = kv_bytes_per_token(model, engine.dtype, engine.extra_args, engine.tensor_parallel_size)
     length = engine.max_model_len or read_config(model).get("max_position_embeddings")
-    return weights, per_token * int(length) // size if per_token is not None and length else None
+    return per_token * length if per_token is not None and isinstance(length, int) else None
+
+
+def _cpu_claim(engine: EngineSpec, total_bytes: int | None, engine_version: Version | None) -> float | None:
+    """Return what vLLM 0.32 and newer take of the memory node for themselves; None where the KV cache has a size."""
+    if total_bytes is None or engine.cpu_kv_cache_gib is not None or engine_version is None:
+        return None
+    if engine_version < VERSION_OF_LARGER_SHARE or "VLLM_CPU_KVCACHE_SPACE" in engine.env:
+        return None
+    return (engine.gpu_memory_utilization or default_utilization(engine_version)) * total_bytes
 
 
 def _cpu_kv_bytes(engine: EngineSpec, model: Path) -> int:
-    per_token = kv_bytes_per_token(model, engine.dtype)
+    per_token = kv_bytes_per_token(model, engine.dtype, engine.extra_args)
     if engine.num_gpu_blocks_override is not None and engine.block_size is not None and per_token is not None:
         return engine.num_gpu_blocks_override * engine.block_size * per_token
     return int((engine.cpu_kv_cache_gib or 0) * GIB)

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from fakes.workloads import workload
 
-from llmdvfs.errors import ConfigError
-from llmdvfs.load.schedule.arrivals import draw_arrivals
+from llmdvfs.analysis.deployment_files import batch_size
+from llmdvfs.arrivals.draw import draw_arrivals
+from llmdvfs.arrivals.table import ARRIVALS
+from llmdvfs.errors import ConfigError, DataError
 from llmdvfs.records.spec import ArrivalSpec
 
 
@@ -75,7 +77,7 @@ def test_falling_ramp_ends() -> None:
 
 @pytest.mark.parametrize("kind", ["poisson", "gamma"])
 def test_same_seed_same_schedule(kind: str) -> None:
-    arrival = ArrivalSpec(kind, rate_rps=5.0, burstiness=0.5)  # type: ignore[arg-type]
+    arrival = ArrivalSpec(kind, rate_rps=5.0, burstiness=0.5)
     assert offsets(arrival, seed=3, num_requests=50) == offsets(arrival, seed=3, num_requests=50)
     assert offsets(arrival, seed=3, num_requests=50) != offsets(arrival, seed=4, num_requests=50)
 
@@ -106,5 +108,14 @@ def test_empty_trace_window_says_where_the_trace_ends(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     path.write_text('{"timestamp": 0, "input_length": 1, "output_length": 1, "hash_ids": [1]}\n')
     spec = ArrivalSpec("trace", trace_path=str(path), trace_format="mooncake", window_start_s=5.0)
-    with pytest.raises(ConfigError, match=r"ends at 0\.0 s"):
+    with pytest.raises(DataError, match=r"ends at 0\.0 s"):
         list(draw_arrivals(workload(spec, num_requests=None), 1))
+
+
+@pytest.mark.parametrize(("sizes", "batch"), [((4, 4), 4), ((2, 8, 4), None)])
+def test_unequal_waves_have_no_batch_size(sizes: tuple[int, ...], batch: int | None) -> None:
+    """Waves of 2, 8 and 4 had batch 8 in one file and none in another."""
+    spec = ArrivalSpec("waves", wave_sizes=sizes)
+    assert ARRIVALS["waves"].batch_size(spec) == batch
+    assert batch_size(workload(spec)) == batch
+    assert ARRIVALS["waves"].num_at_once(spec) == max(sizes)
