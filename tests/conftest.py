@@ -1,6 +1,8 @@
 """Fixtures of all tests."""
 
+import atexit
 import os
+import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +12,9 @@ import pytest
 from llmdvfs.host.lock import LOCK_FOLDER_VARIABLE
 
 # Tests neither wait for a measurement on this machine nor hold one up.
-os.environ[LOCK_FOLDER_VARIABLE] = tempfile.mkdtemp(prefix="llmdvfs-test-locks-")
+LOCKS = tempfile.mkdtemp(prefix="llmdvfs-test-locks-")
+os.environ[LOCK_FOLDER_VARIABLE] = LOCKS
+atexit.register(shutil.rmtree, LOCKS, ignore_errors=True)
 
 pytest_plugins = ["fakes.nvml.fixtures"]
 

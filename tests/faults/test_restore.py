@@ -39,7 +39,7 @@ def test_nothing_more_is_measured_until_the_gpu_is_brought_back(place: Place) ->
     place.gpus.deny(0, ["reset_sm"], 0)
     run = place.start("job")
     assert run.wait(RUN_LIMIT_S) == 0, run.output
-    assert "a run that was killed had left its core clock set; taken back" in run.output
+    assert "an earlier run had left its core clock set; taken back" in run.output
     assert place.gpus.setting(0) == AS_FOUND
     runs = {folder.parents[1].name: read_record(folder / RUN, RunRecord) for folder in place.cells()}
     assert {point: run.applied_point.state for point, run in runs.items()} == {"stock": "stock", "low": "applied"}

@@ -92,6 +92,6 @@ def read_held(path: Path) -> HeldRecord | None:
 
 def _distrust(path: Path, problem: str) -> str:
     return (
-        f"{path} says that a run was killed while it held the clocks of this GPU, but {problem}; look at "
+        f"{path} says that an earlier run left the clocks of this GPU set, but {problem}; look at "
         "`nvidia-smi -q -d CLOCK,POWER`, reset what is held (nvidia-smi -rgc, -rmc, -pl <default>), and remove the file"
     )

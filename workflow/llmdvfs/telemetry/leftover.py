@@ -36,11 +36,11 @@ def restore_leftovers(gpu: NvmlGpu, folder: Path) -> None:
             left = take_back(steps)
             if left:
                 raise GpusNotRestored(
-                    f"a run that was killed has left settings that cannot be taken back: {in_words(steps, left)}; "
+                    f"an earlier run has left settings that cannot be taken back: {in_words(steps, left)}; "
                     f"then remove {record}"
                 )
             told = ", ".join(step.what for step in steps)
-            LOG.warning("GPU %d: a run that was killed had left its %s set; taken back", gpu.index, told)
+            LOG.warning("GPU %d: an earlier run had left its %s set; taken back", gpu.index, told)
         record.unlink(missing_ok=True)
     finally:
         os.close(lock)
