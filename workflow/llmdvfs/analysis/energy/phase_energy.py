@@ -58,8 +58,8 @@ class RegressionSettings:
     def lags_beyond_s(self) -> Floats:
         """Return lags outside the search: where one of them fits better, none inside it is right."""
         wide_s = np.arange(-WIDEST_LAG_S, WIDEST_LAG_S + WIDE_STEP_S / 2, WIDE_STEP_S)
-        outside_s: Floats = wide_s[np.abs(wide_s) > self.max_lag_s + WIDE_STEP_S / 2]
-        return outside_s
+        found: Floats = wide_s[np.abs(wide_s) > self.max_lag_s + WIDE_STEP_S / 2]
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,8 @@ class PhaseIncrements:
 
     def seconds(self, lag_s: float) -> Floats:
         """Return the seconds in each level, shape (increments, levels), if the readings trail the phases by the lag."""
-        seconds: Floats = self.seconds_over((lag_s,))[0]
-        return seconds
+        found: Floats = self.seconds_over((lag_s,))[0]
+        return found
 
     def seconds_over(self, lags_s: Sequence[float] | Floats) -> Floats:
         """Return seconds for each lag, shape (lags, increments, levels)."""
