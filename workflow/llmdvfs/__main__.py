@@ -17,6 +17,8 @@ STAGES = {
     "figures": "draw the figures of a cell, a deployment or the comparison",
     "phase-files": "write a deployment's results under the file names of the original system",
     "compare": "compare the results of many cells",
+    "answer": "say which clocks: every operating point against stock, and which to set",
+    "explain": "say in plain words which clocks to set and why, from answers.json",
     "summary": "print the comparison as a short table",
     "doctor": "look at this machine before a run: what would stop or spoil the study",
     "monitor": "watch GPUs (or the CPU) and record them, without a workflow",

@@ -1,0 +1,38 @@
+# Says which clocks: every operating point against stock, for each deployment at each load.
+#
+# INPUTS   {cell}/result.json and {cell}/raw/run.json of every cell
+# OUTPUTS  {results}/answers/answers.json              ratios to stock with intervals, choices, flags
+#          {results}/answers/answers.csv               one row a point
+#          {results}/answers/recommended_clocks.json   what to set, with the commands that apply, check and undo it
+#          {results}/answers/answers.txt               the same as a table
+# CONFIG   operating_points, workloads (slo, isolates), launches, tolerate_failed_cells
+
+ANSWERS = f"{RESULTS}/answers"
+
+
+localrules:
+    answer,
+
+
+rule answer:
+    input:
+        results=lambda wildcards: [f"{cell}/result.json" for cell in measured_cells()],
+        raw=lambda wildcards: [f"{cell}/raw" for cell in measured_cells()],
+    output:
+        answers=f"{ANSWERS}/answers.json",
+        table=f"{ANSWERS}/answers.csv",
+        recommended=f"{ANSWERS}/recommended_clocks.json",
+        text=f"{ANSWERS}/answers.txt",
+    log:
+        f"{LOGS}/answer.log",
+    conda:
+        CONDA
+    params:
+        code=code_hash(["stages.answer"]),
+    shell:
+        "python -m llmdvfs answer --results {input.results:q} --output {output.answers:q} --csv {output.table:q}"
+        " --recommended {output.recommended:q} --table {output.text:q} > {log:q} 2>&1"
+
+
+# A study of stock alone asks nothing about clocks.
+ANSWER_FILES = list(rules.answer.output) if len(STUDY.points) > 1 else []
