@@ -47,6 +47,7 @@ def _recommendation(answer: Answer, runs: Iterable[RunRecord]) -> Recommendation
         batch_size=answer.batch_size,
         rule=choice.rule,
         point=point,
+        gpus_of_role={role: tuple(gpus) for role, gpus in run.server_start.gpus_of_role().items()},
         saving=choice.saving,
         slowdown=choice.slowdown,
         basis=choice.basis,

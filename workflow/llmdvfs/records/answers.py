@@ -128,6 +128,8 @@ class Recommendation:
     batch_size: int | None
     rule: Rule
     point: OperatingPoint
+    gpus_of_role: dict[str, tuple[int, ...]]
+    """GPU indices that it was measured on."""
     saving: Estimate
     slowdown: Estimate
     basis: str
