@@ -5,6 +5,7 @@
 #          {results}/answers/answers.csv               one row a point
 #          {results}/answers/recommended_clocks.json   what to set, with the commands that apply, check and undo it
 #          {results}/answers/answers.txt               the same as a table
+#          {results}/answers/energy_time.png .pdf      energy against time of every point
 # CONFIG   operating_points, workloads (slo, isolates), launches, tolerate_failed_cells
 
 ANSWERS = f"{RESULTS}/answers"
@@ -23,6 +24,8 @@ rule answer:
         table=f"{ANSWERS}/answers.csv",
         recommended=f"{ANSWERS}/recommended_clocks.json",
         text=f"{ANSWERS}/answers.txt",
+        figure=report(f"{ANSWERS}/energy_time.png", caption="../report/energy_time.rst", category="Which clocks"),
+        pdf=f"{ANSWERS}/energy_time.pdf",
     log:
         f"{LOGS}/answer.log",
     conda:
@@ -31,7 +34,7 @@ rule answer:
         code=code_hash(["stages.answer"]),
     shell:
         "python -m llmdvfs answer --results {input.results:q} --output {output.answers:q} --csv {output.table:q}"
-        " --recommended {output.recommended:q} --table {output.text:q} > {log:q} 2>&1"
+        " --recommended {output.recommended:q} --table {output.text:q} --figure {output.figure:q} > {log:q} 2>&1"
 
 
 # A study of stock alone asks nothing about clocks.

@@ -22,11 +22,13 @@ def test_files_of_a_study_become_answers_and_an_explanation(tmp_path: Path, caps
     out = tmp_path / "answers"
     recommended_file = out / "recommended_clocks.json"
     files = {"output": out / "answers.json", "csv": out / "answers.csv", "table": out / "answers.txt"}
-    files["recommended"] = recommended_file
+    files["recommended"], files["figure"] = recommended_file, out / "energy_time.png"
     named = [word for option, name in files.items() for word in (f"--{option}", str(name))]
     assert main(["answer", "--results", *results, *named]) == 0
     recommended = json.loads(recommended_file.read_text())["recommendations"]
     assert [item["point"]["id"] for item in recommended] == ["clock-1600"]  # 0.83 <= 0.8 x 1.05, and faster
     assert len((out / "answers.csv").read_text().splitlines()) == 4  # a header and three points
+    assert (out / "energy_time.png").stat().st_size > 0
+    assert (out / "energy_time.pdf").stat().st_size > 0
     assert main(["explain", str(tmp_path)]) == 0
     assert "run it at clock-1600" in capsys.readouterr().out

@@ -9,6 +9,8 @@ from llmdvfs.answers.answer import answers
 from llmdvfs.answers.recommend import recommend
 from llmdvfs.answers.table import answer_rows
 from llmdvfs.answers.words import table
+from llmdvfs.figures.dvfs_energy_time import dvfs_energy_time
+from llmdvfs.figures.parts.style import save_figure
 from llmdvfs.records.raw import RUN
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
@@ -21,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="answers.json to write")
     parser.add_argument("--csv", type=Path, required=True, help="answers.csv to write: one row a point")
     parser.add_argument("--recommended", type=Path, required=True, help="recommended_clocks.json to write")
+    parser.add_argument("--figure", type=Path, required=True, help="energy_time.png to write, and a PDF beside it")
     parser.add_argument("--table", type=Path, required=True, help="text table to write")
 
 
@@ -34,4 +37,5 @@ def run(options: argparse.Namespace) -> int:
     write_record(options.recommended, recommend(record, measured))
     write_text(options.csv, pd.DataFrame(list(answer_rows(record))).to_csv(index=False))
     write_text(options.table, table(record))
+    save_figure(dvfs_energy_time(record), options.figure)
     return 0
