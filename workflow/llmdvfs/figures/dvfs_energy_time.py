@@ -46,7 +46,7 @@ def _panel(axes: Axes, answer: Answer) -> None:
     axes.margins(0.15)
     axes.set_title(f"{answer.deployment}, {answer.workload}")
     axes.set_xlabel(f"{TIMES[answer.time_of]} (ratio to stock)")
-    axes.set_ylabel(f"Energy a {answer.energy_per.replace('_', ' ')}\n(ratio to stock)")
+    axes.set_ylabel(f"Energy per {answer.energy_per.replace('_', ' ')}\n(ratio to stock)")
 
 
 def _point(axes: Axes, point: AnsweredPoint, colour: str) -> None:
