@@ -14,6 +14,7 @@ include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/monitor_merge.smk"
 include: "workflow/rules/analyze.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/answer.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -32,3 +33,4 @@ rule all:
         cell_files,
         deployment_files,
         COMPARISON_FILES,
+        ANSWER_FILES,

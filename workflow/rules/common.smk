@@ -188,4 +188,5 @@ wildcard_constraints:
 CELL = f"{RESULTS}/cells/{{deployment}}/{{workload}}/{{point}}/launch-{{launch}}"
 DEPLOYMENT = f"{RESULTS}/deployments/{{deployment}}"
 COMPARISON = f"{RESULTS}/comparison"
+ANSWERS = f"{RESULTS}/answers"
 LOGS = f"{RESULTS}/logs"

@@ -33,9 +33,10 @@ rule cells_compared:
         CONDA
     params:
         folder=COMPARISON,
+        answers=ANSWERS,
         list=list_of(CELLS),
     shell:
-        "(rm -rf {params.folder:q} && mkdir {params.folder:q} && cp {params.list:q} {output.cells:q}) > {log:q} 2>&1"
+        "(rm -rf {params.folder:q} {params.answers:q} && mkdir {params.folder:q} && cp {params.list:q} {output.cells:q}) > {log:q} 2>&1"
 
 
 rule compare:

@@ -116,7 +116,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"device": "cuda", "operating_points": {"low": {"sm_clock_mhz": 900}}}, ["sm_clock_mhz: 900", "each role"]),
     (
         {"device": "cuda", "operating_points": {"low": {"sm_clock_mhz": {"single": "900MHz"}}}},
-        ["single: '900MHz'", "integer", "in MHz"],
+        ["single.0: '900MHz'", "a whole number of MHz"],
     ),
     # names and paths
     ({"results": "my results"}, ["results: 'my results'", "letters, digits"]),

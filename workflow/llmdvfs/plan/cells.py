@@ -8,6 +8,7 @@ from pathlib import Path
 from llmdvfs.errors import ConfigError
 from llmdvfs.host.capabilities import may_set_clocks
 from llmdvfs.plan.identity import StudyIdentities
+from llmdvfs.plan.points import distinct_points
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
 from llmdvfs.records.job import CellJob, LaunchJob
@@ -47,7 +48,8 @@ def all_cells(study: Study) -> Iterator[CellId]:
 
 def launch_cells(study: Study, deployment: str, launch: int) -> list[CellId]:
     """Return a launch's cells in their random order, which adding a cell does not change for the others."""
-    cells = [CellId(deployment, workload, point, launch) for workload in study.workloads for point in study.points]
+    points = distinct_points(study.points.values(), study.deployments[deployment].engine)
+    cells = [CellId(deployment, workload, point, launch) for workload in study.workloads for point in points]
     return sorted(cells, key=lambda cell: derive_seed(study.seed, "order", launch, cell.workload, cell.point))
 
 

@@ -97,6 +97,7 @@ def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:
         deployment,
         proxy_port=None,
         startup_timeout_s=0.0,
+        memory_check=True,
         base_url=deployment.base_url if is_external else None,
         balancer=deployment.balancer if chooses else "",
     )

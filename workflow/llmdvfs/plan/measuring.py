@@ -13,7 +13,10 @@ MEASURING_VERSION = 1
 all cells measured again."""
 
 STAGES = ("stages.benchmark", "stages.load", "stages.guard", "stages.proxy", "stages.mock_server")
-ROOMS = ("architectures", "benchmark", "connectors", "host", "load", "models", "records", "serving", "telemetry")
+ROOMS = (
+    *("architectures", "arrivals", "benchmark", "connectors", "host", "inputs"),
+    *("load", "models", "records", "serving", "telemetry"),
+)
 ALONE = ("clock.py", "plan/seeds.py")
 
 

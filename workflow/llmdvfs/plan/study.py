@@ -13,6 +13,7 @@ from llmdvfs.connectors.table import resolve_connector
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.errors import ConfigError
 from llmdvfs.inputs.traces.table import trace_format_named
+from llmdvfs.plan.points import operating_points
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.spec import (
@@ -79,7 +80,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     models = [_model(name, given) for name, given in config["models"].items()]
     deployments = [_deployment(text, model, config, versions) for text in config["architectures"] for model in models]
     workloads = [_workload(name, given) for name, given in config["workloads"].items()]
-    points = [_point(name, given, config["device"]) for name, given in config["operating_points"].items()]
+    points = operating_points(config)
     _check_twins(deployments)
     _check_lengths(workloads, deployments)
     _check_roles(points, deployments)
@@ -320,11 +321,3 @@ def _check_roles(points: list[OperatingPoint], deployments: list[DeploymentSpec]
                 f"operating_points.{point.id}: sets {', '.join(sorted(named))}: expected a role of the architectures "
                 f"that are asked for: {', '.join(roles) or 'they have none'}"
             )
-
-
-def _point(name: str, given: Mapping[str, Any], device: str) -> OperatingPoint:
-    if device != "cuda" and any(given.values()):
-        raise ConfigError(
-            f"operating_points.{name}: clocks and limits need device: cuda, not {device!r}; leave it empty"
-        )
-    return OperatingPoint(id=name, **{key: dict(value) for key, value in given.items()})

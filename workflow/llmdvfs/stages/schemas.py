@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from llmdvfs.records.answers import AnswersRecord, RecommendedClocks
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.deployment_files import BatchResults, DeviceData, PhaseResults
 from llmdvfs.records.failed import FailedCell
@@ -34,6 +35,8 @@ FILES: tuple[type, ...] = (
     BatchResults,
     DeviceData,
     ComparisonRecord,
+    AnswersRecord,
+    RecommendedClocks,
 )
 """Records that are a JSON file each (TelemetryHeader: the first line of one)."""
 LINES: tuple[type, ...] = (RequestRecord, ProxyRecord)

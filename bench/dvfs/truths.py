@@ -1,0 +1,82 @@
+"""A GPU under a load, as formulas with a known lowest energy: MODELLED, shaped like measured sweeps, not fitted to one.
+
+Voltage has a floor and a knee; prefill is bound by compute, decode by memory until its batch is large; a power limit
+holds the clock below the one asked. Numbers are drawn by seed around those of a 700 W board.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LOW_MHZ, HIGH_MHZ, STEP_MHZ = 210, 1980, 15
+STOCK_MHZ = HIGH_MHZ
+LIMIT_W = 700.0
+
+COMPUTE_SHARE = {"prefill": 0.97, "decode 1": 0.12, "decode 8": 0.18, "decode 64": 0.45, "decode 256": 0.75}
+"""Load -> time that compute alone takes at the highest clock, as a share of the time of the slower of both.
+
+Decode's share rises with the batch: weights are read once for all of it.
+"""
+ACTIVITY = {"prefill": 1.0, "decode 1": 0.30, "decode 8": 0.36, "decode 64": 0.55, "decode 256": 0.75}
+"""Load -> switching activity of the cores against prefill's."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One GPU at one load."""
+
+    idle_w: float
+    memory_w: float
+    switching_w: float
+    """Of the cores at the highest clock and its voltage."""
+    floor_mhz: float
+    """Below this clock the voltage stays."""
+    knee_mhz: float
+    """Above this clock the voltage rises faster."""
+    slope_above_knee: float
+    compute_share: float
+    clock_of_memory_mhz: float
+    """Below this clock the cores ask for data too slowly to fill the memory's rate."""
+
+    def _voltage(self, clock_mhz: np.ndarray) -> np.ndarray:
+        below = np.maximum(clock_mhz, self.floor_mhz)
+        volts = 0.7 + 0.25 * (below - self.floor_mhz) / (HIGH_MHZ - self.floor_mhz)
+        return volts + self.slope_above_knee * np.maximum(clock_mhz - self.knee_mhz, 0) / HIGH_MHZ
+
+    def _power_at(self, clock_mhz: np.ndarray) -> np.ndarray:
+        square = (self._voltage(clock_mhz) / self._voltage(np.array(float(HIGH_MHZ)))) ** 2
+        leakage = 0.3 * self.idle_w * square
+        rate = self.time_of(np.array(float(HIGH_MHZ))) / self.time_of(clock_mhz)
+        return 0.7 * self.idle_w + leakage + self.memory_w * rate + self.switching_w * square * clock_mhz / HIGH_MHZ
+
+    def time_of(self, clock_mhz: np.ndarray) -> np.ndarray:
+        """Return time a token at a held clock, 1 about the highest: a smooth maximum of compute and memory."""
+        compute = self.compute_share * HIGH_MHZ / clock_mhz
+        memory = np.maximum(1.0, self.clock_of_memory_mhz / clock_mhz)
+        return (compute**4 + memory**4) ** 0.25
+
+    def held_mhz(self, asked_mhz: float) -> float:
+        """Return the highest clock up to the asked one that stays under the power limit."""
+        clocks = np.arange(LOW_MHZ, asked_mhz + 1, STEP_MHZ, dtype=float)
+        kept = clocks[self._power_at(clocks) <= LIMIT_W]
+        return float(kept[-1]) if kept.size else float(LOW_MHZ)
+
+    def energy_at(self, asked_mhz: float) -> float:
+        """Return energy a token at the clock that is held when this one is asked."""
+        held = np.array(self.held_mhz(asked_mhz))
+        return float(self._power_at(held) * self.time_of(held))
+
+
+def draw(load: str, seed: int) -> Truth:
+    """Return a GPU drawn by seed, at a load."""
+    rng = np.random.default_rng([seed, sorted(COMPUTE_SHARE).index(load)])
+    return Truth(
+        idle_w=rng.uniform(80, 130),
+        memory_w=rng.uniform(60, 140),
+        switching_w=ACTIVITY[load] * rng.uniform(450, 750),
+        floor_mhz=rng.uniform(700, 1100),
+        knee_mhz=rng.uniform(1300, 1700),
+        slope_above_knee=rng.uniform(0.0, 0.6),
+        compute_share=COMPUTE_SHARE[load] * rng.uniform(0.9, 1.1),
+        clock_of_memory_mhz=rng.uniform(600, 1000),
+    )

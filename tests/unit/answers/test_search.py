@@ -1,0 +1,82 @@
+"""The search on truths whose lowest clock is known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from llmdvfs.answers.search import (
+    Found,
+    Measure,
+    Range,
+    Tried,
+    first_round,
+    lowest_by_parabola,
+    next_step,
+    second_round,
+)
+
+H100 = Range(210, 1980)
+
+
+def parabola(clock_mhz: int, lowest_mhz: float = 1200.0) -> float:
+    """Return an energy whose logarithm is a parabola of ln f, lowest (0.8) at 1200 MHz."""
+    return 0.8 * math.exp(0.6 * math.log(clock_mhz / lowest_mhz) ** 2)
+
+
+def test_the_first_round_spans_the_range() -> None:
+    """210 + 295 k, on the grid of 15 MHz: 505 -> 510, 800 -> 795 or 810, ..."""
+    clocks = first_round(H100)
+    assert len(clocks) == 7
+    assert (clocks[0], clocks[-1]) == (210, 1980)
+    assert all((clock - 210) % 15 == 0 for clock in clocks)
+
+
+def test_the_second_round_is_within_a_quarter_of_the_best_and_new() -> None:
+    tried = [Tried(clock, parabola(clock)) for clock in first_round(H100)]
+    clocks = second_round(tried, H100)
+    assert (min(clocks), max(clocks)) == (825, 1365)  # around 1095 MHz, the lowest of the first round: 821 to 1369
+    assert not set(clocks) & {cell.clock_mhz for cell in tried}
+
+
+def test_without_noise_two_rounds_find_the_bottom() -> None:
+    tried: list[Tried] = []
+    for _ in range(2):
+        step = next_step(tried, H100)
+        assert isinstance(step, Measure)
+        tried += [Tried(clock, parabola(clock)) for clock in step.clocks_mhz]
+    found = next_step(tried, H100)
+    assert isinstance(found, Found)
+    assert found.clock_mhz == pytest.approx(1200, abs=15)
+    assert found.regret_bound < 0.001
+
+
+def test_a_falling_curve_ends_at_the_end_of_the_range() -> None:
+    found = lowest_by_parabola([Tried(clock, 1000 / clock) for clock in range(1500, 1981, 60)], H100)
+    assert found.clock_mhz == 1980
+
+
+def test_noise_widens_the_bound_and_asks_for_more() -> None:
+    rng = np.random.default_rng(1)
+    tried = [Tried(clock, parabola(clock) * math.exp(rng.normal(0, 0.05))) for clock in range(960, 1441, 60)]
+    step = next_step(tried, H100, target=0.01)
+    assert isinstance(step, Measure)
+    assert "regret bound" in step.reason
+
+
+def test_the_search_gives_up_at_its_limit_and_says_so() -> None:
+    rng = np.random.default_rng(1)
+    tried = [Tried(clock, parabola(clock) * math.exp(rng.normal(0, 0.2))) for clock in range(960, 1441, 15)]
+    step = next_step(tried, H100, target=0.001, max_cells=20)
+    assert isinstance(step, Found)
+    assert "more would cost more" in step.reason
+
+
+def test_two_clocks_have_no_bound() -> None:
+    assert lowest_by_parabola([Tried(900, 0.9), Tried(1000, 0.8)], H100).regret_bound == math.inf
+
+
+def test_snapping_stays_on_the_grid_and_inside() -> None:
+    assert H100.snapped(1207) == 1200  # 210 + 66 x 15 = 1200; 1215 is farther
+    assert H100.snapped(50) == 210
+    assert H100.snapped(5000) == 1980

@@ -1,0 +1,32 @@
+"""The benches of the answers: modelled GPUs, and public sweeps where they are at hand."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[3] / "bench" / "dvfs"
+SWEEPS = os.environ.get("LLMDVFS_CLOCK_SWEEPS")
+
+
+def rows(script: str, *arguments: str) -> list[list[str]]:
+    """Run a bench and return its table's cells."""
+    done = subprocess.run([sys.executable, BENCH / script, *arguments], capture_output=True, text=True, check=True)
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()[2:]]
+
+
+def test_the_search_finds_the_lowest_energy_of_modelled_gpus_in_a_quarter_of_the_cells() -> None:
+    found = [row for row in rows("twin.py", "--seeds", "3", "--coverage-seeds", "3") if row[1] == "search"]
+    assert len(found) == 5
+    for load, _, within, *_, cells, _ in found:
+        assert within == "3 of 3", load
+        assert float(cells) < 155 / 4  # of 30 clocks and stock in five launches
+
+
+@pytest.mark.skipif(SWEEPS is None, reason="LLMDVFS_CLOCK_SWEEPS names no file of public sweeps")
+def test_two_rounds_on_public_sweeps_come_within_two_percent() -> None:
+    total = rows("replay.py", "--sweeps", str(SWEEPS), "--studies", "20")[-1]
+    assert total[0] == "**all**"
+    assert float(total[3].split("/")[1].strip(" %")) <= 2.0

@@ -1,0 +1,83 @@
+"""Short forms of operating points: what they stand for, and what is refused."""
+
+from typing import Any
+
+import pytest
+from unit.plan.test_config import study_of
+
+from llmdvfs.errors import ConfigError
+from llmdvfs.plan.cells import launch_cells
+from llmdvfs.plan.study import Study
+
+PAIR = ["single", "disaggregated"]
+
+
+def study(points: dict[str, Any], **changes: Any) -> Study:
+    return study_of({"device": "cuda", "architectures": PAIR, "operating_points": points, **changes})
+
+
+def test_a_range_is_written_out_with_its_end() -> None:
+    """600, 660, 720 reach 720 exactly; 600, 650, 700 stop below it."""
+    points = study(
+        {"all": {"sm_clock_mhz": {"all": "600..720/60"}}, "coarse": {"sm_clock_mhz": {"all": "600..720/50"}}}
+    )
+    assert list(points.points) == ["all-600", "all-660", "all-720", "coarse-600", "coarse-650", "coarse-700"]
+    assert points.points["all-660"].sm_clock_mhz == {"single": 660, "prefill": 660, "decode": 660}
+
+
+def test_lists_make_a_grid_and_single_values_stay_out_of_the_name() -> None:
+    grid = study(
+        {"grid": {"sm_clock_mhz": {"prefill": [1410, 1605], "decode": [900, 1200]}, "power_limit_w": {"all": 500}}}
+    )
+    assert list(grid.points) == ["grid-1410-900", "grid-1410-1200", "grid-1605-900", "grid-1605-1200"]
+    assert grid.points["grid-1605-900"].sm_clock_mhz == {"prefill": 1605, "decode": 900}
+    assert grid.points["grid-1605-900"].power_limit_w == {"single": 500, "prefill": 500, "decode": 500}
+
+
+def test_core_clocks_as_on_the_command_line() -> None:
+    """`--config core_clocks=1200,1800` of the original system: stock, and each clock for all roles."""
+    given = study({"stock": {}}, core_clocks="1200,1800")
+    assert list(given.points) == ["stock", "core-1200", "core-1800"]
+    assert given.points["core-1800"].sm_clock_mhz["decode"] == 1800
+
+
+def test_a_plain_value_is_the_point_it_always_was() -> None:
+    plain = study({"low": {"sm_clock_mhz": {"single": 900, "decode": 600}}}).points["low"]
+    assert plain.sm_clock_mhz == {"single": 900, "decode": 600}
+
+
+def test_no_cell_is_measured_twice() -> None:
+    """A decode clock asks nothing of a single instance, which was measured at stock again for each: 12 of 42 cells."""
+    both = study(
+        {"stock": {}, "decode": {"sm_clock_mhz": {"decode": [900, 1200]}}, "all": {"sm_clock_mhz": {"all": 900}}}
+    )
+    by_deployment = {name: {cell.point for cell in launch_cells(both, name, 1)} for name in both.deployments}
+    single = next(points for name, points in by_deployment.items() if name.startswith("single"))
+    apart = next(points for name, points in by_deployment.items() if name.startswith("disaggregated"))
+    assert single == {"stock", "all"}
+    assert apart == {"stock", "decode-900", "decode-1200", "all"}
+
+
+def test_stock_may_be_repeated_on_purpose() -> None:
+    repeated = study({"stock": {}, "stock-again": {}})
+    assert {cell.point for cell in launch_cells(repeated, next(iter(repeated.deployments)), 1)} == {
+        "stock",
+        "stock-again",
+    }
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ({"a": {"sm_clock_mhz": {"all": 900, "decode": 600}}}, "'all' beside decode"),
+        ({"a": {"sm_clock_mhz": {"all": "900..600/60"}}}, "low <= high"),
+        ({"a": {"sm_clock_mhz": {"all": "600..900/0"}}}, "600..1980/60"),
+        ({"a": {"sm_clock_mhz": {"all": "600..900"}}}, "600..1980/60"),
+        ({"a": {"sm_clock_mhz": {"all": "1..9999/1"}}}, "more than 1000 points"),
+        ({"a": {"sm_clock_mhz": {"all": [600]}}, "a-600": {}}, "two points are named 'a-600'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(points: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        study(points)
+    assert words in str(refused.value)

@@ -1,0 +1,36 @@
+"""`answer` and `explain` from files to files."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fakes.sweeps import cell
+
+from llmdvfs.__main__ import main
+from llmdvfs.records.store import write_record
+
+
+def test_files_of_a_study_become_answers_and_an_explanation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = []
+    for clock, energy_j, time_s in ((None, 1.0, 0.010), (1200, 0.8, 0.013), (1600, 0.83, 0.011)):
+        for launch in (1, 2, 3):
+            result, run = cell(clock, launch, energy_j, time_s)
+            folder = tmp_path / result.cell.folder()
+            write_record(folder / "result.json", result)
+            write_record(folder / "raw" / "run.json", run)
+            results.append(str(folder))
+    out = tmp_path / "answers"
+    recommended_file = out / "recommended_clocks.json"
+    files = {"output": out / "answers.json", "csv": out / "answers.csv", "table": out / "answers.txt"}
+    files["recommended"], files["figure"] = recommended_file, out / "energy_time.png"
+    named = [word for option, name in files.items() for word in (f"--{option}", str(name))]
+    cells = tmp_path / "cells.txt"
+    cells.write_text("".join(f"{folder}\n" for folder in results))
+    assert main(["answer", "--cells", str(cells), *named]) == 0
+    recommended = json.loads(recommended_file.read_text())["recommendations"]
+    assert [item["point"]["id"] for item in recommended] == ["clock-1600"]  # 0.83 <= 0.8 x 1.05, and faster
+    assert len((out / "answers.csv").read_text().splitlines()) == 4  # a header and three points
+    assert (out / "energy_time.png").stat().st_size > 0
+    assert (out / "energy_time.pdf").stat().st_size > 0
+    assert main(["explain", str(tmp_path)]) == 0
+    assert "run it at clock-1600" in capsys.readouterr().out

@@ -1,0 +1,131 @@
+"""All answers of a study: each deployment at each load, its operating points against stock."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import fmean, geometric_mean
+
+from llmdvfs.answers.between import lowest_between
+from llmdvfs.answers.choice import Picker, choose, fastest_within, full_launches, lowest_energy, nothing
+from llmdvfs.answers.flags import drift, edges, flat, interacts, not_applied, not_held, unconfirmed
+from llmdvfs.answers.intervals import paired_ratio, ties_with_lowest
+from llmdvfs.answers.limits import within_limits
+from llmdvfs.answers.loaded import Loaded, Measured, NoAnswer, load_table
+from llmdvfs.answers.measured import held_clocks
+from llmdvfs.answers.observation import STOCK
+from llmdvfs.answers.pareto import pareto_set
+from llmdvfs.answers.physical import physical_fit
+from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord, Choice, Flag, Rule
+from llmdvfs.records.result import Estimate
+
+RULES: dict[Rule, Picker] = {
+    "lowest_energy": lowest_energy,
+    "fastest_within_2_percent": fastest_within(0.02),
+    "fastest_within_5_percent": fastest_within(0.05),
+}
+
+
+def answers(measured: Iterable[Measured]) -> AnswersRecord:
+    """Return an answer for each deployment and load, or why there is none; takes each cell's result and run."""
+    by_load: dict[tuple[str, str], list[Measured]] = defaultdict(list)
+    for result, run in measured:
+        by_load[result.cell.deployment, result.cell.workload].append((result, run))
+    found, refused = [], []
+    for (deployment, workload), cells in sorted(by_load.items()):
+        try:
+            found.append(answer(cells))
+        except NoAnswer as reason:
+            refused.append(f"{deployment}/{workload}: {reason}")
+    return AnswersRecord(tuple(found), tuple(refused))
+
+
+def answer(measured: Sequence[Measured]) -> Answer:
+    """Return the answer of one deployment at one load; NoAnswer says why there is none.
+
+    A cell whose point was not applied ran at some other one: it counts for none, and a flag names it.
+    """
+    loaded = load_table(measured)
+    full = full_launches(loaded.energy_j)
+    ties = ties_with_lowest({name: {k: values[k] for k in full} for name, values in loaded.energy_j.items()})
+    pareto = pareto_set(loaded.energy, loaded.time)
+    points = tuple(
+        _answered(loaded, name, name in pareto, name in ties) for name in sorted(loaded.points, key=loaded.order)
+    )
+    choices = _choices(points, loaded)
+    power = {name: power for name in loaded.points if (power := _power_w(loaded, name)) is not None}
+    physical, no_physical = physical_fit(loaded.by_held_clock(power), loaded.by_held_clock(loaded.time))
+    return Answer(
+        deployment=loaded.run.cell.deployment,
+        workload=loaded.run.cell.workload,
+        model=loaded.run.deployment.model.name,
+        phase=loaded.terms.phase,
+        batch_size=loaded.run.workload.arrival.concurrency,
+        energy_per=loaded.terms.energy_per,
+        time_of=loaded.terms.time_of,
+        points=points,
+        choices=choices,
+        flags=tuple(_flags(loaded, points, choices[0])),
+        between=lowest_between(loaded.by_held_clock(loaded.energy)),
+        physical=physical,
+        physical_reason=no_physical,
+    )
+
+
+def _answered(loaded: Loaded, name: str, pareto: bool, ties: bool) -> AnsweredPoint:
+    energy, time = loaded.energy_j[name], loaded.time_s[name]
+    stock_energy, stock_time = loaded.energy_j[STOCK], loaded.time_s[STOCK]
+
+    def delayed(power: int) -> Estimate:
+        """Return the ratio of energy x time^power."""
+        own, stock = (
+            {launch: e[launch] * t[launch] ** power for launch in e}
+            for e, t in ((energy, time), (stock_energy, stock_time))
+        )
+        return paired_ratio(stock, own)
+
+    latencies: dict[str, list[float]] = defaultdict(list)
+    for cells in loaded.observations[name].values():
+        for quantity in sorted({quantity for cell in cells for quantity in cell.latencies_s}):
+            latencies[quantity].append(
+                fmean(cell.latencies_s[quantity] for cell in cells if quantity in cell.latencies_s)
+            )
+    within, reason = within_limits(loaded.run.workload.slo, latencies)
+    return AnsweredPoint(
+        point=loaded.points[name],
+        held_sm_clock_mhz=held_clocks(loaded.cells[name]),
+        num_launches=len(energy),
+        energy_j=geometric_mean(energy.values()),
+        time_s=geometric_mean(time.values()),
+        energy_ratio=paired_ratio(stock_energy, energy),
+        time_ratio=paired_ratio(stock_time, time),
+        energy_delay_ratio=delayed(1),
+        energy_delay_squared_ratio=delayed(2),
+        within_limits=within,
+        limits_reason=reason,
+        pareto=pareto,
+        ties_with_best=ties,
+    )
+
+
+def _choices(points: Sequence[AnsweredPoint], loaded: Loaded) -> tuple[Choice, ...]:
+    choices = [choose(rule, pick, loaded.energy_j, loaded.time_s) for rule, pick in RULES.items()]
+    if all(point.within_limits is None for point in points):
+        return (*choices, nothing("within_limits", "the load has no latency limits (workloads.*.slo)"))
+    allowed = [point.point.id for point in points if point.within_limits]
+    return (*choices, choose("within_limits", lowest_energy, loaded.energy_j, loaded.time_s, allowed))
+
+
+def _flags(loaded: Loaded, points: Sequence[AnsweredPoint], lowest: Choice) -> Iterable[Flag]:
+    ties = [point.point.id for point in points if point.ties_with_best]
+    yield from not_applied(loaded.left_out)
+    yield from edges(lowest.point or STOCK, loaded.rows, loaded.energy)
+    yield from not_held(points)
+    yield from flat(ties, loaded.rows, lowest_between(loaded.by_held_clock(loaded.energy)))
+    yield from unconfirmed(lowest)
+    yield from drift(loaded.observations[STOCK])
+    yield from interacts({name: point.sm_clock_mhz for name, point in loaded.points.items()}, loaded.energy_j)
+
+
+def _power_w(loaded: Loaded, name: str) -> float | None:
+    """Return the deployment's mean power at a point; None: not measured in some cell."""
+    powers = [cell.energy.mean_power_w for cell in loaded.cells[name]]
+    return fmean(power for power in powers if power is not None) if None not in powers else None

@@ -1,0 +1,47 @@
+"""Points in a row: those of a load that differ in one number only, so that one of them has neighbours and an end."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from llmdvfs.records.point import OperatingPoint
+
+Quantity = Literal["sm_clock_mhz", "memory_clock_mhz", "power_limit_w"]
+QUANTITIES: tuple[Quantity, ...] = ("sm_clock_mhz", "memory_clock_mhz", "power_limit_w")
+UNITS = {"sm_clock_mhz": "MHz", "memory_clock_mhz": "MHz", "power_limit_w": "W"}
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One setting of some roles, over points that agree in everything else."""
+
+    quantity: Quantity
+    roles: tuple[str, ...]
+    """The roles that the number is set for, all to the same."""
+    points: tuple[tuple[float, str], ...]
+    """(setting, point), rising; two at least."""
+
+
+def axes(points: Iterable[OperatingPoint]) -> list[Axis]:
+    """Return the rows of two and more points; a point lies on several where its roles are set together and apart."""
+    rows: dict[tuple[Quantity, tuple[str, ...], str], dict[float, str]] = {}
+    for point in points:
+        for quantity in QUANTITIES:
+            settings: dict[str, float] = dict(getattr(point, quantity))
+            for roles in _moved_together(settings):
+                rest = {role: value for role, value in settings.items() if role not in roles}
+                others = {name: getattr(point, name) for name in QUANTITIES if name != quantity}
+                rows.setdefault((quantity, roles, repr((sorted(rest.items()), others))), {})[settings[roles[0]]] = (
+                    point.id
+                )
+    return [
+        Axis(quantity, roles, tuple(sorted(row.items()))) for (quantity, roles, _), row in rows.items() if len(row) > 1
+    ]
+
+
+def _moved_together(settings: dict[str, float]) -> set[tuple[str, ...]]:
+    """Return the sets of roles that one number describes: each alone, and all of them where they are set alike."""
+    moved: set[tuple[str, ...]] = {(role,) for role in settings}
+    if len(set(settings.values())) == 1:
+        moved.add(tuple(sorted(settings)))
+    return moved

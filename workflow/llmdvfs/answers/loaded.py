@@ -1,0 +1,119 @@
+"""One deployment at one load, as tables by point and launch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llmdvfs.answers.axis import Axis, axes
+from llmdvfs.answers.choice import Table, full_launches, mean_ratios
+from llmdvfs.answers.measured import Terms, held_clocks, observation, terms_of
+from llmdvfs.answers.observation import STOCK, Observation, by_point
+from llmdvfs.records.point import OperatingPoint
+from llmdvfs.records.result import CellResult
+from llmdvfs.records.run import RunRecord
+
+Measured = tuple[CellResult, RunRecord]
+
+
+class NoAnswer(Exception):
+    """Why a load has no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The points of a load; names are the points' ids, and `stock` for all that ask for nothing."""
+
+    run: RunRecord
+    terms: Terms
+    points: dict[str, OperatingPoint]
+    cells: dict[str, list[CellResult]]
+    observations: dict[str, dict[int, list[Observation]]]
+    energy_j: Table
+    """Of one unit of the answer; repeats within a launch are averaged."""
+    time_s: Table
+    energy: dict[str, float]
+    """Mean ratio to stock, over the launches that have all points."""
+    time: dict[str, float]
+    left_out: tuple[str, ...]
+    """Cells that ran at another point than their name says: which and why."""
+
+    @property
+    def rows(self) -> list[Axis]:
+        """Return the points in rows."""
+        return axes(self.points.values())
+
+    def by_held_clock(self, values: dict[str, float]) -> dict[float, float]:
+        """Return values by point over the clock held (MHz), along the longest row of core clocks, stock among them."""
+        rows = [row for row in self.rows if row.quantity == "sm_clock_mhz"]
+        if not rows:
+            return {}
+        row = max(rows, key=lambda row: (len(row.points), len(row.roles)))
+        names = [name for name in (*(name for _, name in row.points), STOCK) if name in values]
+        held = {name: held_clocks(self.cells[name]).get(row.roles[0]) for name in names}
+        return {clock: values[name] for name, clock in held.items() if clock is not None}
+
+    def order(self, name: str) -> tuple[bool, list[tuple[str, float]], str]:
+        """Return the sorting key of a point: by its settings, stock last."""
+        point = self.points[name]
+        settings = (point.sm_clock_mhz, point.memory_clock_mhz, point.power_limit_w)
+        return name == STOCK, [pair for setting in settings for pair in sorted(setting.items())], name
+
+
+def load_table(measured: Sequence[Measured]) -> Loaded:
+    """Return the tables of one deployment at one load; NoAnswer says what is missing."""
+    as_asked = [(result, run) for result, run in measured if run.applied_point.is_as_asked]
+    left_out = tuple(_not_as_asked(run) for _, run in measured if not run.applied_point.is_as_asked)
+    points: dict[str, OperatingPoint] = {}
+    cells: dict[str, list[CellResult]] = {}
+    observations = []
+    for result, run in as_asked:
+        if (seen := observation(result, run)) is not None:
+            name = run.point.id if run.point.asks_for_something else STOCK
+            points[name] = run.point if name != STOCK else OperatingPoint(STOCK)
+            cells.setdefault(name, []).append(result)
+            observations.append(seen)
+    _check(points, [run for _, run in measured], bool(as_asked) and not observations)
+    table = by_point(observations)
+    energy_j, time_s = (
+        {
+            name: {
+                k: sum(getattr(cell, quantity) for cell in repeats) / len(repeats) for k, repeats in launches.items()
+            }
+            for name, launches in table.items()
+        }
+        for quantity in ("energy_j", "time_s")
+    )
+    launches = full_launches(energy_j)
+    if not launches:
+        raise NoAnswer("no launch has all points: measure the missing cells")
+    run = as_asked[0][1]
+    return Loaded(
+        run=run,
+        terms=terms_of(run),
+        points=points,
+        cells=cells,
+        observations=table,
+        energy_j=energy_j,
+        time_s=time_s,
+        energy=mean_ratios(energy_j, energy_j, launches),
+        time=mean_ratios(time_s, energy_j, launches),
+        left_out=left_out,
+    )
+
+
+def _check(points: dict[str, OperatingPoint], runs: Sequence[RunRecord], without_energy: bool) -> None:
+    """Raise NoAnswer unless there are stock and another point to set against it."""
+    if without_energy:
+        raise NoAnswer("no cell has both an energy and a latency: clocks are judged by energy")
+    if STOCK not in points:
+        raise NoAnswer(
+            "stock was not measured: a saving needs what it saves against; add `stock: {}` to operating_points"
+        )
+    if len(points) == 1:
+        asked = sorted({run.point.id for run in runs if run.point.asks_for_something})
+        why = f"; asked for and not applied: {', '.join(asked)}" if asked else ""
+        raise NoAnswer(f"only stock was measured, and from stock alone no clock can be recommended{why}")
+
+
+def _not_as_asked(run: RunRecord) -> str:
+    applied = run.applied_point
+    return f"{run.point.id} launch {run.cell.launch} ({applied.state}: {applied.reason or 'no reason recorded'})"

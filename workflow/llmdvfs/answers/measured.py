@@ -1,0 +1,66 @@
+"""Cells as an answer sees them: which energy and which time of a load are the ones that a clock trades."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from llmdvfs.answers.observation import Observation
+from llmdvfs.records.result import CellResult
+from llmdvfs.records.run import RunRecord
+from llmdvfs.records.spec import Phase
+
+EnergyPer = Literal["prompt_token", "output_token", "request"]
+TimeOf = Literal["ttft_mean", "tpot_mean", "e2e_mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What energy is divided by and what time is of, for a load."""
+
+    phase: Phase
+    energy_per: EnergyPer
+    time_of: TimeOf
+
+
+PREFILL = Terms("prefill", "prompt_token", "ttft_mean")
+DECODE = Terms("decode", "output_token", "tpot_mean")
+MIXED = Terms("mixed", "request", "e2e_mean")
+
+
+def terms_of(run: RunRecord) -> Terms:
+    """Return the terms of a load: those of a phase only where the load isolates it, else those of whole requests.
+
+    The attribution of energy to phases at once in progress is not taken: it is a regression, not a measurement.
+    """
+    return {"prefill": PREFILL, "decode": DECODE, None: MIXED}[run.workload.isolates]
+
+
+def observation(result: CellResult, run: RunRecord) -> Observation | None:
+    """Return the cell as an observation; None: it has no energy or no time."""
+    terms = terms_of(run)
+    energy_j = getattr(result.energy, f"energy_per_{terms.energy_per}_j")
+    latency = {"ttft_mean": result.latency.ttft_s, "tpot_mean": result.latency.tpot_s, "e2e_mean": result.latency.e2e_s}
+    time_s = latency[terms.time_of].mean
+    if not energy_j or not time_s or energy_j < 0:
+        return None
+    p99 = {"ttft_s": result.latency.ttft_s.p99, "tpot_s": result.latency.tpot_s.p99, "e2e_s": result.latency.e2e_s.p99}
+    return Observation(
+        point=run.point.id,
+        launch=result.cell.launch,
+        energy_j=energy_j,
+        time_s=time_s,
+        is_stock=not run.point.asks_for_something,
+        order=run.order_in_launch,
+        latencies_s={name: value for name, value in p99.items() if value is not None},
+    )
+
+
+def held_clocks(results: Iterable[CellResult]) -> dict[str, float]:
+    """Return the mean core clock that each role's GPUs ran at over all cells of a point (MHz)."""
+    seen: dict[str, list[float]] = defaultdict(list)
+    for result in results:
+        for device in result.energy.devices:
+            if device.role is not None and device.sm_clock_mhz.mean is not None:
+                seen[device.role].append(device.sm_clock_mhz.mean)
+    return {role: sum(clocks) / len(clocks) for role, clocks in sorted(seen.items())}

@@ -1,0 +1,27 @@
+"""`explain`: answers.json -> what to set and why, in plain words."""
+
+import argparse
+from pathlib import Path
+
+from llmdvfs.answers.words import explain
+from llmdvfs.records.answers import AnswersRecord
+from llmdvfs.records.store import read_record
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "path", type=Path, help="answers.json, or the folder it lies in (results/answers), or the results folder"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the explanation."""
+    print(explain(read_record(answers_file(options.path), AnswersRecord)), end="")
+    return 0
+
+
+def answers_file(path: Path) -> Path:
+    """Return the answers.json that a file or folder stands for; where there is none, the path itself."""
+    candidates = (path / "answers.json", path / "answers" / "answers.json")
+    return next((candidate for candidate in candidates if candidate.is_file()), path)

@@ -1,0 +1,38 @@
+# Says which clocks: every operating point against stock, for each deployment at each load.
+#
+# INPUTS   {results}/comparison/cells-<digest>.txt, which lists the cells; result.json and raw/run.json of each
+# OUTPUTS  {results}/answers/answers.json              ratios to stock with intervals, choices, flags
+#          {results}/answers/answers.csv               one row a point
+#          {results}/answers/recommended_clocks.json   what to set, with the commands that apply, check and undo it
+#          {results}/answers/answers.txt               the same as a table
+#          {results}/answers/energy_time.png .pdf      energy against time of every point
+# CONFIG   operating_points, workloads (slo, isolates), launches, tolerate_failed_cells
+
+
+localrules:
+    answer,
+
+
+rule answer:
+    input:
+        cells=rules.cells_compared.output.cells,
+    output:
+        answers=f"{ANSWERS}/answers.json",
+        table=f"{ANSWERS}/answers.csv",
+        recommended=f"{ANSWERS}/recommended_clocks.json",
+        text=f"{ANSWERS}/answers.txt",
+        figure=report(f"{ANSWERS}/energy_time.png", caption="../report/energy_time.rst", category="Which clocks"),
+        pdf=f"{ANSWERS}/energy_time.pdf",
+    log:
+        f"{LOGS}/answer.log",
+    conda:
+        CONDA
+    params:
+        code=code_hash(["stages.answer"]),
+    shell:
+        "python -m llmdvfs answer --cells {input.cells:q} --output {output.answers:q} --csv {output.table:q}"
+        " --recommended {output.recommended:q} --table {output.text:q} --figure {output.figure:q} > {log:q} 2>&1"
+
+
+# A study of stock alone asks nothing about clocks.
+ANSWER_FILES = list(rules.answer.output) if len(STUDY.points) > 1 else []
