@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from llmdvfs.analysis.axis.merge import merge
+from llmdvfs.analysis.axis.timeline import timeline_csv
 from llmdvfs.records.raw import read_raw
 from llmdvfs.records.store import write_record, write_text
 
@@ -19,5 +20,5 @@ def run(options: argparse.Namespace) -> int:
     """Merge one cell."""
     phases, frame = merge(read_raw(options.raw))
     write_record(options.phases, phases)
-    write_text(options.timeline, frame.to_csv(index=False, float_format="%.9g"))
+    write_text(options.timeline, timeline_csv(frame))
     return 0

@@ -29,6 +29,7 @@ class CpuProbe:
                 "num_cpus": len(cpuinfo.get("processor", [])),
                 "memory_total_bytes": self._memory()["MemTotal"],
             },
+            energy_source="none",
         )
 
     def read(self) -> Sample:
