@@ -257,3 +257,17 @@ def test_a_counter_that_went_back_inside_the_window_is_null_and_says_so() -> Non
     result = energy(header("nvml_counter", gpu("gpu0")), readings, phases({"gpu0": "single"}, ALONE))
     assert result.gross_j is None
     assert "energy counter of gpu0 went back to a lower value" in result.method
+
+
+def test_the_memorys_power_is_a_mean_over_the_window_and_null_without_its_sensor() -> None:
+    """30 W before 20 s, 130 W from then on: in the window from 10 to 30 s 100 readings of one and 101 of the other."""
+    readings = [
+        replace(r, values=r.values | {"memory_power_w": 30.0 if r.begin_mono_ns < START_NS + 20 * 10**9 else 130.0})
+        for r in read("gpu0", 400, 80)
+    ]
+    one_role = phases({"gpu0": "single"}, ALONE)
+    result = energy(header("nvml_counter", gpu("gpu0")), readings, one_role)
+    assert result.devices[0].memory_power_w == pytest.approx((100 * 30 + 101 * 130) / 201)
+    assert result.gross_j == pytest.approx(8000)  # the memory's is a part of it
+    without = energy(header("nvml_counter", gpu("gpu0")), read("gpu0", 400, 80), one_role)
+    assert without.devices[0].memory_power_w is None

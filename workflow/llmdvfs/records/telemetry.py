@@ -18,6 +18,7 @@ BEST_LAST: tuple[EnergySource, ...] = ("none", "rapl", "nvml_power", "nvml_count
 QUANTITIES: dict[str, str] = {
     "power_instant_w": "power now (NVML field 186)",
     "power_average_w": "power averaged by the sensor over its own window (NVML field 185 or nvmlDeviceGetPowerUsage)",
+    "memory_power_w": "power of the GPU's memory (HBM) alone, averaged over about 1 s (NVML field 185, scope 2)",
     "energy_j": "energy counter, since driver load (NVML) or boot (RAPL, unwrapped)",
     "sm_clock_mhz": "core clock",
     "memory_clock_mhz": "memory clock",

@@ -16,7 +16,7 @@ from llmdvfs.records.telemetry import EnergySource, Reading
 SENSORS = ("energy_j", "power_instant_w", "power_average_w")
 CLOCKS = ("sm_clock_mhz", "cpu_clock_mhz")
 UTILISATIONS = ("gpu_utilisation_fraction", "cpu_utilisation_fraction")
-CONDITION = ("temperature_c", *CLOCKS, *UTILISATIONS)
+CONDITION = ("memory_power_w", "temperature_c", *CLOCKS, *UTILISATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ def measure_device(
         idle_power_w=_mean_power(curve, idle_windows_s, gaps),
         mean_power_w=None if energy_j is None or length_s <= 0 else energy_j / length_s,
         max_power_w=_highest(power, window_s),
+        memory_power_w=distribution(series["memory_power_w"].between(*window_s)).mean,
         update_period_s=_period(traits, "power_instant_w" if source == "nvml_power" else "energy_j"),
         sm_clock_mhz=_condition(series, CLOCKS, window_s),
         temperature_c=_condition(series, ("temperature_c",), window_s),
