@@ -75,6 +75,9 @@ def test_ten_seconds_at_ten_milliseconds(tmp_path: Path) -> None:
         assert not [reading.errors for reading in states if reading.errors]
         powers = [r.values["power_instant_w"] for r in states]
         assert all(power is not None and 10 < power < 2000 for power in powers)
+        memory_powers = [w for r in states if (w := r.values.get("memory_power_w")) is not None]
+        print(f"{gpu} memory power: n {len(memory_powers)}, W {sorted(set(memory_powers))[:3]} ...")
+        assert all(0 < memory_w < max(w for w in powers if w is not None) for memory_w in memory_powers)
         energies = [r.values["energy_j"] for r in counters]
         assert all(later >= earlier for earlier, later in itertools.pairwise(energies))  # type: ignore[operator]
         updates = [b.begin_mono_ns for a, b in itertools.pairwise(counters) if b.values != a.values]

@@ -248,7 +248,11 @@ static Return read_field(State *state, Gpu *gpu, FieldValue *field) {
         field->type = 1;  /* unsigned int */
         switch (field->id) {
         case 82: field->value.u32 = (unsigned)p[P_memory_temperature_c]; break;
-        case 185: field->value.u32 = (unsigned)(sense(state, gpu, S_power_average) * 1000); break;
+        case 185:
+            if (field->scope == 1 || (field->scope == 2 && p[P_memory_power_w] == 0)) return NOT_SUPPORTED;
+            field->value.u32 = field->scope == 2 ? (unsigned)(p[P_memory_power_w] * 1000)
+                : (unsigned)(sense(state, gpu, S_power_average) * 1000);
+            break;
         case 186: field->value.u32 = (unsigned)(sense(state, gpu, S_power_instant) * 1000); break;
         case 187: field->value.u32 = (unsigned)(p[P_limit_min_w] * 1000); break;
         case 188: case 189: field->value.u32 = (unsigned)(p[P_limit_max_w] * 1000); break;

@@ -209,7 +209,7 @@ static const double H200_PROPERTIES[NUM_PROPERTIES] = {
     [P_idle_w] = 75, [P_memory_total_bytes] = 141.0 * (1 << 30), [P_memory_used_bytes] = 1.0 * (1 << 30),
     [P_clock_min_mhz] = 345, [P_clock_max_mhz] = 1980, [P_clock_step_mhz] = 15, [P_lock_ceiling_mhz] = 1980,
     [P_power_exponent] = 2.4, [P_settling_s] = 0.02, [P_limit_min_w] = 200, [P_limit_max_w] = 700,
-    [P_ambient_c] = 28, [P_kelvin_per_w] = 0.06, [P_thermal_time_s] = 15, [P_memory_temperature_c] = 40,
+    [P_ambient_c] = 28, [P_kelvin_per_w] = 0.06, [P_thermal_time_s] = 15, [P_memory_temperature_c] = 40, [P_memory_power_w] = 33,
     [P_persistence] = 1, [P_nvlinks] = 18, [P_peer_access] = 1, [P_topology_level] = 50,
     [P_pcie_generation] = 5, [P_pcie_width] = 16, [P_nvlink_mbps] = 26562,
 };

@@ -21,7 +21,7 @@ typedef struct { int64_t period_ns, window_ns, phase_ns, jitter_ns; } Sensor;
     X(set_clocks) X(set_power_limit) X(lock_sm) X(reset_sm) X(lock_memory) X(reset_memory)
 #define PROPERTIES(X) X(idle_w) X(memory_total_bytes) X(memory_used_bytes) X(clock_min_mhz) X(clock_max_mhz) \
     X(clock_step_mhz) X(lock_ceiling_mhz) X(power_exponent) X(settling_s) X(limit_min_w) X(limit_max_w) \
-    X(ambient_c) X(kelvin_per_w) X(thermal_time_s) X(memory_temperature_c) X(mig) X(persistence) X(nvlinks) \
+    X(ambient_c) X(kelvin_per_w) X(thermal_time_s) X(memory_temperature_c) X(memory_power_w) X(mig) X(persistence) X(nvlinks) \
     X(peer_access) X(topology_level) X(pcie_generation) X(pcie_width) X(nvlink_mbps) X(application_sm_mhz)
 
 #define NAME(name) S_##name,

@@ -213,3 +213,61 @@ def test_a_shifted_start_of_the_time_axis_changes_nothing() -> None:
         **arguments,
     )
     assert here == there
+
+
+def test_a_display_gpu_without_a_sensor_leaves_the_served_gpu_its_energy() -> None:
+    """The header's source was the worst of the host: `none` beside a display GPU, and a served H100 had no energy."""
+    served, display = replace(gpu("gpu0"), energy_source="nvml_counter"), replace(gpu("gpu1"), energy_source="none")
+    readings = [*read("gpu0", 400, 80), *read("gpu1", 0, 0, counter=False, power=False)]
+    result = energy(header("none", served, display), readings, phases({"gpu0": "single"}, ALONE))
+    assert result.source == "nvml_counter"
+    assert result.gross_j == pytest.approx(8000)
+    assert [(d.device_id, d.role) for d in result.devices] == [("gpu0", "single"), ("gpu1", None)]
+
+
+def test_two_served_gpus_are_never_summed_from_two_kinds_of_sensor() -> None:
+    """One of them has no counter: both are integrated, 20 s of 400 W and of 300 W."""
+    first, second = replace(gpu("gpu0"), energy_source="nvml_counter"), replace(gpu("gpu1"), energy_source="nvml_power")
+    readings = [*read("gpu0", 400, 80), *read("gpu1", 300, 80, counter=False)]
+    roles: dict[str, DeviceRole] = {"gpu0": "prefill", "gpu1": "decode"}
+    result = energy(header("nvml_power", first, second), readings, phases(roles, PREFILLING, DECODING))
+    assert result.source == "nvml_power"
+    assert result.gross_j == pytest.approx(20 * 700)
+
+
+def test_a_counter_that_stands_still_at_zero_is_null_and_says_so() -> None:
+    """Some virtual machines have a counter that nobody moves; it was told as 0 J, and as 0 J a token."""
+    readings = [replace(r, values=r.values | {"energy_j": 0.0}) for r in read("gpu0", 400, 80)]
+    result = energy(header("nvml_counter", gpu("gpu0")), readings, phases({"gpu0": "single"}, ALONE))
+    assert result.gross_j is None
+    assert result.energy_per_output_token_j is None
+    assert "energy counter of gpu0 stood still at 0" in result.method
+    assert result.devices[0].counter_j is None
+    assert result.devices[0].integral_j == pytest.approx(8000)
+
+
+def test_a_counter_that_went_back_inside_the_window_is_null_and_says_so() -> None:
+    """The driver was loaded again at 20 s: a difference over the window would have been negative."""
+    readings = [
+        replace(r, values=r.values | {"energy_j": (r.values["energy_j"] or 0.0) - 6123.0})
+        if r.begin_mono_ns > START_NS + 20 * 10**9
+        else r
+        for r in read("gpu0", 400, 80)
+    ]
+    result = energy(header("nvml_counter", gpu("gpu0")), readings, phases({"gpu0": "single"}, ALONE))
+    assert result.gross_j is None
+    assert "energy counter of gpu0 went back to a lower value" in result.method
+
+
+def test_the_memorys_power_is_a_mean_over_the_window_and_null_without_its_sensor() -> None:
+    """30 W before 20 s, 130 W from then on: in the window from 10 to 30 s 100 readings of one and 101 of the other."""
+    readings = [
+        replace(r, values=r.values | {"memory_power_w": 30.0 if r.begin_mono_ns < START_NS + 20 * 10**9 else 130.0})
+        for r in read("gpu0", 400, 80)
+    ]
+    one_role = phases({"gpu0": "single"}, ALONE)
+    result = energy(header("nvml_counter", gpu("gpu0")), readings, one_role)
+    assert result.devices[0].memory_power_w == pytest.approx((100 * 30 + 101 * 130) / 201)
+    assert result.gross_j == pytest.approx(8000)  # the memory's is a part of it
+    without = energy(header("nvml_counter", gpu("gpu0")), read("gpu0", 400, 80), one_role)
+    assert without.devices[0].memory_power_w is None

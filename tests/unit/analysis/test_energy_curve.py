@@ -96,3 +96,13 @@ def test_a_window_outside_the_readings_is_a_gap_not_zero() -> None:
 def test_one_reading_is_a_gap_not_zero(make: type[EnergyCurve]) -> None:
     with pytest.raises(TelemetryGap, match="1 readings, expected at least 2"):
         make("x", Series(np.array([1.0]), np.array([5.0])))
+
+
+def test_a_negative_step_takes_nothing_from_a_window_that_begins_after_it() -> None:
+    """100 W, read every second, back to 0 between 4 and 5 s: from 4.75 to 9 s at least the 400 J since 5 s were used.
+
+    Followed down as it is, the step of -400 J would have taken a quarter of itself, 100 J, from this window.
+    """
+    t_s = np.arange(0.0, 11.0)
+    curve = curve_from_counter("energy counter of gpu0", Series(t_s, np.where(t_s < 5, 100 * t_s, 100 * (t_s - 5))))
+    assert curve.between_j(4.75, 9.0) == pytest.approx(400.0)

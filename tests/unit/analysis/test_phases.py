@@ -10,7 +10,7 @@ import pytest
 from fakes.requests import ok_request
 
 from llmdvfs.analysis.axis.phases import decode_step_ns, phase_intervals
-from llmdvfs.analysis.axis.timeline import phase_of, timeline
+from llmdvfs.analysis.axis.timeline import phase_of, timeline, timeline_csv
 from llmdvfs.records.phases import PhaseInterval
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
@@ -145,3 +145,16 @@ def test_host_device_sees_the_phases_of_all_roles() -> None:
     readings = [Reading("cpu", START + int(t * S), START + int(t * S), {}) for t in (1.5, 2.55)]
     frame = timeline(readings, intervals, {"cpu": "host"}, started_mono_ns=START)
     assert list(frame["phase"]) == ["prefill", "mixed"]
+
+
+def test_a_large_counter_keeps_its_steps_in_the_csv() -> None:
+    """With nine digits a counter of 2e10 J moved in steps of 100 J: four readings 0.5 J apart were the same number."""
+    values = [20_000_000_000.25 + 0.5 * step for step in range(4)]
+    readings = [Reading("gpu0", step, step, {"energy_j": value}) for step, value in enumerate(values)]
+    lines = timeline_csv(timeline(readings, (), {}, started_mono_ns=0)).splitlines()
+    assert [line.rsplit(",", 1)[1] for line in lines[1:]] == [
+        "20000000000.25",
+        "20000000000.75",
+        "20000000001.25",
+        "20000000001.75",
+    ]

@@ -71,3 +71,24 @@ def test_a_gpu_that_is_not_there(make_gpus: MakeGpus) -> None:
     make_gpus(num_gpus=2)
     with pytest.raises(TelemetryError, match=r"there is no GPU \[2\]; this machine has 2"):
         discover([0, 2])
+
+
+def test_the_source_is_the_devices_own(make_gpus: MakeGpus, tmp_path: Path) -> None:
+    make_gpus(num_gpus=2).deny(1, ["energy"], NOT_SUPPORTED)
+    found = discover(None, rapl_root=rapl(tmp_path))
+    assert {device.device_id: device.energy_source for device in found.devices} == {
+        "gpu0": "nvml_counter",
+        "gpu1": "nvml_power",
+        "rapl-package-0": "rapl",
+        "cpu": "none",
+    }
+
+
+def test_a_lost_gpu_that_nobody_needs_is_told_and_a_needed_one_is_an_error(make_gpus: MakeGpus, tmp_path: Path) -> None:
+    make_gpus(num_gpus=2).lose_gpu(1)
+    found = discover(None, needed=[0], rapl_root=tmp_path)
+    assert [device.device_id for device in found.devices] == ["gpu0", "cpu"]
+    assert found.energy_source == "nvml_counter"
+    assert any("gpu1 does not answer and serves nobody here" in reason for reason in found.absences)
+    with pytest.raises(TelemetryError, match="NVML error 15"):
+        discover(None, needed=[1], rapl_root=tmp_path)

@@ -21,6 +21,7 @@ def test_reads_every_quantity_in_si_units(make_gpus: MakeGpus) -> None:
     fake = make_gpus(num_gpus=2)
     fake.set_power_trace(1, [0], [600.0])
     fake.set_property(1, "memory_used_bytes", 2e9)
+    fake.set_property(1, "memory_power_w", 115.0)
     fake.set_field(1, 271, 1_500_000_000)  # hardware power brake, nanoseconds
     fake.set_virtual_time(10 * NS_PER_S)
     sample = state_probe(1).read()
@@ -31,6 +32,7 @@ def test_reads_every_quantity_in_si_units(make_gpus: MakeGpus) -> None:
     assert sample.values == {
         "power_instant_w": 600.0,
         "power_average_w": 600.0,
+        "memory_power_w": 115.0,
         "memory_temperature_c": 40,
         "sw_power_cap_s": 0,
         "sw_thermal_s": 0,
@@ -55,6 +57,15 @@ def test_describes_the_gpu(make_gpus: MakeGpus) -> None:
     assert device.details["power_limit_min_w"] == 200
     assert device.details["sm_clock_max_mhz"] == 1980
     assert device.details["mig_mode"] == 0
+
+
+def test_a_gpu_that_does_not_measure_its_memory_apart_still_tells_its_own_power(make_gpus: MakeGpus) -> None:
+    """Both are field 185: the refusal of the memory's scope says nothing about the whole GPU."""
+    make_gpus().set_property(0, "memory_power_w", 0.0)  # the fake driver then refuses the scope
+    sample = state_probe().read()
+    assert "memory_power_w" not in sample.values
+    assert sample.values["power_average_w"] is not None
+    assert sample.errors == {}
 
 
 def test_what_the_gpu_does_not_have_is_absent(make_gpus: MakeGpus) -> None:
@@ -177,9 +188,9 @@ def num_quantities(clock: Clock, instants_ms: Iterable[int]) -> list[int]:
 def test_at_short_intervals_only_what_changes_fast_is_in_every_reading(make_gpus: MakeGpus) -> None:
     make_gpus()
     # all of them at 0, 80 and 160 ms
-    assert num_quantities(Clock(), range(0, 200, 10)) == [16, *[3] * 7, 16, *[3] * 7, 16, *[3] * 3]
+    assert num_quantities(Clock(), range(0, 200, 10)) == [17, *[3] * 7, 17, *[3] * 7, 17, *[3] * 3]
 
 
 def test_at_the_default_interval_every_reading_is_whole(make_gpus: MakeGpus) -> None:
     make_gpus()
-    assert num_quantities(Clock(), [0, 100, 195, 300]) == [16] * 4  # one woke up 95 ms after the one before
+    assert num_quantities(Clock(), [0, 100, 195, 300]) == [17] * 4  # one woke up 95 ms after the one before

@@ -95,3 +95,14 @@ def test_a_lost_device_ends_the_loop_after_its_last_reading() -> None:
         loop.run(clock, readings.extend)
     assert len(readings) == loop.num_readings == 3
     assert readings[-1].errors == {"power_instant_w": "gone"}
+
+
+def test_a_dispensable_device_that_is_lost_is_left_out_and_told() -> None:
+    """A GPU that served nobody fell off the bus, and took a cell with it that did not need it."""
+    clock = Clock(end_ms=60)
+    lost, other = SlowProbe(clock, [], lost_after=3), SlowProbe(clock, [])
+    other.device = TelemetryDevice("gpu1", "gpu", "Some GPU")
+    loop = SlotLoop([lost, other], interval_s=0.01, clock=clock, dispensable={"gpu0"})
+    loop.run(clock, lambda _: None)
+    assert (lost.num_reads, other.num_reads) == (3, 6)
+    assert loop.lost == {"gpu0": "fell off the bus"}

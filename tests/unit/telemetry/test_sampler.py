@@ -219,3 +219,17 @@ def test_replay_plays_a_recording_through_the_sampler(gpus: FakeNvml, tmp_path: 
     assert header.energy_source == "nvml_counter"
     powers = {r.values["power_instant_w"] for r in readings if "power_instant_w" in r.values}
     assert 432.0 in powers
+
+
+def test_a_lost_gpu_that_nobody_needs_does_not_end_it(gpus: FakeNvml, tmp_path: Path) -> None:
+    path = tmp_path / "telemetry.jsonl"
+    with start_sampler(path, interval_s=0.01, needed_gpus=[0]) as sampler:
+        sampler.wait_ready()
+        wait_until(lambda: num_lines(path) > 100)
+        gpus.lose_gpu(1)
+        seen = num_lines(path)
+        wait_until(lambda: num_lines(path) > seen + 50)
+        assert sampler.poll() is None
+        report = sampler.stop()
+    assert report.error is None
+    assert list(report.lost_devices) == ["gpu1"]

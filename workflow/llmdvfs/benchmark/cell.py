@@ -24,6 +24,7 @@ from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId
 from llmdvfs.records.store import read_lines, read_record, write_lines, write_record
+from llmdvfs.records.telemetry import SamplerReport
 from llmdvfs.records.telemetry_file import read_telemetry
 from llmdvfs.serving.deployment import Deployment
 from llmdvfs.serving.lifetime import how_it_ended
@@ -87,6 +88,7 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, held: Hel
         interval_s=settings.interval_s,
         counter_interval_s=settings.counter_interval_s,
         gpu_indices=None if deployment.gpu_indices else (),  # all of them: what others draw is reported apart
+        needed_gpus=deployment.gpu_indices,
     )
     with sampler:
         sampler.wait_ready()
@@ -103,6 +105,7 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, held: Hel
     if deployment.proxy_log is not None:
         _write_proxy_stamps(deployment, folder)
     header, _ = read_telemetry(folder / raw.TELEMETRY)
+    device_ids = {id_ for instance in deployment.server_start.instances for id_ in instance.device_ids}
     return RunRecord(
         key=task.cell.key,
         cell=task.id,
@@ -118,7 +121,7 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, held: Hel
         load_end_mono_ns=report.load_end_mono_ns,
         idle_before=idle_before,
         idle_after=idle_after,
-        energy_source=header.energy_source,
+        energy_source=header.deployment_source(device_ids),
         versions=measuring_versions(),
         hardware=hardware()
         | {
@@ -127,7 +130,7 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, held: Hel
         },
         kv_bytes_per_token=task.launch.kv_bytes_per_token,
         foreign_processes=_joined(foreign, foreign_processes(watched)),
-        warnings=_clock_warnings(held.applied),
+        warnings=_clock_warnings(held.applied) + _lost_warnings(sampler_report),
         gpu_links=links_between(deployment.gpu_indices),
         kv_network=kv_network(task.launch.deployment.connector, deployment.server_start),
         applied=held.applied,
@@ -142,6 +145,13 @@ def _clock_warnings(applied: AppliedPoint) -> tuple[str, ...]:
     if applied.is_as_asked:
         return ()
     return (f"operating point {applied.state}: {applied.reason}; the cell was measured at stock clocks",)
+
+
+def _lost_warnings(report: SamplerReport) -> tuple[str, ...]:
+    return tuple(
+        f"{device_id} was lost during the cell ({why}); it serves nobody here, so the measurement went on without it"
+        for device_id, why in report.lost_devices.items()
+    )
 
 
 def _idle(length_s: float) -> tuple[int, int] | None:

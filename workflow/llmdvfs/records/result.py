@@ -166,6 +166,8 @@ class DeviceEnergy:
     utilisation_fraction: Distribution
     sensors: dict[str, SensorTraits] = field(default_factory=dict)
     """quantity -> traits, for the power and energy sensors that changed often enough to tell."""
+    memory_power_w: float | None = None
+    """Mean power of the GPU's memory (HBM) over the window, a part of `mean_power_w`; None: no such sensor."""
 
 
 @dataclass(frozen=True, slots=True)

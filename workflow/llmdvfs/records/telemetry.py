@@ -8,14 +8,17 @@ The energy counter of a GPU is polled on its own (its call blocks for millisecon
 their own with "v" = {"energy_j": ...}.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
 EnergySource = Literal["nvml_counter", "nvml_power", "rapl", "none"]
+BEST_LAST: tuple[EnergySource, ...] = ("none", "rapl", "nvml_power", "nvml_counter")
 
 QUANTITIES: dict[str, str] = {
     "power_instant_w": "power now (NVML field 186)",
     "power_average_w": "power averaged by the sensor over its own window (NVML field 185 or nvmlDeviceGetPowerUsage)",
+    "memory_power_w": "power of the GPU's memory (HBM) alone, averaged over about 1 s (NVML field 185, scope 2)",
     "energy_j": "energy counter, since driver load (NVML) or boot (RAPL, unwrapped)",
     "sm_clock_mhz": "core clock",
     "memory_clock_mhz": "memory clock",
@@ -55,6 +58,8 @@ class TelemetryDevice:
     """Displays a GPU: its NVML index."""
     details: dict[str, str | int | float | None] = field(default_factory=dict)
     """Driver version, memory size, power limits, supported clock range ..."""
+    energy_source: EnergySource | None = None
+    """What this device itself can say about energy; None: a file from before this was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,25 @@ class TelemetryHeader:
     started_mono_ns: int
     started_unix_s: float
     energy_source: EnergySource
+    """The worst of all GPUs' sources, else the CPU's: of the host, not of a deployment (`deployment_source`)."""
+    absences: tuple[str, ...] = ()
+    """What could not be read here, each with its reason."""
+
+    def source_of(self, device: TelemetryDevice) -> EnergySource:
+        """Return the source of one device's energy; in a file from before it was recorded, the whole host's."""
+        return self.energy_source if device.energy_source is None else device.energy_source
+
+    def deployment_source(self, device_ids: Collection[str]) -> EnergySource:
+        """Return the source that all GPUs among the deployment's devices have, so that no two kinds are added up.
+
+        Without a GPU among them it is the CPU's: `rapl` or `none`. What other GPUs of the host lack does not matter.
+        """
+        gpus = [device for device in self.devices if device.kind == "gpu" and device.device_id in device_ids]
+        if gpus:
+            return min((self.source_of(device) for device in gpus), key=BEST_LAST.index)
+        if not device_ids:
+            return self.energy_source
+        return "rapl" if any(device.kind == "rapl" for device in self.devices) else "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +118,5 @@ class SamplerReport:
     ended_mono_ns: int
     error: str | None
     """Why it ended before it was told to (a lost GPU, say); None: it was told to."""
+    lost_devices: dict[str, str] = field(default_factory=dict)
+    """Device id -> why it was lost, of devices that sampling went on without because nobody measured needs them."""

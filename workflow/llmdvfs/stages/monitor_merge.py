@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from llmdvfs.analysis.axis.merge import merge
+from llmdvfs.analysis.axis.timeline import timeline_csv
 from llmdvfs.records import made
 from llmdvfs.records.places import RAW
 from llmdvfs.records.raw import read_raw
@@ -21,5 +22,5 @@ def run(options: argparse.Namespace) -> int:
         made.begin(cell, "merge")
         phases, frame = merge(read_raw(cell / RAW))
         write_record(cell / "phases.json", phases)
-        write_text(cell / "timeline.csv", frame.to_csv(index=False, float_format="%.9g"))
+        write_text(cell / "timeline.csv", timeline_csv(frame))
     return 0

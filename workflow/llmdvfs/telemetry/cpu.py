@@ -3,6 +3,7 @@
 import platform
 from pathlib import Path
 
+from llmdvfs.records.device_id import CPU
 from llmdvfs.records.telemetry import TelemetryDevice
 from llmdvfs.telemetry.device import Cadence, Sample
 
@@ -22,13 +23,14 @@ class CpuProbe:
         self._ticks = self._read_ticks()
         cpuinfo = _cpuinfo(self._proc)
         self.device = TelemetryDevice(
-            device_id="cpu",
+            device_id=CPU,
             kind="cpu",
             name=next(iter(cpuinfo.get("model name", [])), platform.machine()),
             details={
                 "num_cpus": len(cpuinfo.get("processor", [])),
                 "memory_total_bytes": self._memory()["MemTotal"],
             },
+            energy_source="none",
         )
 
     def read(self) -> Sample:

@@ -1,11 +1,12 @@
 """The probes of this machine, and what they can say about energy."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmdvfs.errors import TelemetryError
-from llmdvfs.records.telemetry import EnergySource, TelemetryDevice
+from llmdvfs.records.device_id import gpu_id
+from llmdvfs.records.telemetry import BEST_LAST, EnergySource, TelemetryDevice
 from llmdvfs.telemetry.cpu import CpuProbe
 from llmdvfs.telemetry.device import Probe
 from llmdvfs.telemetry.gpu import GpuCounterProbe, GpuLinkProbe, GpuStateProbe, describe_gpu
@@ -29,25 +30,33 @@ class Discovery:
         return tuple({probe.device.device_id: probe.device for probe in self.probes}.values())
 
 
-def discover(gpu_indices: Sequence[int] | None, *, rapl_root: Path = POWERCAP) -> Discovery:
+def discover(
+    gpu_indices: Sequence[int] | None, *, needed: Collection[int] | None = None, rapl_root: Path = POWERCAP
+) -> Discovery:
     """Return what can be read on this machine: the GPUs asked for, RAPL where it may be read, and the CPU.
 
     gpu_indices: NVML's; None: all GPUs, or none where there is no driver.
-    TelemetryError where a GPU that was asked for is not there or does not answer.
+    needed: those of them that must answer; None: all. Another one that does not answer is told among the absences.
+    TelemetryError where a GPU that was asked for is not there, or a needed one does not answer.
     """
     absences: list[str] = []
     probes: list[Probe] = []
     sources: list[EnergySource] = []
     for index in _indices(gpu_indices, absences):
-        gpu_probes, source = _gpu_probes(index, absences)
+        try:
+            gpu_probes, source = _gpu_probes(index, absences)
+        except NvmlError as error:
+            if needed is None or index in needed:
+                raise
+            absences.append(f"{gpu_id(index)} does not answer and serves nobody here: {error}")
+            continue
         probes += gpu_probes
         sources.append(source)
     rapl, no_rapl = rapl_probes(rapl_root)
     absences += [no_rapl] if no_rapl else []
     if not sources:
         sources = ["rapl" if rapl else "none"]
-    order: tuple[EnergySource, ...] = ("none", "rapl", "nvml_power", "nvml_counter")
-    return Discovery((*probes, *rapl, CpuProbe()), min(sources, key=order.index), tuple(absences))
+    return Discovery((*probes, *rapl, CpuProbe()), min(sources, key=BEST_LAST.index), tuple(absences))
 
 
 def _indices(wanted: Sequence[int] | None, absences: list[str]) -> Sequence[int]:
@@ -69,8 +78,8 @@ def _indices(wanted: Sequence[int] | None, absences: list[str]) -> Sequence[int]
 def _gpu_probes(index: int, absences: list[str]) -> tuple[list[Probe], EnergySource]:
     gpu = NvmlGpu(index)
     device = describe_gpu(gpu)
-    state = GpuStateProbe(gpu, device)
-    probes: list[Probe] = [state]
+    state, links = GpuStateProbe(gpu, device), GpuLinkProbe(gpu, device)
+    probes: list[GpuStateProbe | GpuCounterProbe | GpuLinkProbe] = [state]
     source: EnergySource = "nvml_power" if state.has_power else "none"
     try:
         probes.append(GpuCounterProbe(gpu, device))
@@ -79,5 +88,7 @@ def _gpu_probes(index: int, absences: list[str]) -> tuple[list[Probe], EnergySou
         if error.is_lost:
             raise
         absences.append(f"no energy counter on {device.device_id}: {error}")
-    links = GpuLinkProbe(gpu, device)
-    return [*probes, *([links] if links.has_links else [])], source
+    probes += [links] if links.has_links else []
+    for probe in probes:
+        probe.device = replace(device, energy_source=source)
+    return list(probes), source

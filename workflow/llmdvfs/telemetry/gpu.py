@@ -9,7 +9,14 @@ from llmdvfs.telemetry.device import Cadence, Sample
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu
 
 FAST_FIELDS = ("power_instant_w", "power_average_w")
-SLOW_FIELDS = ("memory_temperature_c", "sw_power_cap_s", "sw_thermal_s", "hw_thermal_s", "hw_power_brake_s")
+SLOW_FIELDS = (
+    "memory_power_w",  # it is refreshed every 100 ms
+    "memory_temperature_c",
+    "sw_power_cap_s",
+    "sw_thermal_s",
+    "hw_thermal_s",
+    "hw_power_brake_s",
+)
 LINK_FIELDS = ("nvlink_tx_bytes", "nvlink_rx_bytes", "pcie_tx_bytes", "pcie_rx_bytes")
 
 # Slow sensors, settings, and what counts up: reading them every 5 ms would only load the driver. Below 100 ms, so that

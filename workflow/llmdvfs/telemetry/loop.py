@@ -1,7 +1,7 @@
 """Reads probes at absolute deadlines and counts what it missed."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from llmdvfs.clock import NS_PER_S, mono_ns
 from llmdvfs.errors import TelemetryError
@@ -12,10 +12,21 @@ from llmdvfs.telemetry.device import Probe
 class SlotLoop:
     """Reads its probes once in every slot; slot k begins at start + k * interval, whatever happened before."""
 
-    def __init__(self, probes: Sequence[Probe], interval_s: float, clock: Callable[[], int] = mono_ns) -> None:
-        self.probes = probes
+    def __init__(
+        self,
+        probes: Sequence[Probe],
+        interval_s: float,
+        clock: Callable[[], int] = mono_ns,
+        *,
+        dispensable: Collection[str] = (),
+    ) -> None:
+        """Take what to read and how often; dispensable: ids of devices whose loss does not end the loop."""
+        self.probes = list(probes)
         self.interval_s = interval_s
         self._clock = clock
+        self._dispensable = dispensable
+        self.lost: dict[str, str] = {}
+        """Dispensable devices that were lost, and why; they are not read again."""
         self.num_slots = 0
         self.num_readings = 0
         self.lateness_s: list[float] = []
@@ -27,7 +38,10 @@ class SlotLoop:
         return self.num_slots - len(self.lateness_s)
 
     def run(self, stop: threading.Event, append: Callable[[list[Reading]], None]) -> None:
-        """Read until `stop` is set; TelemetryError where a device is lost, after its last reading was appended."""
+        """Read until `stop` is set; TelemetryError where a device is lost, after its last reading was appended.
+
+        A dispensable device that is lost is only left out from then on.
+        """
         interval_ns = round(self.interval_s * NS_PER_S)
         start_ns = self._clock()
         slot = 0
@@ -52,9 +66,12 @@ class SlotLoop:
             sample = probe.read()
             device_id = probe.device.device_id
             readings.append(Reading(device_id, begin_ns, self._clock(), sample.values, sample.errors))
-            if sample.lost:
+            if sample.lost and device_id in self._dispensable:
+                self.lost[device_id] = sample.lost
+            elif sample.lost:
                 losses.append(f"{device_id} ({probe.device.uuid or probe.device.name}) is lost: {sample.lost}")
         append(readings)
         self.num_readings += len(readings)
+        self.probes = [probe for probe in self.probes if probe.device.device_id not in self.lost]
         if losses:
             raise TelemetryError("; ".join(losses))

@@ -10,6 +10,7 @@ from llmdvfs.errors import TelemetryError
 T = TypeVar("T")
 
 ALL_LINKS = 0xFFFFFFFF  # scope of an NVLink field: all links of the GPU together
+MEMORY_SCOPE = pynvml.NVML_POWER_SCOPE_MEMORY  # scope of a power field: the GPU's memory alone
 MW_PER_W = 1000
 MJ_PER_J = 1000  # NVML counts millijoules
 NS_PER_S = 1_000_000_000
@@ -39,6 +40,7 @@ _PEER_READ = 0  # pynvml's NVML_P2P_CAPS_INDEX_READ is a tuple by mistake, which
 FIELDS: dict[str, tuple[int, int, float]] = {
     "power_instant_w": (pynvml.NVML_FI_DEV_POWER_INSTANT, 0, 1 / MW_PER_W),
     "power_average_w": (pynvml.NVML_FI_DEV_POWER_AVERAGE, 0, 1 / MW_PER_W),
+    "memory_power_w": (pynvml.NVML_FI_DEV_POWER_AVERAGE, MEMORY_SCOPE, 1 / MW_PER_W),
     "memory_temperature_c": (pynvml.NVML_FI_DEV_MEMORY_TEMP, 0, 1),
     "sw_power_cap_s": (pynvml.NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_POWER_CAP, 0, 1 / NS_PER_S),
     "sw_thermal_s": (pynvml.NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN, 0, 1 / NS_PER_S),

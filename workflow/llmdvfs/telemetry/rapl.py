@@ -25,6 +25,7 @@ class RaplProbe:
             kind="rapl",
             name=(folder / "name").read_text().strip(),
             details={"max_energy_range_j": self._range_uj / UJ_PER_J},
+            energy_source="rapl",
         )
 
     def read(self) -> Sample:

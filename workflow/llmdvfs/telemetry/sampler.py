@@ -110,13 +110,16 @@ def start_sampler(
     interval_s: float = 0.1,
     counter_interval_s: float = 0.02,
     gpu_indices: Sequence[int] | None = None,
+    needed_gpus: Sequence[int] | None = None,
     replay: Path | None = None,
 ) -> SamplerHandle:
     """Start sampling into `path`, a new file; call wait_ready() before anything is to be measured.
 
     gpu_indices: NVML's; None: all GPUs, if there is a driver; empty: no GPU. The CPU, and RAPL where it can be read,
     are always sampled. The energy counters are polled on their own every `counter_interval_s`: five polls a step of
-    theirs place its instant within 20 ms. replay: play this recorded file in place of the devices.
+    theirs place its instant within 20 ms. needed_gpus: those whose loss ends sampling; None: every GPU; a lost GPU that
+    is not among them is left out from then on and stands in the report. replay: play this recorded file in place of the
+    devices.
     """
     if min(interval_s, counter_interval_s) < MIN_INTERVAL_S:
         raise ConfigError(
@@ -128,6 +131,8 @@ def start_sampler(
     command += ["--parent", str(os.getpid())]
     if gpu_indices is not None:
         command += ["--gpus", ",".join(map(str, gpu_indices))]
+    if needed_gpus is not None:
+        command += ["--needed", ",".join(map(str, needed_gpus))]
     if replay is not None:
         command += ["--replay", str(replay)]
     return SamplerHandle(path, command)

@@ -11,12 +11,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from llmdvfs.clock import mono_ns, unix_s
 from llmdvfs.errors import LlmDvfsError
 from llmdvfs.host.child import PR_SET_PDEATHSIG, process_control
+from llmdvfs.records.device_id import gpu_id
 from llmdvfs.records.store import write_record
 from llmdvfs.records.telemetry import EnergySource, SamplerReport, TelemetryHeader
 from llmdvfs.telemetry.device import Probe
@@ -34,14 +35,20 @@ SIGNALS = {signal.SIGTERM, signal.SIGUSR1}  # "stop" and "the parent may be gone
 class Sampling:
     """All loops on their threads, from start to stop."""
 
-    def __init__(self, probes: Sequence[Probe], interval_s: float, counter_interval_s: float) -> None:
+    def __init__(
+        self, probes: Sequence[Probe], interval_s: float, counter_interval_s: float, dispensable: Collection[str]
+    ) -> None:
         self._stop = threading.Event()
         self._error: str | None = None
         groups = [([probe for probe in probes if probe.cadence == "state"], interval_s)]
         groups += [([probe for probe in probes if probe.cadence == "slow"], max(interval_s, SLOW_INTERVAL_S))]
-        self._slot_loops = [SlotLoop(group, interval) for group, interval in groups if group]
+        self._slot_loops = [SlotLoop(group, interval, dispensable=dispensable) for group, interval in groups if group]
         # One thread a counter: the driver holds each call for milliseconds, and they do not wait for one another.
-        self._counter_loops = [SlotLoop([probe], counter_interval_s) for probe in probes if probe.cadence == "counter"]
+        self._counter_loops = [
+            SlotLoop([probe], counter_interval_s, dispensable=dispensable)
+            for probe in probes
+            if probe.cadence == "counter"
+        ]
 
     def run(self, writer: TelemetryWriter, parent_pid: int) -> None:
         """Sample until SIGTERM, the parent's end or the failure of a loop."""
@@ -84,6 +91,9 @@ class Sampling:
             cpu_s=time.process_time(),
             ended_mono_ns=mono_ns(),
             error=self._error,
+            lost_devices={
+                device: why for loop in self._slot_loops + self._counter_loops for device, why in loop.lost.items()
+            },
         )
 
 
@@ -97,18 +107,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     _receive_signals()
     try:
-        probes, energy_source = _probes(options)
+        probes, energy_source, absences = _probes(options)
     except LlmDvfsError as error:
         print(error, file=sys.stderr)
         return 1
     has_counter = any(probe.cadence == "counter" for probe in probes)
+    devices = {probe.device.device_id: probe.device for probe in probes}
     header = TelemetryHeader(
-        devices=tuple({probe.device.device_id: probe.device for probe in probes}.values()),
+        devices=tuple(devices.values()),
         interval_s=options.interval,
         counter_interval_s=options.counter_interval if has_counter else None,
         started_mono_ns=mono_ns(),
         started_unix_s=unix_s(),
         energy_source=energy_source,
+        absences=absences,
     )
     try:
         writer = TelemetryWriter(options.path, header)
@@ -118,7 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    sampling = Sampling(probes, options.interval, options.counter_interval)
+    needed = devices if options.needed is None else {gpu_id(index) for index in _indices(options.needed)}
+    dispensable = {id_ for id_, device in devices.items() if device.kind == "gpu" and id_ not in needed}
+    sampling = Sampling(probes, options.interval, options.counter_interval, dispensable)
     print("ready", flush=True)
     sampling.run(writer, options.parent)
     writer.close()
@@ -139,17 +153,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--interval", type=float, required=True)
     parser.add_argument("--counter-interval", type=float, required=True)
     parser.add_argument("--gpus", help="indices with commas between; left out: all")
+    parser.add_argument("--needed", help="indices of GPUs whose loss ends sampling; left out: all")
     parser.add_argument("--replay", type=Path)
     parser.add_argument("--parent", type=int, required=True)
     return parser
 
 
-def _probes(options: argparse.Namespace) -> tuple[Sequence[Probe], EnergySource]:
+def _indices(text: str) -> list[int]:
+    return [int(index) for index in text.split(",") if index]
+
+
+def _probes(options: argparse.Namespace) -> tuple[Sequence[Probe], EnergySource, tuple[str, ...]]:
+    """Return what to read, the host's energy source, and what is absent here and why."""
     if options.replay:
-        return replay_probes(options.replay)
-    indices = None if options.gpus is None else [int(index) for index in options.gpus.split(",") if index]
-    found = discover(indices)
-    return found.probes, found.energy_source
+        return *replay_probes(options.replay), ()
+    found = discover(
+        None if options.gpus is None else _indices(options.gpus),
+        needed=None if options.needed is None else _indices(options.needed),
+    )
+    return found.probes, found.energy_source, found.absences
 
 
 def _go_first() -> None:

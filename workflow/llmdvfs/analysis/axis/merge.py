@@ -13,6 +13,7 @@ from llmdvfs.analysis.axis.role_steps import role_steps
 from llmdvfs.analysis.axis.steady_state import find_window
 from llmdvfs.analysis.axis.timeline import timeline
 from llmdvfs.clock import NS_PER_S
+from llmdvfs.records.device_id import CPU
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.raw import RawCell
 from llmdvfs.records.run import RunRecord
@@ -59,6 +60,6 @@ def device_roles(run: RunRecord, header: TelemetryHeader) -> dict[str, DeviceRol
             known = roles.setdefault(device_id, instance.role)
             if known != instance.role:
                 roles[device_id] = "host"
-    if "cpu" in roles:
-        roles |= {device.device_id: roles["cpu"] for device in header.devices if device.kind == "rapl"}
+    if CPU in roles:
+        roles |= {device.device_id: roles[CPU] for device in header.devices if device.kind == "rapl"}
     return roles

@@ -11,6 +11,7 @@ from llmdvfs.records.spec import DeviceRole, Phase
 from llmdvfs.records.telemetry import QUANTITIES, Reading
 
 COUNTED: tuple[Phase, ...] = ("prefill", "transfer", "decode")
+DIGITS = 15  # all that a float holds: a counter of 2e10 J moves by millijoules, and nine digits would step by 100 J
 COLUMNS = ("t_s", "device_id", "role", "phase", "num_prefilling", "num_transferring", "num_decoding")
 
 
@@ -37,6 +38,11 @@ def timeline(
     table = [(*row[:-1], *(row[-1].get(name) for name in quantities)) for row in rows]
     frame = pd.DataFrame(table, columns=[*COLUMNS, *quantities])
     return frame.sort_values(["t_s", "device_id"], kind="stable", ignore_index=True)
+
+
+def timeline_csv(frame: pd.DataFrame) -> str:
+    """Return the timeline as CSV, every number with DIGITS significant digits."""
+    return str(frame.to_csv(index=False, float_format=f"%.{DIGITS}g"))
 
 
 def phase_of(num_prefilling: int, num_transferring: int, num_decoding: int) -> Phase:

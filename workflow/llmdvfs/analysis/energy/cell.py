@@ -9,7 +9,7 @@ from llmdvfs.analysis.energy.phase_energy import RegressionSettings, RoleIncreme
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.result import EnergyResult
 from llmdvfs.records.spec import DeviceRole
-from llmdvfs.records.telemetry import EnergySource, Reading, TelemetryHeader
+from llmdvfs.records.telemetry import EnergySource, Reading, TelemetryDevice, TelemetryHeader
 
 NO_POWER_DATA = "no power data on this machine"
 
@@ -48,14 +48,14 @@ def energy_result(
     counts are those of the window. idle_windows_s: loaded but idle, before and after the load; none: no net energy.
     """
     window_s = (phases.window_begin_s, phases.window_end_s)
-    source = header.energy_source
+    source = header.deployment_source(phases.device_roles)
+    roles = {device.device_id: _energy_role(device, phases, source) for device in header.devices}
     devices = [
         measure_device(
             readings,
             device.device_id,
-            # with a power source the deployment's energy is that of its sensors alone; the CPU is only described
-            phases.device_roles.get(device.device_id) if source == "none" or _has_energy(device.kind, source) else None,
-            source,
+            roles[device.device_id],
+            source if roles[device.device_id] is not None else header.source_of(device),
             started_mono_ns=started_mono_ns,
             window_s=window_s,
             idle_windows_s=idle_windows_s,
@@ -100,9 +100,14 @@ def energy_result(
     )
 
 
-def _has_energy(kind: str, source: EnergySource) -> bool:
-    """Whether a device's energy can come from this source; RAPL beside GPUs would add two kinds of measurement."""
-    return kind == ("rapl" if source == "rapl" else "gpu")
+def _energy_role(device: TelemetryDevice, phases: PhasesRecord, source: EnergySource) -> DeviceRole | None:
+    """Return the role in which a device counts for the deployment's energy; None: it is only described.
+
+    With a power source the deployment's energy is that of its sensors alone; RAPL beside GPUs would add two kinds of
+    measurement.
+    """
+    has_energy = device.kind == ("rapl" if source == "rapl" else "gpu")
+    return phases.device_roles.get(device.device_id) if source == "none" or has_energy else None
 
 
 def _roles(devices: Sequence[MeasuredDevice]) -> list[DeviceRole]:

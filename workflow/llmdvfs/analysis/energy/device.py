@@ -16,7 +16,7 @@ from llmdvfs.records.telemetry import EnergySource, Reading
 SENSORS = ("energy_j", "power_instant_w", "power_average_w")
 CLOCKS = ("sm_clock_mhz", "cpu_clock_mhz")
 UTILISATIONS = ("gpu_utilisation_fraction", "cpu_utilisation_fraction")
-CONDITION = ("temperature_c", *CLOCKS, *UTILISATIONS)
+CONDITION = ("memory_power_w", "temperature_c", *CLOCKS, *UTILISATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def measure_device(
     series = device_series(readings, device_id, (*SENSORS, *CONDITION), started_mono_ns)
     gaps: list[str] = []
     power = series["power_instant_w"] if len(series["power_instant_w"]) else series["power_average_w"]
-    counter_curve = _curve(curve_from_counter, f"energy counter of {device_id}", series["energy_j"], gaps)
+    counter_curve = _curve(curve_of_live_counter, f"energy counter of {device_id}", series["energy_j"], gaps)
     power_curve = _curve(curve_from_power, f"power of {device_id}", power, gaps)
     counter_j = _energy(counter_curve, window_s, gaps)
     integral_j = _energy(power_curve, window_s, gaps)
@@ -62,6 +62,7 @@ def measure_device(
         idle_power_w=_mean_power(curve, idle_windows_s, gaps),
         mean_power_w=None if energy_j is None or length_s <= 0 else energy_j / length_s,
         max_power_w=_highest(power, window_s),
+        memory_power_w=distribution(series["memory_power_w"].between(*window_s)).mean,
         update_period_s=_period(traits, "power_instant_w" if source == "nvml_power" else "energy_j"),
         sm_clock_mhz=_condition(series, CLOCKS, window_s),
         temperature_c=_condition(series, ("temperature_c",), window_s),
@@ -69,6 +70,16 @@ def measure_device(
         sensors=traits,
     )
     return MeasuredDevice(record, curve, energy_j, tuple(gaps))
+
+
+def curve_of_live_counter(name: str, counter: Series) -> EnergyCurve:
+    """Return the counter's curve; TelemetryGap where it stands still at 0: nobody counts, and 0 J would be a lie."""
+    if not np.any(counter.value):
+        raise TelemetryGap(
+            f"{name} stood still at 0 in all of its {len(counter)} readings; expected one that grows: the driver or "
+            "the virtual machine does not count; use the integral of power instead"
+        )
+    return curve_from_counter(name, counter)
 
 
 def _condition(series: Mapping[str, Series], names: Sequence[str], window_s: tuple[float, float]) -> Distribution:

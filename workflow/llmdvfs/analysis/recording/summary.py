@@ -39,7 +39,7 @@ def summarise_recording(header: TelemetryHeader, readings: Sequence[Reading], sa
         interval_s=header.interval_s,
         energy_source=header.energy_source,
         devices=tuple(
-            _device(device, readings, header.energy_source, start_ns, duration_s) for device in header.devices
+            _device(device, readings, header.source_of(device), start_ns, duration_s) for device in header.devices
         ),
         sampler=sampler,
         samples=tuple(
