@@ -9,7 +9,7 @@ from llmdvfs.analysis.axis.timeline import COLUMNS
 from llmdvfs.records.deployment_files import BatchResults, BatchRow, DeviceData, DeviceSeries, PhaseResults
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
-from llmdvfs.records.spec import DeviceRole, WorkloadSpec
+from llmdvfs.records.spec import DeviceRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +43,13 @@ def deployment_files(cells: Sequence[CellFiles]) -> dict[str, PhaseResults | Bat
     }
 
 
-def batch_size(workload: WorkloadSpec) -> int | None:
-    """Return how many requests are served at once, where the workload fixes it."""
-    arrival = workload.arrival
-    return arrival.concurrency if arrival.kind == "closed" else max(arrival.wave_sizes, default=None)
-
-
 def _isolating(cells: Iterable[CellFiles], phase: str) -> tuple[CellResult, ...]:
     return tuple(cell.result for cell in cells if cell.run.workload.isolates == phase)
 
 
 def _batch_rows(cells: Iterable[CellFiles]) -> Iterable[BatchRow]:
     for cell in cells:
-        size, result = batch_size(cell.run.workload), cell.result
+        size, result = cell.run.workload.arrival.batch_size, cell.result
         if size is not None:
             yield BatchRow(
                 cell=result.cell,

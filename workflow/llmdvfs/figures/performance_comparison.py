@@ -29,6 +29,8 @@ QUANTITIES = (
     "sm_clock_mean_mhz",
     "utilisation_mean_fraction",
 )
+# A panel of one name shows these beside it: roles have clocks of their own, which no mean may hide.
+OF_ROLES = {"sm_clock_mean_mhz": ("prefill_sm_clock_mean_mhz", "decode_sm_clock_mean_mhz")}
 MIN_LOG_SPAN = 20.0  # highest / lowest mean above which a linear axis would hide the lowest
 MAX_WORKLOADS = 6  # more do not fit beside one another
 MAX_BRIEF = 2  # deployments in small panels above a table; more have wide panels and no table
@@ -67,8 +69,8 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
 
 def _shown_groups(record: ComparisonRecord) -> list[ComparisonGroup]:
     """Return one operating point's groups, those with the most deployments first if there are too many."""
-    points = {group.point for group in record.groups}
-    point = "stock" if "stock" in points else min(points, default="")
+    stock = {group.point for group in record.groups if not group.asks_for_something}
+    point = min(stock or {group.point for group in record.groups}, default="")
     groups = [group for group in record.groups if group.point == point]
     kept = sorted(groups, key=lambda group: -len(group.arms))[:MAX_WORKLOADS]
     return [group for group in groups if group in kept]
@@ -78,10 +80,11 @@ def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], loo
     metric = METRICS[name]
     axes.set_title(f"{metric.label} ({metric.unit})")
     summaries = [
-        (x, arm.deployment, arm.metrics[name])
+        (x, arm.deployment, arm.metrics[shown])
         for x, group in enumerate(groups)
         for arm in group.arms
-        if arm.metrics[name].n
+        for shown in (name, *OF_ROLES.get(name, ()))
+        if arm.metrics[shown].n
     ]
     if not summaries:
         draw_note(axes, NO_POWER_DATA if metric.of_energy else "not measured", width=14)

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 
-from llmdvfs.records.comparison import METRICS, ArmMetric, ArmPair, ComparisonGroup, Metric, MetricRatio
+from llmdvfs.records.comparison import METRICS, Arm, ArmMetric, ArmPair, ComparisonGroup, Metric, MetricRatio
 
 
 def group_table(group: ComparisonGroup, names: Sequence[str]) -> list[list[str]]:
     """Return header and rows: a metric a row, a deployment a column, then the ratios to the first deployment.
 
-    A metric that no deployment has is left out; `*` marks a mean with a launch in which a gate failed.
+    A metric that no deployment has is left out; `*` marks a mean with a launch in which a gate failed, `not applied`
+    a deployment without any launch at the operating point.
     """
     pairs = [pair for pair in baseline_pairs(group) if not pair.differences]
     header = [f"{group.workload}, {group.point}"]
-    header += [f"{arm.deployment} (n={arm.metrics['failed_fraction'].n})" for arm in group.arms]
+    header += [_arm_header(arm) for arm in group.arms]
     header += [f"{pair.other} / {pair.baseline}" for pair in pairs]
     return [header] + [
         [
@@ -21,8 +22,14 @@ def group_table(group: ComparisonGroup, names: Sequence[str]) -> list[list[str]]
             *[ratio_text(pair.ratios[name]) for pair in pairs],
         ]
         for name in names
-        if any(arm.metrics[name].n for arm in group.arms)
+        if any(launch.value is not None for arm in group.arms for launch in arm.metrics[name].by_launch)
     ]
+
+
+def _arm_header(arm: Arm) -> str:
+    """Name the deployment with its server starts, and how many launches were not at the operating point."""
+    left_out = f", {len(arm.not_applied_launches)} not applied" if arm.not_applied_launches else ""
+    return f"{arm.deployment} (n={arm.metrics['failed_fraction'].n}{left_out})"
 
 
 def baseline_pairs(group: ComparisonGroup) -> list[ArmPair]:
@@ -39,20 +46,20 @@ def mean_text(metric: Metric, summary: ArmMetric) -> str:
     """Return the mean and the half width of its interval, in the shown unit."""
     mean = summary.mean
     if mean.value is None:
-        return "-"
+        return "not applied" if any(not launch.applied for launch in summary.by_launch) else "-"
     value = mean.value * metric.per_unit
-    mark = "" if all(launch.valid for launch in summary.by_launch) else " *"
+    mark = "" if all(launch.valid for launch in summary.by_launch if launch.applied) else " *"
     if mean.low is None:
         return f"{_number(value, value)}{mark}"
     return f"{_number(value, value)} ± {_number(value - mean.low * metric.per_unit, value)}{mark}"
 
 
 def ratio_text(metric: MetricRatio) -> str:
-    """Return the ratio and its interval."""
+    """Return the ratio and its interval; `*` marks one with a launch in which a gate failed."""
     ratio = metric.ratio
     if ratio.value is None:
         return "-"
-    per_gpu = " per GPU" if metric.per_gpu else ""
+    per_gpu = (" per GPU" if metric.per_gpu else "") + ("" if metric.valid else " *")
     if ratio.low is None or ratio.high is None:
         return f"{ratio.value:.3f}{per_gpu}"
     return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]{per_gpu}"

@@ -132,6 +132,15 @@ class ArrivalSpec:
     window_start_s: float = 0.0
     window_s: float | None = None
 
+    @property
+    def batch_size(self) -> int | None:
+        """Return the requests in flight at once: a closed loop's, or of equal waves; None: there is no one number."""
+        if self.kind == "closed":
+            return self.concurrency
+        if self.kind == "waves" and len(set(self.wave_sizes)) == 1:
+            return self.wave_sizes[0]
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class SloSpec:
