@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
 
 from llmdvfs.comparison.likeness import num_gpus
-from llmdvfs.comparison.statistics import mean_interval
+from llmdvfs.comparison.statistics import mean_interval, positive_mean_interval
 from llmdvfs.records.comparison import METRICS, Arm, ArmMetric, LaunchValue
 from llmdvfs.records.result import CellResult, DeviceEnergy
 from llmdvfs.records.run import RunRecord
@@ -109,11 +109,14 @@ def _arm_metric(values: Sequence[tuple[CellResult, bool, float | None]]) -> ArmM
         for cell, applied, value in values
     )
     of_starts = replicates(by_launch)
+    # A share may be 0 in a launch; what is above 0 in all of them has the mean that its ratios have too.
+    geometric = all(value > 0 for value in of_starts)
     return ArmMetric(
         by_launch=by_launch,
         n=len(of_starts),
         sd=stdev(of_starts) if len(of_starts) > 1 else None,
-        mean=mean_interval(of_starts),
+        mean=positive_mean_interval(of_starts) if geometric else mean_interval(of_starts),
+        statistic="geometric" if geometric else "arithmetic",
     )
 
 

@@ -9,8 +9,8 @@ from llmdvfs.records.point import GpuSetting
 Row = dict[str, str | int | float | None]
 
 LEGEND = (
-    "mean ± half width of its 95 % interval over n server starts; ratios of geometric means with their 95 % interval;"
-    " * a gate failed"
+    "geometric mean [95 % interval] over n server starts (arithmetic where a value is 0);\n"
+    "ratios of geometric means [95 % interval]; * a gate failed"
 )
 TABLE_METRICS = (
     "ttft_p50_s",

@@ -97,7 +97,9 @@ class ArmMetric:
     sd: float | None
     """Between server starts; None below two."""
     mean: Estimate
-    """With its 95 % t-interval; no interval below two server starts."""
+    """With its 95 % t-interval, of the logs where geometric; no interval below two server starts."""
+    statistic: Literal["geometric", "arithmetic"] = "arithmetic"
+    """geometric where every server start's value is above 0: the same mean that ratios are made of."""
 
 
 @dataclass(frozen=True, slots=True)

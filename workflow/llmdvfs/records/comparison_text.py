@@ -18,7 +18,7 @@ def group_table(group: ComparisonGroup, names: Sequence[str]) -> list[list[str]]
     return [header] + [
         [
             label(METRICS[name]),
-            *[mean_text(METRICS[name], arm.metrics[name]) for arm in group.arms],
+            *[mean_text(METRICS[name], arm.metrics[name], _starts(arm)) for arm in group.arms],
             *[ratio_text(pair.ratios[name]) for pair in pairs],
         ]
         for name in names
@@ -29,7 +29,11 @@ def group_table(group: ComparisonGroup, names: Sequence[str]) -> list[list[str]]
 def _arm_header(arm: Arm) -> str:
     """Name the deployment with its server starts, and how many launches were not at the operating point."""
     left_out = f", {len(arm.not_applied_launches)} not applied" if arm.not_applied_launches else ""
-    return f"{arm.deployment} (n={arm.metrics['failed_fraction'].n}{left_out})"
+    return f"{arm.deployment} (n={_starts(arm)}{left_out})"
+
+
+def _starts(arm: Arm) -> int:
+    return arm.metrics["failed_fraction"].n
 
 
 def baseline_pairs(group: ComparisonGroup) -> list[ArmPair]:
@@ -42,16 +46,18 @@ def label(metric: Metric) -> str:
     return f"{metric.label} ({metric.unit})" if metric.unit else metric.label
 
 
-def mean_text(metric: Metric, summary: ArmMetric) -> str:
-    """Return the mean and the half width of its interval, in the shown unit."""
+def mean_text(metric: Metric, summary: ArmMetric, starts: int) -> str:
+    """Return the mean and its interval in the shown unit, and n where fewer than all server starts have a value."""
     mean = summary.mean
     if mean.value is None:
         return "not applied" if any(not launch.applied for launch in summary.by_launch) else "-"
     value = mean.value * metric.per_unit
     mark = "" if all(launch.valid for launch in summary.by_launch if launch.applied) else " *"
-    if mean.low is None:
+    mark = mark if summary.n == starts else f" (n={summary.n}){mark}"
+    if mean.low is None or mean.high is None:
         return f"{_number(value, value)}{mark}"
-    return f"{_number(value, value)} ± {_number(value - mean.low * metric.per_unit, value)}{mark}"
+    low, high = mean.low * metric.per_unit, mean.high * metric.per_unit
+    return f"{_number(value, value)} [{_number(low, value)}, {_number(high, value)}]{mark}"
 
 
 def ratio_text(metric: MetricRatio) -> str:
