@@ -72,10 +72,19 @@ def test_a_point_that_was_never_applied_is_named_and_has_no_place_on_the_clock_a
     figure = cross_frequency_comparison(record)
     drawn = {float(x) for axes in figure.axes for line in axes.lines for x in line.get_xdata() if x > 1}
     assert drawn == {1800.0}
-    assert "1 point not applied in all launches" in figure.get_suptitle()
+    assert "1 point not applied in any launch" in figure.get_suptitle()
     row = next(row for row in comparison_rows(record) if row["point"] == "clock-600")
     assert (row["point_state"], row.get("applied_sm_clock_single_mhz")) == ("not_permitted", None)
     assert "not applied" in comparison_table(record)
+
+
+def test_a_point_that_was_applied_in_one_launch_is_shown_by_that_launch_alone() -> None:
+    record = compared([with_ttft(clocked(1, 1005), 1.0), refused(with_ttft(clocked(2, 1005), 2.0))])
+    figure = cross_frequency_comparison(record)
+    assert "not shown" not in figure.get_suptitle()
+    energy = record.groups[0].arms[0].metrics["energy_per_output_token_j"].by_launch[0].value
+    drawn = {round(float(y), 9) for line in figure.axes[0].lines for y in line.get_ydata()}
+    assert drawn == {round(energy or 0.0, 9)}
 
 
 def test_memory_clock_and_power_limit_are_in_record_and_summary_as_asked_and_as_applied() -> None:

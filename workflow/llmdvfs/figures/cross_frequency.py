@@ -75,13 +75,17 @@ def _without_clocks(record: ComparisonRecord) -> Figure:
 def _left_out_points(record: ComparisonRecord) -> str:
     """Say how many points of how many deployments have no place on the clock axis, and why."""
     asked = [(group, arm) for group in record.groups if group.asks_for_something for arm in group.arms]
-    not_applied = {(arm.deployment, group.point) for group, arm in asked if arm.not_applied_launches}
+    not_applied = {
+        (arm.deployment, group.point)
+        for group, arm in asked
+        if arm.not_applied_launches and not arm.metrics["failed_fraction"].n
+    }
     without_clock = {
         (arm.deployment, group.point)
         for group, arm in asked
         if not arm.sm_clock_mhz and (arm.deployment, group.point) not in not_applied
     }
-    counts = ((not_applied, "not applied in all launches"), (without_clock, "without a core clock"))
+    counts = ((not_applied, "not applied in any launch"), (without_clock, "without a core clock"))
     told = [f"{len(points)} {'point' if len(points) == 1 else 'points'} {why}" for points, why in counts if points]
     return f"\nnot shown: {'; '.join(told)}" if told else ""
 
