@@ -10,6 +10,7 @@ from llmdvfs.comparison.groups import compare
 from llmdvfs.comparison.table import comparison_rows, comparison_table, summary_rows
 from llmdvfs.figures.cross_frequency import cross_frequency_comparison
 from llmdvfs.figures.parts.cell import MeasuredCell, representative
+from llmdvfs.figures.performance_comparison import performance_comparison
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.point import AppliedPoint, GpuIdentity, GpuSetting, OperatingPoint
 from llmdvfs.records.spec import ArrivalSpec, LengthSpec
@@ -134,6 +135,12 @@ def test_a_shared_axis_holds_the_points_of_all_its_columns() -> None:
     for axes in figure.axes:
         low, high = axes.get_ylim()
         assert all(low <= float(y) <= high for line in axes.lines for y in line.get_ydata())
+
+
+def test_workloads_that_do_not_fit_are_counted_in_the_title() -> None:
+    """The figure showed six of them without a word."""
+    cells = [fake_cell(Toy(gpu=True, concurrency=n, duration_s=0.5)) for n in (1, 2, 4, 8, 16, 32, 64)]
+    assert performance_comparison(compared(cells)).get_suptitle().endswith("at stock (6 of 7 workloads)")
 
 
 def on_gpu(cell: MeasuredCell, name: str, driver: str = "580.1", limit_w: float = 700.0) -> MeasuredCell:

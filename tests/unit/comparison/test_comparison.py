@@ -293,6 +293,11 @@ def test_a_value_of_fewer_launches_than_its_header_says_its_own_n() -> None:
     assert next(line for line in lines if line.startswith("Mean power")).endswith("(n=2)")
 
 
+def test_tails_and_goodput_are_in_the_table() -> None:
+    table = comparison_table(compared(study()))
+    assert all(f"\n{name}" in table for name in ("TTFT p99 (ms)", "TBT p99 (ms)", "Goodput (req/s)"))
+
+
 def test_a_ratio_with_a_launch_that_failed_a_gate_has_a_star() -> None:
     cells = study()
     cells[0] = fake_cell(Toy(launch=1, duration_s=1.0, gate_fails=True))

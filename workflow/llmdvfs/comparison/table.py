@@ -14,9 +14,12 @@ LEGEND = (
 )
 TABLE_METRICS = (
     "ttft_p50_s",
+    "ttft_p99_s",
     "tpot_mean_s",
+    "tbt_p99_s",
     "e2e_mean_s",
     "output_token_rate_per_s",
+    "goodput_rps",
     "energy_per_output_token_j",
     "mean_power_w",
     "kv_transfer_mean_s",

@@ -63,7 +63,7 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
         _draw_quantity(axes, name, groups, looks)
     _name_workloads(panels, [group.workload for group in groups], upright=not brief)
     legend_below(above, _legend(looks, names, groups))
-    set_title(figure, f"Deployments{of_model(record)} at {groups[0].point if groups else 'no result'}")
+    set_title(figure, f"Deployments{of_model(record)} at {_scope(record, groups)}")
     return figure
 
 
@@ -74,6 +74,15 @@ def _shown_groups(record: ComparisonRecord) -> list[ComparisonGroup]:
     groups = [group for group in record.groups if group.point == point]
     kept = sorted(groups, key=lambda group: -len(group.arms))[:MAX_WORKLOADS]
     return [group for group in groups if group in kept]
+
+
+def _scope(record: ComparisonRecord, shown: Sequence[ComparisonGroup]) -> str:
+    """Name the operating point that is shown, and how many of its workloads are where not all are."""
+    if not shown:
+        return "no result"
+    point = shown[0].point
+    measured = sum(group.point == point for group in record.groups)
+    return point if len(shown) == measured else f"{point} ({len(shown)} of {measured} workloads)"
 
 
 def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], looks: Mapping[str, Look]) -> None:
