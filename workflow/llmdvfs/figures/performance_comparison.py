@@ -151,6 +151,8 @@ def _table(groups: Sequence[ComparisonGroup], names: Mapping[str, str]) -> list[
     header, *rows = group_table(max(groups, key=lambda group: (len(group.arms), group.batch_size or 0)), QUANTITIES)
     for deployment, name in names.items():
         header = [text.replace(deployment, name) for text in header]
+    # Two deployments at most: the other one's name is above its own column already.
+    header = [f"ratio to {text.split(' / ')[1]}" if " / " in text else text for text in header]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     return [header, *rows] if sum(widths) <= TABLE_CHARACTERS else []
 
