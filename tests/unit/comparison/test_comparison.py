@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -51,8 +52,10 @@ def test_mean_and_ratio_by_hand() -> None:
     cells = [with_ttft(cell, value) for cell, value in zip(single + other, (1, 2, 3, 2, 4, 6), strict=True)]
     record = compared(cells)
     arm = record.groups[0].arms[0].metrics["ttft_p50_s"]
-    assert (arm.n, arm.sd, arm.mean.value) == (3, 1.0, 2.0)
-    assert arm.mean.low == pytest.approx(2 - 2.484138, abs=1e-6)
+    # Logs 0, 0.693147, 1.098612: mean 0.597253, sd 0.555548; half width 4.302653 x 0.555548 / sqrt(3) = 1.380059
+    assert (arm.n, arm.sd, arm.statistic) == (3, 1.0, "geometric")
+    assert arm.mean.value == pytest.approx(6 ** (1 / 3))
+    assert arm.mean.low == pytest.approx(6 ** (1 / 3) * math.exp(-1.380059), rel=1e-5)
     ratio = the_pair(record).ratios["ttft_p50_s"]
     assert ratio.pairing == "paired"
     assert [launch.ratio for launch in ratio.by_launch] == [2, 2, 2]
@@ -254,10 +257,54 @@ def test_the_table_reads_like_the_record() -> None:
     line = next(line for line in comparison_table(compared(cells)).splitlines() if line.startswith("TTFT p50"))
     assert [part.strip() for part in line.split("  ") if part] == [
         "TTFT p50 (ms)",
-        "2000 ± 2484",
-        "4000 ± 4968",
+        "1817 [457, 7223]",
+        "3634 [914, 14447]",
         "2.000 [2.000, 2.000]",
     ]
+
+
+def test_a_time_has_no_interval_that_reaches_below_zero() -> None:
+    """381, 650 and 2418 ms were printed as 1150 ± 2750 ms."""
+    cells = [with_ttft(cell, value) for cell, value in zip(study()[:3], (0.381, 0.65, 2.418), strict=True)]
+    metric = compared(cells).groups[0].arms[0].metrics["ttft_p50_s"]
+    assert metric.mean.low is not None
+    assert metric.mean.low > 0
+
+
+def test_means_and_their_ratio_agree() -> None:
+    """Arithmetic means of 233 against 100 stood beside a geometric ratio of 1.401."""
+    values = (0.02, 0.08, 0.2, 0.01, 0.1, 0.589)
+    record = compared([with_ttft(cell, value) for cell, value in zip(study(), values, strict=True)])
+    ours, theirs = (arm.metrics["ttft_p50_s"].mean.value for arm in record.groups[0].arms)
+    assert ours
+    assert theirs
+    assert the_pair(record).ratios["ttft_p50_s"].ratio.value == pytest.approx(theirs / ours)
+
+
+def test_a_share_that_may_be_zero_keeps_its_arithmetic_mean() -> None:
+    metric = compared(study()).groups[0].arms[0].metrics["failed_fraction"]
+    assert (metric.statistic, metric.mean.value) == ("arithmetic", 0.0)
+
+
+def test_a_value_of_fewer_launches_than_its_header_says_its_own_n() -> None:
+    """Where energy was null in one of three launches the header still said n=3 of it."""
+    first, *others = study(gpu=True)[:3]
+    first = replace(first, result=replace(first.result, energy=replace(first.result.energy, mean_power_w=None)))
+    lines = comparison_table(compared([first, *others])).splitlines()
+    assert any("(n=3)" in line and "single_tiny" in line for line in lines)
+    assert next(line for line in lines if line.startswith("Mean power")).endswith("(n=2)")
+
+
+def test_tails_and_goodput_are_in_the_table() -> None:
+    table = comparison_table(compared(study()))
+    assert all(f"\n{name}" in table for name in ("TTFT p99 (ms)", "TBT p99 (ms)", "Goodput (req/s)"))
+
+
+def test_a_ratio_with_a_launch_that_failed_a_gate_has_a_star() -> None:
+    cells = study()
+    cells[0] = fake_cell(Toy(launch=1, duration_s=1.0, gate_fails=True))
+    line = next(line for line in comparison_table(compared(cells)).splitlines() if line.startswith("TTFT p50"))
+    assert line.endswith("] *")
 
 
 def test_the_record_survives_its_file(tmp_path: Path) -> None:

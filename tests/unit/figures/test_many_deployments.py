@@ -144,7 +144,7 @@ def test_two_deployments_have_a_table_that_fits() -> None:
     figure = drawn("performance_comparison", record)
     assert_readable(figure)
     [table] = [table for axes in figure.axes for table in axes.tables]
-    assert table[0, 3].get_text().get_text() == "disaggregated-1p1d-p2p_nccl / single"
+    assert table[0, 3].get_text().get_text() == "ratio to single"
 
 
 def test_a_table_wider_than_the_page_is_left_out() -> None:

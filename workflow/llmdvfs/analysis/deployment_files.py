@@ -13,7 +13,7 @@ from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.records.deployment_files import BatchResults, BatchRow, DeviceData, DeviceSeries, PhaseResults
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
-from llmdvfs.records.spec import DeviceRole, WorkloadSpec
+from llmdvfs.records.spec import DeviceRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +51,14 @@ def deployment_files(cells: Sequence[CellFiles]) -> dict[str, PhaseResults | Bat
     }
 
 
-def batch_size(workload: WorkloadSpec) -> int | None:
-    """Return how many requests are served together, where that is one number for the whole load."""
-    return arrival_kind(workload.arrival.kind).batch_size(workload.arrival)
-
-
 def _isolating(cells: Iterable[CellFiles], phase: str) -> tuple[CellResult, ...]:
     return tuple(cell.result for cell in cells if cell.run.workload.isolates == phase)
 
 
 def _batch_rows(cells: Iterable[CellFiles]) -> Iterable[BatchRow]:
     for cell in cells:
-        size, result = batch_size(cell.run.workload), cell.result
+        arrival, result = cell.run.workload.arrival, cell.result
+        size = arrival_kind(arrival.kind).batch_size(arrival)
         if size is not None:
             yield BatchRow(
                 cell=result.cell,

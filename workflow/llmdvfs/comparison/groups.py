@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.comparison.arm import Measured, arm_order, cell_order, metric_values, summarise
+from llmdvfs.comparison.likeness import unlike_gpus
 from llmdvfs.comparison.pair import NO_POWER_DATA, pair
 from llmdvfs.errors import DataError
 from llmdvfs.records.comparison import METRICS, CellRow, ComparisonGroup, ComparisonRecord
@@ -37,7 +38,12 @@ def compare(
         groups=tuple(sorted((_group(own, sweeps, missing, baseline) for own in by_group.values()), key=_group_order)),
         cells=tuple(sorted(cells, key=lambda row: cell_order(row.cell))),
         energy_note=NO_POWER_DATA if results and all(result.energy.source == "none" for result in results) else None,
-        warnings=(*_mixed_launches(results), *_cell_warnings(results)),
+        warnings=(
+            *_not_applied(measured),
+            *unlike_gpus(run for _, run in measured),
+            *_mixed_launches(results),
+            *_cell_warnings(results),
+        ),
     )
 
 
@@ -67,6 +73,8 @@ def _row(result: CellResult, run: RunRecord) -> CellRow:
         ttft_parts_s={name: part.mean for name, part in result.transfer.ttft_parts_s.items()}
         if result.transfer
         else {},
+        point_state=run.applied_point.state,
+        settings=run.applied_point.settings,
     )
 
 
@@ -89,6 +97,8 @@ def _group(
         batch_size=arrival_kind(run.workload.arrival.kind).batch_size(run.workload.arrival),
         sweep=sweeps[run.cell.workload],
         sm_clock_mhz={role: clock for _, run in members for role, clock in run.point.sm_clock_mhz.items()},
+        memory_clock_mhz={role: clock for _, run in members for role, clock in run.point.memory_clock_mhz.items()},
+        power_limit_w={role: limit for _, run in members for role, limit in run.point.power_limit_w.items()},
         arms=tuple(arms),
         pairs=tuple(
             pair(arms[a], arms[b], cells[a], cells[b]) for a in range(len(arms)) for b in range(a + 1, len(arms))
@@ -103,14 +113,19 @@ def _group_order(group: ComparisonGroup) -> tuple[str, int, str, float, str]:
 
 
 def _sweeps(workloads: Iterable[WorkloadSpec]) -> dict[str, str]:
-    """Map each workload's id to the name of its sweep: its first id without the number at its end."""
+    """Map each workload's id to the name of its sweep: its first id without the number at its end.
+
+    The id of a workload outside the sweep is never its name: `decode` beside `decode-8`, `decode-16` stays apart
+    from them where it asks something else.
+    """
     members: dict[str, set[str]] = defaultdict(set)
     for workload in workloads:
         members[repr(_without_batch(workload))].add(workload.id)
+    everybody = set().union(*members.values())
     sweeps: dict[str, str] = {}
     for ids in members.values():
         name = min(ids).rstrip("0123456789").rstrip("-_.") if len(ids) > 1 else ""
-        taken = not name or name in sweeps.values()
+        taken = not name or name in sweeps.values() or name in everybody - ids
         sweeps |= dict.fromkeys(ids, min(ids) if taken else name)
     return sweeps
 
@@ -120,6 +135,22 @@ def _without_batch(workload: WorkloadSpec) -> WorkloadSpec:
     arrival = replace(workload.arrival, concurrency=None, wave_sizes=())
     alike = replace(workload, num_requests=None, duration_s=None, min_requests=None, max_duration_s=None)
     return replace(alike, id="", arrival=arrival, num_warmup_requests=0, slo=SloSpec())
+
+
+def _not_applied(measured: Iterable[Measured]) -> Iterator[str]:
+    """Name the operating points that were asked and not applied, with their launches and the first one's reason."""
+    told: dict[tuple[str, str, str], list[tuple[int, str]]] = defaultdict(list)
+    for result, run in sorted(measured, key=lambda own: cell_order(own[0].cell)):
+        applied = run.applied_point
+        if not applied.is_as_asked:
+            why = applied.reason or "no reason was recorded"
+            told[run.cell.deployment, run.cell.point, applied.state].append((result.cell.launch, why))
+    for (deployment, point, state), cells in told.items():
+        launches = ", ".join(str(launch) for launch in sorted({launch for launch, _ in cells}))
+        yield (
+            f"{deployment}/{point}: the operating point was not applied ({state}; launches {launches}): its cells ran "
+            f"at the clocks and limits that were found, and are in no mean and no ratio: {cells[0][1]}"
+        )
 
 
 def _cell_warnings(results: Iterable[CellResult]) -> Iterator[str]:

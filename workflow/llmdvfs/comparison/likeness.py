@@ -1,6 +1,6 @@
 """What forbids comparing two deployments, and what must be said when they are compared."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 from llmdvfs.records.run import RunRecord
@@ -22,6 +22,7 @@ def differences(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> tu
     found = [_difference(name, fact, baseline, other) for name, fact in _FACTS.items()]
     found += _workload_differences(baseline, other)
     found.append(_seed_difference(baseline, other))
+    found.append(_gpu_difference(baseline, other))
     if num_gpus(baseline) is None or num_gpus(other) is None:
         found.append("number of GPUs: not known, or not the same in all launches")
     return tuple(text for text in found if text)
@@ -45,6 +46,39 @@ def caveats(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> tuple[
             f"the fair baseline has as many GPUs (replicated or tensor_parallel)"
         )
     return tuple(found)
+
+
+def unlike_gpus(runs: Iterable[RunRecord]) -> Iterator[str]:
+    """Name the deployments whose launches ran on unlike GPUs, drivers or limits: they are not one population."""
+    kinds: dict[str, dict[str, set[int]]] = {}
+    for run in runs:
+        if (kind := _gpus(run)) is not None:
+            kinds.setdefault(run.deployment.id, {}).setdefault(kind, set()).add(run.cell.launch)
+    for deployment, seen in sorted(kinds.items()):
+        if len(seen) > 1:
+            each = "; ".join(f"{kind} in launches {', '.join(map(str, sorted(ks)))}" for kind, ks in seen.items())
+            yield f"{deployment}: launches ran on unlike GPUs, so their spread is not of server starts alone: {each}"
+
+
+def _gpus(run: RunRecord) -> str | None:
+    """Return kinds, drivers and limits of the GPUs as they were found; None: the run does not say."""
+    before = run.applied_point.before
+    if not before:
+        return None
+    kinds = {
+        f"{gpu.name}, driver {gpu.driver or 'unknown'}"
+        + (f", {gpu.power_limit_w:g} W" if gpu.power_limit_w is not None else "")
+        for gpu in before
+    }
+    return " + ".join(sorted(kinds))
+
+
+def _gpu_difference(baseline: Iterable[RunRecord], other: Iterable[RunRecord]) -> str | None:
+    """Name the GPUs where both sides say what theirs are and do not say the same."""
+    ours, theirs = ({kind for run in runs if (kind := _gpus(run)) is not None} for runs in (baseline, other))
+    if not ours or not theirs or ours == theirs:
+        return None
+    return f"GPUs: {'; '.join(sorted(ours))} against {'; '.join(sorted(theirs))}"
 
 
 def _num_gpus_of(run: RunRecord) -> int | None:

@@ -71,12 +71,12 @@ def _ratio(name: str, baseline: Arm, other: Arm) -> MetricRatio:
 
 
 def _values(arm: Arm, name: str, per_gpu: bool) -> list[LaunchValue]:
-    """Return the metric of every launch that has it, divided by the number of GPUs if so asked."""
+    """Return the metric of every launch that has it at the operating point, per GPU if so asked."""
     gpus = (arm.num_gpus or 1) if per_gpu else 1
     return [
         LaunchValue(cell.launch, cell.server_start_id, cell.value / gpus, cell.valid)
         for cell in arm.metrics[name].by_launch
-        if cell.value is not None
+        if cell.value is not None and cell.applied
     ]
 
 

@@ -1,21 +1,25 @@
 """The comparison as flat rows (`comparison.csv`, the frequency summary) and as a short table for the terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from llmdvfs.records.comparison import Arm, CellRow, ComparisonGroup, ComparisonRecord
 from llmdvfs.records.comparison_text import baseline_pairs, group_table
+from llmdvfs.records.point import GpuSetting
 
 Row = dict[str, str | int | float | None]
 
 LEGEND = (
-    "mean ± half width of its 95 % interval over n server starts; ratios of geometric means with their 95 % interval;"
-    " * a gate failed"
+    "geometric mean [95 % interval] over n server starts (arithmetic where a value is 0);\n"
+    "ratios of geometric means [95 % interval]; * a gate failed"
 )
 TABLE_METRICS = (
     "ttft_p50_s",
+    "ttft_p99_s",
     "tpot_mean_s",
+    "tbt_p99_s",
     "e2e_mean_s",
     "output_token_rate_per_s",
+    "goodput_rps",
     "energy_per_output_token_j",
     "mean_power_w",
     "kv_transfer_mean_s",
@@ -34,7 +38,10 @@ def comparison_rows(record: ComparisonRecord) -> list[Row]:
             "point": row.cell.point,
             "launch": row.cell.launch,
             "status": row.status,
+            "failed_gates": " ".join(row.failed_gates) or None,
             "reason": row.reason,
+            "point_state": row.point_state,
+            **_setting_columns(row.settings),
             "server_start_id": row.server_start_id,
             "energy_source": row.energy_source,
             **row.values,
@@ -66,6 +73,12 @@ def _summary_row(group: ComparisonGroup, arm: Arm) -> Row:
         "point": group.point,
         "batch_size": group.batch_size,
         **{f"sm_clock_{role}_mhz": clock for role, clock in group.sm_clock_mhz.items()},
+        **{f"memory_clock_{role}_mhz": clock for role, clock in group.memory_clock_mhz.items()},
+        **{f"power_limit_{role}_w": limit for role, limit in group.power_limit_w.items()},
+        **{f"applied_sm_clock_{role}_mhz": clock for role, clock in arm.sm_clock_mhz.items()},
+        **{f"applied_memory_clock_{role}_mhz": clock for role, clock in arm.memory_clock_mhz.items()},
+        **{f"applied_power_limit_{role}_w": limit for role, limit in arm.power_limit_w.items()},
+        "num_not_applied": len(arm.not_applied_launches),
         "num_gpus": arm.num_gpus,
         "num_without_result": arm.num_without_result,
     }
@@ -76,6 +89,18 @@ def _summary_row(group: ComparisonGroup, arm: Arm) -> Row:
             f"{name}_low": metric.mean.low,
             f"{name}_high": metric.mean.high,
             f"{name}_n": metric.n,
+        }
+    return row
+
+
+def _setting_columns(settings: Iterable[GpuSetting]) -> Row:
+    """Return what was applied to each role; nothing was: no columns of it."""
+    row: Row = {}
+    for setting in settings:
+        row |= {
+            f"applied_sm_clock_{setting.role}_mhz": setting.sm_clock_mhz,
+            f"applied_memory_clock_{setting.role}_mhz": setting.memory_clock_mhz,
+            f"applied_power_limit_{setting.role}_w": setting.power_limit_w,
         }
     return row
 

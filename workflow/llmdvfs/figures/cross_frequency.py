@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from llmdvfs.figures.parts.deployments import of_model, short_names
 from llmdvfs.figures.parts.fold import fold_name
 from llmdvfs.figures.parts.legend import legend_below
+from llmdvfs.figures.parts.limits import from_zero_together
 from llmdvfs.figures.parts.note import draw_note
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, Look, styled
 from llmdvfs.figures.parts.sweep import draw_lines, marks_of, ordered_looks, set_clock_axis
@@ -25,9 +26,10 @@ ROW_IN = 1.6
 
 @styled
 def cross_frequency_comparison(record: ComparisonRecord) -> Figure:
-    """Return energy per token, TPOT and E2E over locked clocks, a line a batch size; stock is a level across.
+    """Return energy per token, TPOT and E2E over applied core clocks, a line a batch size; stock is a level across.
 
-    A point that locks the roles to different clocks has no place on one clock axis and is in the summary CSV only.
+    Where the roles have different clocks the axis is prefill's, and the line's name says decode's. The title counts
+    the points that have no place: those that were not applied, and those without a core clock of their own.
     """
     lines = _lines(record)
     if not lines:
@@ -44,11 +46,14 @@ def cross_frequency_comparison(record: ComparisonRecord) -> Figure:
             axes.label_outer()
         panels[0, column].set_title(fold_name(names[deployment], TITLE_CHARACTERS // len(deployments)))
         set_clock_axis(panels[-1, column], num_ticks=5 if len(deployments) <= WIDE_DEPLOYMENTS else 3)
+    for row in panels:
+        from_zero_together(list(row))
     for axes in panels[:, 1:].flat:
         axes.set_ylabel("")
     marks = marks_of([lines[deployment] for deployment in deployments], QUANTITIES[0])
     legend_below(figure, [*(_handle(name, look) for name, look in looks.items()), *marks])
     left_out = f" (the first {MAX_DEPLOYMENTS} of {len(lines)} deployments)" if len(lines) > MAX_DEPLOYMENTS else ""
+    left_out += _left_out_points(record)
     set_title(figure, f"Deployments{of_model(record)} over locked core clocks; dotted levels: stock clocks{left_out}")
     return figure
 
@@ -60,8 +65,29 @@ def _handle(name: str, look: Look) -> Line2D:
 def _without_clocks(record: ComparisonRecord) -> Figure:
     points = ", ".join(sorted({group.point for group in record.groups})) or "none"
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, 1.2))
-    draw_note(figure.subplots(), f"no locked clocks in this study (operating points: {points}): nothing to compare")
+    left_out = _left_out_points(record)
+    draw_note(
+        figure.subplots(), f"no locked clocks in this study (operating points: {points}): nothing to compare{left_out}"
+    )
     return figure
+
+
+def _left_out_points(record: ComparisonRecord) -> str:
+    """Say how many points of how many deployments have no place on the clock axis, and why."""
+    asked = [(group, arm) for group in record.groups if group.asks_for_something for arm in group.arms]
+    not_applied = {
+        (arm.deployment, group.point)
+        for group, arm in asked
+        if arm.not_applied_launches and not arm.metrics["failed_fraction"].n
+    }
+    without_clock = {
+        (arm.deployment, group.point)
+        for group, arm in asked
+        if not arm.sm_clock_mhz and (arm.deployment, group.point) not in not_applied
+    }
+    counts = ((not_applied, "not applied in any launch"), (without_clock, "without a core clock"))
+    told = [f"{len(points)} {'point' if len(points) == 1 else 'points'} {why}" for points, why in counts if points]
+    return f"\nnot shown: {'; '.join(told)}" if told else ""
 
 
 def _lines(record: ComparisonRecord) -> dict[str, dict[str, list[tuple[float, Arm]]]]:
@@ -69,15 +95,10 @@ def _lines(record: ComparisonRecord) -> dict[str, dict[str, list[tuple[float, Ar
     lines: dict[str, dict[str, list[tuple[float, Arm]]]] = defaultdict(lambda: defaultdict(list))
     for group in sorted(record.groups, key=lambda group: (group.sweep, group.batch_size or 0)):
         for arm in group.arms:
-            clocks = _locked(group, arm)
-            if len(set(clocks.values())) == 1:
-                lines[arm.deployment][_line(group, arm)].append((next(iter(clocks.values())), arm))
+            clocks = arm.sm_clock_mhz
+            if clocks:
+                lines[arm.deployment][_line(group, arm)].append((clocks.get("prefill", max(clocks.values())), arm))
     return lines
-
-
-def _locked(group: ComparisonGroup, arm: Arm) -> dict[str, int]:
-    """Return the clocks that the point locks on roles that the deployment has."""
-    return {role: clock for role, clock in group.sm_clock_mhz.items() if role in _roles(arm)}
 
 
 def _roles(arm: Arm) -> tuple[str, ...]:
@@ -85,15 +106,22 @@ def _roles(arm: Arm) -> tuple[str, ...]:
 
 
 def _line(group: ComparisonGroup, arm: Arm) -> str:
-    """Name a line: its workload and batch size, and the role that is swept where not all are."""
+    """Name a line: workload and batch size, the role that is swept where not all are, and what else is set."""
     name = f"{group.sweep}, {group.batch_size} in flight" if group.batch_size else group.workload
-    locked = _locked(group, arm)
-    return name if not locked or len(locked) == len(_roles(arm)) else f"{name}, {'+'.join(locked)} only"
+    clocks = arm.sm_clock_mhz
+    if clocks and len(clocks) < len(_roles(arm)):
+        name += f", {'+'.join(clocks)} only"
+    elif len(set(clocks.values())) > 1:
+        name += f", decode at {clocks['decode']:g} MHz"
+    held = [f"memory {mhz:g} MHz" for mhz in dict.fromkeys(arm.memory_clock_mhz.values())]
+    held += [f"limit {limit:g} W" for limit in dict.fromkeys(arm.power_limit_w.values())]
+    return ", ".join([name, *held])
 
 
 def _draw_stock(axes: Axes, name: str, record: ComparisonRecord, deployment: str, looks: Mapping[str, Look]) -> None:
     for group in record.groups:
         for arm in group.arms:
-            look, mean = looks.get(_line(group, arm)), arm.metrics[name].mean.value
-            if arm.deployment == deployment and not _locked(group, arm) and look and mean is not None:
+            line, mean = _line(group, arm), arm.metrics[name].mean.value
+            look = next((look for own, look in looks.items() if own == line or own.startswith(f"{line}, ")), None)
+            if arm.deployment == deployment and not group.asks_for_something and look and mean is not None:
                 axes.axhline(mean * METRICS[name].per_unit, color=look.colour, linestyle=":", linewidth=0.7)

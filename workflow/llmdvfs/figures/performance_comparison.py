@@ -29,6 +29,8 @@ QUANTITIES = (
     "sm_clock_mean_mhz",
     "utilisation_mean_fraction",
 )
+# A panel of one name shows these beside it: roles have clocks of their own, which no mean may hide.
+OF_ROLES = {"sm_clock_mean_mhz": ("prefill_sm_clock_mean_mhz", "decode_sm_clock_mean_mhz")}
 MIN_LOG_SPAN = 20.0  # highest / lowest mean above which a linear axis would hide the lowest
 MAX_WORKLOADS = 6  # more do not fit beside one another
 MAX_BRIEF = 2  # deployments in small panels above a table; more have wide panels and no table
@@ -61,27 +63,37 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
         _draw_quantity(axes, name, groups, looks)
     _name_workloads(panels, [group.workload for group in groups], upright=not brief)
     legend_below(above, _legend(looks, names, groups))
-    set_title(figure, f"Deployments{of_model(record)} at {groups[0].point if groups else 'no result'}")
+    set_title(figure, f"Deployments{of_model(record)} at {_scope(record, groups)}")
     return figure
 
 
 def _shown_groups(record: ComparisonRecord) -> list[ComparisonGroup]:
     """Return one operating point's groups, those with the most deployments first if there are too many."""
-    points = {group.point for group in record.groups}
-    point = "stock" if "stock" in points else min(points, default="")
+    stock = {group.point for group in record.groups if not group.asks_for_something}
+    point = min(stock or {group.point for group in record.groups}, default="")
     groups = [group for group in record.groups if group.point == point]
     kept = sorted(groups, key=lambda group: -len(group.arms))[:MAX_WORKLOADS]
     return [group for group in groups if group in kept]
+
+
+def _scope(record: ComparisonRecord, shown: Sequence[ComparisonGroup]) -> str:
+    """Name the operating point that is shown, and how many of its workloads are where not all are."""
+    if not shown:
+        return "no result"
+    point = shown[0].point
+    measured = sum(group.point == point for group in record.groups)
+    return point if len(shown) == measured else f"{point} ({len(shown)} of {measured} workloads)"
 
 
 def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], looks: Mapping[str, Look]) -> None:
     metric = METRICS[name]
     axes.set_title(f"{metric.label} ({metric.unit})")
     summaries = [
-        (x, arm.deployment, arm.metrics[name])
+        (x, arm.deployment, arm.metrics[shown])
         for x, group in enumerate(groups)
         for arm in group.arms
-        if arm.metrics[name].n
+        for shown in (name, *OF_ROLES.get(name, ()))
+        if arm.metrics[shown].n
     ]
     if not summaries:
         draw_note(axes, NO_POWER_DATA if metric.of_energy else "not measured", width=14)
@@ -139,6 +151,8 @@ def _table(groups: Sequence[ComparisonGroup], names: Mapping[str, str]) -> list[
     header, *rows = group_table(max(groups, key=lambda group: (len(group.arms), group.batch_size or 0)), QUANTITIES)
     for deployment, name in names.items():
         header = [text.replace(deployment, name) for text in header]
+    # Two deployments at most: the other one's name is above its own column already.
+    header = [f"ratio to {text.split(' / ')[1]}" if " / " in text else text for text in header]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     return [header, *rows] if sum(widths) <= TABLE_CHARACTERS else []
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from llmdvfs.records.point import GpuSetting, PointState
 from llmdvfs.records.result import Estimate
 from llmdvfs.records.spec import CellId
 
@@ -39,6 +40,8 @@ METRICS: dict[str, Metric] = {
     "mean_power_w": Metric("Mean power", "W", grows_with_gpus=True, of_energy=True),
     "energy_delay_product_js": Metric("Energy-delay product", "J s", of_energy=True),
     "sm_clock_mean_mhz": Metric("Core clock", "MHz"),
+    "prefill_sm_clock_mean_mhz": Metric("Core clock of prefill", "MHz"),
+    "decode_sm_clock_mean_mhz": Metric("Core clock of decode", "MHz"),
     "utilisation_mean_fraction": Metric("Utilisation", "%", 1e2),
     "kv_transfer_mean_s": Metric("KV transfer", "ms", 1e3),
     "kv_rate_bytes_per_s": Metric("KV rate", "GB/s", 1e-9),
@@ -65,6 +68,10 @@ class CellRow:
     """By name in METRICS; None: not measured."""
     ttft_parts_s: dict[str, float | None] = field(default_factory=dict)
     """Disaggregated: mean of each part of TTFT: queue, prefill, transfer, first_decode, residual."""
+    point_state: PointState | None = None
+    """What became of the operating point; None: there is no result."""
+    settings: tuple[GpuSetting, ...] = ()
+    """Clocks and limits as they were applied; empty unless `applied`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,8 @@ class LaunchValue:
     value: float | None
     valid: bool
     """No gate of the cell failed; an invalid value counts like any other, and is drawn grey."""
+    applied: bool = True
+    """The cell ran at the operating point that its name says; else the value is in no mean and no ratio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +93,13 @@ class ArmMetric:
 
     by_launch: tuple[LaunchValue, ...]
     n: int
-    """Server starts with a value."""
+    """Server starts with a value at the operating point."""
     sd: float | None
     """Between server starts; None below two."""
     mean: Estimate
-    """With its 95 % t-interval; no interval below two server starts."""
+    """With its 95 % t-interval, of the logs where geometric; no interval below two server starts."""
+    statistic: Literal["geometric", "arithmetic"] = "arithmetic"
+    """geometric where every server start's value is above 0: the same mean that ratios are made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,12 @@ class Arm:
     """0 on a CPU; None: not known (`external`)."""
     num_without_result: int
     metrics: dict[str, ArmMetric]
+    sm_clock_mhz: dict[str, float] = field(default_factory=dict)
+    """Core clock of each role as it was applied, on the GPU's own grid; empty: left alone, or applied in no launch."""
+    memory_clock_mhz: dict[str, float] = field(default_factory=dict)
+    power_limit_w: dict[str, float] = field(default_factory=dict)
+    not_applied_launches: tuple[int, ...] = ()
+    """Launches that did not run at the operating point: they are in `by_launch`, in no mean and in no ratio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +171,16 @@ class ComparisonGroup:
     sweep: str
     """Name shared by the workloads that differ in nothing but batch size and length of the run."""
     sm_clock_mhz: dict[str, int]
-    """Locked core clock of each role; empty: stock."""
+    """Core clock that was asked for each role; what was applied is said by each deployment."""
     arms: tuple[Arm, ...]
     pairs: tuple[ArmPair, ...]
+    memory_clock_mhz: dict[str, int] = field(default_factory=dict)
+    power_limit_w: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def asks_for_something(self) -> bool:
+        """Whether the operating point sets any clock or limit; else it is stock."""
+        return bool(self.sm_clock_mhz or self.memory_clock_mhz or self.power_limit_w)
 
 
 @dataclass(frozen=True, slots=True)

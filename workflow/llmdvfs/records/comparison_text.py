@@ -2,27 +2,38 @@
 
 from collections.abc import Sequence
 
-from llmdvfs.records.comparison import METRICS, ArmMetric, ArmPair, ComparisonGroup, Metric, MetricRatio
+from llmdvfs.records.comparison import METRICS, Arm, ArmMetric, ArmPair, ComparisonGroup, Metric, MetricRatio
 
 
 def group_table(group: ComparisonGroup, names: Sequence[str]) -> list[list[str]]:
     """Return header and rows: a metric a row, a deployment a column, then the ratios to the first deployment.
 
-    A metric that no deployment has is left out; `*` marks a mean with a launch in which a gate failed.
+    A metric that no deployment has is left out; `*` marks a mean with a launch in which a gate failed, `not applied`
+    a deployment without any launch at the operating point.
     """
     pairs = [pair for pair in baseline_pairs(group) if not pair.differences]
     header = [f"{group.workload}, {group.point}"]
-    header += [f"{arm.deployment} (n={arm.metrics['failed_fraction'].n})" for arm in group.arms]
+    header += [_arm_header(arm) for arm in group.arms]
     header += [f"{pair.other} / {pair.baseline}" for pair in pairs]
     return [header] + [
         [
             label(METRICS[name]),
-            *[mean_text(METRICS[name], arm.metrics[name]) for arm in group.arms],
+            *[mean_text(METRICS[name], arm.metrics[name], _starts(arm)) for arm in group.arms],
             *[ratio_text(pair.ratios[name]) for pair in pairs],
         ]
         for name in names
-        if any(arm.metrics[name].n for arm in group.arms)
+        if any(launch.value is not None for arm in group.arms for launch in arm.metrics[name].by_launch)
     ]
+
+
+def _arm_header(arm: Arm) -> str:
+    """Name the deployment with its server starts, and how many launches were not at the operating point."""
+    left_out = f", {len(arm.not_applied_launches)} not applied" if arm.not_applied_launches else ""
+    return f"{arm.deployment} (n={_starts(arm)}{left_out})"
+
+
+def _starts(arm: Arm) -> int:
+    return arm.metrics["failed_fraction"].n
 
 
 def baseline_pairs(group: ComparisonGroup) -> list[ArmPair]:
@@ -35,24 +46,26 @@ def label(metric: Metric) -> str:
     return f"{metric.label} ({metric.unit})" if metric.unit else metric.label
 
 
-def mean_text(metric: Metric, summary: ArmMetric) -> str:
-    """Return the mean and the half width of its interval, in the shown unit."""
+def mean_text(metric: Metric, summary: ArmMetric, starts: int) -> str:
+    """Return the mean and its interval in the shown unit, and n where fewer than all server starts have a value."""
     mean = summary.mean
     if mean.value is None:
-        return "-"
+        return "not applied" if any(not launch.applied for launch in summary.by_launch) else "-"
     value = mean.value * metric.per_unit
-    mark = "" if all(launch.valid for launch in summary.by_launch) else " *"
-    if mean.low is None:
+    mark = "" if all(launch.valid for launch in summary.by_launch if launch.applied) else " *"
+    mark = mark if summary.n == starts else f" (n={summary.n}){mark}"
+    if mean.low is None or mean.high is None:
         return f"{_number(value, value)}{mark}"
-    return f"{_number(value, value)} ± {_number(value - mean.low * metric.per_unit, value)}{mark}"
+    low, high = mean.low * metric.per_unit, mean.high * metric.per_unit
+    return f"{_number(value, value)} [{_number(low, value)}, {_number(high, value)}]{mark}"
 
 
 def ratio_text(metric: MetricRatio) -> str:
-    """Return the ratio and its interval."""
+    """Return the ratio and its interval; `*` marks one with a launch in which a gate failed."""
     ratio = metric.ratio
     if ratio.value is None:
         return "-"
-    per_gpu = " per GPU" if metric.per_gpu else ""
+    per_gpu = (" per GPU" if metric.per_gpu else "") + ("" if metric.valid else " *")
     if ratio.low is None or ratio.high is None:
         return f"{ratio.value:.3f}{per_gpu}"
     return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]{per_gpu}"

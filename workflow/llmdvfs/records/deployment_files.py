@@ -23,7 +23,7 @@ class BatchRow:
 
     cell: CellId
     batch_size: int
-    """Requests in flight (closed loop) or in the largest wave."""
+    """As the kind of arrivals (`arrivals/`) defines it; cells without one are in no row."""
     valid: bool
     ttft_mean_s: float | None
     tpot_mean_s: float | None

@@ -28,11 +28,11 @@ class MeasuredCell:
 
 
 def representative(cells: Sequence[MeasuredCell]) -> list[MeasuredCell]:
-    """Return the launches of one workload and point: both phases at once if there is such a workload, stock clocks."""
+    """Return the launches of one workload and point: both phases at once if any workload is so, stock if measured."""
 
     def preference(cell: MeasuredCell) -> tuple[bool, bool, str, str]:
         run = cell.run
-        return run.workload.isolates is not None, bool(run.point.sm_clock_mhz), run.workload.id, run.point.id
+        return run.workload.isolates is not None, run.point.asks_for_something, run.workload.id, run.point.id
 
     if not cells:
         return []

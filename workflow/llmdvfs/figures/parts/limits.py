@@ -15,6 +15,16 @@ def from_zero(axes: Axes) -> None:
     axes.set_ylim(0, HEADROOM * top if top > 0 else 1.0)
 
 
+def from_zero_together(panels: Sequence[Axes]) -> None:
+    """Start an axis that panels share at zero and end it above the highest value of all of them.
+
+    Panels with `sharey` have one range: what is set by the last of them alone would hide points of the others.
+    """
+    top = max((axes.dataLim.y1 for axes in panels if axes.has_data()), default=0.0)
+    for axes in panels:
+        axes.set_ylim(0, HEADROOM * top if top > 0 else 1.0)
+
+
 def log_scale(axes: Axes, direction: Literal["x", "y"], span: float) -> None:
     """Make an axis logarithmic, with plain numbers on it; span: highest / lowest value."""
     axes.set_xscale("log") if direction == "x" else axes.set_yscale("log")

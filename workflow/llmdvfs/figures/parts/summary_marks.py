@@ -15,11 +15,11 @@ HALF_BAR = 0.3
 
 
 def draw_marks(axes: Axes, x: float, summary: ArmMetric, per_unit: float, look: Look, width: float = 1.0) -> None:
-    """Draw one summary at x in a slot of the given width; nothing where nothing was measured."""
+    """Draw one summary at x in a slot of the given width; nothing where nothing was measured at the operating point."""
     mean = summary.mean
     if mean.value is None:
         return
-    launches = [launch for launch in summary.by_launch if launch.value is not None]
+    launches = [launch for launch in summary.by_launch if launch.value is not None and launch.applied]
     offsets = np.linspace(-SPREAD, SPREAD, len(launches)) * width if len(launches) > 1 else [0.0]
     for offset, launch in zip(offsets, launches, strict=True):
         axes.plot(
@@ -39,7 +39,8 @@ def draw_marks(axes: Axes, x: float, summary: ArmMetric, per_unit: float, look: 
 def draw_line(axes: Axes, x: list[float], summaries: list[ArmMetric], per_unit: float, look: Look, label: str) -> None:
     """Draw means joined by a line with their intervals as bars, and every server start as a small dot.
 
-    A mean is grey where a gate of any of its starts failed.
+    A mean is grey where a gate of any of its starts failed. Starts that did not run at the operating point are not
+    drawn: their place would be at settings that they never had.
     """
     points = [(at, own) for at, own in zip(x, summaries, strict=True) if own.mean.value is not None]
     if not points:
@@ -57,14 +58,14 @@ def draw_line(axes: Axes, x: list[float], summaries: list[ArmMetric], per_unit: 
     axes.plot([at[n] for n in doubtful], means[doubtful], look.marker, color=INVALID, zorder=3)
     for where, own in points:
         for launch in own.by_launch:
-            if launch.value is not None:
+            if launch.value is not None and launch.applied:
                 colour = look.colour if launch.valid else INVALID
                 axes.plot(where, launch.value * per_unit, ".", color=colour, markersize=2, alpha=0.7)
 
 
 def any_gate_failed(summaries: Iterable[ArmMetric]) -> bool:
     """Return whether a gate failed in any of the server starts."""
-    return not all(launch.valid for summary in summaries for launch in summary.by_launch)
+    return not all(launch.valid or not launch.applied for summary in summaries for launch in summary.by_launch)
 
 
 def gate_failed_handle() -> Line2D:
