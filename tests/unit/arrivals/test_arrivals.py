@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from fakes.workloads import workload
 
-from llmdvfs.analysis.deployment_files import batch_size
 from llmdvfs.arrivals.draw import draw_arrivals
 from llmdvfs.arrivals.table import ARRIVALS
 from llmdvfs.errors import ConfigError, DataError
@@ -117,5 +116,4 @@ def test_unequal_waves_have_no_batch_size(sizes: tuple[int, ...], batch: int | N
     """Waves of 2, 8 and 4 had batch 8 in one file and none in another."""
     spec = ArrivalSpec("waves", wave_sizes=sizes)
     assert ARRIVALS["waves"].batch_size(spec) == batch
-    assert batch_size(workload(spec)) == batch
     assert ARRIVALS["waves"].num_at_once(spec) == max(sizes)
