@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
 
 from llmdvfs.comparison.likeness import num_gpus
+from llmdvfs.comparison.phase_energy import undivided_energy_j
 from llmdvfs.comparison.statistics import mean_interval, positive_mean_interval
 from llmdvfs.records.comparison import METRICS, Arm, ArmMetric, LaunchValue
 from llmdvfs.records.result import CellResult, DeviceEnergy
@@ -33,6 +34,12 @@ def metric_values(result: CellResult) -> dict[str, float | None]:
         "goodput_rps": throughput.goodput_rps,
         "energy_per_output_token_j": energy.energy_per_output_token_j,
         "energy_per_request_j": energy.energy_per_request_j,
+        "prefill_energy_per_prompt_token_j": _share(
+            undivided_energy_j(energy.phases, "prefill"), throughput.num_prompt_tokens
+        ),
+        "decode_energy_per_output_token_j": _share(
+            undivided_energy_j(energy.phases, "decode"), throughput.num_output_tokens
+        ),
         "mean_power_w": energy.mean_power_w,
         "energy_delay_product_js": energy.energy_delay_product_js,
         # Roles have clocks of their own: a mean of prefill and decode is a clock that no GPU had.

@@ -21,6 +21,8 @@ TABLE_METRICS = (
     "output_token_rate_per_s",
     "goodput_rps",
     "energy_per_output_token_j",
+    "prefill_energy_per_prompt_token_j",
+    "decode_energy_per_output_token_j",
     "mean_power_w",
     "kv_transfer_mean_s",
     "external_kv_fraction",

@@ -37,6 +37,8 @@ METRICS: dict[str, Metric] = {
     "goodput_rps": Metric("Goodput", "req/s", grows_with_gpus=True),
     "energy_per_output_token_j": Metric("Energy per output token", "J", of_energy=True),
     "energy_per_request_j": Metric("Energy per request", "J", of_energy=True),
+    "prefill_energy_per_prompt_token_j": Metric("Prefill energy per prompt token", "mJ", 1e3, of_energy=True),
+    "decode_energy_per_output_token_j": Metric("Decode energy per output token", "mJ", 1e3, of_energy=True),
     "mean_power_w": Metric("Mean power", "W", grows_with_gpus=True, of_energy=True),
     "energy_delay_product_js": Metric("Energy-delay product", "J s", of_energy=True),
     "sm_clock_mean_mhz": Metric("Core clock", "MHz"),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from llmdvfs.analysis.gates import devices, load
+from llmdvfs.analysis.gates import energy as phase_energy
 from llmdvfs.analysis.gates.devices import ServingDevices
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.standstill import client_standstill
@@ -56,6 +57,9 @@ def cell_gates(
         load.window_length(window, energy.source != "none", limits),
         load.disaggregation(transfer, run.deployment, len(requests) + run.workload.num_warmup_requests, limits),
         devices.counter_against_integral(energy, serving, limits),
+        phase_energy.fitted_idle_power(energy, limits),
+        phase_energy.fitted_phase_powers(energy, serving, limits),
+        phase_energy.sum_of_phases(energy, limits),
         devices.missed_samples(sampler, limits),
         devices.foreign_processes(foreign_processes),
         devices.stock_state(serving, run.applied_point),

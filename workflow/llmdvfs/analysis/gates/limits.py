@@ -31,3 +31,11 @@ class GateLimits:
     """The client's calibrated error beside what it measured: a tenth still tells deployments apart that users would."""
     min_window_per_e2e_p99: float = 2.0
     """Window over p99 of E2E: below it more than half of the slowest requests' time lies outside the load."""
+    max_idle_disagreement_fraction: float = 0.03
+    """Fitted idle power against the measured one: idle is the phase whose power is known without the fit."""
+    min_phase_power_of_idle: float = 0.97
+    """Fitted power over measured idle power: no phase draws less than a device at rest, but for the noise of both."""
+    max_phase_power_of_limit: float = 1.35
+    """Fitted power over power limit: the limit holds a mean, and a load's edge goes beyond it for some milliseconds."""
+    max_phase_sum_disagreement_fraction: float = 0.01
+    """Sum of a role's phases against its energy: they part in the increments at the window's two ends alone."""

@@ -1,0 +1,114 @@
+"""The energy of phases, held against what was measured without a fit: idle power, power limit, the role's counters."""
+
+from dataclasses import replace
+
+import pytest
+from fakes.records import Toy, fake_cell
+
+from llmdvfs.analysis.gates.cell import cell_gates
+from llmdvfs.analysis.gates.limits import GateLimits
+from llmdvfs.records.result import DeviceEnergy, EnergyResult, Estimate, Gate, PhaseEnergy, Window
+from llmdvfs.records.spec import Phase
+from llmdvfs.records.telemetry import Reading
+
+GPU = fake_cell(Toy(gpu=True))
+NS = 1_000_000_000
+IDLE_W = 100.0
+
+
+def phase(name: Phase, power_w: float | None, energy_j: float | None) -> PhaseEnergy:
+    return PhaseEnergy("single", name, 5.0, Estimate(power_w), Estimate(energy_j))
+
+
+def device(name: str = "gpu0", idle_power_w: float | None = IDLE_W) -> DeviceEnergy:
+    return replace(GPU.result.energy.devices[0], device_id=name, role="single", idle_power_w=idle_power_w)
+
+
+def gates(
+    *phases: PhaseEnergy,
+    devices: tuple[DeviceEnergy, ...] = (device(),),
+    total_j: float | None = None,
+    limits_w: tuple[float, ...] = (),
+    limits: GateLimits | None = None,
+) -> dict[str, Gate]:
+    """limits_w: the power limit of gpu0, a reading a second from 10 s on; the window is 10 to 20 s."""
+    energy: EnergyResult = replace(
+        GPU.result.energy, phases=phases, devices=devices, by_role_j={} if total_j is None else {"single": total_j}
+    )
+    found = cell_gates(
+        replace(GPU.run, started_mono_ns=0),
+        requests=(),
+        readings=[
+            Reading("gpu0", (10 + i) * NS, (10 + i) * NS, {"power_limit_w": watts}) for i, watts in enumerate(limits_w)
+        ],
+        sampler=None,
+        calibration=None,
+        window=Window(10.0, 20.0, "steady", "in the middle"),
+        latency=GPU.result.latency,
+        throughput=GPU.result.throughput,
+        energy=energy,
+        transfer=None,
+        foreign_processes=(),
+        limits=limits,
+    )
+    return {gate.name: gate for gate in found}
+
+
+@pytest.mark.parametrize(
+    ("fitted_w", "status", "difference"),
+    [(103.0, "passed", "+3.0%"), (97.0, "passed", "-3.0%"), (103.1, "failed", "+3.1%"), (96.9, "failed", "-3.1%")],
+)
+def test_the_fitted_idle_power_is_the_measured_one(fitted_w: float, status: str, difference: str) -> None:
+    """Two instances out of step had 81 W printed for idle in a result whose own `idle_power_w` said 120 W."""
+    gate = gates(phase("idle", fitted_w, 500.0))["fitted_idle_power"]
+    assert (gate.status, gate.seen) == (status, f"single {fitted_w:.0f} W for 100 W ({difference})")
+
+
+def test_the_idle_power_of_two_devices_is_their_mean() -> None:
+    """Powers fitted are means over a role's devices: 90 and 110 W make 100 W."""
+    gate = gates(phase("idle", 100.0, 500.0), devices=(device("gpu0", 90.0), device("gpu1", 110.0)))
+    assert gate["fitted_idle_power"].seen == "single 100 W for 100 W (+0.0%)"
+
+
+@pytest.mark.parametrize(
+    ("name", "power_w", "limits_w", "status", "seen"),
+    [
+        ("decode", 97.0, (), "passed", "none of 1 beyond"),
+        ("decode", 96.0, (), "failed", "single decode 96 W, idle 100 W"),
+        # 700 W x 1.35 = 945 W
+        ("prefill", 945.0, (700.0, 700.0), "passed", "none of 1 beyond"),
+        ("prefill", 946.0, (700.0, 700.0), "failed", "single prefill 946 W, limit 700 W"),
+        # A limit that came down within the window let through what the higher one lets through.
+        ("prefill", 900.0, (700.0, 500.0), "passed", "none of 1 beyond"),
+        # Without a reading of the limit nothing is held against a high power.
+        ("prefill", 2000.0, (), "passed", "none of 1 beyond"),
+    ],
+)
+def test_no_device_draws_less_than_at_rest_or_more_than_its_limit(
+    name: Phase, power_w: float, limits_w: tuple[float, ...], status: str, seen: str
+) -> None:
+    """An H100 at 700 W had a fitted 796 W, which its transients allow; a fit can also say 2000 W, or 20 W."""
+    gate = gates(phase(name, power_w, 500.0), limits_w=limits_w)["fitted_phase_powers"]
+    assert (gate.status, gate.seen) == (status, seen)
+
+
+@pytest.mark.parametrize(("total_j", "status"), [(1500.0, "passed"), (1486.0, "passed"), (1485.0, "failed")])
+def test_the_phases_add_up_to_the_counter(total_j: float, status: str) -> None:
+    """1000 J + 500 J: 14 J more than 1486 J are 0.94 %, 15 J more than 1485 J are 1.01 %."""
+    gate = gates(phase("decode", 200.0, 1000.0), phase("idle", 100.0, 500.0), total_j=total_j)["sum_of_phases"]
+    assert gate.status == status
+    assert gate.seen.startswith(f"single 1500.0 J for {total_j:.1f} J")
+
+
+def test_what_is_null_is_not_judged() -> None:
+    absent = gates(
+        phase("decode", 200.0, 1000.0), phase("idle", None, None), devices=(device(idle_power_w=None),), total_j=900.0
+    )
+    for name in ("fitted_idle_power", "fitted_phase_powers", "sum_of_phases"):
+        assert absent[name].status == "not_applicable", name
+
+
+def test_limits_are_the_configurations() -> None:
+    wide = GateLimits(max_idle_disagreement_fraction=0.6)
+    assert gates(phase("idle", 150.0, 1.0))["fitted_idle_power"].status == "failed"
+    assert gates(phase("idle", 150.0, 1.0), limits=wide)["fitted_idle_power"].status == "passed"

@@ -1,0 +1,100 @@
+"""Gates on the energy of phases: what the regression says must agree with what was measured without it.
+
+None of them needs a measurement of its own: idle power and power limit are recorded anyway, and a role's energy is a
+difference of its counters. A phase that is null is not judged (docs/metrics.md#gates).
+"""
+
+from collections.abc import Iterable
+from statistics import fmean
+
+from llmdvfs.analysis.gates.devices import ServingDevices
+from llmdvfs.analysis.gates.limits import GateLimits
+from llmdvfs.analysis.gates.verdict import not_applicable, verdict
+from llmdvfs.records.result import EnergyResult, Gate, PhaseEnergy
+
+NOT_FITTED = "no phase has a fitted power"
+DOUBT = "doubt the split between phases (docs/energy.md); the role's total stands"
+
+
+def fitted_idle_power(energy: EnergyResult, limits: GateLimits) -> Gate:
+    """Judge whether the power fitted for the idle phase is the one that was measured while nothing ran."""
+    name = "fitted_idle_power"
+    expected = f"within {limits.max_idle_disagreement_fraction:.0%} of the idle power measured"
+    seen, passed = [], True
+    for phase in _fitted(energy):
+        measured_w = _idle_power_w(energy, phase.role)
+        if phase.phase != "idle" or phase.power_w.value is None or not measured_w:
+            continue
+        difference = phase.power_w.value / measured_w - 1
+        seen.append(f"{phase.role} {phase.power_w.value:.0f} W for {measured_w:.0f} W ({difference:+.1%})")
+        passed &= abs(phase.power_w.value - measured_w) <= limits.max_idle_disagreement_fraction * measured_w
+    if not seen:
+        return not_applicable(name, "no idle phase has a fitted power beside a measured one", expected=expected)
+    remedy = f"{DOUBT}; a GPU that waits for milliseconds only draws more than one at rest"
+    return verdict(name, passed, seen=", ".join(seen), expected=expected, remedy=remedy)
+
+
+def fitted_phase_powers(energy: EnergyResult, serving: ServingDevices, limits: GateLimits) -> Gate:
+    """Judge whether a device can draw the powers fitted: no less than at rest, no more than its limit lets through.
+
+    A bound that was not measured is not held against a power; without either the phases of a role are not judged.
+    """
+    name = "fitted_phase_powers"
+    low, high = limits.min_phase_power_of_idle, limits.max_phase_power_of_limit
+    expected = f"between {low:g} x measured idle and {high:g} x power limit"
+    judged, beyond = 0, []
+    for phase in _fitted(energy):
+        power_w, idle_w = phase.power_w.value, _idle_power_w(energy, phase.role)
+        limit_w = _power_limit_w(serving, phase.role)
+        if power_w is None or (idle_w is None and limit_w is None):
+            continue
+        judged += 1
+        if idle_w is not None and power_w < low * idle_w:
+            beyond.append(f"{phase.role} {phase.phase} {power_w:.0f} W, idle {idle_w:.0f} W")
+        if limit_w is not None and power_w > high * limit_w:
+            beyond.append(f"{phase.role} {phase.phase} {power_w:.0f} W, limit {limit_w:.0f} W")
+    if not judged:
+        why = "neither idle power nor power limit is known" if any(_fitted(energy)) else NOT_FITTED
+        return not_applicable(name, why, expected=expected)
+    seen = ", ".join(beyond) or f"none of {judged} beyond"
+    return verdict(name, not beyond, seen=seen, expected=expected, remedy=DOUBT)
+
+
+def sum_of_phases(energy: EnergyResult, limits: GateLimits) -> Gate:
+    """Judge whether the phases of a role add up to its energy; a role with a phase that is null is not judged."""
+    name = "sum_of_phases"
+    expected = f"within {limits.max_phase_sum_disagreement_fraction:.0%} of each role's energy"
+    seen, passed = [], True
+    for role, measured_j in energy.by_role_j.items():
+        parts_j = [phase.energy_j.value for phase in energy.phases if phase.role == role]
+        known_j = [part for part in parts_j if part is not None]
+        if not measured_j or not known_j or len(known_j) < len(parts_j):
+            continue
+        difference = sum(known_j) / measured_j - 1
+        seen.append(f"{role} {sum(known_j):.1f} J for {measured_j:.1f} J ({difference:+.1%})")
+        passed &= abs(difference) <= limits.max_phase_sum_disagreement_fraction
+    if not seen:
+        return not_applicable(name, "no role has an energy for each of its phases", expected=expected)
+    remedy = f"{DOUBT}; a longer window makes the increments at its two ends matter less"
+    return verdict(name, passed, seen=", ".join(seen), expected=expected, remedy=remedy)
+
+
+def _fitted(energy: EnergyResult) -> Iterable[PhaseEnergy]:
+    return (phase for phase in energy.phases if phase.power_w.value is not None)
+
+
+def _idle_power_w(energy: EnergyResult, role: str) -> float | None:
+    """Return the mean over the role's devices, as fitted powers are; None where one of them was not measured."""
+    return _mean_of_all(device.idle_power_w for device in energy.devices if device.role == role)
+
+
+def _power_limit_w(serving: ServingDevices, role: str) -> float | None:
+    """Return the mean over the role's devices of the largest limit that was in force; None where one is not known."""
+    limits = (serving.series(d.device_id, "power_limit_w").value for d in serving.devices if d.role == role)
+    return _mean_of_all(float(found.max()) if len(found) else None for found in limits)
+
+
+def _mean_of_all(values: Iterable[float | None]) -> float | None:
+    every = list(values)
+    known = [value for value in every if value is not None]
+    return fmean(known) if known and len(known) == len(every) else None
