@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -141,10 +142,14 @@ class Place:
             "--cores",
             "2",
             "--omit-from",
-            "monitor_merge",
+            *(f"monitor_merge_{name}_launch_1_part_0" for name in self._deployments()),
         ]
         script = f'{before} {sys.executable} -m llmdvfs unlock && exec "$@"'
         return self._run(["sh", "-c", script, "sh", *command])
+
+    def _deployments(self) -> list[str]:
+        """Return the deployments' names as they stand in names of rules."""
+        return [re.sub(r"[^A-Za-z0-9]", "_", name) for name in _study(json.dumps(self.config())).deployments]
 
     def _start_terminal(self) -> Run:
         """Run Snakemake with a terminal, which `close_terminal` closes."""

@@ -35,6 +35,9 @@ def supported_models(models: Sequence[PhaseSums], lag_index: int) -> list[int]:
 
 
 def _solve(gram: Floats, moment: Floats) -> Floats:
+    """Return the powers [W] that explain the readings; zeros where there are no readings, as outside the only block."""
     size = len(gram)
+    if not np.trace(gram):
+        return np.zeros(size)
     solution: Floats = np.linalg.solve(gram + RIDGE * np.trace(gram) / size * np.eye(size), moment)
     return solution
