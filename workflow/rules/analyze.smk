@@ -23,13 +23,6 @@ PHASE_FILES = {
         "decode_gpu_data.json",
     ],
 }
-
-
-def cells_file(deployment):
-    """Return the file that lists the cells which a deployment's files are made of."""
-    return f"{RESULTS}/deployments/{deployment}/{Path(list_of(cells_of(deployment))).name}"
-
-
 PHASE_FIGURES = {
     False: ["vllm_server_comparison", "batch_analysis"],
     True: ["disaggregated_performance_analysis", "batch_analysis"],

@@ -12,11 +12,6 @@
 # CONFIG   launches, seed, workloads, operating_points, telemetry, measure, remeasure, strict_launches, tolerate_failed_cells
 
 
-def job_file(planned):
-    """Return the file that tells a benchmark job its cells: they do not fit on a command line when they are many."""
-    return f"{RESULTS}/jobs/{planned.deployment}.launch-{planned.job.launch}.json"
-
-
 onstart:
     # A dry run writes nothing, and jobs on other machines find the files here.
     for planned in PENDING:

@@ -142,6 +142,16 @@ def failed_cells():
     return [cell for cell in CELLS if Path(cell, "raw", FAILED).exists()]
 
 
+def job_file(planned):
+    """Return the file that tells a benchmark job its cells: they do not fit on a command line when they are many."""
+    return f"{RESULTS}/jobs/{planned.deployment}.launch-{planned.job.launch}.json"
+
+
+def cells_file(deployment):
+    """Return the file that lists the cells which a deployment's files are made of."""
+    return f"{RESULTS}/deployments/{deployment}/{Path(list_of(cells_of(deployment))).name}"
+
+
 def job_name(stage, number, cells):
     """Return the name of the rule that makes a stage of some cells of one launch."""
     deployment, *_, launch = cells[0].folder.parts[-4:]

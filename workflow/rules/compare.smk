@@ -32,7 +32,7 @@ rule cells_compared:
     conda:
         CONDA
     params:
-        folder=COMPARISON,
+        folder=lambda wildcards, output: str(Path(output.cells).parent),
         answers=ANSWERS,
         list=list_of(CELLS),
     shell:
