@@ -1,8 +1,10 @@
 import math
+from statistics import fmean, stdev, variance
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import stdtrit
 
 from llmdvfs.comparison.statistics import mean_interval, paired_ratio, unpaired_ratio
 
@@ -58,6 +60,48 @@ def test_unpaired_interval_by_hand() -> None:
     assert estimate.value == pytest.approx(2.0)
     assert estimate.low == pytest.approx(2 * math.exp(-0.02266958), rel=1e-6)
     assert estimate.high == pytest.approx(2 * math.exp(0.02266958), rel=1e-6)
+
+
+def test_unequal_variances_by_hand() -> None:
+    # logs 0, 0 against 0, 0.1, 0.2 (variance 0.01): standard error sqrt(0.01 / 3) = 0.05773503, all of it from the
+    # second side, so 2 degrees of freedom: t(0.975, 2) = 4.30265273; half width 0.24841377 about 0.1
+    estimate = unpaired_ratio([1.0, 1.0], [1.0, math.exp(0.1), math.exp(0.2)])
+    assert estimate.low == pytest.approx(math.exp(0.1 - 0.24841377), rel=1e-8)
+    assert estimate.high == pytest.approx(math.exp(0.1 + 0.24841377), rel=1e-8)
+
+
+@pytest.mark.parametrize("value", [0.1, 7.0, 1e6])
+def test_equal_values_have_an_interval_of_zero_width(value: float) -> None:
+    """Three launches of one value have no spread; a t-test of them is 0 / 0 with a warning."""
+    mean = mean_interval([value] * 3)
+    assert (mean.low, mean.high) == (mean.value, mean.value)
+    for ratio in (paired_ratio([(value, 2 * value)] * 3), unpaired_ratio([value] * 3, [2 * value] * 2)):
+        assert (ratio.low, ratio.high) == (ratio.value, ratio.value)
+        assert ratio.value == pytest.approx(2.0)
+
+
+def test_values_that_differ_by_a_rounding_give_no_warning() -> None:
+    """Warnings are errors here: 0.3 and 0.1 + 0.2 differ in the last digit alone, which scipy calls lost precision."""
+    values = [0.3, 0.1 + 0.2, 0.3]
+    assert mean_interval(values).high == pytest.approx(0.3)
+    assert unpaired_ratio(values, values[1:]).high == pytest.approx(1.0)
+
+
+@given(samples, samples)
+def test_intervals_are_the_written_out_ones(a: list[float], b: list[float]) -> None:
+    """The equations of docs/metrics.md#comparison, to 1e-9 of the values' size."""
+    mean = mean_interval(a)
+    half = float(stdtrit(len(a) - 1, 0.975)) * stdev(a) / math.sqrt(len(a))
+    assert (mean.low, mean.high) == pytest.approx((fmean(a) - half, fmean(a) + half), rel=1e-9, abs=1e-9 * max(a))
+    logs_a, logs_b = [math.log(x) for x in a], [math.log(x) for x in b]
+    error_a, error_b = variance(logs_a) / len(a), variance(logs_b) / len(b)
+    if error_a + error_b > 1e-20:  # below, the logs differ by roundings alone
+        dof = (error_a + error_b) ** 2 / (error_a**2 / (len(a) - 1) + error_b**2 / (len(b) - 1))
+        welch = float(stdtrit(dof, 0.975)) * math.sqrt(error_a + error_b)
+        ratio, difference = unpaired_ratio(a, b), fmean(logs_b) - fmean(logs_a)
+        assert [math.log(x) for x in (ratio.low, ratio.high) if x] == pytest.approx(
+            [difference - welch, difference + welch], rel=1e-9, abs=1e-9
+        )
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.inf, math.nan])

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, stdev, variance
+from statistics import fmean
 
-from scipy.special import stdtrit
+from scipy import stats
 
 from llmdvfs.records.result import Estimate
 
@@ -18,8 +18,10 @@ def mean_interval(values: Sequence[float]) -> Estimate:
     mean = fmean(values)
     if len(values) < 2:
         return Estimate(mean, reason="one server start: no interval")
-    half = _t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values))
-    return Estimate(mean, mean - half, mean + half)
+    if len(set(values)) == 1:  # no spread: the t-statistic would be 0 / 0
+        return Estimate(mean, mean, mean)
+    deviations = stats.ttest_1samp(_centred(values), 0.0).confidence_interval(CONFIDENCE)
+    return Estimate(mean, mean + float(deviations.low), mean + float(deviations.high))
 
 
 def positive_mean_interval(values: Sequence[float]) -> Estimate:
@@ -50,22 +52,19 @@ def unpaired_ratio(baseline: Sequence[float], other: Sequence[float]) -> Estimat
     difference = fmean(logs_b) - fmean(logs_a)
     if len(logs_a) < 2 or len(logs_b) < 2:
         return _exponentiated(Estimate(difference, reason="one server start: no interval"))
-    half = _welch_half_width(logs_a, logs_b)
-    return _exponentiated(Estimate(difference, difference - half, difference + half))
+    if len(set(logs_a)) == len(set(logs_b)) == 1:
+        return _exponentiated(Estimate(difference, difference, difference))
+    welch = stats.ttest_ind(_centred(logs_b), _centred(logs_a), equal_var=False).confidence_interval(CONFIDENCE)
+    return _exponentiated(Estimate(difference, difference + float(welch.low), difference + float(welch.high)))
 
 
-def _welch_half_width(a: Sequence[float], b: Sequence[float]) -> float:
-    """Half width of Welch's interval of mean(b) - mean(a), degrees of freedom by Satterthwaite."""
-    error_a, error_b = variance(a) / len(a), variance(b) / len(b)
-    error = error_a + error_b
-    if error == 0:
-        return 0.0
-    dof = 1 / ((error_a / error) ** 2 / (len(a) - 1) + (error_b / error) ** 2 / (len(b) - 1))
-    return _t_quantile(dof) * math.sqrt(error)
+def _centred(values: Sequence[float]) -> list[float]:
+    """Return the values less their mean, so that values alike in all but their last digits keep their spread.
 
-
-def _t_quantile(dof: float) -> float:
-    return float(stdtrit(dof, 0.5 + CONFIDENCE / 2))
+    scipy sees a spread of a few roundings beside a large mean as lost precision, and warns; equal values become 0.
+    """
+    mean = values[0] if len(set(values)) == 1 else fmean(values)
+    return [value - mean for value in values]
 
 
 def _exponentiated(log: Estimate) -> Estimate:
