@@ -9,7 +9,7 @@ from fakes.requests import ok_request
 
 from llmdvfs.analysis.gates.cell import cell_gates
 from llmdvfs.analysis.gates.limits import GateLimits
-from llmdvfs.records.point import AppliedPoint, GpuIdentity, OperatingPoint
+from llmdvfs.records.point import AppliedPoint, GpuIdentity, OperatingPoint, PointState
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Distribution, Gate, TransferResult, Window
 from llmdvfs.records.spec import ArrivalSpec
@@ -151,6 +151,51 @@ def test_the_clock_is_the_one_asked_for(median_mhz: float | None, status: str) -
     locked = OperatingPoint("1005", sm_clock_mhz={"single": 1005})
     energy = energy_with(role="single", sm_clock_mhz=Distribution(1, p50=median_mhz))
     assert gates(run={"point": locked}, energy=energy)["clock_as_requested"].status == status
+
+
+def not_applied(point: OperatingPoint, state: PointState = "not_permitted") -> dict[str, Any]:
+    return {"point": point, "applied": AppliedPoint(state, reason="the driver says: no permission")}
+
+
+@pytest.mark.parametrize(
+    ("point", "state", "seen"),
+    [
+        (
+            OperatingPoint("1005", sm_clock_mhz={"single": 1005}),
+            "not_permitted",
+            "1005 was not applied, not permitted: the driver says: no permission",
+        ),
+        (
+            OperatingPoint("300w", power_limit_w={"single": 300.0}),
+            "failed",
+            "300w was not applied, failed: the driver says: no permission",
+        ),
+    ],
+)
+def test_a_point_that_was_not_applied_is_never_as_requested(
+    point: OperatingPoint, state: PointState, seen: str
+) -> None:
+    """Not permitted 1005 MHz, a GPU that idles its way to a median of 1005 MHz passed; a limit alone had no gate."""
+    energy = energy_with(role="single", sm_clock_mhz=Distribution(1, p50=1005.0))
+    gate = gates(run=not_applied(point, state), energy=energy)["clock_as_requested"]
+    assert (gate.status, gate.seen) == ("failed", seen)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        OperatingPoint("1005", sm_clock_mhz={"single": 1005}),  # was a failed gate, though no clock was held
+        OperatingPoint("300w", power_limit_w={"single": 300.0}),  # was told as the purpose of a limit never set
+    ],
+)
+def test_the_cap_of_a_point_that_was_not_applied_is_that_of_stock_clocks(point: OperatingPoint) -> None:
+    found = gates(
+        run=not_applied(point), energy=energy_with(role="single"), readings=readings("sw_power_cap_s", 0.0, 0.25)
+    )["power_cap"]
+    assert (found.status, found.seen) == (
+        "not_applicable",
+        "no core clock was set; gpu0 sw_power_cap_s +0.25",
+    )
 
 
 FOUND = GpuIdentity(0, "GPU-0", "H200", power_limit_w=700.0, default_power_limit_w=700.0, clocks_held=False)

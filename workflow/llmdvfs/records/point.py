@@ -12,6 +12,11 @@ failed: the driver took a part of it and refused another; what had been set was 
 In all but `applied` the GPUs ran as they were found."""
 
 
+def in_words(state: PointState) -> str:
+    """Return the state as it stands in sentences and legends: `not permitted` for `not_permitted`."""
+    return state.replace("_", " ")
+
+
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
     """What is asked: core clock, memory clock and power limit of each role; an empty one asks for nothing (stock)."""

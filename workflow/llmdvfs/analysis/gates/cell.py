@@ -63,8 +63,8 @@ def cell_gates(
         devices.missed_samples(sampler, limits),
         devices.foreign_processes(foreign_processes),
         devices.stock_state(serving, run.applied_point),
-        devices.clock_as_requested(serving, run.point, limits),
-        devices.power_cap(serving, run.point),
+        devices.clock_as_requested(serving, run.point, run.applied_point, limits),
+        devices.power_cap(serving, run.applied_point),
         devices.throttling(serving),
         devices.temperature_drift(serving, limits),
     )

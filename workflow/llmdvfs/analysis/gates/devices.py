@@ -8,7 +8,7 @@ import numpy as np
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.verdict import not_applicable, verdict
 from llmdvfs.analysis.sensors import Series, device_series
-from llmdvfs.records.point import AppliedPoint, OperatingPoint
+from llmdvfs.records.point import AppliedPoint, OperatingPoint, in_words
 from llmdvfs.records.result import DeviceEnergy, EnergyResult, Gate
 from llmdvfs.records.telemetry import Reading, SamplerReport
 
@@ -75,23 +75,33 @@ def throttling(serving: ServingDevices) -> Gate:
     return _held_down("throttling", serving, THERMAL_S, THERMAL_BITS, remedy)
 
 
-def power_cap(serving: ServingDevices, point: OperatingPoint) -> Gate:
-    """Judge whether the power limit held down a clock that the operating point asks for."""
+def power_cap(serving: ServingDevices, applied: AppliedPoint) -> Gate:
+    """Judge whether the power limit held down a clock that the operating point has set."""
     remedy = "the point measured the power limit, not the clock: lock a lower clock or lower the load"
-    if point.power_limit_w:
+    if applied.by_role("power_limit_w"):
         why = "the operating point sets a power limit: to reach it is its purpose"
         return not_applicable("power_cap", why, expected="no time held down")
     gate = _held_down("power_cap", serving, CAP_S, CAP_BIT, remedy)
-    if not point.sm_clock_mhz and gate.status == "failed":
+    if not applied.by_role("sm_clock_mhz") and gate.status == "failed":
         # a loaded GPU reaches its limit now and then; that is how stock clocks behave, not a doubt about them
-        return not_applicable("power_cap", f"no core clock was asked for; {gate.seen}", expected=gate.expected)
+        return not_applicable("power_cap", f"no core clock was set; {gate.seen}", expected=gate.expected)
     return gate
 
 
-def clock_as_requested(serving: ServingDevices, point: OperatingPoint, limits: GateLimits) -> Gate:
-    """Judge whether the cores ran at the clock that the operating point asks for."""
+def clock_as_requested(
+    serving: ServingDevices, point: OperatingPoint, applied: AppliedPoint, limits: GateLimits
+) -> Gate:
+    """Judge whether the operating point was applied, and the cores ran at the clock that it asks for.
+
+    A point that was not applied fails whatever the clocks were, one of memory clocks or power limits alone too: the
+    cell bears the name of settings that it never had.
+    """
     name = "clock_as_requested"
     expected = f"median SM clock within {limits.max_clock_error_mhz:g} MHz of the request"
+    if not applied.is_as_asked:
+        why = f"{point.id} was not applied, {in_words(applied.state)}: {applied.reason or 'no reason was recorded'}"
+        remedy = "see docs/operating-points.md for what the state means, remove the cause, and measure the cell again"
+        return verdict(name, False, seen=why, expected=f"the point applied, and the {expected}", remedy=remedy)
     asked = [(d, point.sm_clock_mhz[d.role]) for d in serving.devices if d.role in point.sm_clock_mhz]
     if not asked:
         return not_applicable(name, "no core clock was asked for", expected=expected)
