@@ -1,15 +1,18 @@
 """Points that were asked for and not applied, and what the machine of a launch has to do with its comparison."""
 
 from dataclasses import replace
+from math import isfinite
 from typing import Literal
 
 import pytest
 from fakes.records import Toy, fake_cell
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from llmdvfs.arrivals.table import ARRIVALS
 from llmdvfs.comparison.groups import compare
 from llmdvfs.comparison.table import comparison_rows, comparison_table, summary_rows
-from llmdvfs.figures.cross_frequency import cross_frequency_comparison
+from llmdvfs.figures.cross_frequency import QUANTITIES, cross_frequency_comparison
 from llmdvfs.figures.parts.cell import MeasuredCell, representative
 from llmdvfs.figures.performance_comparison import performance_comparison
 from llmdvfs.records.comparison import ComparisonRecord
@@ -78,6 +81,73 @@ def test_a_point_that_was_never_applied_is_named_and_has_no_place_on_the_clock_a
     row = next(row for row in comparison_rows(record) if row["point"] == "clock-600")
     assert (row["point_state"], row.get("applied_sm_clock_single_mhz")) == ("not_permitted", None)
     assert "not applied" in comparison_table(record)
+
+
+def hollow_marks(axes: Axes) -> list[tuple[float, float]]:
+    """Return where the hatched marks lie: (fraction of the width or x, y), with the legend's empty ones left out."""
+    return [
+        (float(x), float(y))
+        for marks in axes.collections
+        if marks.get_hatch()
+        for x, y in marks.get_offsets()
+        if isfinite(x)
+    ]
+
+
+def legend_names(figure: Figure) -> list[str]:
+    legends = [legend for own in (figure, *figure.subfigs) for legend in own.legends]
+    return [text.get_text() for legend in legends for text in legend.get_texts()]
+
+
+def test_a_point_that_was_not_applied_lies_in_a_strip_beside_the_clocks() -> None:
+    """The figure left it out and counted it in the title: nobody saw that its cells are those of stock clocks."""
+    record = compared([clocked(1, None), clocked(1, 1800), clocked(1, 1200), refused(clocked(1, 600))])
+    figure = cross_frequency_comparison(record)
+    arm = next(own.arms[0] for own in record.groups if own.point == "clock-600")
+    for axes, name, shown in zip(figure.axes, QUANTITIES, (1.0, 1e3, 1e3), strict=True):  # J, ms, ms
+        [(place, height)] = hollow_marks(axes)
+        assert place == pytest.approx(0.08)  # in the middle of a strip of 0.16 of the width
+        assert height == pytest.approx((arm.metrics[name].by_launch[0].value or 0.0) * shown)
+        assert axes.get_ylim()[0] <= height <= axes.get_ylim()[1]
+        assert axes.transLimits.transform((1200.0, 0.0))[0] > 0.16  # the lowest clock is right of the strip
+        assert all(axes.transLimits.transform((tick, 0.0))[0] > 0.16 for tick in axes.get_xticks())
+        assert "not applied" in [text.get_text() for text in axes.texts]
+    assert "point not applied (not permitted): ran as found" in legend_names(figure)
+
+
+def test_a_deployment_without_any_applied_point_has_a_column_that_says_so() -> None:
+    """It had no column at all beside one whose points were applied."""
+    record = compared([clocked(1, 1800), refused(clocked(1, 1800, "disaggregated"))])
+    figure = cross_frequency_comparison(record)
+    assert [len(hollow_marks(axes)) for axes in figure.axes] == [0, 1] * len(QUANTITIES)
+    told = [[" ".join(text.get_text().split()) for text in axes.texts] for axes in figure.axes]
+    assert ["operating point not applied" in texts for texts in told] == [False, True] * len(QUANTITIES)
+
+
+def test_clocks_that_were_never_applied_are_not_told_as_a_study_without_clocks() -> None:
+    figure = cross_frequency_comparison(compared([clocked(1, None), refused(clocked(1, 600))]))
+    told = " ".join(figure.axes[0].texts[0].get_text().split())
+    assert told.startswith("operating point not applied: clock-600 (not permitted)")
+
+
+def test_deployments_side_by_side_tell_the_one_that_was_not_applied() -> None:
+    """Its place was empty, as if nothing had been measured there."""
+    record = compared([clocked(1, 1800), *(refused(clocked(k, 1800, "disaggregated")) for k in (1, 2))])
+    figure = performance_comparison(record)
+    ttft = next(axes for axes in figure.axes if axes.get_title("left").startswith("TTFT"))
+    marks = hollow_marks(ttft)
+    values = [launch.value or 0.0 for launch in record.groups[0].arms[1].metrics["ttft_p50_s"].by_launch]
+    assert [y for _, y in marks] == pytest.approx([1e3 * value for value in values])
+    assert all(0.0 < x < 0.4 for x, _ in marks)  # the right half of the only workload's slot
+    assert "point not applied (not permitted): ran as found" in legend_names(figure)
+
+
+def test_panels_of_a_point_that_was_never_applied_say_so() -> None:
+    """They said `not measured` and `no power data on this machine` of a machine that had measured both."""
+    figure = performance_comparison(compared([refused(clocked(1, 1800))]))
+    told = [" ".join(axes.texts[0].get_text().split()) for axes in figure.axes if axes.get_title("left")]
+    assert told == ["operating point not applied"] * 8
+    assert not any(name.startswith("point not applied") for name in legend_names(figure))  # no mark to explain
 
 
 def test_a_point_that_was_applied_in_one_launch_is_shown_by_that_launch_alone() -> None:

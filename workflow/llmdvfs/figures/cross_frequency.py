@@ -1,7 +1,7 @@
 """`cross_frequency_comparison.png`: energy and latency over core clock and batch size, a column a deployment."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,8 +11,15 @@ from llmdvfs.figures.parts.deployments import of_model, short_names
 from llmdvfs.figures.parts.fold import fold_name
 from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.limits import from_zero_together
-from llmdvfs.figures.parts.note import draw_note
-from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, Look, styled
+from llmdvfs.figures.parts.not_applied import (
+    draw_in_strip,
+    not_applied_handle,
+    open_strip,
+    say_not_applied,
+    states_in_words,
+)
+from llmdvfs.figures.parts.note import NOT_APPLIED, draw_note
+from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, Look, styled
 from llmdvfs.figures.parts.sweep import draw_lines, marks_of, ordered_looks, set_clock_axis
 from llmdvfs.figures.parts.titles import set_title
 from llmdvfs.records.comparison import METRICS, Arm, ComparisonGroup, ComparisonRecord
@@ -22,26 +29,33 @@ MAX_DEPLOYMENTS = 6  # columns that fit beside one another
 WIDE_DEPLOYMENTS = 3  # columns wide enough for five clocks on their axis
 TITLE_CHARACTERS = 90  # of names side by side above the columns
 ROW_IN = 1.6
+WITHOUT_LINE = Look(BLACK, "o", "")  # a point of a workload that has no line
 
 
 @styled
 def cross_frequency_comparison(record: ComparisonRecord) -> Figure:
     """Return energy per token, TPOT and E2E over applied core clocks, a line a batch size; stock is a level across.
 
-    Where the roles have different clocks the axis is prefill's, and the line's name says decode's. The title counts
-    the points that have no place: those that were not applied, and those without a core clock of their own.
+    Where the roles have different clocks the axis is prefill's, and the line's name says decode's. Points that were
+    not applied in any launch lie in a strip beside the axis; the title counts them, and those without a core clock.
     """
-    lines = _lines(record)
+    lines, not_applied = _lines(record), _never_applied(record)
     if not lines:
         return _without_clocks(record)
-    deployments = list(lines)[:MAX_DEPLOYMENTS]
+    with_column = list(dict.fromkeys([*lines, *(arm.deployment for _, arm in not_applied)]))
+    deployments = with_column[:MAX_DEPLOYMENTS]
     names = short_names(record)
-    looks = ordered_looks(list(dict.fromkeys(name for deployment in deployments for name in lines[deployment])))
+    looks = ordered_looks(list(dict.fromkeys(name for deployment in deployments for name in lines.get(deployment, ()))))
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, 0.9 + ROW_IN * len(QUANTITIES)))
     panels = figure.subplots(len(QUANTITIES), len(deployments), sharex=True, sharey="row", squeeze=False)
     for column, deployment in enumerate(deployments):
+        beside = [(group, arm) for group, arm in not_applied if arm.deployment == deployment]
         for axes, name in zip(panels[:, column], QUANTITIES, strict=True):
-            draw_lines(axes, name, lines[deployment], looks)
+            if deployment in lines:
+                draw_lines(axes, name, lines[deployment], looks)
+            else:
+                say_not_applied(axes, METRICS[name])
+            _draw_not_applied(axes, name, beside, looks)
             _draw_stock(axes, name, record, deployment, looks)
             axes.label_outer()
         panels[0, column].set_title(fold_name(names[deployment], TITLE_CHARACTERS // len(deployments)))
@@ -50,11 +64,16 @@ def cross_frequency_comparison(record: ComparisonRecord) -> Figure:
         from_zero_together(list(row))
     for axes in panels[:, 1:].flat:
         axes.set_ylabel("")
-    marks = marks_of([lines[deployment] for deployment in deployments], QUANTITIES[0])
-    legend_below(figure, [*(_handle(name, look) for name, look in looks.items()), *marks])
-    left_out = f" (the first {MAX_DEPLOYMENTS} of {len(lines)} deployments)" if len(lines) > MAX_DEPLOYMENTS else ""
-    left_out += _left_out_points(record)
-    set_title(figure, f"Deployments{of_model(record)} over locked core clocks; dotted levels: stock clocks{left_out}")
+    marks = marks_of([lines.get(deployment, {}) for deployment in deployments], QUANTITIES[0])
+    in_strip = [(arm.deployment, group.point) for group, arm in not_applied if arm.deployment in deployments]
+    if in_strip:
+        open_strip(list(panels.flat))
+    strip = [not_applied_handle(panels[0, 0], record, in_strip)] if in_strip else []
+    legend_below(figure, [*(_handle(name, look) for name, look in looks.items()), *marks, *strip])
+    num = len(with_column)
+    left_out = f" (the first {MAX_DEPLOYMENTS} of {num} deployments)" if num > MAX_DEPLOYMENTS else ""
+    title = f"Deployments{of_model(record)} over locked core clocks; dotted levels: stock clocks{left_out}"
+    set_title(figure, "\n".join([title, *_without_place(record)]))
     return figure
 
 
@@ -64,30 +83,28 @@ def _handle(name: str, look: Look) -> Line2D:
 
 def _without_clocks(record: ComparisonRecord) -> Figure:
     points = ", ".join(sorted({group.point for group in record.groups})) or "none"
+    why = f"no locked clocks in this study (operating points: {points})"
+    never = [(arm.deployment, group.point) for group, arm in _never_applied(record)]
+    if never:
+        names = ", ".join(dict.fromkeys(point for _, point in never))
+        why = f"{NOT_APPLIED}: {names} ({states_in_words(record, never)})"
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, 1.2))
-    left_out = _left_out_points(record)
-    draw_note(
-        figure.subplots(), f"no locked clocks in this study (operating points: {points}): nothing to compare{left_out}"
-    )
+    draw_note(figure.subplots(), "; ".join([f"{why}: nothing to compare", *_without_place(record)]))
     return figure
 
 
-def _left_out_points(record: ComparisonRecord) -> str:
-    """Say how many points of how many deployments have no place on the clock axis, and why."""
+def _never_applied(record: ComparisonRecord) -> list[tuple[ComparisonGroup, Arm]]:
+    return [(group, arm) for group in record.groups for arm in group.arms if arm.was_never_applied]
+
+
+def _without_place(record: ComparisonRecord) -> list[str]:
+    """Return a line that counts the points without a place on the clock axis, and says why; none where all have one."""
     asked = [(group, arm) for group in record.groups if group.asks_for_something for arm in group.arms]
-    not_applied = {
-        (arm.deployment, group.point)
-        for group, arm in asked
-        if arm.not_applied_launches and not arm.metrics["failed_fraction"].n
-    }
-    without_clock = {
-        (arm.deployment, group.point)
-        for group, arm in asked
-        if not arm.sm_clock_mhz and (arm.deployment, group.point) not in not_applied
-    }
-    counts = ((not_applied, "not applied in any launch"), (without_clock, "without a core clock"))
+    never = {(arm.deployment, group.point) for group, arm in _never_applied(record)}
+    without_clock = {(arm.deployment, group.point) for group, arm in asked if not arm.sm_clock_mhz} - never
+    counts = ((never, "not applied in any launch"), (without_clock, "without a core clock, not shown"))
     told = [f"{len(points)} {'point' if len(points) == 1 else 'points'} {why}" for points, why in counts if points]
-    return f"\nnot shown: {'; '.join(told)}" if told else ""
+    return ["; ".join(told)] if told else []
 
 
 def _lines(record: ComparisonRecord) -> dict[str, dict[str, list[tuple[float, Arm]]]]:
@@ -121,7 +138,19 @@ def _line(group: ComparisonGroup, arm: Arm) -> str:
 def _draw_stock(axes: Axes, name: str, record: ComparisonRecord, deployment: str, looks: Mapping[str, Look]) -> None:
     for group in record.groups:
         for arm in group.arms:
-            line, mean = _line(group, arm), arm.metrics[name].mean.value
-            look = next((look for own, look in looks.items() if own == line or own.startswith(f"{line}, ")), None)
+            mean, look = arm.metrics[name].mean.value, _look_of(group, arm, looks)
             if arm.deployment == deployment and not group.asks_for_something and look and mean is not None:
                 axes.axhline(mean * METRICS[name].per_unit, color=look.colour, linestyle=":", linewidth=0.7)
+
+
+def _draw_not_applied(
+    axes: Axes, name: str, beside: Sequence[tuple[ComparisonGroup, Arm]], looks: Mapping[str, Look]
+) -> None:
+    own_looks = [_look_of(group, arm, looks) or WITHOUT_LINE for group, arm in beside]
+    draw_in_strip(axes, [arm for _, arm in beside], name, METRICS[name].per_unit, own_looks)
+
+
+def _look_of(group: ComparisonGroup, arm: Arm, looks: Mapping[str, Look]) -> Look | None:
+    """Return the look of the line that a deployment without clocks of its own belongs to; None: it is not drawn."""
+    line = _line(group, arm)
+    return next((look for own, look in looks.items() if own == line or own.startswith(f"{line}, ")), None)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 
@@ -12,7 +13,8 @@ from llmdvfs.figures.parts.deployments import deployment_looks, of_model, short_
 from llmdvfs.figures.parts.fold import fold_name
 from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.limits import from_zero, log_scale
-from llmdvfs.figures.parts.note import NO_POWER_DATA, draw_note
+from llmdvfs.figures.parts.not_applied import draw_beside, not_applied_handle
+from llmdvfs.figures.parts.note import draw_note, why_absent
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, Look, styled
 from llmdvfs.figures.parts.summary_marks import any_gate_failed, draw_marks, gate_failed_handle
 from llmdvfs.figures.parts.titles import set_title
@@ -45,6 +47,7 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
 
     The table has the numbers of the busiest workload, and is left out where it is wider than the page.
     The operating point is `stock`, or the first where there is no stock; batch sweeps are another figure's matter.
+    A deployment whose point was applied in no launch is drawn hollow: it ran as its GPUs were found.
     """
     groups = _shown_groups(record)
     shown = {arm.deployment for group in groups for arm in group.arms}
@@ -62,7 +65,7 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
     for axes, name in zip(panels.flat, QUANTITIES, strict=True):
         _draw_quantity(axes, name, groups, looks)
     _name_workloads(panels, [group.workload for group in groups], upright=not brief)
-    legend_below(above, _legend(looks, names, groups))
+    legend_below(above, _legend(looks, names, groups) + _not_applied(panels[0, 0], record, groups))
     set_title(figure, f"Deployments{of_model(record)} at {_scope(record, groups)}")
     return figure
 
@@ -93,20 +96,21 @@ def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], loo
         for x, group in enumerate(groups)
         for arm in group.arms
         for shown in (name, *OF_ROLES.get(name, ()))
-        if arm.metrics[shown].n
+        if any(launch.value is not None for launch in arm.metrics[shown].by_launch)
     ]
-    if not summaries:
-        draw_note(axes, NO_POWER_DATA if metric.of_energy else "not measured", width=14)
+    if not any(summary.n for _, _, summary in summaries):
+        draw_note(axes, why_absent(metric, [arm for group in groups for arm in group.arms]), width=14)
         return
     width = 0.8 / len(looks)
     places = {deployment: (number + 0.5) * width - 0.4 for number, deployment in enumerate(looks)}
     for x, deployment, summary in summaries:
-        draw_marks(axes, x + places[deployment], summary, metric.per_unit, looks[deployment], width)
+        draw = draw_marks if summary.n else draw_beside
+        draw(axes, x + places[deployment], summary, metric.per_unit, looks[deployment], width)
     _choose_scale(axes, [summary for _, _, summary in summaries], metric.per_unit)
 
 
 def _choose_scale(axes: Axes, summaries: Sequence[ArmMetric], per_unit: float) -> None:
-    means = [summary.mean.value or 0.0 for summary in summaries]
+    means = [summary.mean.value or 0.0 for summary in summaries if summary.n]
     if min(means) <= 0 or max(means) / min(means) <= MIN_LOG_SPAN:
         from_zero(axes)
         return
@@ -142,6 +146,13 @@ def _legend(looks: Mapping[str, Look], names: Mapping[str, str], groups: Sequenc
     if any_gate_failed(arm.metrics[QUANTITIES[0]] for group in groups for arm in group.arms):
         handles.append(gate_failed_handle())
     return handles
+
+
+def _not_applied(axes: Axes, record: ComparisonRecord, groups: Sequence[ComparisonGroup]) -> list[PathCollection]:
+    """Return the legend's entry of deployments whose point was not applied, where others' was and so they are drawn."""
+    arms = [(arm, group.point) for group in groups for arm in group.arms]
+    never = [(arm.deployment, point) for arm, point in arms if arm.was_never_applied]
+    return [not_applied_handle(axes, record, never)] if 0 < len(never) < len(arms) else []
 
 
 def _table(groups: Sequence[ComparisonGroup], names: Mapping[str, str]) -> list[list[str]]:

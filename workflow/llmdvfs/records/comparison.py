@@ -122,6 +122,11 @@ class Arm:
     not_applied_launches: tuple[int, ...] = ()
     """Launches that did not run at the operating point: they are in `by_launch`, in no mean and in no ratio."""
 
+    @property
+    def was_never_applied(self) -> bool:
+        """Whether no launch ran at the operating point: all of them ran as the GPUs were found."""
+        return bool(self.not_applied_launches) and not self.metrics["failed_fraction"].n
+
 
 @dataclass(frozen=True, slots=True)
 class LaunchRatio:

@@ -1,10 +1,24 @@
 """What a panel says in place of data that there is not."""
 
+from collections.abc import Iterable
 from textwrap import fill
+from typing import Any
 
 from matplotlib.axes import Axes
 
+from llmdvfs.records.comparison import Arm, Metric
+
 NO_POWER_DATA = "no power data on this machine"
+NOT_APPLIED = "operating point not applied"
+NOTE_LOOK: dict[str, Any] = {"ha": "center", "va": "center", "color": "0.35", "style": "italic"}
+
+
+def why_absent(metric: Metric, arms: Iterable[Arm]) -> str:
+    """Return why a panel has no mean of the metric: what no launch ran at was not left unmeasured."""
+    shown = list(arms)
+    if shown and all(arm.was_never_applied for arm in shown):
+        return NOT_APPLIED
+    return NO_POWER_DATA if metric.of_energy else "not measured"
 
 
 def draw_note(axes: Axes, text: str, width: int = 60) -> None:
@@ -15,4 +29,4 @@ def draw_note(axes: Axes, text: str, width: int = 60) -> None:
     axes.spines[:].set_visible(False)
     axes.patch.set_facecolor("0.96")
     words = fill(text, width)
-    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color="0.35", style="italic")
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, **NOTE_LOOK)

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from llmdvfs.figures.parts.limits import from_zero
-from llmdvfs.figures.parts.note import NO_POWER_DATA, draw_note
+from llmdvfs.figures.parts.note import draw_note, why_absent
 from llmdvfs.figures.parts.style import LINES, MARKERS, Look
 from llmdvfs.figures.parts.summary_marks import any_gate_failed, draw_line, gate_failed_handle
 from llmdvfs.records.comparison import METRICS, Arm
@@ -35,8 +35,9 @@ def draw_lines(axes: Axes, name: str, lines: Lines, looks: Mapping[str, Look]) -
     """Draw a metric of every line, means with intervals and every server start as a dot; or say that it is absent."""
     metric = METRICS[name]
     axes.set_ylabel(label(metric))
-    if not any(arm.metrics[name].n for points in lines.values() for _, arm in points):
-        draw_note(axes, NO_POWER_DATA if metric.of_energy else "not measured", width=20)
+    arms = [arm for points in lines.values() for _, arm in points]
+    if not any(arm.metrics[name].n for arm in arms):
+        draw_note(axes, why_absent(metric, arms), width=20)
         return
     for line, points in lines.items():
         ordered = sorted(points, key=lambda point: point[0])
