@@ -12,7 +12,7 @@ from llmdvfs.arrivals.table import ARRIVALS
 from llmdvfs.errors import ConfigError
 from llmdvfs.load.schedule.plan import plan_requests
 from llmdvfs.load.sending.shape import OPEN_LOOP_CONNECTIONS, load_shape
-from llmdvfs.plan.config import complete_config, config_schema
+from llmdvfs.plan.config import complete_config, config_schema, schema_validator
 from llmdvfs.plan.study import make_study
 from llmdvfs.records.spec import ArrivalSpec, WorkloadSpec
 
@@ -27,9 +27,15 @@ def pairs(workload: WorkloadSpec, rng: Random) -> Iterator[Arrival]:
 def with_pairs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     kind = ArrivalKind("pairs", "two at a time", needs=("rate_rps",), draw=pairs, ends_by_itself=True)
     monkeypatch.setitem(ARRIVALS, "pairs", kind)
-    config_schema.cache_clear()
+    forget_the_schema()
     yield
+    forget_the_schema()
+
+
+def forget_the_schema() -> None:
+    """The kinds stand in the schema, and the validator keeps the schema that it was made from."""
     config_schema.cache_clear()
+    schema_validator.cache_clear()
 
 
 def planned(arrival: dict[str, object]) -> WorkloadSpec:

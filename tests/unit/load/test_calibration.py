@@ -1,7 +1,7 @@
 """The client's error against a known truth, and the shape of the load that it is measured at."""
 
+import os
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -9,6 +9,7 @@ import pytest
 from fakes.requests import ok_request
 
 from llmdvfs.errors import LlmDvfsError
+from llmdvfs.load.own_error import calibration
 from llmdvfs.load.own_error.calibration import calibrate, calibration_shape, client_error
 from llmdvfs.records.load import CalibrationShape, LoadReport, SendRecord
 from llmdvfs.records.request import RequestRecord
@@ -122,17 +123,19 @@ def test_a_mock_server_that_is_killed_is_an_error_of_the_calibration(
     """SIGKILL ended it without its log, and the calibration with a FileNotFoundError that nobody expected."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3] / "workflow"))
 
-    def kill_the_mock() -> None:
-        while True:
-            for child in psutil.Process().children():
-                if "mock-server" in child.cmdline():
-                    time.sleep(0.5)
-                    child.kill()
-                    return
-            time.sleep(0.01)
+    def run_client_and_kill_the_mock(spec: Path) -> None:
+        # None for the command of a process that has ended: the whole suite has children that come and go.
+        found = psutil.process_iter(["ppid", "cmdline"])
+        own = [process for process in found if process.info["ppid"] == os.getpid()]
+        mock = next(process for process in own if "mock-server" in (process.info["cmdline"] or []))
+        killer = threading.Timer(0.5, mock.kill)  # long before the load's end: at least four rounds of 50 ms
+        killer.start()
+        try:
+            run_client(spec)
+        finally:
+            killer.join()
 
-    killer = threading.Thread(target=kill_the_mock)
-    killer.start()
+    run_client = calibration._run_client
+    monkeypatch.setattr(calibration, "_run_client", run_client_and_kill_the_mock)
     with pytest.raises(LlmDvfsError, match=r"calibration|mock server"):
         calibrate(CalibrationShape(num_streams=1, ttft_s=0.01, gap_s=0.005, num_output_tokens=8), tmp_path)
-    killer.join()

@@ -54,14 +54,14 @@ def complete_config(given: Mapping[str, Any]) -> dict[str, Any]:
     except RecursionError:
         raise ConfigError("wrong configuration: a part contains itself (a YAML alias); write it out") from None
     # Secrets alone, where there are any: another line might show them.
-    problems = secrets(config) or [explain(error) for error in _leaves(_validator().iter_errors(config))]
+    problems = secrets(config) or [explain(error) for error in _leaves(schema_validator().iter_errors(config))]
     if problems:
         raise ConfigError("wrong configuration:\n  " + "\n  ".join(sorted(set(problems))))
     return config
 
 
 @cache
-def _validator() -> Draft202012Validator:
+def schema_validator() -> Draft202012Validator:
     """Return the schema's validator, for which only finite numbers are numbers and only storable texts are texts."""
     types: TypeChecker = Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number).redefine("string", _is_text)
     return validators.extend(Draft202012Validator, type_checker=types)(config_schema())
