@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import orjson
 import pytest
 from fakes.workloads import workload
 
 from llmdvfs.load.own_error.mock_server import MockServer
 from llmdvfs.load.run import JOURNAL, PROGRESS, read_requests
-from llmdvfs.records.load import LoadProgress, LoadSpec
+from llmdvfs.records.load import LoadProgress, LoadSpec, parse_progress
 from llmdvfs.records.spec import ArrivalSpec
 from llmdvfs.records.store import write_record
 
@@ -40,7 +39,7 @@ def running(folder: Path, base_url: str, arrival: ArrivalSpec) -> Iterator[subpr
 def told(folder: Path) -> list[LoadProgress]:
     path = folder / PROGRESS
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    return [LoadProgress(**orjson.loads(line)) for line in lines]
+    return [parse_progress(line) for line in lines]
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import orjson
+
 from llmdvfs.records.spec import WorkloadSpec
 
 Priority = Literal["real_time", "raised", "normal"]
@@ -57,6 +59,13 @@ class LoadProgress:
     suspended_s: float
     stopped_early: str | None
     """Why it sends nothing more though nobody has told it to end; None: it goes on."""
+
+
+def parse_progress(line: bytes) -> LoadProgress:
+    """Return what a line of progress.jsonl tells; ValueError or TypeError where it is none."""
+    told = orjson.loads(line)
+    told["standstill_mono_ns"] = tuple((due, awake) for due, awake in told["standstill_mono_ns"])
+    return LoadProgress(**told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from llmdvfs.load.sending.journal import JournalWriter, read_journal
 from llmdvfs.load.wire.exchange import Exchange
 from llmdvfs.load.wire.outcome import request_record
 from llmdvfs.records import raw
-from llmdvfs.records.load import LoadProgress, LoadReport
+from llmdvfs.records.load import LoadProgress, LoadReport, parse_progress
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.store import read_record, write_lines, write_record
 from llmdvfs.records.telemetry import SamplerReport
@@ -51,7 +51,7 @@ def cut(recording: Path, slices: Sequence[Slice], idle_mono_ns: Sequence[Span], 
     cpu_s = time.process_time()
     requests, volumes = _cut_journal(recording, slices)
     parse_cpu_s = (time.process_time() - cpu_s) / max(1, len(slices))
-    progress = [LoadProgress(**orjson.loads(line)) for line in _whole_lines(recording / PROGRESS)]
+    progress = [parse_progress(line) for line in _whole_lines(recording / PROGRESS)]
     for position, own in enumerate(slices):
         ordered = sorted(requests[position], key=lambda request: request.index)
         write_lines(own.folder / raw.REQUESTS, ordered)

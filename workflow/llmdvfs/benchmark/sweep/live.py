@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 from llmdvfs.clock import NS_PER_S
-from llmdvfs.records.load import LoadProgress
+from llmdvfs.records.load import LoadProgress, parse_progress
 from llmdvfs.records.telemetry import Reading
 from llmdvfs.records.telemetry_file import parse_reading
 
@@ -63,7 +62,7 @@ class Live:
         self._readings.extend(reading for reading in readings if reading.device_id in self._device_ids)
         while self._readings and self._readings[-1].begin_mono_ns - self._readings[0].begin_mono_ns > MAX_KEPT_NS:
             self._readings.popleft()
-        self._lines.extend(LoadProgress(**orjson.loads(line)) for line in self._progress.new_lines())
+        self._lines.extend(parse_progress(line) for line in self._progress.new_lines())
         while len(self._lines) > 1 and self._lines[-1].at_mono_ns - self._lines[0].at_mono_ns > MAX_KEPT_NS:
             self._lines.popleft()
 
