@@ -157,8 +157,18 @@ def an_interrupted_job_gives_the_gpus_back_and_keeps_the_steps_before(place: Pla
     assert sorted(cells(place)) == sorted(STEPS)
 
 
-def a_killed_job_gives_the_gpus_back(place: Place) -> None:
+def a_killed_job_gives_the_gpus_back_and_loses_the_running_step_alone(place: Place) -> None:
     ended_by(place, signal.SIGKILL)
+    run = place.start("job")
+    assert run.wait(RUN_LIMIT_S) == 0, run.output
+    assert "a job that was killed had measured 1 of these points: they are taken over" in run.output
+    measured = cells(place)
+    assert sorted(measured) == sorted(STEPS)
+    assert len({under_load(raw).sweep for raw in measured.values()}) == 2
+    kept = result(measured["stock"])
+    assert gates(kept)["missed_samples"] == "passed"  # the sampler outlived the step, though not the sweep
+    assert len(measured["stock"].run.idle_windows_mono_ns) == 1
+    assert [device.idle_power_w is not None for device in kept.energy.devices if device.role] == [True]
 
 
 def a_gpu_that_does_not_come_back_ends_the_launch_after_the_steps_before(place: Place) -> None:
@@ -203,7 +213,7 @@ SCENARIOS: dict[str, Callable[[Place], None]] = {
         a_client_that_is_killed_costs_its_own_step,
         a_server_that_dies_in_the_third_step_leaves_two_and_the_others_get_another,
         an_interrupted_job_gives_the_gpus_back_and_keeps_the_steps_before,
-        a_killed_job_gives_the_gpus_back,
+        a_killed_job_gives_the_gpus_back_and_loses_the_running_step_alone,
         a_gpu_that_does_not_come_back_ends_the_launch_after_the_steps_before,
         a_point_that_is_not_permitted_is_measured_as_stock_and_says_so,
         a_clock_that_the_load_cannot_hold_is_skipped_with_the_reason,

@@ -2,34 +2,19 @@
 
 import logging
 import os
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from llmdvfs.benchmark.calibration import calibrate_cell
-from llmdvfs.benchmark.client import LOAD_SPEC
-from llmdvfs.benchmark.run_record import lost_warnings, run_record
-from llmdvfs.benchmark.store import clear_drafts, enter, set_aside
-from llmdvfs.benchmark.sweep.cut import Slice, cut
-from llmdvfs.benchmark.sweep.sweep import Done, Sweep
+from llmdvfs.benchmark.store import clear_drafts, is_finished
+from llmdvfs.benchmark.sweep.state import recover, write_state
+from llmdvfs.benchmark.sweep.store_steps import store_steps
+from llmdvfs.benchmark.sweep.sweep import Sweep
 from llmdvfs.benchmark.task import CellTask
-from llmdvfs.benchmark.watching import proxy_stamps
-from llmdvfs.clock import mono_ns
 from llmdvfs.errors import GpusNotRestored, LlmDvfsError, ServerDied, in_full
-from llmdvfs.records import raw
-from llmdvfs.records.load import LoadReport
-from llmdvfs.records.places import store_entry
-from llmdvfs.records.request import RequestRecord
-from llmdvfs.records.run import RunRecord
-from llmdvfs.records.store import read_lines, read_record, write_lines, write_record
-from llmdvfs.records.telemetry import SamplerReport
-from llmdvfs.records.telemetry_file import read_telemetry
-from llmdvfs.records.under_load import UnderLoad
 from llmdvfs.serving.deployment import Deployment
 
 LOG = logging.getLogger(__name__)
-STEPS = "steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,132 +33,28 @@ def measure_sweep(tasks: Sequence[CellTask], deployment: Deployment, results: Pa
     GpusNotRestored, and an interruption, are raised once the steps before are in the store.
     """
     name = f"sweep-{tasks[0].id.deployment}-{tasks[0].id.workload}-launch-{tasks[0].id.launch}"
+    recover(tasks, results, name)
     clear_drafts(results, name)
+    tasks = [task for task in tasks if not is_finished(results, task.cell.key)]
+    if not tasks:
+        return SweepEnd((), ())
     folder = results / "drafts" / f"{name}.{os.getpid()}"
     folder.mkdir(parents=True)
-    sweep = Sweep(tasks, deployment, folder)
+    sweep = Sweep(tasks, deployment, folder, after_step=write_state)
     try:
         sweep.record()
     except GpusNotRestored:
-        _store(sweep, results, calibrates=False)
+        store_steps(sweep, results, calibrates=False)
         raise
     except LlmDvfsError as error:
         if not any(cause is error for _, cause in sweep.failures) and sweep.untried:
             sweep.failures.append((sweep.untried[0], error))
         LOG.info("the sweep has ended: %s", in_full(error))
-        _store(sweep, results, calibrates=not isinstance(error, ServerDied))
+        store_steps(sweep, results, calibrates=not isinstance(error, ServerDied))
     except BaseException:
-        _store(sweep, results, calibrates=False)
+        store_steps(sweep, results, calibrates=False)
         raise
     else:
         LOG.info("%.0f %% of the sweep's time was measured", 100 * (sweep.measured_fraction or 0.0))
-        _store(sweep, results, calibrates=True)
+        store_steps(sweep, results, calibrates=True)
     return SweepEnd(tuple(sweep.failures), tuple(sweep.untried))
-
-
-def _store(sweep: Sweep, results: Path, *, calibrates: bool) -> None:
-    """Cut the recording; finished steps enter the store, failed ones are kept aside, with the recording then."""
-    name = sweep.folder.name.rpartition(".")[0]
-    failed = [task for task, _ in sweep.failures if task.cell.key in sweep.entered_mono_ns]
-    if not (sweep.folder / raw.TELEMETRY_REPORT).exists() or not (sweep.done or failed):
-        sweep.done.clear()  # a sampler that was killed leaves no report: its steps are measured again
-        set_aside(sweep.folder, results / "failed", name)
-        return
-    now = mono_ns()
-    slices = [_slice(sweep, done.task, done.left_mono_ns, done.step.window_mono_ns) for done in sweep.done]
-    for task in failed:
-        entered = sweep.entered_mono_ns[task.cell.key]
-        slices.append(_slice(sweep, task, now, (entered, now)))
-    cut(sweep.folder, slices, sweep.idle_mono_ns, sweep.first.workload.num_warmup_requests)
-    calibrated: Path | None = None
-    for done in list(sweep.done):
-        folder = sweep.folder / STEPS / done.task.cell.key
-        try:
-            run = _complete(sweep, done, folder)
-        except LlmDvfsError as error:
-            sweep.done.remove(done)
-            sweep.failures.append((done.task, error))
-            failed.append(done.task)
-            continue
-        if calibrates and done.task.job.settings.calibrate_client:
-            run, calibrated = _calibrated(run, folder, results, calibrated)
-        write_record(folder / raw.RUN, run)
-        enter(results, folder, done.task.cell.key, done.task.cell.identity)
-        LOG.info("%s: measured", done.task.id.folder())
-    for task in failed:
-        place = set_aside(sweep.folder / STEPS / task.cell.key, results / "failed", task.cell.key)
-        for failed_task, cause in sweep.failures:
-            if failed_task is task:
-                cause.add_note(f"what was recorded is in {place}")
-    if failed or sweep.untried:
-        set_aside(sweep.folder, results / "failed", name)
-    else:
-        shutil.rmtree(sweep.folder)
-
-
-def _slice(sweep: Sweep, task: CellTask, end_mono_ns: int, window: tuple[int, int]) -> Slice:
-    folder = sweep.folder / STEPS / task.cell.key
-    folder.mkdir(parents=True)
-    write_record(folder / LOAD_SPEC, task.load_spec(sweep.deployment, folder))
-    return Slice(folder, (sweep.entered_mono_ns[task.cell.key], end_mono_ns), window)
-
-
-def _complete(sweep: Sweep, done: Done, folder: Path) -> RunRecord:
-    """Write what a step's folder lacks beside its slice, and return its run.json."""
-    write_record(folder / raw.METRICS_BEFORE, done.step.metrics_before)
-    write_record(folder / raw.METRICS_AFTER, done.step.metrics_after)
-    if sweep.deployment.proxy_log is not None:
-        requests = read_lines(folder / raw.REQUESTS, RequestRecord)
-        sent = {request.request_id for request in requests if request.sent_mono_ns}
-        write_lines(folder / raw.PROXY, proxy_stamps(sweep.deployment, sent))
-    header, _ = read_telemetry(folder / raw.TELEMETRY)
-    report = read_record(folder / raw.LOAD_REPORT, LoadReport)
-    under_load = UnderLoad(
-        sweep=sweep.id,
-        step=done.position,
-        entered_mono_ns=done.step.entered_mono_ns,
-        window_mono_ns=done.step.window_mono_ns,
-        is_settled=done.step.settled.is_level,
-        settled_by=done.step.settled.seen,
-        left_mono_ns=done.left_mono_ns,
-        has_held_all=done.step.has_held_all,
-        idle_mono_ns=tuple(sweep.idle_mono_ns),
-        probe=sweep.probe,
-        cap_bound=sweep.cap_bound(done.task),
-        measured_fraction=sweep.measured_fraction,
-    )
-    return run_record(
-        done.task,
-        sweep.deployment,
-        header,
-        done.applied,
-        started=(done.started_unix_s, done.step.entered_mono_ns),
-        load_mono_ns=(report.load_begin_mono_ns, report.load_end_mono_ns),
-        foreign_processes=done.foreign_processes,
-        warnings=(
-            *lost_warnings(read_record(folder / raw.TELEMETRY_REPORT, SamplerReport)),
-            *_warnings(under_load),
-        ),
-        under_load=under_load,
-    )
-
-
-def _warnings(step: UnderLoad) -> tuple[str, ...]:
-    warnings = [f"cap_bound: {why}" for why in step.cap_bound]
-    if not step.is_settled:
-        warnings.append(
-            f"not settled after {step.settle_s:.0f} s: {step.settled_by}; its window was measured all the same"
-        )
-    if not step.has_held_all:
-        warnings.append("the point was left before all requests of the window had ended: latencies lack the slowest")
-    return tuple(warnings)
-
-
-def _calibrated(run: RunRecord, folder: Path, results: Path, calibrated: Path | None) -> tuple[RunRecord, Path | None]:
-    """Give a step the client's own error: measured at the load of the sweep's first step, and the same for all."""
-    if calibrated is not None:
-        shutil.copy2(calibrated, folder / raw.CALIBRATION)
-        return run, calibrated
-    if warning := calibrate_cell(folder, results):
-        return replace(run, warnings=(*run.warnings, warning)), None
-    return run, store_entry(results, run.key) / raw.CALIBRATION if (folder / raw.CALIBRATION).exists() else None

@@ -1,13 +1,15 @@
 """One step of a sweep at a point that is held: settle, measure a window, wait for the requests of the window."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from llmdvfs.benchmark.sweep.settling import MAX_SETTLE_S, Settled, look
 from llmdvfs.benchmark.sweep.under_way import UnderWay
 from llmdvfs.clock import NS_PER_S, mono_ns
 from llmdvfs.errors import ServerDied
-from llmdvfs.records.metrics import MetricsRecord
+from llmdvfs.records import raw
 from llmdvfs.records.spec import WorkloadSpec
+from llmdvfs.records.store import write_record
 from llmdvfs.telemetry.clocks import HeldPoint
 
 LOOK_INTERVAL_NS = NS_PER_S // 4
@@ -22,23 +24,24 @@ class Step:
     settled: Settled
     window_mono_ns: tuple[int, int]
     has_held_all: bool
-    metrics_before: MetricsRecord
-    metrics_after: MetricsRecord
 
 
-def measure_step(under_way: UnderWay, held: HeldPoint, workload: WorkloadSpec) -> Step:
-    """Measure at a point that was just set, for the workload's duration; raises what ended it early."""
+def measure_step(under_way: UnderWay, held: HeldPoint, workload: WorkloadSpec, folder: Path) -> Step:
+    """Measure at a point that was just set, for the workload's duration; raises what ended it early.
+
+    folder: takes the servers' counters at the window's two edges.
+    """
     entered = mono_ns()
     settled = settle(under_way, held, entered)
     num_ok, num_ended = under_way.progress.num_ok, under_way.progress.num_ended
-    before = under_way.deployment.scrape_metrics()
+    write_record(folder / raw.METRICS_BEFORE, under_way.deployment.scrape_metrics())
     window = _window(under_way, held, workload)
-    after = under_way.deployment.scrape_metrics()
+    write_record(folder / raw.METRICS_AFTER, under_way.deployment.scrape_metrics())
     has_held_all = _hold(under_way, held, window[1])
     progress = under_way.progress
     if progress.num_ended > num_ended and progress.num_ok == num_ok:
         raise ServerDied(f"none of {progress.num_ended - num_ended} requests succeeded; see journal.bin")
-    return Step(entered, settled, window, has_held_all, before, after)
+    return Step(entered, settled, window, has_held_all)
 
 
 def settle(under_way: UnderWay, held: HeldPoint, entered_mono_ns: int) -> Settled:

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,7 +35,7 @@ ENDLESS = 10**12
 class Done:
     """A step that was measured, and whose point was left as it should be."""
 
-    task: CellTask
+    key: str
     position: int
     started_unix_s: float
     applied: AppliedPoint
@@ -59,16 +59,22 @@ class Sweep:
     failures: list[tuple[CellTask, LlmDvfsError]] = field(default_factory=list)
     entered_mono_ns: dict[str, int] = field(default_factory=dict)
     """By key, of every step that was begun."""
+    after_step: Callable[["Sweep"], None] = lambda sweep: None
+    """Called under the load, after every step."""
 
     @property
     def first(self) -> CellTask:
         """Return the first step; workload, seeds and settings are those of all."""
         return self.tasks[0]
 
+    def step_folder(self, key: str) -> Path:
+        """Return the folder that takes what is a step's own, and becomes its measurement."""
+        return self.folder / "steps" / key
+
     @property
     def untried(self) -> list[CellTask]:
         """Return the steps that have come to no end, good or bad."""
-        tried = {done.task.cell.key for done in self.done} | {task.cell.key for task, _ in self.failures}
+        tried = {done.key for done in self.done} | {task.cell.key for task, _ in self.failures}
         return [task for task in self.tasks if task.cell.key not in tried]
 
     @property
@@ -104,6 +110,7 @@ class Sweep:
                     self._try_step(task, under_way)
                     if self.probe is None and self.done:
                         self._probe(under_way, idle_power_w, self.done[0].step.settled.span_mono_ns)
+                    self.after_step(self)
                 under_way.end_load(MAX_HOLD_S)
             self._idle(settings.idle_s)
             check(self.deployment, sampler, "after the load")
@@ -138,6 +145,7 @@ class Sweep:
             LOG.info("%s: skipped: %s", task.id.folder(), "; ".join(why))
             return
         self.entered_mono_ns[task.cell.key] = mono_ns()
+        self.step_folder(task.cell.key).mkdir(parents=True)
         try:
             done = self._step(task, under_way)
         except GpusNotRestored:
@@ -163,10 +171,10 @@ class Sweep:
         gpus_of_role = self.deployment.server_start.gpus_of_role()
         with locked_clocks(task.point, gpus_of_role, gpu_indices=self.deployment.gpu_indices) as held:
             started_unix_s = unix_s()
-            step = measure_step(under_way, held, task.workload)
+            step = measure_step(under_way, held, task.workload, self.step_folder(task.cell.key))
             left = mono_ns()
         return Done(
-            task=task,
+            key=task.cell.key,
             position=self.tasks.index(task),
             started_unix_s=started_unix_s,
             applied=held.applied,
