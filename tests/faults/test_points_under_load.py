@@ -43,7 +43,14 @@ def play(scenario: Callable[[Place], None], place: Place) -> None:
 def outcomes(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[None]]]:
     folder = tmp_path_factory.mktemp("sweeps")
     with ThreadPoolExecutor(len(SCENARIOS)) as pool:
-        yield {name: pool.submit(play, scenario, Place(folder / name, machine)) for name, scenario in SCENARIOS.items()}
+        yield {
+            name: pool.submit(play, scenario, Place(folder / name, machine, architecture=architecture_of(name)))
+            for name, scenario in SCENARIOS.items()
+        }
+
+
+def architecture_of(scenario: str) -> str:
+    return "replicated-2" if "proxy" in scenario else "single"
 
 
 def cells(place: Place) -> dict[str, RawCell]:
@@ -140,6 +147,30 @@ def a_server_that_dies_in_the_third_step_leaves_two_and_the_others_get_another(p
     assert all_came_back(place)
 
 
+def a_server_that_hangs_is_one_that_died(place: Place) -> None:
+    run = place.start("job")
+    assert run.meets(lambda: "stock/launch-1: settled" in run.output, RUN_LIMIT_S), run.output
+    place.servers_now(hangs=True)
+    assert run.wait(RUN_LIMIT_S) == 0, run.output
+    assert "the load was ended early: no byte on any of" in run.output
+    starts = [raw.run.server_start.id for raw in cells(place).values()]
+    assert sorted(starts.count(start) for start in set(starts)) == [1, 4]
+
+
+def a_proxy_has_stamped_the_requests_of_each_step(place: Place) -> None:
+    place.study["operating_points"] = {"stock": {}, "low": {"sm_clock_mhz": {"single": 1005}}}
+    run = place.start("job")
+    assert run.wait(RUN_LIMIT_S) == 0, run.output
+    measured = cells(place)
+    assert sorted(measured) == ["low", "stock", "stock-repeat-1"]
+    for raw in measured.values():
+        assert set(raw.proxy) == {request.request_id for request in raw.requests}
+        balance = result(raw).balance
+        assert balance is not None
+        assert len(balance.requests_by_instance) == 2
+    assert [setting.index for setting in measured["low"].run.applied_point.settings] == [0, 1]
+
+
 def ended_by(place: Place, number: signal.Signals) -> None:
     run = place.start("job")
     assert run.meets(lambda: "stock/launch-1: settled" in run.output and is_held(place), RUN_LIMIT_S), run.output
@@ -212,6 +243,8 @@ SCENARIOS: dict[str, Callable[[Place], None]] = {
         five_points_share_a_server_a_client_and_a_load,
         a_client_that_is_killed_costs_its_own_step,
         a_server_that_dies_in_the_third_step_leaves_two_and_the_others_get_another,
+        a_server_that_hangs_is_one_that_died,
+        a_proxy_has_stamped_the_requests_of_each_step,
         an_interrupted_job_gives_the_gpus_back_and_keeps_the_steps_before,
         a_killed_job_gives_the_gpus_back_and_loses_the_running_step_alone,
         a_gpu_that_does_not_come_back_ends_the_launch_after_the_steps_before,

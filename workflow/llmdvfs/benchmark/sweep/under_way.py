@@ -25,16 +25,16 @@ class UnderWay:
     def wait(self, held: HeldPoint | None = None) -> None:
         """Let a moment pass, and take in what was told meanwhile; raise what has ended and should not have."""
         time.sleep(WATCH_INTERVAL_S)
-        check(self.deployment, self.sampler, "under load")
-        if self.client.has_ended():
-            check(self.deployment, self.sampler, "under load")  # a client fails when its server has died
+        has_ended = self.client.has_ended()
+        self.live.update()
+        check(self.deployment, self.sampler, "under load")  # first: a client fails when its server has died
+        if (progress := self.live.progress) is not None and progress.stopped_early is not None:
+            raise ServerDied(f"the load was ended early: {progress.stopped_early}")
+        if has_ended:
             self.client.check_ended_well()
             raise DataError("the load generator ended before it was told to; see load.log beside journal.bin")
         if held is not None:
             held.check()
-        self.live.update()
-        if (progress := self.live.progress) is not None and progress.stopped_early is not None:
-            raise ServerDied(f"the load was ended early: {progress.stopped_early}")
 
     def wait_for_load(self) -> None:
         """Return once the warm-up is over and the load has begun."""
