@@ -6,10 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import stdtrit
 
-from llmdvfs.comparison.statistics import mean_interval, paired_ratio, unpaired_ratio
+from llmdvfs.comparison.statistics import LogMean, Spread, holm, log_mean, log_ratio, mean_interval
+from llmdvfs.records.result import Estimate
 
 positive = st.floats(min_value=1e-3, max_value=1e6)
 samples = st.lists(positive, min_size=2, max_size=8)
+
+
+def paired_ratio(pairs: list[tuple[float, float]]) -> Estimate:
+    return log_mean([other / baseline for baseline, other in pairs]).interval()
+
+
+def unpaired_ratio(baseline: list[float], other: list[float]) -> Estimate:
+    return log_ratio(baseline, other).interval()
 
 
 def test_mean_interval_by_hand() -> None:
@@ -104,14 +113,65 @@ def test_intervals_are_the_written_out_ones(a: list[float], b: list[float]) -> N
         )
 
 
-@pytest.mark.parametrize("bad", [0.0, -1.0, math.inf, math.nan])
-def test_a_value_without_a_logarithm_has_no_ratio(bad: float) -> None:
-    assert paired_ratio([(1.0, bad), (1.0, 1.0)]).value is None
-    assert "not above 0" in str(unpaired_ratio([bad], [1.0]).reason)
+def test_a_variance_is_shrunk_to_the_pool_by_hand() -> None:
+    """Two starts say little of their spread: ten others of the same metric say more, and count for 10 / 3 of 4 at most.
+
+    Own variance 0.0002 with 1 degree of freedom; the pool 0.0008 with 10, which count for 10 / 3:
+    (10 / 3 x 0.0008 + 1 x 0.0002) / (13 / 3) = 0.000661538 with 13 / 3 = 4.3333 degrees of freedom.
+    """
+    own = LogMean(0.0, Spread(0.0002, 1), 1 / 2)
+    shrunk = own.shrunk([Spread(0.0008, 1)] * 10)
+    assert shrunk.spread is not None
+    assert (shrunk.spread.variance, shrunk.spread.degrees) == pytest.approx((0.000661538, 4.333333), rel=1e-5)
+    # t(0.975, 4.3333) = 2.695, between 2.776 of 4 and 2.571 of 5; standard error sqrt(0.000661538 / 2) = 0.018187
+    assert shrunk.interval().high == pytest.approx(math.exp(2.695 * 0.018187), rel=2e-4)
+    wide = own.interval().high  # t(0.975, 1) = 12.706 x sqrt(0.0002 / 2) = 0.12706
+    assert wide == pytest.approx(math.exp(0.12706), rel=1e-4)
 
 
-def test_a_side_without_values_has_no_ratio() -> None:
-    assert unpaired_ratio([], [1.0]).reason == "not measured on both sides"
+def test_a_large_pool_counts_for_four_degrees_of_freedom() -> None:
+    shrunk = LogMean(0.0, Spread(1.0, 2), 1 / 3).shrunk([Spread(0.0, 2)] * 50)
+    assert shrunk.spread == Spread(pytest.approx(2 / 6), pytest.approx(6.0))
+
+
+def test_without_a_pool_nothing_is_shrunk() -> None:
+    alone = LogMean(0.1, Spread(0.01, 2), 1 / 3)
+    assert alone.shrunk([]) == alone
+    assert LogMean(0.1, None, 1.0).shrunk([Spread(0.01, 2)]).interval().low is None
+
+
+def test_p_values_by_hand() -> None:
+    # 0.1 with standard error sqrt(0.0016 / 4) = 0.02 and 3 degrees of freedom: t = 5; 2 x P(T > 5) = 0.015392
+    mean = LogMean(0.1, Spread(0.0016, 3), 1 / 4)
+    assert mean.p_value() == pytest.approx(0.015392, abs=1e-6)
+    # against 0.12: t = -1, P(T < -1) = 0.195501
+    assert mean.p_not_below(0.12) == pytest.approx(0.195501, abs=1e-6)
+    assert mean.p_not_above(0.12) == pytest.approx(1 - 0.195501, abs=1e-6)
+
+
+def test_values_without_any_spread_have_no_p_value() -> None:
+    """Launches that are all alike are no sample of anything: a share that is 100 % in all of them, say."""
+    alike = LogMean(0.1, Spread(0.0, 2), 1 / 3)
+    assert alike.p_value() is None
+    assert (alike.p_not_above(0.0), alike.p_not_below(0.0)) == (0.0, 1.0)
+
+
+def test_how_many_more_launches_by_hand() -> None:
+    """Log ratios with sd 0.05: n = 3 gives a half width of 4.303 x 0.05 / sqrt(3) = 0.124.
+
+    n = 6 gives 2.571 x 0.05 / sqrt(6) = 0.0525, n = 7 gives 2.447 x 0.05 / sqrt(7) = 0.0462: four more for 0.05.
+    """
+    mean = LogMean(0.0, Spread(0.0025, 2), 1 / 3)
+    assert mean.num_more(0.05, 100) == 4
+    assert mean.num_more(0.13, 100) == 0
+    assert mean.num_more(1e-6, 100) == 100
+
+
+def test_holm_by_hand() -> None:
+    # Sorted 0.01, 0.02, 0.03, 0.04: times 4, 3, 2, 1 are 0.04, 0.06, 0.06, 0.04, and none may be below one before it.
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
 
 
 @given(samples, samples)

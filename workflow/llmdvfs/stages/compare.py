@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from llmdvfs.comparison.groups import compare
-from llmdvfs.comparison.table import comparison_rows, summary_rows
+from llmdvfs.comparison.rows import comparison_rows, summary_rows
 from llmdvfs.records.failed import FailedCell
 from llmdvfs.records.places import FAILED, RAW, RUN, listed_cells
 from llmdvfs.records.result import CellResult
