@@ -139,7 +139,7 @@ def _group(
         workload=run.cell.workload,
         point=run.cell.point,
         batch_size=arrival_kind(run.workload.arrival.kind).batch_size(run.workload.arrival),
-        sweep=sweeps[run.cell.workload],
+        sweep=sweeps[run.workload.id],
         sm_clock_mhz={role: clock for _, run in members for role, clock in run.point.sm_clock_mhz.items()},
         memory_clock_mhz={role: clock for _, run in members for role, clock in run.point.memory_clock_mhz.items()},
         power_limit_w={role: limit for _, run in members for role, limit in run.point.power_limit_w.items()},

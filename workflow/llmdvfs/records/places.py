@@ -42,6 +42,17 @@ def listed_cells(path: Path) -> tuple[list[Path], list[Path]]:
     return measured, failed
 
 
+def result_folders(results: Path) -> list[Path]:
+    """Return the folders of a results folder's analysed cells; DataError where it has none."""
+    found = sorted(path.parent for path in results.glob("cells/*/*/*/launch-*/result.json"))
+    if not found:
+        raise DataError(
+            f"{results} has no cells/<deployment>/<workload>/<point>/launch-<n>/result.json; expected the results "
+            f"folder of a study that was measured and analysed"
+        )
+    return found
+
+
 def store_entry(results: Path, key: str) -> Path:
     """Return the folder of a measurement in the store, whether it is there or not."""
     return results / "store" / key
