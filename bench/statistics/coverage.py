@@ -45,7 +45,7 @@ class Score(NamedTuple):
     narrowest: float
     """Coverage of the tenth of the intervals that are narrowest."""
     half_width: float
-    """Median, as a share of the ratio."""
+    """Median, as a share of the interval's middle."""
     alarmed: float
     """Studies with at least one claim of a difference; false ones where the true ratio is 1."""
     alarmed_adjusted: float
@@ -96,7 +96,8 @@ def _coverage(claims: Claims, ratio: float) -> tuple[float, float, float]:
     if np.isnan(claims.low).all():
         return np.nan, np.nan, np.nan
     right = ((claims.low <= ratio) & (ratio <= claims.high)).ravel()
-    width = ((claims.high - claims.low) / (2 * ratio)).ravel()
+    # Of the interval's own middle: beside the true ratio those that lie too low would be the narrow ones.
+    width = ((claims.high - claims.low) / (claims.high + claims.low)).ravel()
     narrow = width <= np.quantile(width, 0.1)
     return float(right.mean()), float(right[narrow].mean()), float(np.median(width))
 
