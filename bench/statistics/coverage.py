@@ -25,7 +25,7 @@ RATIOS = (1.00, 1.02, 1.10)
 SDS = (0.01, 0.03, 0.30)
 NUM_LAUNCHES = (2, 3, 5, 8)
 ALPHA = 0.05
-CHOSEN = "logs, shrunk, up to 4 df"
+CHOSEN = "logs, shrunk to others, up to 2 df"
 COLUMNS = (
     "method",
     "n",

@@ -75,13 +75,21 @@ def four_degrees(baseline: Array, other: Array) -> Claims:
     return _moderated(mean, variance, n, variance.mean(axis=1, keepdims=True), np.array(4.0))
 
 
-def chosen(baseline: Array, other: Array) -> Claims:
-    """Variance shrunk to that of the pool's other cells, a third of whose degrees of freedom count, 4 at most."""
+def of_others(baseline: Array, other: Array) -> Claims:
+    """Variance shrunk to the mean of the pool's other cells, a third of whose degrees of freedom count, 4 at most."""
     mean, variance, n = _log_ratios(baseline, other)
     cells = variance.shape[1]
     others = (variance.sum(axis=1, keepdims=True) - variance) / (cells - 1)
-    weight = min(MAX_POOL_DEGREES, POOL_SHARE * (cells - 1) * (n - 1))
-    return _moderated(mean, variance, n, others, np.array(weight))
+    return _moderated(mean, variance, n, others, np.array(min(4.0, POOL_SHARE * (cells - 1) * (n - 1))))
+
+
+def chosen(baseline: Array, other: Array) -> Claims:
+    """Variance shrunk to the others' geometric mean; a third of their degrees of freedom counts, 2 at most."""
+    mean, variance, n = _log_ratios(baseline, other)
+    cells, own = variance.shape[1], n - 1.0
+    logs = np.log(variance) - psi(own / 2) + np.log(own / 2)
+    others = np.exp((logs.sum(axis=1, keepdims=True) - logs) / (cells - 1))
+    return _moderated(mean, variance, n, others, np.array(min(MAX_POOL_DEGREES, POOL_SHARE * (cells - 1) * own)))
 
 
 METHODS: dict[str, Callable[[Array, Array], Claims]] = {
@@ -91,7 +99,8 @@ METHODS: dict[str, Callable[[Array, Array], Claims]] = {
     "logs, t": student,
     "logs, shrunk, prior estimated": smyth,
     "logs, shrunk, 4 df": four_degrees,
-    "logs, shrunk, up to 4 df": chosen,
+    "logs, shrunk to others, up to 4 df": of_others,
+    "logs, shrunk to others, up to 2 df": chosen,
 }
 
 

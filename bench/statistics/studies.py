@@ -37,6 +37,7 @@ SHAPES = (
     Shape("1 ratio x 3 workloads, unlike", 1, 3, 0.5),
     Shape("3 ratios x 4 workloads, alike", 3, 4, 0.0),
     Shape("3 ratios x 4 workloads, unlike", 3, 4, 0.5),
+    Shape("3 ratios x 4 workloads, very unlike", 3, 4, 1.0),
 )
 
 

@@ -54,11 +54,12 @@ def test_mean_and_ratio_by_hand() -> None:
     record = compared(cells)
     arm = record.groups[0].arms[0].metrics["ttft_p50_s"]
     # Logs 0, 0.693147, 1.098612: mean 0.597253, variance 0.308634 with 2 degrees of freedom. The pool is the other
-    # deployment's, the same 0.308634 with 2, of which a third counts: together 0.308634 with 8 / 3 degrees of freedom.
-    # t(0.975, 2.6667) = 3.419770; half width 3.419770 x sqrt(0.308634 / 3) = 1.096877
+    # deployment's, the same 0.308634 with 2, made larger by exp(0.577216) = 1.781073; a third of it counts, 2 / 3:
+    # (2 / 3 x 0.549703 + 2 x 0.308634) / (8 / 3) = 0.368901; t(0.975, 8 / 3) = 3.419770;
+    # half width 3.419770 x sqrt(0.368901 / 3) = 1.199207
     assert (arm.n, arm.sd, arm.statistic, arm.lowest, arm.highest) == (3, 1.0, "geometric", 1, 3)
     assert arm.mean.value == pytest.approx(6 ** (1 / 3))
-    assert arm.mean.low == pytest.approx(6 ** (1 / 3) * math.exp(-1.096877), rel=1e-5)
+    assert arm.mean.low == pytest.approx(6 ** (1 / 3) * math.exp(-1.199207), rel=1e-5)
     ratio = the_pair(record).ratios["ttft_p50_s"]
     assert ratio.pairing == "paired"
     assert [launch.ratio for launch in ratio.by_launch] == [2, 2, 2]

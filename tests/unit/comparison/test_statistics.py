@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import stdtrit
 
-from llmdvfs.comparison.statistics import LogMean, Spread, holm, log_mean, log_ratio, mean_interval
+from llmdvfs.comparison.statistics import LogMean, Spread, holm, log_mean, log_ratio, mean_interval, usual_elsewhere
 from llmdvfs.records.result import Estimate
 
 positive = st.floats(min_value=1e-3, max_value=1e6)
@@ -113,31 +113,46 @@ def test_intervals_are_the_written_out_ones(a: list[float], b: list[float]) -> N
         )
 
 
-def test_a_variance_is_shrunk_to_the_pool_by_hand() -> None:
-    """Two starts say little of their spread: ten others of the same metric say more, and count for 10 / 3 of 4 at most.
+def test_a_variance_is_shrunk_to_what_is_usual_by_hand() -> None:
+    """Two starts say little of their spread: what is usual of the metric says more, and counts for 2 degrees at most.
 
-    Own variance 0.0002 with 1 degree of freedom; the pool 0.0008 with 10, which count for 10 / 3:
-    (10 / 3 x 0.0008 + 1 x 0.0002) / (13 / 3) = 0.000661538 with 13 / 3 = 4.3333 degrees of freedom.
+    Own variance 0.0002 with 1 degree of freedom; usual is 0.0008, known with 10, of which 10 / 3 is more than 2:
+    (2 x 0.0008 + 1 x 0.0002) / 3 = 0.0006 with 3 degrees of freedom.
     """
     own = LogMean(0.0, Spread(0.0002, 1), 1 / 2)
-    shrunk = own.shrunk([Spread(0.0008, 1)] * 10)
-    assert shrunk.spread is not None
-    assert (shrunk.spread.variance, shrunk.spread.degrees) == pytest.approx((0.000661538, 4.333333), rel=1e-5)
-    # t(0.975, 4.3333) = 2.695, between 2.776 of 4 and 2.571 of 5; standard error sqrt(0.000661538 / 2) = 0.018187
-    assert shrunk.interval().high == pytest.approx(math.exp(2.695 * 0.018187), rel=2e-4)
-    wide = own.interval().high  # t(0.975, 1) = 12.706 x sqrt(0.0002 / 2) = 0.12706
-    assert wide == pytest.approx(math.exp(0.12706), rel=1e-4)
+    shrunk = own.shrunk(Spread(0.0008, 10))
+    assert shrunk.spread == Spread(pytest.approx(0.0006), 3.0)
+    # t(0.975, 3) = 3.182446 x sqrt(0.0006 / 2) = 0.0551216; alone t(0.975, 1) = 12.706205 x sqrt(0.0002 / 2) = 0.127062
+    assert shrunk.interval().high == pytest.approx(math.exp(0.0551216), rel=1e-6)
+    assert own.interval().high == pytest.approx(math.exp(0.127062), rel=1e-6)
 
 
-def test_a_large_pool_counts_for_four_degrees_of_freedom() -> None:
-    shrunk = LogMean(0.0, Spread(1.0, 2), 1 / 3).shrunk([Spread(0.0, 2)] * 50)
-    assert shrunk.spread == Spread(pytest.approx(2 / 6), pytest.approx(6.0))
+def test_a_small_pool_counts_for_a_third_of_its_degrees_of_freedom() -> None:
+    shrunk = LogMean(0.0, Spread(1.0, 2), 1 / 3).shrunk(Spread(2.5, 3))
+    assert shrunk.spread == Spread(pytest.approx((1 * 2.5 + 2 * 1.0) / 3), pytest.approx(3.0))
+
+
+def test_what_is_usual_by_hand() -> None:
+    """Geometric means of the others, with 2 degrees each: ln(d/2) - digamma(d/2) is 0 + 0.5772157 for each of them.
+
+    Of 0.01 and 0.0001 it is 0.001 x exp(0.5772157) = 0.00178107; a variance of 1 among them does not drown it.
+    """
+    usual = usual_elsewhere([Spread(1.0, 2), Spread(0.01, 2), Spread(0.0001, 2)])
+    assert usual[0] == Spread(pytest.approx(0.00178107, rel=1e-5), 4.0)
+    assert usual[1] == Spread(pytest.approx(0.0178107, rel=1e-5), 4.0)
+
+
+def test_what_does_not_vary_says_nothing_of_the_others() -> None:
+    """A share of 100 % in all launches has no logarithm of its variance; one that differs in the last digit neither."""
+    assert usual_elsewhere([Spread(0.01, 2), Spread(0.0, 2), None, Spread(1e-32, 2)])[0] is None
+    assert usual_elsewhere([Spread(0.01, 2), Spread(0.0, 2), None])[1] == Spread(pytest.approx(0.0178107, rel=1e-5), 2)
+    assert usual_elsewhere([]) == []
 
 
 def test_without_a_pool_nothing_is_shrunk() -> None:
     alone = LogMean(0.1, Spread(0.01, 2), 1 / 3)
-    assert alone.shrunk([]) == alone
-    assert LogMean(0.1, None, 1.0).shrunk([Spread(0.01, 2)]).interval().low is None
+    assert alone.shrunk(None) == alone
+    assert LogMean(0.1, None, 1.0).shrunk(Spread(0.01, 2)).interval().low is None
 
 
 def test_p_values_by_hand() -> None:

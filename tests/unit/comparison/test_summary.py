@@ -59,9 +59,7 @@ def test_long_names_are_cut_and_never_the_numbers() -> None:
 def test_the_verdict_comes_first_and_in_words() -> None:
     text = comparison_text(compared(fake_study(gpu=True)))
     first = text.split("\n\n")[0].replace("\n  ", " ")
-    assert first.startswith(
-        "With 2 GPUs against 1 and 8 in flight (concurrent), disaggregated_tiny against single_tiny: "
-    )
+    assert first.startswith("With 2 GPUs against 1 and 8 in flight (concurrent), disaggregated against single: ")
     assert "% more [" in first
     assert "energy per output token" in first
     assert first.endswith("n = 3.")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from llmdvfs.comparison.statistics import holm
 from llmdvfs.records.comparison import FAMILY, METRICS, ArmPair, ComparisonGroup, Conclusion, MetricRatio
-from llmdvfs.records.comparison_text import baseline_pairs
+from llmdvfs.records.comparison_text import claimed_pairs
 
 ALPHA = 0.05
 # An interval whose ends lie this factor apart says neither which is better nor by about how much.
@@ -15,35 +15,37 @@ TOO_WIDE_FACTOR = 4.0
 def concluded(groups: Sequence[ComparisonGroup]) -> tuple[list[ComparisonGroup], int]:
     """Return the groups with a conclusion for every ratio that has an interval, and the size of the family.
 
-    The family is what tables claim: the metrics of FAMILY in the pairs of each group's first deployment, at every
-    workload and operating point. Holm's procedure keeps studies with any false claim of a difference below 5 %.
+    The family is what tables and verdict claim: the metrics of FAMILY in the pairs of each group's first deployment and
+    in those at equal GPUs, at every workload and operating point. Holm's procedure keeps studies with any false claim
+    of a difference below 5 %.
     """
     p_values = {
-        (number, pair.other, name): p_value
+        (number, pair.baseline, pair.other, name): p_value
         for number, group in enumerate(groups)
-        for pair in baseline_pairs(group)
+        for pair in claimed_pairs(group)
         for name in FAMILY
         if name in pair.ratios and (p_value := pair.ratios[name].p_value) is not None
     }
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-    concluded_groups = []
-    for number, group in enumerate(groups):
-        of_baseline = baseline_pairs(group)
-        pairs = tuple(
-            _concluded(
-                pair, {name: adjusted.get((number, pair.other, name)) for name in pair.ratios if pair in of_baseline}
-            )
-            for pair in group.pairs
+    return [
+        replace(
+            group,
+            pairs=tuple(
+                _concluded(
+                    pair, {name: adjusted.get((number, pair.baseline, pair.other, name)) for name in pair.ratios}
+                )
+                for pair in group.pairs
+            ),
         )
-        concluded_groups.append(replace(group, pairs=pairs))
-    return concluded_groups, len(p_values)
+        for number, group in enumerate(groups)
+    ], len(p_values)
 
 
 def _concluded(pair: ArmPair, adjusted: dict[str, float | None]) -> ArmPair:
     return replace(
         pair,
         ratios={
-            name: _with_conclusion(name, replace(ratio, adjusted_p_value=adjusted.get(name)))
+            name: _with_conclusion(name, replace(ratio, adjusted_p_value=adjusted[name]))
             for name, ratio in pair.ratios.items()
         },
     )

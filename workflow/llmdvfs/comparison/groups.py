@@ -46,7 +46,7 @@ def compare(
     missing = dict(without_result or {})
     measured = _matched(results, runs)
     cells = [_row(result, run) for result, run in measured] + [_missing_row(cell, why) for cell, why in missing.items()]
-    groups, family_size = concluded(_with_ratios(_drafts(measured, missing, baseline, unlike=unlike), margin_fraction))
+    groups, family_size = concluded(with_ratios(_drafts(measured, missing, baseline, unlike=unlike), margin_fraction))
     no_energy = bool(results) and all(result.energy.source == "none" for result in results)
     return ComparisonRecord(
         groups=tuple(groups),
@@ -76,8 +76,11 @@ def _drafts(
     return sorted(drafts, key=lambda own: _group_order(own[0]))
 
 
-def _with_ratios(drafts: Sequence[GroupDraft], margin_fraction: float) -> list[ComparisonGroup]:
-    """Return the groups with the intervals of their means and ratios, for which each metric's spreads are pooled."""
+def with_ratios(drafts: Sequence[GroupDraft], margin_fraction: float) -> list[ComparisonGroup]:
+    """Return the groups with the intervals of their means and ratios, for which each metric's spreads are pooled.
+
+    drafts: all groups of the study, with what their pairs are made of.
+    """
     arms = iter(with_shrunk_intervals([arm for group, _ in drafts for arm in group.arms]))
     pairs = iter(finish([pair for _, own in drafts for pair in own], margin_fraction))
     return [

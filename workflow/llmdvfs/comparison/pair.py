@@ -9,7 +9,7 @@ from statistics import geometric_mean
 from llmdvfs.comparison.alike import held_equal, varied
 from llmdvfs.comparison.contrast import Contrast, contrast
 from llmdvfs.comparison.likeness import caveats, differences
-from llmdvfs.comparison.statistics import LogMean, Spread
+from llmdvfs.comparison.statistics import LogMean, Spread, usual_elsewhere
 from llmdvfs.comparison.summary import Measured
 from llmdvfs.records.comparison import MAX_MORE_LAUNCHES, METRICS, Arm, ArmPair, MetricRatio
 from llmdvfs.records.result import Estimate
@@ -78,13 +78,12 @@ def finish(drafts: Sequence[PairDraft], margin_fraction: float) -> list[ArmPair]
             of_baseline[one.pair.baseline].append(index)
     for indices in of_baseline.values():
         for name in METRICS:
-            contrasts = {index: drafts[index].contrasts[name] for index in indices}
-            means = {index: own.log_ratio() for index, own in contrasts.items() if isinstance(own, Contrast)}
-            spreads = {index: mean.spread for index, mean in means.items() if mean and mean.spread}
-            for index, own in contrasts.items():
-                pool = [spread for other, spread in spreads.items() if other != index]
+            contrasts = [drafts[index].contrasts[name] for index in indices]
+            means = [own.log_ratio() if isinstance(own, Contrast) else None for own in contrasts]
+            usual = usual_elsewhere([mean.spread if mean else None for mean in means])
+            for index, own, mean, others in zip(indices, contrasts, means, usual, strict=True):
                 ratios[index][name] = (
-                    absent(own) if isinstance(own, str) else _ratio(name, own, means[index], pool, margin_fraction)
+                    absent(own) if isinstance(own, str) else _ratio(name, own, mean, others, margin_fraction)
                 )
     return [replace(one.pair, ratios=every) for one, every in zip(drafts, ratios, strict=True)]
 
@@ -101,11 +100,11 @@ def _why_no_energy_ratio(sources: Iterable[EnergySource]) -> str | None:
     return f"energy sources differ: {', '.join(sorted(kinds))}" if len(kinds) > 1 else None
 
 
-def _ratio(name: str, own: Contrast, mean: LogMean | None, pool: Sequence[Spread], margin: float) -> MetricRatio:
+def _ratio(name: str, own: Contrast, mean: LogMean | None, usual: Spread | None, margin: float) -> MetricRatio:
     """Return the ratio with all that its launches and the pool say of it; its conclusion waits for the family."""
     if mean is None:
         return absent(own.why_no_ratio() or "")
-    shrunk, limit = mean.shrunk(pool), math.log1p(margin)
+    shrunk, limit = mean.shrunk(usual), math.log1p(margin)
     ours, theirs = own.sides
     too_low, too_high = shrunk.p_not_above(-limit), shrunk.p_not_below(limit)
     worse = {"lower": too_high, "higher": too_low, None: None}[METRICS[name].better]
@@ -126,5 +125,5 @@ def _ratio(name: str, own: Contrast, mean: LogMean | None, pool: Sequence[Spread
         no_loss_p_value=worse,
         launches_differ_factor=own.launches_differ_factor(),
         num_more_launches=shrunk.num_more(max(abs(shrunk.value), limit), MAX_MORE_LAUNCHES),
-        without_doubtful=of_sound.shrunk(pool).interval() if of_sound else None,
+        without_doubtful=of_sound.shrunk(usual).interval() if of_sound else None,
     )

@@ -1,9 +1,9 @@
 """Interval estimates over independent replicates (docs/statistics.md); requests are never pooled.
 
 Everything positive is taken on logarithms: times, rates and energies of server starts spread by factors. The variance
-of a few starts says little of the true one, so it is shrunk towards that of the same metric elsewhere in the study, as
-in the moderated t-test (Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004, section 3), with
-degrees of freedom that are given instead of estimated: a study has too few deployments and workloads to estimate them.
+of a few starts says little of the true one, so it is shrunk towards what is usual for the metric in the study, as in
+the moderated t-test (Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004, section 3). Its prior's
+degrees of freedom are given instead of estimated: a study has too few deployments and workloads to estimate them.
 """
 
 import math
@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from statistics import fmean, variance
 
 from scipy import stats
-from scipy.special import stdtr, stdtrit
+from scipy.special import psi, stdtr, stdtrit
 
 from llmdvfs.records.result import Estimate
 
 CONFIDENCE = 0.95
-MAX_POOL_DEGREES = 4.0  # what the pool's variance counts for; more would let it overrule a cell that really varies more
+MAX_POOL_DEGREES = 2.0  # what the pool counts for; more would overrule a cell that really varies more than others
 # The pool's cells share baselines and starts, so its degrees of freedom are fewer than they look (docs/statistics.md).
 POOL_SHARE = 1 / 3
+MIN_VARIANCE = 1e-18  # of logs: values that differ by less than 1e-9 are all alike but for roundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +43,16 @@ class LogMean:
     pool_degrees: float = 0.0
     """How much of the spread's degrees of freedom come from the pool."""
 
-    def shrunk(self, pool: Sequence[Spread]) -> "LogMean":
-        """Return the same mean with its variance shrunk towards the pool's, which does not hold the mean's own spread.
+    def shrunk(self, usual: Spread | None) -> "LogMean":
+        """Return the same mean with its variance shrunk towards what is usual elsewhere; None: nothing is known of it.
 
-        The pool counts for a third of its degrees of freedom, and for MAX_POOL_DEGREES at most; an empty one for none.
+        The pool counts for a third of its degrees of freedom, and for MAX_POOL_DEGREES at most.
         """
-        own, pool_degrees = self.spread, sum(spread.degrees for spread in pool)
-        if own is None or not pool_degrees:
+        if self.spread is None or usual is None:
             return self
-        of_pool = sum(spread.degrees * spread.variance for spread in pool) / pool_degrees
-        weight = min(MAX_POOL_DEGREES, POOL_SHARE * pool_degrees)
+        weight, own = min(MAX_POOL_DEGREES, POOL_SHARE * usual.degrees), self.spread
         together = weight + own.degrees
-        shrunk = Spread((weight * of_pool + own.degrees * own.variance) / together, together)
+        shrunk = Spread((weight * usual.variance + own.degrees * own.variance) / together, together)
         return replace(self, spread=shrunk, pool_degrees=weight)
 
     def interval(self) -> Estimate:
@@ -65,7 +64,7 @@ class LogMean:
 
     def p_value(self) -> float | None:
         """Return the two-sided p-value that the true value is 0 (a ratio of 1); None where nothing spreads."""
-        if self.spread is None or not self.spread.variance:
+        if self.spread is None or self.spread.variance <= MIN_VARIANCE:
             return None
         below, above = self.p_not_below(0.0), self.p_not_above(0.0)
         return None if below is None or above is None else min(1.0, 2 * min(below, above))
@@ -102,6 +101,26 @@ class LogMean:
         if error == 0:
             return 0.0 if distance < 0 else 1.0
         return float(stdtr(self.spread.degrees, distance / error))
+
+
+def usual_elsewhere(spreads: Sequence[Spread | None]) -> list[Spread | None]:
+    """Return for each spread what is usual of the others, with all of their degrees of freedom; None: none varies.
+
+    It is the geometric mean: of cells whose variances differ by orders of magnitude, as those of a light and of a
+    saturated load do, the largest must not speak for all. The log of a sample variance lies below that of the true one
+    on average, by ln(d/2) - digamma(d/2) with d degrees of freedom (Smyth 2004, section 6.2): that is added.
+    """
+    logs = [
+        0.0 if own is None else math.log(own.variance) + math.log(own.degrees / 2) - float(psi(own.degrees / 2))
+        for own in (own if own and own.variance > MIN_VARIANCE else None for own in spreads)
+    ]
+    degrees = [own.degrees if own and own.variance > MIN_VARIANCE else 0.0 for own in spreads]
+    total, num_varied = sum(degrees), sum(own > 0 for own in degrees)
+    weighted = sum(own * log for own, log in zip(degrees, logs, strict=True))
+    return [
+        Spread(math.exp((weighted - own * log) / (total - own)), total - own) if num_varied > (own > 0) else None
+        for own, log in zip(degrees, logs, strict=True)
+    ]
 
 
 def log_mean(values: Sequence[float]) -> LogMean:

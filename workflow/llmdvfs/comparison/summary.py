@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 
 from llmdvfs.comparison.cell_metrics import metric_values
 from llmdvfs.comparison.likeness import num_gpus
-from llmdvfs.comparison.statistics import log_mean, mean_interval
+from llmdvfs.comparison.statistics import log_mean, mean_interval, usual_elsewhere
 from llmdvfs.records.comparison import METRICS, Arm, ArmMetric, LaunchValue
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
@@ -30,7 +30,13 @@ def summarise(cells: Sequence[Measured], without_result: Iterable[CellId] = ()) 
         model=run.deployment.model.name,
         num_gpus=num_gpus([run for _, run in cells]),
         num_without_result=sum(_same_but_launch(cell, result.cell) for cell in without_result),
-        metrics={name: _summary([(cell, applied, every[name]) for cell, applied, every in values]) for name in METRICS},
+        metrics={
+            name: of_launches(
+                LaunchValue(cell.cell.launch, cell.server_start_id, every[name], cell.valid, applied)
+                for cell, applied, every in values
+            )
+            for name in METRICS
+        },
         sm_clock_mhz=as_applied.by_role("sm_clock_mhz") if as_applied else {},
         memory_clock_mhz=as_applied.by_role("memory_clock_mhz") if as_applied else {},
         power_limit_w=as_applied.by_role("power_limit_w") if as_applied else {},
@@ -50,31 +56,15 @@ def with_shrunk_intervals(deployments: Sequence[Arm]) -> list[Arm]:
             log_mean(values) if own.statistic == "geometric" and (values := replicates(own.by_launch)) else None
             for own in of_name
         ]
-        spreads = [mean.spread if mean else None for mean in means]
+        usual = usual_elsewhere([mean.spread if mean else None for mean in means])
         for index, (own, mean) in enumerate(zip(of_name, means, strict=True)):
-            others = [spread for other, spread in enumerate(spreads) if spread and other != index]
-            shrunk[index][name] = replace(own, mean=mean.shrunk(others).interval()) if mean else own
+            shrunk[index][name] = replace(own, mean=mean.shrunk(usual[index]).interval()) if mean else own
     return [replace(own, metrics=metrics) for own, metrics in zip(deployments, shrunk, strict=True)]
 
 
-def replicates(by_launch: Iterable[LaunchValue]) -> list[float]:
-    """Return one value a server start: cells that shared the servers are one replicate, with their mean.
-
-    Cells that did not run at their operating point are left out.
-    """
-    by_start: dict[str, list[float]] = defaultdict(list)
-    for launch in by_launch:
-        if launch.value is not None and launch.applied:
-            by_start[launch.server_start_id].append(launch.value)
-    return [fmean(values) for values in by_start.values()]
-
-
-def _summary(values: Sequence[tuple[CellResult, bool, float | None]]) -> ArmMetric:
-    """values: cell, whether its operating point was applied, and what was measured."""
-    by_launch = tuple(
-        LaunchValue(cell.cell.launch, cell.server_start_id, value, cell.valid, applied)
-        for cell, applied, value in values
-    )
+def of_launches(launches: Iterable[LaunchValue]) -> ArmMetric:
+    """Return one metric of a deployment over its server starts, with the interval that they alone give."""
+    by_launch = tuple(launches)
     of_starts = replicates(by_launch)
     # A share may be 0 in a launch; what is above 0 in all of them has the mean that its ratios have too.
     geometric = bool(of_starts) and all(value > 0 for value in of_starts)
@@ -87,6 +77,18 @@ def _summary(values: Sequence[tuple[CellResult, bool, float | None]]) -> ArmMetr
         lowest=min(of_starts, default=None),
         highest=max(of_starts, default=None),
     )
+
+
+def replicates(by_launch: Iterable[LaunchValue]) -> list[float]:
+    """Return one value a server start: cells that shared the servers are one replicate, with their mean.
+
+    Cells that did not run at their operating point are left out.
+    """
+    by_start: dict[str, list[float]] = defaultdict(list)
+    for launch in by_launch:
+        if launch.value is not None and launch.applied:
+            by_start[launch.server_start_id].append(launch.value)
+    return [fmean(values) for values in by_start.values()]
 
 
 def _same_but_launch(a: CellId, b: CellId) -> bool:

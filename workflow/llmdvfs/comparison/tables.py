@@ -3,7 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from llmdvfs.records.comparison import FAMILY, METRICS, Arm, ComparisonGroup, ComparisonRecord, Metric, MetricRatio
+from llmdvfs.records.comparison import (
+    FAMILY,
+    MAX_MORE_LAUNCHES,
+    METRICS,
+    Arm,
+    ComparisonGroup,
+    ComparisonRecord,
+    Metric,
+    MetricRatio,
+)
 from llmdvfs.records.comparison_text import (
     baseline_pairs,
     interval_text,
@@ -39,7 +48,7 @@ class Block:
 
 def detailed(record: ComparisonRecord) -> list[Block]:
     """Return a block for each metric of each workload and operating point, the deployments stacked in it."""
-    short = _short(record)
+    short = ShortNames(record.groups)
     return [
         block
         for group in record.groups
@@ -48,17 +57,16 @@ def detailed(record: ComparisonRecord) -> list[Block]:
 
 
 def brief(record: ComparisonRecord) -> list[Block]:
-    """Return a block for each workload: a row for each operating point and deployment, a column for a main metric."""
-    short = _short(record)
-    by_workload: dict[str, list[ComparisonGroup]] = {}
+    """Return a block for each workload: a row for each operating point and deployment, a column for a main metric.
+
+    Of one operating point a single block, with a row for each workload and deployment.
+    """
+    short = ShortNames(record.groups)
+    one_point = len({group.point for group in record.groups}) == 1
+    sections: dict[str, list[ComparisonGroup]] = {}
     for group in record.groups:
-        by_workload.setdefault(group.workload, []).append(group)
-    return [
-        _brief_block(
-            workload, groups, short, [name for name in BRIEF if any(was_measured(own, name) for own in groups)]
-        )
-        for workload, groups in by_workload.items()
-    ]
+        sections.setdefault(group.point if one_point else group.workload, []).append(group)
+    return [_brief_block(section, groups, short, by_workload=one_point) for section, groups in sections.items()]
 
 
 def is_long(record: ComparisonRecord) -> bool:
@@ -86,7 +94,7 @@ def legend(record: ComparisonRecord) -> list[str]:
 
 def sensitivity(record: ComparisonRecord) -> Iterator[str]:
     """Yield, for each workload, which ratios say something else without the launches in which a gate failed."""
-    short = _short(record)
+    short = ShortNames(record.groups)
     for group in record.groups:
         doubtful = [
             (pair.other, name, ratio)
@@ -116,13 +124,18 @@ def more_launches(record: ComparisonRecord) -> Iterator[str]:
         ]
         if needed:
             fewest, most = min(needed), max(needed)
-            few = f"about {fewest[0]} more would tell of {fewest[1]}"
-            yield f"{group.workload}, {group.point}: launches: {few}" + (
-                f", {most[0]} of {most[1]}" if most[0] > fewest[0] else ""
+            few = f"about {_launches(fewest[0])} would tell of {fewest[1]}"
+            yield f"{group.workload}, {group.point}: {few}" + (
+                f", about {_launches(most[0])} of {most[1]}" if most[0] > fewest[0] else ""
             )
 
 
-def _one_deployment(group: ComparisonGroup, short: "_Short") -> Block:
+def _launches(more: int) -> str:
+    count = f"{more} or more" if more == MAX_MORE_LAUNCHES else str(more)
+    return f"{count} more launch{'' if more == 1 else 'es'}"
+
+
+def _one_deployment(group: ComparisonGroup, short: ShortNames) -> Block:
     """Return a row a metric: there is nothing to stack."""
     [arm] = group.arms
     rows = tuple(
@@ -133,7 +146,7 @@ def _one_deployment(group: ComparisonGroup, short: "_Short") -> Block:
     return Block(f"{group.workload}, {group.point}", short(arm.deployment), ("metric", "mean"), rows)
 
 
-def _metric_blocks(group: ComparisonGroup, short: "_Short") -> Iterator[Block]:
+def _metric_blocks(group: ComparisonGroup, short: ShortNames) -> Iterator[Block]:
     pairs = {pair.other: pair for pair in baseline_pairs(group)}
     where = f"{group.workload}, {group.point}"
     for name in SHOWN:
@@ -141,13 +154,13 @@ def _metric_blocks(group: ComparisonGroup, short: "_Short") -> Iterator[Block]:
             continue
         marks = _marks(group, name)
         rows = []
-        for arm in group.arms:
+        for arm in (arm for arm in group.arms if _has(arm, name)):
             pair = pairs.get(arm.deployment)
             ratio = pair.ratios.get(name) if pair else None
             told = "" if ratio is None else _ratio_cell(METRICS[name], arm, name, ratio)
             if pair and pair.differences:
                 told = "not compared"
-            elif arm is group.arms[0] and len(group.arms) > 1:
+            elif arm is group.arms[0]:
                 told = "baseline"
             rows.append(
                 (
@@ -158,6 +171,10 @@ def _metric_blocks(group: ComparisonGroup, short: "_Short") -> Iterator[Block]:
                 )
             )
         yield Block(where, _titled(METRICS[name]), ("", "deployment", "mean", "ratio"), tuple(rows))
+
+
+def _has(arm: Arm, name: str) -> bool:
+    return any(launch.value is not None for launch in arm.metrics[name].by_launch)
 
 
 def _says_nothing(group: ComparisonGroup, name: str) -> bool:
@@ -211,12 +228,14 @@ def _marks(group: ComparisonGroup, name: str) -> dict[str, str]:
     }
 
 
-def _brief_block(workload: str, groups: Sequence[ComparisonGroup], short: "_Short", names: Sequence[str]) -> Block:
+def _brief_block(section: str, groups: Sequence[ComparisonGroup], short: ShortNames, *, by_workload: bool) -> Block:
     several = any(len(group.arms) > 1 for group in groups)
-    header = ("point", *(("deployment",) if several else ()), "n", *(BRIEF[name] for name in names))
+    names = [name for name in BRIEF if any(was_measured(group, name) for group in groups)]
+    first = "workload" if by_workload else "point"
+    header = (first, *(("deployment",) if several else ()), "n", *(BRIEF[name] for name in names))
     rows = tuple(
         (
-            group.point,
+            group.workload if by_workload else group.point,
             *((short(arm.deployment),) if several else ()),
             str(max(metric.n for metric in arm.metrics.values())),
             *(interval_text(METRICS[name], arm.metrics[name]) for name in names),
@@ -225,7 +244,7 @@ def _brief_block(workload: str, groups: Sequence[ComparisonGroup], short: "_Shor
         for arm in group.arms
     )
     only = "" if several else f", {short(groups[0].arms[0].deployment)}"
-    return Block(f"{workload}{only}", "", header, rows)
+    return Block(f"{section}{only}", "", header, rows)
 
 
 def _is_moved(ratio: MetricRatio) -> bool:
@@ -241,18 +260,3 @@ def _estimate(ratio: MetricRatio) -> str:
     if sound is None or sound.value is None or ratio.ratio.value is None:
         return "-"
     return f"{ratio_number(sound.value)}x instead of {ratio_number(ratio.ratio.value)}x"
-
-
-class _Short:
-    """Names deployments without their model where the study has one."""
-
-    def __init__(self, arms: Iterable[Arm]) -> None:
-        models = {arm.model for arm in arms}
-        self._suffix = f"_{models.pop()}" if len(models) == 1 else ""
-
-    def __call__(self, deployment: str) -> str:
-        return deployment.removesuffix(self._suffix) if self._suffix else deployment
-
-
-def _short(record: ComparisonRecord) -> _Short:
-    return _Short(arm for group in record.groups for arm in group.arms)

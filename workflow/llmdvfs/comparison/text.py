@@ -11,7 +11,7 @@ from llmdvfs.records.comparison import ComparisonRecord
 WIDTH = 100
 GAP = "  "
 MIN_NAME = 12  # characters that a name keeps
-NAMED = ("deployment", "point")
+NAMED = ("deployment", "point", "workload")
 
 
 def comparison_text(record: ComparisonRecord) -> str:

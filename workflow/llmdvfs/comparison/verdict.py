@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from llmdvfs.comparison.names import ShortNames
 from llmdvfs.records.comparison import METRICS, Arm, ArmPair, ComparisonGroup, MetricRatio
-from llmdvfs.records.comparison_text import baseline_pairs, mean_words
+from llmdvfs.records.comparison_text import baseline_pairs, equal_gpu_pairs, mean_words
 
 MAX_SENTENCES = 3
 ENERGY = ("energy_per_output_token_j", "energy_per_request_j")
@@ -18,24 +19,24 @@ WORDS = {
 
 
 def verdict(groups: Sequence[ComparisonGroup]) -> tuple[str, ...]:
-    """Return a sentence for each deployment beside the baseline at the busiest load, equal numbers of GPUs first.
+    """Return a sentence for each two deployments that are related at the busiest load, those with equal GPUs first.
 
-    At most MAX_SENTENCES; where there are more deployments the last one counts the rest. A study without a pair gets a
-    sentence for what it measured.
+    At most MAX_SENTENCES; the last one says so where there are more. A study without a pair gets a sentence for what
+    it measured.
     """
     group = busiest(groups)
     if group is None:
         return ("nothing was measured that could be compared.",)
-    pairs = [pair for pair in baseline_pairs(group) if pair.ratios]
+    equal = [pair for pair in equal_gpu_pairs(group) if pair.ratios]
+    pairs = [*equal, *(pair for pair in baseline_pairs(group) if pair.ratios and pair not in equal)]
     if not pairs:
         return (_alone(group, refused=bool(group.pairs)),)
     gpus = {arm.deployment: arm.num_gpus for arm in group.arms}
-    pairs.sort(key=lambda pair: gpus[pair.other] != gpus[pair.baseline])  # sort is stable: else the order of tables
-    sentences = [_sentence(group, pair, gpus) for pair in pairs]
+    short = ShortNames(groups)
+    sentences = [_sentence(group, pair, gpus, short) for pair in pairs]
     if len(sentences) > MAX_SENTENCES:
-        rest = len(sentences) - MAX_SENTENCES
-        sentences = [*sentences[:MAX_SENTENCES]]
-        sentences[-1] += f" ({rest} more {'deployment' if rest == 1 else 'deployments'} in the tables.)"
+        sentences = sentences[:MAX_SENTENCES]
+        sentences[-1] += " (The tables have the others.)"
     return tuple(sentences)
 
 
@@ -52,7 +53,7 @@ def busiest(groups: Iterable[ComparisonGroup]) -> ComparisonGroup | None:
     )
 
 
-def _sentence(group: ComparisonGroup, pair: ArmPair, gpus: dict[str, int | None]) -> str:
+def _sentence(group: ComparisonGroup, pair: ArmPair, gpus: dict[str, int | None], short: ShortNames) -> str:
     said = [
         _claim(name, ratio)
         for name in (_first(pair, ENERGY), _first(pair, SPEED))
@@ -62,7 +63,7 @@ def _sentence(group: ComparisonGroup, pair: ArmPair, gpus: dict[str, int | None]
     if not said:
         said = ["nothing that can be related was measured"]
     where = _circumstances(group, pair, gpus)
-    return f"{where}, {pair.other} against {pair.baseline}: {'; '.join(said)}{_launches(pair)}."
+    return f"{where}, {short(pair.other)} against {short(pair.baseline)}: {'; '.join(said)}{_launches(pair)}."
 
 
 def _circumstances(group: ComparisonGroup, pair: ArmPair, gpus: dict[str, int | None]) -> str:
@@ -92,12 +93,12 @@ def _claim(name: str, ratio: MetricRatio) -> str:
 
 
 def _change(ratio: MetricRatio) -> str:
-    """Return `6 % more [3, 9]`: the ratio less 1 in percent, and its interval where there is one."""
+    """Return `6 % more [3, 9]`, or `2.4 [2.3, 2.5] times the`: the ratio with its interval where there is one."""
     estimate = ratio.ratio
     value = estimate.value or 1.0
     if value >= 2:
         span = "" if estimate.low is None or estimate.high is None else f" [{estimate.low:.2g}, {estimate.high:.2g}]"
-        return f"{value:.2g} times the{span}"
+        return f"{value:.2g}{span} times the"
     change = abs(value - 1) * 100
     digits = 0 if change >= 2 else 1
     direction = "more" if value >= 1 else "less"

@@ -46,6 +46,25 @@ def baseline_pairs(group: ComparisonGroup) -> list[ArmPair]:
     return [pair for pair in group.pairs if pair.baseline == group.arms[0].deployment]
 
 
+def equal_gpu_pairs(group: ComparisonGroup) -> list[ArmPair]:
+    """Return the pairs of the first deployment with each number of GPUs with every other that has as many."""
+    first: dict[int | None, str] = {}
+    gpus = {arm.deployment: arm.num_gpus for arm in group.arms}
+    for deployment, count in gpus.items():
+        first.setdefault(count, deployment)
+    return [
+        pair
+        for pair in group.pairs
+        if gpus[pair.baseline] == gpus[pair.other] is not None and pair.baseline == first[gpus[pair.baseline]]
+    ]
+
+
+def claimed_pairs(group: ComparisonGroup) -> list[ArmPair]:
+    """Return the pairs that tables and verdict make claims of: those of the baseline, and those at equal GPUs."""
+    equal, of_baseline = equal_gpu_pairs(group), baseline_pairs(group)
+    return [pair for pair in group.pairs if pair in of_baseline or pair in equal]
+
+
 def label(metric: Metric) -> str:
     """Return `Name (unit)`."""
     return f"{metric.label} ({metric.unit})" if metric.unit else metric.label
