@@ -63,7 +63,7 @@ def test_a_launch_that_was_not_applied_is_in_no_mean() -> None:
         "single_tiny/clock-1005: the operating point was not applied (not_permitted; launches 3)"
         in (record.warnings[0])
     )
-    assert "| clock-1005 | 2 |" in comparison_markdown(record)
+    assert "| concurrent | 2 |" in comparison_markdown(record)
     assert "(1000 ... 3000, n=2)" in comparison_text(record)
 
 

@@ -1,8 +1,9 @@
 """The comparison as blocks of a summary, whatever they are written as: text for a terminal, or Markdown."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from llmdvfs.comparison.names import ShortNames
 from llmdvfs.records.comparison import (
     FAMILY,
     MAX_MORE_LAUNCHES,
