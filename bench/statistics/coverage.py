@@ -97,7 +97,9 @@ def _coverage(claims: Claims, ratio: float) -> tuple[float, float, float]:
         return np.nan, np.nan, np.nan
     right = ((claims.low <= ratio) & (ratio <= claims.high)).ravel()
     # Of the interval's own middle: beside the true ratio those that lie too low would be the narrow ones.
-    width = ((claims.high - claims.low) / (claims.high + claims.low)).ravel()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        width = ((claims.high - claims.low) / (claims.high + claims.low)).ravel()
+    width = np.nan_to_num(width, nan=np.inf)  # as wide as can be
     narrow = width <= np.quantile(width, 0.1)
     return float(right.mean()), float(right[narrow].mean()), float(np.median(width))
 

@@ -35,8 +35,11 @@ rule summary:
 onsuccess:
     summary = Path(rules.summary.output.summary)
     if summary.exists():
-        print(summary.read_text(encoding="utf-8"))
+        said = summary.read_text(encoding="utf-8")
+        print(said)
         print(f"figures: {COMPARISON}/*.png, {RESULTS}/deployments/*/*.png, {RESULTS}/cells/*/*/*/*/*.png")
         print(
             f"numbers: {COMPARISON}/comparison.json, {COMPARISON}/comparison.csv (docs/metrics.md says what they are)"
         )
+        # the verdict stands first in the file; on a terminal the last lines are the ones that are seen
+        print(f"\n{said.split(chr(10) * 2)[0]}")

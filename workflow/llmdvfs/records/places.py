@@ -19,6 +19,8 @@ RUN = "run.json"
 FAILED = "failed.json"
 """A raw folder that has it has nothing else: the cell could not be measured."""
 IDENTITY = "identity.json"
+PROGRESS = "jobs/progress.json"
+"""Below the results folder: what the run that is on, or was last on, is to measure."""
 
 
 def cell_folder(results: Path, cell: CellId) -> Path:
