@@ -16,6 +16,7 @@ include: "workflow/rules/analyze.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/answer.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/report_page.smk"
 
 
 localrules:
@@ -34,3 +35,4 @@ rule all:
         deployment_files,
         COMPARISON_FILES,
         ANSWER_FILES,
+        rules.report_page.output,

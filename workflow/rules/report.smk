@@ -1,4 +1,4 @@
-# The short table that ends a run. The whole report is made by `snakemake --report results/report.html`, offline.
+# The short table that ends a run.
 #
 # INPUTS   {results}/comparison/comparison.json
 # OUTPUTS  {results}/comparison/summary.txt
@@ -16,7 +16,7 @@ rule summary:
     input:
         comparison=f"{COMPARISON}/comparison.json",
     output:
-        summary=f"{COMPARISON}/summary.txt",
+        summary=report(f"{COMPARISON}/summary.txt", caption="../report/summary.rst", category="Numbers"),
     log:
         f"{LOGS}/summary.log",
     conda:
@@ -31,6 +31,7 @@ onsuccess:
     summary = Path(rules.summary.output.summary)
     if summary.exists():
         print(summary.read_text(encoding="utf-8"))
+        print(f"report:  {RESULTS}/report.html (opens offline in any browser)")
         print(f"figures: {COMPARISON}/*.png, {RESULTS}/deployments/*/*.png, {RESULTS}/cells/*/*/*/*/*.png")
         print(
             f"numbers: {COMPARISON}/comparison.json, {COMPARISON}/comparison.csv (docs/metrics.md says what they are)"
