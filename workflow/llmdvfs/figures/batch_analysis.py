@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from matplotlib.figure import Figure
 
-from llmdvfs.figures.parts.legend import legend_below
+from llmdvfs.figures.parts.legend import legend_below, legend_height_in
 from llmdvfs.figures.parts.note import draw_note
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, styled
 from llmdvfs.figures.parts.sweep import draw_lines, marks_of, ordered_looks, set_batch_axis
@@ -21,7 +21,7 @@ def batch_analysis(record: ComparisonRecord) -> Figure:
     record: of one deployment (of several, their lines lie in the same panels).
     """
     lines = _lines(record)
-    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 4.2 if lines else 1.2))
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 3.9 + legend_height_in(list(lines)) if lines else 1.2))
     if not lines:
         draw_note(figure.subplots(), "no workload of this study has a batch size (closed loop, or equal waves)")
         return figure

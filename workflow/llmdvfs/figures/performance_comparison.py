@@ -111,14 +111,13 @@ def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], loo
 
 def _choose_scale(axes: Axes, summaries: Sequence[ArmMetric], per_unit: float) -> None:
     means = [summary.mean.value or 0.0 for summary in summaries if summary.n]
-    if min(means) <= 0 or max(means) / min(means) <= MIN_LOG_SPAN:
+    values = [own.value for summary in summaries for own in summary.by_launch if own.value is not None]
+    if min(means + values) <= 0 or max(means) / min(means) <= MIN_LOG_SPAN:
         from_zero(axes)
         return
     log_scale(axes, "y", max(means) / min(means))
     # An interval may reach to almost zero, or below: the axis ends below the lowest value that was measured.
-    axes.set_ylim(
-        bottom=per_unit / 1.5 * min(own.value for summary in summaries for own in summary.by_launch if own.value)
-    )
+    axes.set_ylim(bottom=per_unit / 1.5 * min(values))
 
 
 def _name_workloads(panels: npt.NDArray[np.object_], workloads: Sequence[str], *, upright: bool) -> None:

@@ -8,17 +8,17 @@ from matplotlib.figure import Figure
 
 from llmdvfs.figures.parts.deployments import short_names
 from llmdvfs.figures.parts.note import draw_note
-from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, PHASES, styled
+from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, PHASES, styled
 from llmdvfs.records.comparison import CellRow, ComparisonRecord
 
 BAR_IN, PANEL_IN = 0.16, 0.42
 FILLS: dict[str, dict[str, Any]] = {
-    "queue": {"color": "0.35"},
+    "queue": {"color": BLACK},
     "prefill": {"color": PHASES["prefill"].colour},
     "transfer": {"color": PHASES["transfer"].colour, "hatch": "////"},
     "first_decode": {"color": PHASES["decode"].colour, "hatch": "\\\\\\\\"},
 }
-OTHER: dict[str, Any] = {"color": "0.75", "hatch": "...."}
+OTHER: dict[str, Any] = {"facecolor": "white", "edgecolor": BLACK, "hatch": "...."}
 
 
 @styled
@@ -51,7 +51,7 @@ def _draw_bars(axes: Axes, rows: Sequence[CellRow], parts: Sequence[str]) -> Non
     for part in parts:
         widths = [1e3 * (row.ttft_parts_s.get(part) or 0.0) for row in rows]
         fill = FILLS.get(part, OTHER)
-        axes.barh(range(len(rows)), widths, left=left, height=0.75, label=part, edgecolor="white", **fill)
+        axes.barh(range(len(rows)), widths, left=left, height=0.75, label=part, **{"edgecolor": "white", **fill})
         left = [a + b for a, b in zip(left, widths, strict=True)]
     axes.invert_yaxis()
     axes.grid(True, axis="x")

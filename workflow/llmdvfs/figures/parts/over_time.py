@@ -17,7 +17,7 @@ from llmdvfs.figures.parts.curves import Curve, energy_curve, power_curve, quant
 from llmdvfs.figures.parts.limits import from_zero
 from llmdvfs.figures.parts.note import NO_POWER_DATA, draw_note
 from llmdvfs.figures.parts.phase_spans import SHADE_ALPHA, draw_spans, num_in_phases, phase_fill, phase_spans
-from llmdvfs.figures.parts.style import BLACK, LINES, NOBODY, PHASES, ROLES, Look
+from llmdvfs.figures.parts.style import BLACK, LINES, PHASES, ROLES, Look
 from llmdvfs.records.phases import PhaseInterval
 
 TIME_LABEL = "Time since the cell's start (s)"
@@ -174,9 +174,9 @@ def _draw_devices(axes: Axes, cell: MeasuredCell, curves: dict[str, Curve]) -> N
 
 
 def _device_look(device: str, kind: str, role: str | None) -> tuple[Look, str]:
-    """Return a GPU's look by its role; what serves the whole host is black, what serves nobody grey."""
+    """Return a GPU's look by its role; what serves the whole host, or nobody, is black."""
     if role is None:
-        return Look(NOBODY, "", ":"), f"{device} (serves nobody)"
+        return Look(BLACK, "", ":"), f"{device} (serves nobody)"
     if kind == "gpu" and role in ROLES:
         return ROLES[role], device if role == "single" else f"{device} ({role})"
     return Look(BLACK, "", "-"), device
