@@ -5,7 +5,9 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.intervals import Along, draw_interval
+from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, PHASES, VERMILLION, styled
 from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord
 from llmdvfs.records.result import Estimate
@@ -28,6 +30,14 @@ def dvfs_energy_time(record: AnswersRecord) -> Figure:
         return figure
     for number, answer in enumerate(record.answers, 1):
         _panel(figure.add_subplot(rows, PANELS_A_ROW, number), answer)
+    starts = n_text(point.num_launches for answer in record.answers for point in answer.points)
+    legend_below(
+        figure,
+        [],
+        f"Ratios to stock paired by launch, {starts}, with 95 % t-intervals of their logarithm; an arrow: the interval"
+        " goes on. Line: the Pareto set; circle: the fastest point within 5 % of the lowest energy; open: breaks a"
+        " latency limit.",
+    )
     return figure
 
 

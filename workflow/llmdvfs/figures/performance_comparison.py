@@ -9,6 +9,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 
+from llmdvfs.figures.parts.caption import INTERVALS, starts_text
 from llmdvfs.figures.parts.deployments import deployment_looks, of_model, short_names
 from llmdvfs.figures.parts.fold import fold_name
 from llmdvfs.figures.parts.legend import legend_below
@@ -65,7 +66,12 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
     for axes, name in zip(panels.flat, QUANTITIES, strict=True):
         _draw_quantity(axes, name, groups, looks)
     _name_workloads(panels, [group.workload for group in groups], upright=not brief)
-    legend_below(above, _legend(looks, names, groups) + _not_applied(panels[0, 0], record, groups))
+    starts = starts_text(arm for group in groups for arm in group.arms)
+    legend_below(
+        above,
+        _legend(looks, names, groups) + _not_applied(panels[0, 0], record, groups),
+        f"A dot: a server start; bars: the mean over {starts}, upright {INTERVALS}.",
+    )
     set_title(figure, f"Deployments{of_model(record)} at {_scope(record, groups)}")
     return figure
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.deployments import deployment_looks, of_model, short_names
 from llmdvfs.figures.parts.fold import fold_name
 from llmdvfs.figures.parts.intervals import draw_interval
@@ -55,7 +56,14 @@ def ratios(record: ComparisonRecord) -> Figure:
     for axes in panels[len(metrics) :]:
         axes.set_axis_off()
     _name_groups(panels[0], groups)
-    legend_below(figure, _legend(pairs, {names[other]: looks[other] for other in others}))
+    told = [own for pair in pairs for own in pair.ratios.values() if own.ratio.value is not None]
+    starts = n_text(min(own.n_baseline, own.n_other) for own in told)
+    legend_below(
+        figure,
+        _legend(pairs, {names[other]: looks[other] for other in others}),
+        f"Ratios of geometric means over {starts} with 95 % t-intervals of their logarithm, paired by launch where"
+        " launches pair; small dots: launches; an arrow: the interval goes on. 1 is no difference.",
+    )
     left_out = f" (the first {MAX_GROUPS} of {len(compared)})" if len(compared) > MAX_GROUPS else ""
     baselines = ", ".join(dict.fromkeys(names[pair.baseline] for pair in pairs))
     set_title(figure, f"Deployments{of_model(record)} relative to {baselines}, log scale{left_out}")

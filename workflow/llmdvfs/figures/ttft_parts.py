@@ -1,12 +1,15 @@
 """`ttft_parts.png`: where the time to the first token of a disaggregated deployment goes."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.deployments import short_names
+from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.note import draw_note
 from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, PHASES, styled
 from llmdvfs.records.comparison import CellRow, ComparisonRecord
@@ -41,6 +44,8 @@ def ttft_parts(record: ComparisonRecord) -> Figure:
         _draw_bars(axes, own, parts)
         axes.set_yticks(range(len(own)), [names[row.cell.folder()] for row in own])
     panels[-1].set_xlabel("Mean TTFT from the send (ms)")
+    starts = n_text(Counter((row.cell.deployment, row.cell.workload, row.cell.point) for row in rows).values())
+    legend_below(figure, [], f"A bar: one of {starts}, the mean over its ok requests; no interval is shown.")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(parts))
     return figure
