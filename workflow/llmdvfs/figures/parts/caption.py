@@ -3,15 +3,16 @@
 from collections.abc import Iterable
 from textwrap import fill
 
+from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN
 from llmdvfs.records.comparison import Arm
 
 CHARACTERS = 125  # of a line across the double column
 INTERVALS = "95 % t-intervals (of the logs where all values are above 0); an arrow: the interval goes on"
 
 
-def caption_lines(text: str) -> str:
-    """Return the text on lines that fit the double column."""
-    return fill(text, CHARACTERS)
+def caption_lines(text: str, width_in: float = DOUBLE_COLUMN_IN) -> str:
+    """Return the text on lines that fit a figure of this width."""
+    return fill(text, int(CHARACTERS * width_in / DOUBLE_COLUMN_IN))
 
 
 def starts_text(arms: Iterable[Arm]) -> str:

@@ -101,4 +101,11 @@ def save_figure(figure: Figure, png: Path) -> None:
     with matplotlib.style.context(STYLE_FILE):
         png.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(png, metadata={"Software": None})
-        figure.savefig(png.with_suffix(".pdf"), metadata={"CreationDate": None, "Creator": None, "Producer": None})
+        save_pdf(figure, png.with_suffix(".pdf"))
+
+
+def save_pdf(figure: Figure, pdf: Path) -> None:
+    """Write the figure as PDF with its fonts in it; equal figures give equal bytes."""
+    with matplotlib.style.context(STYLE_FILE):
+        pdf.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
