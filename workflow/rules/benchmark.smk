@@ -16,6 +16,7 @@ def write_job_files():
     """Write what jobs are told in files: jobs on other machines find them here."""
     for planned in PENDING:
         write_record(Path(job_file(planned)), planned.job)
+    write_record(STUDY.results / PROGRESS, expected_progress(STUDY, PENDING))
     for cells in [CELLS, *map(cells_of, STUDY.deployments)]:
         write_text(Path(list_of(cells)), "".join(f"{cell}\n" for cell in sorted(cells)))
 

@@ -37,9 +37,10 @@ from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
+from llmdvfs.plan.progress import expected_progress, in_words
 from llmdvfs.plan.study import make_study
 from llmdvfs.records.made import FILES, STAGES
-from llmdvfs.records.places import FAILED, cell_folder
+from llmdvfs.records.places import FAILED, PROGRESS, cell_folder
 from llmdvfs.records.store import compact_json, write_record, write_text
 from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.instance.ports import owner_of
@@ -73,6 +74,8 @@ try:
     if PENDING and workflow.is_main_process:
         for said in long_requests(STUDY):
             print(f"llm-dvfs: {said}", file=sys.stderr)
+        if sys.stderr.isatty():
+            print(f"llm-dvfs: {in_words(expected_progress(STUDY, PENDING))}", file=sys.stderr)
 except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")  # one message: a WorkflowError would add where in this file it was raised
 
