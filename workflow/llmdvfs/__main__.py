@@ -19,7 +19,7 @@ STAGES = {
     "compare": "compare the results of many cells",
     "answer": "say which clocks: every operating point against stock, and which to set",
     "explain": "say in plain words which clocks to set and why, from answers.json",
-    "clocks": "show the GPUs' clocks and limits, or hold a recommendation until interrupted",
+    "clocks": "show the GPUs' clocks and limits and their changes, hold a recommendation, bring GPUs back",
     "summary": "print the comparison as a short table",
     "doctor": "look at this machine before a run: what would stop or spoil the study",
     "monitor": "watch GPUs (or the CPU) and record them, without a workflow",

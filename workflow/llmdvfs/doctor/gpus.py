@@ -117,6 +117,7 @@ def _absent(point: OperatingPoint, gpu: NvmlGpu) -> Iterator[str]:
     """Yield what the point asks for and the GPU does not have, in words; a clock between two steps is snapped."""
     for what, asked, supported in (
         ("core clock", point.sm_clock_mhz, gpu.supported_sm_clocks_mhz),
+        ("core clock", {role: low for role, low in point.sm_clock_min_mhz.items() if low}, gpu.supported_sm_clocks_mhz),
         ("memory clock", point.memory_clock_mhz, gpu.supported_memory_clocks_mhz),
     ):
         known = sorted(supported()) if asked else []
