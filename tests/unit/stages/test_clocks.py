@@ -21,7 +21,7 @@ from llmdvfs.stages import clocks
 from llmdvfs.stages.clocks import hold, one_of, restore, status_lines, until_interrupted
 from llmdvfs.telemetry.change_log import ChangeLog
 from llmdvfs.telemetry.clocks import HeldPoint, locked_clocks
-from llmdvfs.telemetry.held_record import record_path, write_held
+from llmdvfs.telemetry.held_record import lock_path, record_path, write_held
 from llmdvfs.telemetry.nvml import NvmlGpu, num_gpus
 
 
@@ -88,12 +88,15 @@ def test_status_tells_clocks_and_limits(gpus: FakeNvml) -> None:
 
 
 AS_FOUND = (0, 3201, 700)
+NO_PROCESS = 2**22 + 1  # above the largest number that Linux gives
 POINT = OperatingPoint("low", {"single": 1005}, {}, {"single": 300.0})
 
 
 def left_behind(folder: Path) -> None:
     """Leave what a run leaves that was killed with its watchdog: the lock, the limit and their record."""
-    write_held(record_path(NvmlGpu(0).uuid(), folder), GpuSetting(0, 1005, None, 300.0), 700.0, "nvml")
+    uuid = NvmlGpu(0).uuid()
+    lock_path(uuid, folder).write_text(str(NO_PROCESS))
+    write_held(record_path(uuid, folder), GpuSetting(0, 1005, None, 300.0), 700.0, "nvml")
     NvmlGpu(0).lock_sm_clock(1005, 1005)
     NvmlGpu(0).set_power_limit(300)
 

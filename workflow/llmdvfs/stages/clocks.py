@@ -10,6 +10,7 @@ from llmdvfs.errors import ClockControlError, ConfigError, GpusNotRestored
 from llmdvfs.host.lock import holder_of, lock_folder
 from llmdvfs.records.answers import Recommendation, RecommendedClocks
 from llmdvfs.records.store import read_record
+from llmdvfs.serving.lifetime import is_alive
 from llmdvfs.telemetry.change_log import Change, ChangeLog
 from llmdvfs.telemetry.clocks import HeldPoint, locked_clocks
 from llmdvfs.telemetry.factory import restore_factory
@@ -67,7 +68,10 @@ def _who_has_set_it(gpu: NvmlGpu) -> str:
     if not record_path(uuid, folder).exists():
         return ""
     holder = holder_of(lock_path(uuid, folder))
-    if Path("/proc", holder.removeprefix("process ")).exists():
+    number = holder.removeprefix("process ")
+    if not number.isdigit():  # its lock is another user's, who alone may write the number there
+        return "; set by another run of this project, which holds it or has left it so (clocks restore tells)"
+    if is_alive(int(number)):
         return f"; held by {holder}"
     return "; left so by a run that is gone: python -m llmdvfs clocks restore"
 
