@@ -203,8 +203,9 @@ def a_killed_job_gives_the_gpus_back_and_loses_the_running_step_alone(place: Pla
 
 
 def a_gpu_that_does_not_come_back_ends_the_launch_after_the_steps_before(place: Place) -> None:
-    place.gpus.deny(0, ["reset_sm"], UNKNOWN_ERROR)
     run = place.start("job")
+    assert run.meets(lambda: is_held(place), RUN_LIMIT_S), run.output
+    place.gpus.deny(0, ["reset_sm"], UNKNOWN_ERROR)
     assert run.wait(RUN_LIMIT_S) == 1
     assert "nvidia-smi -i 0 -rgc" in run.output
     assert list(cells(place)) == ["stock"]
