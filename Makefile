@@ -24,8 +24,8 @@ unexport PYTHONHOME
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m llmdvfs unlock
 	$(BIN)/snakemake --cores all $(ARGS)
-	@$(BIN)/snakemake --cores 1 --report results/report.html --quiet all $(ARGS)
-	@echo "report: results/report.html (opens offline in any browser)"
+	@$(BIN)/snakemake --cores 1 --report results/provenance.html --quiet all $(ARGS)
+	@echo "report: results/report.html (opens offline in any browser); how each file was made: results/provenance.html"
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)

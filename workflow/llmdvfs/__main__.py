@@ -22,6 +22,7 @@ STAGES = {
     "explain": "say in plain words which clocks to set and why, from answers.json",
     "clocks": "show the GPUs' clocks and limits, or hold a recommendation until interrupted",
     "summary": "print the comparison as a short table",
+    "report": "write one page that opens offline: verdict, tables, curves, gates, machine, commands",
     "doctor": "look at this machine before a run: what would stop or spoil the study",
     "monitor": "watch GPUs (or the CPU) and record them, without a workflow",
     "lens": "print a run's numbers as other benchmarks define them",

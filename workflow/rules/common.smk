@@ -15,9 +15,11 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
+# The checkout of this file, whichever Snakefile has taken it in: ours, workflow/Snakefile, or another workflow's module.
+CHECKOUT = Path(str(workflow.current_basedir)).parents[1]
 # Jobs use the library of this checkout and, unless Snakemake deploys an environment for them, the Python that runs
 # Snakemake: also where the environment has not been activated.
-LIBRARY = str(Path(workflow.basedir) / "workflow")
+LIBRARY = str(CHECKOUT / "workflow")
 sys.path.insert(0, LIBRARY)
 SEARCH = [] if workflow.deployment_settings.deployment_method else [str(Path(sys.executable).parent)]
 shell.prefix(
@@ -44,16 +46,20 @@ from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.instance.ports import owner_of
 
 REPORTING = any(word.split("=")[0] == "--report" for word in sys.argv)
-DEFAULT_STUDY = "config/config.yaml"
+STUDY_FILE = "config/config.yaml"
+# Of the folder that Snakemake runs in, else of the checkout: it may have been called from elsewhere (-s, -d).
+DEFAULT_STUDY = next((name for name in [STUDY_FILE] if Path(name).exists()), str(CHECKOUT / STUDY_FILE))
+# A module's study is in the configuration that its user hands over.
+IS_MODULE = Path(workflow.basedir) not in (CHECKOUT, CHECKOUT / "workflow")
 try:
-    for path in workflow.overwrite_configfiles or [DEFAULT_STUDY]:
+    for path in [] if IS_MODULE else workflow.overwrite_configfiles or [DEFAULT_STUDY]:
         read_config_file(Path(path))  # refuses what Snakemake would take without a word: a key that is given twice
 except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")
 
 # A study file is complete by itself: --configfile takes the place of the default one.
 # To change parts of the default: --configfile config/config.yaml mine.yaml
-if not workflow.overwrite_configfiles:
+if not IS_MODULE and not workflow.overwrite_configfiles:
 
     configfile: DEFAULT_STUDY
 
@@ -105,7 +111,7 @@ def list_of(cells):
     return f"{RESULTS}/jobs/cells-{hashlib.sha256(text.encode()).hexdigest()[:12]}.txt"
 
 
-CONDA = str(Path(workflow.basedir) / "envs" / "cpu.yaml")
+CONDA = str(CHECKOUT / "envs" / "cpu.yaml")
 
 
 def one_of(ids):

@@ -1,4 +1,4 @@
-# The short table that ends a run. The whole report is made by `snakemake --report results/report.html`, offline.
+# The short table that ends a run.
 #
 # INPUTS   {results}/comparison/comparison.json
 # OUTPUTS  {results}/comparison/summary.txt   the verdict and its tables, within 100 columns
@@ -18,7 +18,7 @@ rule summary:
     input:
         comparison=f"{COMPARISON}/comparison.json",
     output:
-        summary=f"{COMPARISON}/summary.txt",
+        summary=report(f"{COMPARISON}/summary.txt", caption="../report/summary.rst", category="Numbers"),
         markdown=f"{COMPARISON}/summary.md",
         table=f"{COMPARISON}/summary.csv",
     log:
@@ -37,6 +37,7 @@ onsuccess:
     if summary.exists():
         said = summary.read_text(encoding="utf-8")
         print(said)
+        print(f"report:  {RESULTS}/report.html (opens offline in any browser)")
         print(f"figures: {COMPARISON}/*.png, {RESULTS}/deployments/*/*.png, {RESULTS}/cells/*/*/*/*/*.png")
         print(
             f"numbers: {COMPARISON}/comparison.json, {COMPARISON}/comparison.csv (docs/metrics.md says what they are)"
