@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmdvfs.comparison.statistics import holm
-from llmdvfs.records.comparison import FAMILY, METRICS, ArmPair, ComparisonGroup, Conclusion, MetricRatio
+from llmdvfs.records.comparison import FAMILY, METRICS, ComparisonGroup, Conclusion, DeploymentPair, MetricRatio
 from llmdvfs.records.comparison_text import claimed_pairs
 
 ALPHA = 0.05
@@ -41,7 +41,7 @@ def concluded(groups: Sequence[ComparisonGroup]) -> tuple[list[ComparisonGroup],
     ], len(p_values)
 
 
-def _concluded(pair: ArmPair, adjusted: dict[str, float | None]) -> ArmPair:
+def _concluded(pair: DeploymentPair, adjusted: dict[str, float | None]) -> DeploymentPair:
     return replace(
         pair,
         ratios={

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from llmdvfs.comparison.tables import more_launches, sensitivity
-from llmdvfs.records.comparison import ArmPair, ComparisonRecord
+from llmdvfs.records.comparison import ComparisonRecord, DeploymentPair
 from llmdvfs.records.comparison_text import baseline_pairs
 
 MAX_NAMED = 6  # cells of one failed gate that are named; comparison.csv has all
@@ -40,7 +40,7 @@ def _likeness(record: ComparisonRecord) -> Iterator[str]:
     yield from (difference for pair in pairs for difference in _refusals(pair))
 
 
-def _refusals(pair: ArmPair) -> list[str]:
+def _refusals(pair: DeploymentPair) -> list[str]:
     return [f"{pair.other} is not compared with {pair.baseline}: {difference}" for difference in pair.differences]
 
 

@@ -119,7 +119,7 @@ class LaunchValue:
 
 
 @dataclass(frozen=True, slots=True)
-class ArmMetric:
+class MetricSummary:
     """One metric of one deployment over its server starts."""
 
     by_launch: tuple[LaunchValue, ...]
@@ -138,16 +138,16 @@ class ArmMetric:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class DeploymentSummary:
     """A deployment at the group's workload and operating point."""
 
-    deployment: str
+    id: str
     architecture: str
     model: str
     num_gpus: int | None
     """0 on a CPU; None: not known (`external`)."""
     num_without_result: int
-    metrics: dict[str, ArmMetric]
+    metrics: dict[str, MetricSummary]
     sm_clock_mhz: dict[str, float] = field(default_factory=dict)
     """Core clock of each role as it was applied, on the GPU's own grid; empty: left alone, or applied in no launch."""
     memory_clock_mhz: dict[str, float] = field(default_factory=dict)
@@ -208,7 +208,7 @@ class MetricRatio:
 
 
 @dataclass(frozen=True, slots=True)
-class ArmPair:
+class DeploymentPair:
     """Two deployments; they are compared only if nothing but the architecture and its size differs."""
 
     baseline: str
@@ -236,8 +236,8 @@ class ComparisonGroup:
     """Name shared by the workloads that differ in nothing but batch size and length of the run."""
     sm_clock_mhz: dict[str, int]
     """Core clock that was asked for each role; what was applied is said by each deployment."""
-    arms: tuple[Arm, ...]
-    pairs: tuple[ArmPair, ...]
+    deployments: tuple[DeploymentSummary, ...]
+    pairs: tuple[DeploymentPair, ...]
     memory_clock_mhz: dict[str, int] = field(default_factory=dict)
     power_limit_w: dict[str, float] = field(default_factory=dict)
 

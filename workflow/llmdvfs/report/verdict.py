@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from llmdvfs.records.comparison import METRICS, ArmPair, ComparisonGroup, ComparisonRecord, MetricRatio
+from llmdvfs.records.comparison import METRICS, ComparisonGroup, ComparisonRecord, DeploymentPair, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs
 from llmdvfs.report.words import Words, words_of
 
@@ -37,7 +37,7 @@ def verdict(record: ComparisonRecord) -> Verdict:
     )
 
 
-def _sentence(group: ComparisonGroup, pair: ArmPair) -> Words | None:
+def _sentence(group: ComparisonGroup, pair: DeploymentPair) -> Words | None:
     ratios = {name: pair.ratios[name] for name in HEADLINES if name in pair.ratios}
     told = {name: ratio for name, ratio in ratios.items() if ratio.ratio.value is not None}
     if not told:
