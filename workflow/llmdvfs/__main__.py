@@ -20,7 +20,7 @@ STAGES = {
     "show": "show any record of a results folder in words",
     "answer": "say which clocks: every operating point against stock, and which to set",
     "explain": "say in plain words which clocks to set and why, from answers.json",
-    "clocks": "show the GPUs' clocks and limits, or hold a recommendation until interrupted",
+    "clocks": "show the GPUs' clocks and limits and their changes, hold a recommendation, bring GPUs back",
     "summary": "print the comparison as a short table",
     "report": "write one page that opens offline: verdict, tables, curves, gates, machine, commands",
     "doctor": "look at this machine before a run: what would stop or spoil the study",

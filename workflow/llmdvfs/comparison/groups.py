@@ -148,6 +148,7 @@ def _group(
         sm_clock_mhz={role: clock for _, run in members for role, clock in run.point.sm_clock_mhz.items()},
         memory_clock_mhz={role: clock for _, run in members for role, clock in run.point.memory_clock_mhz.items()},
         power_limit_w={role: limit for _, run in members for role, limit in run.point.power_limit_w.items()},
+        sm_clock_min_mhz={role: low for _, run in members for role, low in run.point.sm_clock_min_mhz.items()},
         deployments=tuple(deployments),
         pairs=(),
     )

@@ -135,9 +135,11 @@ def _summary_row(group: ComparisonGroup, deployment: DeploymentSummary) -> Row:
         "point": group.point,
         "batch_size": group.batch_size,
         **{f"sm_clock_{role}_mhz": clock for role, clock in group.sm_clock_mhz.items()},
+        **{f"sm_clock_min_{role}_mhz": clock for role, clock in group.sm_clock_min_mhz.items()},
         **{f"memory_clock_{role}_mhz": clock for role, clock in group.memory_clock_mhz.items()},
         **{f"power_limit_{role}_w": limit for role, limit in group.power_limit_w.items()},
         **{f"applied_sm_clock_{role}_mhz": clock for role, clock in deployment.sm_clock_mhz.items()},
+        **{f"applied_sm_clock_min_{role}_mhz": clock for role, clock in deployment.sm_clock_min_mhz.items()},
         **{f"applied_memory_clock_{role}_mhz": clock for role, clock in deployment.memory_clock_mhz.items()},
         **{f"applied_power_limit_{role}_w": limit for role, limit in deployment.power_limit_w.items()},
         "num_not_applied": len(deployment.not_applied_launches),
@@ -165,4 +167,6 @@ def _setting_columns(settings: Iterable[GpuSetting]) -> Row:
             f"applied_memory_clock_{setting.role}_mhz": setting.memory_clock_mhz,
             f"applied_power_limit_{setting.role}_w": setting.power_limit_w,
         }
+        if setting.sm_clock_min_mhz is not None:
+            row[f"applied_sm_clock_min_{setting.role}_mhz"] = setting.sm_clock_min_mhz
     return row

@@ -40,6 +40,7 @@ def summarise(cells: Sequence[Measured], without_result: Iterable[CellId] = ()) 
         sm_clock_mhz=as_applied.by_role("sm_clock_mhz") if as_applied else {},
         memory_clock_mhz=as_applied.by_role("memory_clock_mhz") if as_applied else {},
         power_limit_w=as_applied.by_role("power_limit_w") if as_applied else {},
+        sm_clock_min_mhz=as_applied.by_role("sm_clock_min_mhz") if as_applied else {},
         not_applied_launches=tuple(cell.cell.launch for cell, applied, _ in values if not applied),
     )
 

@@ -145,6 +145,8 @@ def _line(group: ComparisonGroup, deployment: DeploymentSummary) -> str:
         name += f", {'+'.join(clocks)} only"
     elif len(set(clocks.values())) > 1:
         name += f", decode at {clocks['decode']:g} MHz"
+    if deployment.sm_clock_min_mhz:
+        name += ", under a ceiling"
     held = [f"memory {mhz:g} MHz" for mhz in dict.fromkeys(deployment.memory_clock_mhz.values())]
     held += [f"limit {limit:g} W" for limit in dict.fromkeys(deployment.power_limit_w.values())]
     return ", ".join([name, *held])

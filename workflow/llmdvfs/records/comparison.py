@@ -154,6 +154,8 @@ class DeploymentSummary:
     power_limit_w: dict[str, float] = field(default_factory=dict)
     not_applied_launches: tuple[int, ...] = ()
     """Launches that did not run at the operating point: they are in `by_launch`, in no mean and in no ratio."""
+    sm_clock_min_mhz: dict[str, float] = field(default_factory=dict)
+    """Lower end of the core clock of each role under a ceiling, as applied; roles that are locked are not named."""
 
     @property
     def was_never_applied(self) -> bool:
@@ -240,6 +242,8 @@ class ComparisonGroup:
     pairs: tuple[DeploymentPair, ...]
     memory_clock_mhz: dict[str, int] = field(default_factory=dict)
     power_limit_w: dict[str, float] = field(default_factory=dict)
+    sm_clock_min_mhz: dict[str, int] = field(default_factory=dict)
+    """Roles whose core clock may move below `sm_clock_mhz`, a ceiling: down to here, 0: as low as the GPU goes."""
 
     @property
     def asks_for_something(self) -> bool:
