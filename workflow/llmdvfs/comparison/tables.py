@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from llmdvfs.comparison.names import ShortNames
 from llmdvfs.records.comparison import (
+    DECIDED,
     FAMILY,
     MAX_MORE_LAUNCHES,
     METRICS,
@@ -34,7 +35,6 @@ BRIEF = {
 }
 """The metrics of the brief table and their heads."""
 MAX_DETAILED_GROUPS = 4  # more workloads and operating points have a line each instead of a table each
-DECIDED = ("better", "worse", "different")
 
 
 @dataclass(frozen=True, slots=True)

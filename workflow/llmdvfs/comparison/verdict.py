@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from llmdvfs.comparison.names import ShortNames
-from llmdvfs.records.comparison import METRICS, ComparisonGroup, DeploymentPair, DeploymentSummary, MetricRatio
+from llmdvfs.records.comparison import DECIDED, METRICS, ComparisonGroup, DeploymentPair, DeploymentSummary, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs, equal_gpu_pairs, mean_words
 
 MAX_SENTENCES = 3
@@ -88,7 +88,7 @@ def _claim(name: str, ratio: MetricRatio) -> str:
         return f"{words} equal within the margin ({_change(ratio)}){doubt}"
     if ratio.conclusion == "no_loss":
         return f"{words}: no loss beyond the margin ({_change(ratio)}){doubt}"
-    told = "" if ratio.conclusion in ("better", "worse", "different") else ", not significant"
+    told = "" if ratio.conclusion in DECIDED else ", not significant"
     return f"{_change(ratio)} {words}{told}{doubt}"
 
 

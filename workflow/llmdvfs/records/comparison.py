@@ -15,6 +15,8 @@ within the margin of the baseline, or `no_loss`: not worse by more than that. El
 `no_conclusion` where the launches differ too much for the ratio to mean anything."""
 
 
+DECIDED: tuple[Conclusion, ...] = ("better", "worse", "different")
+"""Conclusions that claim a difference."""
 MAX_MORE_LAUNCHES = 100
 FAMILY = (
     "ttft_p50_s",

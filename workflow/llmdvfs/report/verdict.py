@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from llmdvfs.records.comparison import METRICS, ComparisonGroup, ComparisonRecord, DeploymentPair, MetricRatio
+from llmdvfs.records.comparison import DECIDED, METRICS, ComparisonGroup, ComparisonRecord, DeploymentPair, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs
 from llmdvfs.report.words import Words, words_of
 
@@ -65,9 +65,9 @@ def _in_chinese(name: str, ratio: MetricRatio) -> str:
 
 
 def _change(ratio: MetricRatio) -> str:
-    """Return `x0.94 [0.91, 0.97]`; a tilde where the interval holds 1, or there is none."""
+    """Return `x0.94 [0.91, 0.97]`; a tilde where the ratio shows no difference among all ratios of the study."""
     own = ratio.ratio
     if own.low is None or own.high is None:
         return f"~ ×{own.value:.3g}"
-    sign = "~ " if own.low <= 1 <= own.high else ""
+    sign = "" if ratio.conclusion in DECIDED else "~ "
     return f"{sign}×{own.value:.3g} [{own.low:.3g}, {own.high:.3g}]"
