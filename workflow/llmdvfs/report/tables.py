@@ -47,7 +47,11 @@ def measured_metrics(record: ComparisonRecord) -> list[str]:
     return [
         name
         for name in METRICS
-        if any(arm.metrics[name].mean.value is not None for group in record.groups for arm in group.arms)
+        if any(
+            deployment.metrics[name].mean.value is not None
+            for group in record.groups
+            for deployment in group.deployments
+        )
     ]
 
 
@@ -55,13 +59,13 @@ def mean_rows(record: ComparisonRecord, metrics: Sequence[str]) -> list[Row]:
     """Return a row for each deployment at each workload and operating point: its number of starts, then the means."""
     rows = []
     for group in record.groups:
-        for arm in group.arms:
-            starts = arm.metrics["failed_fraction"].n
+        for deployment in group.deployments:
+            starts = deployment.metrics["failed_fraction"].n
             means = [
-                Shown(mean_text(METRICS[name], arm.metrics[name], starts), arm.metrics[name].mean.value)
+                Shown(mean_text(METRICS[name], deployment.metrics[name], starts), deployment.metrics[name].mean.value)
                 for name in metrics
             ]
-            rows.append(Row((arm.deployment, group.workload, group.point), (Shown(str(starts), starts), *means)))
+            rows.append(Row((deployment.id, group.workload, group.point), (Shown(str(starts), starts), *means)))
     return rows
 
 

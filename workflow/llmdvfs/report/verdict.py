@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from llmdvfs.records.comparison import METRICS, ArmPair, ComparisonGroup, ComparisonRecord, MetricRatio
+from llmdvfs.records.comparison import DECIDED, METRICS, ComparisonGroup, ComparisonRecord, DeploymentPair, MetricRatio
 from llmdvfs.records.comparison_text import claimed_pairs, equal_gpu_pairs, ratio_number
 from llmdvfs.report.words import Words, words_of
 
 HEADLINES = ("energy_per_output_token_j", "output_token_rate_per_s", "ttft_p50_s", "tpot_mean_s")
 """What a reader asks first, in this order."""
-DECIDED = ("better", "worse", "different")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,12 @@ def _busiest_first(group: ComparisonGroup) -> tuple[int, bool, int]:
     return -related, group.asks_for_something, -(group.batch_size or 0)
 
 
-def _equal_gpus_first(group: ComparisonGroup) -> list[ArmPair]:
+def _equal_gpus_first(group: ComparisonGroup) -> list[DeploymentPair]:
     equal = equal_gpu_pairs(group)
     return [*equal, *(pair for pair in claimed_pairs(group) if pair not in equal)]
 
 
-def _sentence(group: ComparisonGroup, pair: ArmPair) -> Words | None:
+def _sentence(group: ComparisonGroup, pair: DeploymentPair) -> Words | None:
     ratios = {name: pair.ratios[name] for name in HEADLINES if name in pair.ratios}
     told = {name: ratio for name, ratio in ratios.items() if ratio.ratio.value is not None}
     if not told:
