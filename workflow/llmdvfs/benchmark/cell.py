@@ -22,6 +22,7 @@ from llmdvfs.records.load import LoadReport, LoadSpec
 from llmdvfs.records.point import AppliedPoint
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.run import RunRecord
+from llmdvfs.records.seal import checksums
 from llmdvfs.records.spec import CellId
 from llmdvfs.records.store import read_lines, read_record, write_lines, write_record
 from llmdvfs.records.telemetry import SamplerReport
@@ -69,6 +70,7 @@ def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: 
         run = _record_cell(task, deployment, folder, held)
     if task.job.settings.calibrate_client and (warning := calibrate_cell(folder, results)):
         run = replace(run, warnings=(*run.warnings, warning))
+    run = replace(run, checksums=checksums(folder))
     write_record(folder / raw.RUN, run)
     return run
 

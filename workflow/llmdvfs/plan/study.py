@@ -116,7 +116,7 @@ def _model(name: str, given: Mapping[str, Any]) -> ModelSpec:
     if given["source"] != "tiny" and not given["location"]:
         what = {"path": "a folder", "hub": "a hub name", "shape": "a shape's name"}[given["source"]]
         raise ConfigError(f"models.{name}.location: '': expected {what}, since source is {given['source']!r}")
-    return ModelSpec(name=name, source=given["source"], location=given["location"])
+    return ModelSpec(name, given["source"], given["location"], given["served_name"])
 
 
 def _deployment(

@@ -89,6 +89,8 @@ class RunRecord:
     """The network that the engine's environment made KV take; None: it took a way within the host."""
     applied: AppliedPoint | None = None
     """What became of the operating point; None: the run is older than this field; ask `applied_point`."""
+    checksums: dict[str, str] | None = None
+    """SHA-256 of every other file of the raw folder, by name; None: the run is older than this field."""
 
     @property
     def applied_point(self) -> AppliedPoint:

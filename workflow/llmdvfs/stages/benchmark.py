@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+from llmdvfs.benchmark.as_planned import check_as_planned
 from llmdvfs.benchmark.failed import record_failures
 from llmdvfs.benchmark.launch import measure_launch
 from llmdvfs.benchmark.one_start import set_aside_other_starts
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
     _begin_log(options.log)
     launch, job = read_record(options.launch, LaunchRecord), read_record(options.job, LaunchJob)
     try:
+        check_as_planned(launch, job)
         if job.one_start:
             set_aside_other_starts(job, options.results)
         measure_launch(launch, job, options.results)
