@@ -215,7 +215,7 @@ def test_a_secret_in_the_configuration_is_refused_and_not_shown(changes: dict[st
 
 def test_names_that_only_sound_secret_are_taken() -> None:
     variables = {"TOKENIZERS_PARALLELISM": "false"}
-    study = study_of({"serving.engine.env": variables, "serving.engine.extra_args": ["--max-num-batched-tokens=64"]})
+    study = study_of({"serving.engine.env": variables, "serving.engine.extra_args": ["--max-logprobs=64"]})
     assert study.deployments["single_tiny"].engine["single"].env == variables
 
 

@@ -16,6 +16,7 @@ from jsonschema.exceptions import ValidationError
 from llmdvfs.arrivals.table import ARRIVALS
 from llmdvfs.errors import ConfigError
 from llmdvfs.inputs.traces.table import TRACE_FORMATS
+from llmdvfs.plan.overrides import overrides
 from llmdvfs.plan.refusal import explain
 from llmdvfs.plan.secrets import secrets
 
@@ -55,7 +56,7 @@ def complete_config(given: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError("wrong configuration: a part contains itself (a YAML alias); write it out") from None
     # Secrets alone, where there are any: another line might show them.
     problems = secrets(config) or [explain(error) for error in _leaves(schema_validator().iter_errors(config))]
-    if problems:
+    if problems := problems or overrides(config):
         raise ConfigError("wrong configuration:\n  " + "\n  ".join(sorted(set(problems))))
     return config
 
