@@ -101,9 +101,10 @@ def programs(study: Study) -> Iterator[Check]:
     """Say what of the study file's own choice runs, with the rights of this user: programs, arguments, open doors."""
     served = [one for one in study.deployments.values() if one.device != "external"]
     engines = [engine for one in served for engine in one.engine.values()]
-    said = {one.python: f"runs {one.python} (serving.python)" for one in served if one.python is not None}.values()
+    said = [f"runs {python} (serving.python)" for python in sorted({one.python for one in served if one.python})]
     further = sorted({word for engine in engines for word in (*engine.extra_args, *(f"{k}=..." for k in engine.env))})
-    said = [*said, *([f"gives the engine {' '.join(further)}"] if further else [])]
+    if further:
+        said.append(f"gives the engine {' '.join(further)}")
     if any(engine.enable_prefix_caching for engine in engines):
         said.append("opens vLLM's development endpoints on loopback, with prefix caching")
     yield Check(

@@ -51,12 +51,12 @@ def overrides(config: Mapping[str, Any]) -> list[str]:
 
 
 def _of_engine(place: str, engine: Mapping[str, Any]) -> Iterator[str]:
-    for flag, use in _flags(engine.get("extra_args", ())):
-        yield f"{place}.extra_args: {flag}: contradicts what is recorded of the server: {use}"
+    for flag, instead in _flags(engine.get("extra_args", ())):
+        yield f"{place}.extra_args: {flag}: contradicts what is recorded of the server: {instead}"
     for name in engine.get("env", {}):
-        use = VARIABLES.get(name) or ("a variable of this project's own" if name.startswith(OWN_PREFIX) else None)
-        if use is not None:
-            yield f"{place}.env.{name}: contradicts what is recorded of the server: {use}"
+        if name in VARIABLES or name.startswith(OWN_PREFIX):
+            instead = VARIABLES.get(name, "a variable of this project's own; leave it out")
+            yield f"{place}.env.{name}: contradicts what is recorded of the server: {instead}"
 
 
 def _flags(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
