@@ -18,15 +18,21 @@ min_version("9.27")
 # Jobs use the library of this checkout and, unless Snakemake deploys an environment for them, the Python that runs
 # Snakemake: also where the environment has not been activated.
 LIBRARY = str(Path(workflow.basedir) / "workflow")
+if ":" in LIBRARY:
+    sys.exit(
+        f"llm-dvfs: {workflow.basedir}: a colon in the path, which separates the folders of PYTHONPATH, so that no job"
+        " would find the library; move the checkout"
+    )
 sys.path.insert(0, LIBRARY)
 SEARCH = [] if workflow.deployment_settings.deployment_method else [str(Path(sys.executable).parent)]
 shell.prefix(
     # doubled braces: Snakemake formats the prefix with the command
-    f"export PYTHONPATH={shlex.quote(LIBRARY)}${{{{PYTHONPATH:+:$PYTHONPATH}}}}"
-    f" PATH={':'.join([*map(shlex.quote, SEARCH), '$PATH'])}; "
+    f"export PYTHONPATH={shlex.quote(LIBRARY)}${{PYTHONPATH:+:$PYTHONPATH}}"
+    f" PATH={':'.join([*map(shlex.quote, SEARCH), '$PATH'])}; ".replace("{", "{{").replace("}", "}}")
 )
 
 from llmdvfs.errors import LlmDvfsError
+from llmdvfs.host.lock import share_lock
 from llmdvfs.plan.cells import pending_launches, plan_cells
 from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
@@ -41,7 +47,12 @@ from llmdvfs.records.places import FAILED, cell_folder
 from llmdvfs.records.store import compact_json, write_record, write_text
 from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.instance.ports import owner_of
+from llmdvfs.stages.unlock import RUNNING
 
+if workflow.is_main_process:
+    # Held, with other Snakemakes of this folder, until this process ends: `unlock` asks for it.
+    RUNNING.parent.mkdir(exist_ok=True)
+    share_lock(RUNNING)
 REPORTING = any(word.split("=")[0] == "--report" for word in sys.argv)
 DEFAULT_STUDY = "config/config.yaml"
 try:
@@ -102,7 +113,7 @@ def list_of(cells):
     return f"{RESULTS}/jobs/cells-{hashlib.sha256(text.encode()).hexdigest()[:12]}.txt"
 
 
-CONDA = str(Path(workflow.basedir) / "envs" / "cpu.yaml")
+CONDA = str(Path(workflow.basedir) / "envs" / "cpu.yaml").replace("{", "{{").replace("}", "}}")
 
 
 def one_of(ids):

@@ -9,6 +9,8 @@ from pathlib import Path
 from llmdvfs.benchmark.cell import CellTask, measure_cell
 from llmdvfs.benchmark.gpus import host_gpus
 from llmdvfs.benchmark.host_lock import host_lock
+from llmdvfs.benchmark.one_start import set_aside_other_starts
+from llmdvfs.benchmark.results_lock import results_lock
 from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished
 from llmdvfs.errors import GpusNotRestored, LlmDvfsError, ServerDied, in_full
 from llmdvfs.records.job import LaunchJob, LaunchRecord
@@ -35,8 +37,16 @@ def measure_launch(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
     """Bring every cell of the job into the store and link it to its folder.
 
     A cell that fails does not end the launch: the others are measured, then CellsFailed tells of all that failed.
-    GpusNotRestored ends it: what was measured before is delivered, nothing more is measured.
+    GpusNotRestored ends it: what was measured before is delivered, nothing more is measured. Another run that measures
+    into the same results is waited for first, and what it has measured is not measured again.
     """
+    with results_lock(results):
+        if job.one_start:
+            set_aside_other_starts(job, results)
+        _measure_missing(launch, job, results)
+
+
+def _measure_missing(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
     tasks = [CellTask(launch, job, cell, order) for order, cell in enumerate(job.cells)]
     missing = [task for task in tasks if not is_finished(results, task.cell.key)]
     if len(missing) < len(tasks):

@@ -19,6 +19,8 @@ from llmdvfs.errors import SchemaError
 
 SCHEMA_VERSION = 1
 
+END_BYTES = 16
+
 T = TypeVar("T")
 
 
@@ -87,12 +89,30 @@ def write_record(path: Path, record: Any) -> None:
     write_text(path, json.dumps(to_json(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def is_whole(path: Path) -> bool:
+    """Return whether a file is there with content, and a JSON file with its last brace: a cut one has lost that.
+
+    It reads the end alone: a plan asks it of every file that is held.
+    """
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - END_BYTES, 0))
+            end = file.read()
+    except OSError:
+        return False
+    return end.rstrip().endswith(b"}") if path.suffix == ".json" else size > 0
+
+
 def read_record(path: Path, kind: type[T]) -> T:
     """Read a record; SchemaError names the file and what is wrong with it."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SchemaError(f"{path}: cannot be read as JSON ({error}); expected a {schema_name(kind)} file") from error
+        raise SchemaError(
+            f"{path}: cannot be read as JSON ({_why(error)}); expected a whole {schema_name(kind)} file. "
+            "Where it was made of other files, remove it and run again"
+        ) from error
     return record_of(path, data, kind)
 
 
@@ -121,6 +141,10 @@ def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
                 yield _adapter(kind).validate_json(line)
             except ValidationError as error:
                 raise SchemaError(f"{path}:{number}: not a {schema_name(kind)}: {error.errors()[0]}") from error
+
+
+def _why(error: OSError | ValueError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _validate(path: Path, kind: type[T], data: Any) -> T:

@@ -9,7 +9,6 @@ from pathlib import Path
 from llmdvfs.benchmark.as_planned import check_as_planned
 from llmdvfs.benchmark.failed import record_failures
 from llmdvfs.benchmark.launch import measure_launch
-from llmdvfs.benchmark.one_start import set_aside_other_starts
 from llmdvfs.errors import DiskError, GpusNotRestored, LlmDvfsError
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.store import read_record
@@ -37,8 +36,6 @@ def run(options: argparse.Namespace) -> int:
     launch, job = read_record(options.launch, LaunchRecord), read_record(options.job, LaunchJob)
     try:
         check_as_planned(launch, job)
-        if job.one_start:
-            set_aside_other_starts(job, options.results)
         measure_launch(launch, job, options.results)
     except LlmDvfsError as error:
         logging.error("%s", error)
