@@ -41,6 +41,7 @@ from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
+from llmdvfs.plan.rule_names import rule_names
 from llmdvfs.plan.study import make_study
 from llmdvfs.records.made import FILES, STAGES
 from llmdvfs.records.places import FAILED, cell_folder
@@ -116,6 +117,9 @@ def list_of(cells):
 CONDA = str(Path(workflow.basedir) / "envs" / "cpu.yaml").replace("{", "{{").replace("}", "}}")
 
 
+RULE_NAMES = rule_names(STUDY.deployments)
+
+
 def one_of(ids):
     """Return the regular expression of a wildcard that takes these ids and nothing else."""
     return "|".join(re.escape(str(item)) for item in ids)
@@ -166,7 +170,7 @@ def cells_file(deployment):
 def job_name(stage, number, cells):
     """Return the name of the rule that makes a stage of some cells of one launch."""
     deployment, *_, launch = cells[0].folder.parts[-4:]
-    return re.sub(r"[^A-Za-z0-9]", "_", f"{stage}_{deployment}_{launch}_part_{number}")
+    return f"{stage}_{RULE_NAMES[deployment]}_{launch.replace('-', '_')}_part_{number}"
 
 
 def made_by(stage, cells):

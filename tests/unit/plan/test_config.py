@@ -47,6 +47,11 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"launchs": 3}, ["launchs", "did you mean 'launches'"]),
     ({"launches": "many"}, ["launches", "'many'", "integer"]),
     ({"launches": 0}, ["launches", "0", "1 or more"]),
+    ({"models": {"a" * 100: {"source": "tiny"}}}, ["aaaa", "nothing 20 times in a row"]),
+    (
+        {"models": {"m": {"source": "tiny", "served_name": "two words"}}},
+        ["served_name", "'two words'", "org/model:tag"],
+    ),
     ({"architectures": ["dual"]}, ["architectures", "'dual'", "single", "disaggregated"]),
     ({"architectures": []}, ["architectures", "at least 1"]),
     ({"architectures": "disaggregated-1p1d-carrier_pigeon"}, ["carrier_pigeon", "p2p_nccl"]),
@@ -284,3 +289,13 @@ def test_any_configuration_is_planned_or_refused(scraps: dict[str, Any]) -> None
         study = make_study(complete_config(config), lambda python: ENGINE)
         assert len(list(all_cells(study))) >= 1
         check_preconditions(study, measuring=True)
+
+
+def test_an_endpoint_is_asked_for_the_name_it_knows() -> None:
+    """`Qwen/Qwen3-8B` cannot be the name of a folder, and was what the endpoint wanted to hear."""
+    named = {"models": {"qwen3-8b": {"source": "hub", "location": "Qwen/Qwen3-8B", "served_name": "Qwen/Qwen3-8B"}}}
+    (deployment,) = study_of({**named, "architectures": ["single"]}).deployments.values()
+    assert deployment.id == "single_qwen3-8b"
+    assert deployment.model.asked_name == "Qwen/Qwen3-8B"
+    (plain,) = study_of({"architectures": ["single"]}).deployments.values()
+    assert plain.model.asked_name == "tiny"
