@@ -2,11 +2,14 @@
 
 import argparse
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from llmdvfs import __version__
-from llmdvfs.errors import DiskError, LlmDvfsError
+from llmdvfs.errors import DiskError, LlmDvfsError, input_boundary
 
 STAGES = {
     "model": "write the model that a configuration names",
@@ -53,18 +56,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.set_defaults(run=stage.run)
     options = parser.parse_args(arguments)
     try:
-        return int(options.run(options))
+        with input_boundary(_inputs(options)):
+            code = int(options.run(options))
+            sys.stdout.flush()  # here, where it is known what to do about a reader who has gone
+        return code
     except LlmDvfsError as error:
         print(f"llmdvfs {options.command}: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone, as `| head` has: no news
+        return 128 + signal.SIGPIPE
     except OSError as error:
-        if (told := DiskError.of(error)) is None:
-            raise
+        told = DiskError.of(error) or f"{error.filename or 'the system'}: {error.strerror or error}; put it right"
         print(f"llmdvfs {options.command}: {told}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"llmdvfs {options.command}: interrupted", file=sys.stderr)
         return 130
+
+
+def _inputs(options: argparse.Namespace) -> str:
+    """Return the paths that a command was given, in words; none: its name."""
+    given = [value if isinstance(value, list) else [value] for value in vars(options).values()]
+    paths = [str(value) for values in given for value in values if isinstance(value, Path)]
+    return ", ".join(paths) or str(options.command)
 
 
 if __name__ == "__main__":

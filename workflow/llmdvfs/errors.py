@@ -1,8 +1,22 @@
 """Every error this library raises on purpose; `__main__` turns them into one message and an exit code."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from traceback import extract_tb
 
-DISK_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+LIBRARY = str(Path(__file__).parent)
+FREE_SPACE, MAY_WRITE = "free some space", "make it writable for this user"
+DISK_ADVICE = {
+    errno.ENOSPC: FREE_SPACE,
+    errno.EDQUOT: FREE_SPACE,
+    errno.EFBIG: "raise the limit of the size of files (`ulimit -f`)",
+    errno.EROFS: "mount it writable, or name another folder",
+    errno.EACCES: MAY_WRITE,
+    errno.EPERM: MAY_WRITE,
+}
+"""What to do where a file cannot be written, by the number of the error."""
 
 
 class LlmDvfsError(Exception):
@@ -32,11 +46,11 @@ class DiskError(LlmDvfsError):
     @classmethod
     def of(cls, error: OSError) -> "DiskError | None":
         """Return what to tell of an error of the operating system; None where it is about something else."""
-        if error.errno not in DISK_ERRNOS:
+        if (advice := DISK_ADVICE.get(error.errno or 0)) is None:
             return None
         return cls(
-            f"{error.filename or 'a file'} cannot be written: {error.strerror}; free some space or make the folder "
-            "writable, and run again: what was finished before is kept"
+            f"{error.filename or 'a file'} cannot be written: {error.strerror}; {advice}, and run again: what was "
+            "finished before is kept"
         )
 
 
@@ -66,3 +80,24 @@ class LockError(LlmDvfsError):
 
 class SchemaError(LlmDvfsError):
     """A file does not have the schema or the version that its reader accepts."""
+
+
+@contextmanager
+def input_boundary(what: str) -> Iterator[None]:
+    """Turn whatever an input provokes in this block into a DataError that names it; errors of the tree pass.
+
+    Files are checked as they are read, but not whether their numbers make sense together: a damaged file may end a
+    calculation anywhere. Where it did is told, since with sound input it is a fault of this program.
+    """
+    try:
+        yield
+    except (LlmDvfsError, OSError):
+        raise
+    except Exception as error:
+        own = [frame for frame in extract_tb(error.__traceback__) if frame.filename.startswith(LIBRARY)]
+        place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "outside of this library"
+        raise DataError(
+            f"{what}: cannot be made sense of: {type(error).__name__}: {' '.join(str(error).split())[:200]} ({place}); "
+            "expected files as they were written. Put them back, or make or measure them again; if they are as they "
+            "were, report this line"
+        ) from error
