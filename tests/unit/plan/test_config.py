@@ -3,6 +3,7 @@
 from contextlib import suppress
 from copy import deepcopy
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,15 @@ def test_a_configuration_that_contains_itself_is_refused() -> None:
     knot["engine"] = knot
     with pytest.raises(ConfigError, match="contains itself"):
         complete_config(config_with({"serving": knot}))
+
+
+def test_a_page_of_aliases_is_not_a_million_values() -> None:
+    """Ten lines of YAML, each ten times the one before it: they were looked through for minutes."""
+    bomb = yaml.safe_load(
+        "a: &a [0]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefgh"))
+    )
+    with pytest.raises(ConfigError, match="over 100000 values"):
+        complete_config(config_with({"serving": bomb}))
 
 
 def test_nested_command_line_strings_are_read_by_type() -> None:

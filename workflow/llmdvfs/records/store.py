@@ -114,7 +114,7 @@ def is_whole(path: Path) -> bool:
 def read_record(path: Path, kind: type[T]) -> T:
     """Read a record; SchemaError names the file and what is wrong with it."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except (OSError, ValueError, RecursionError) as error:
         raise SchemaError(
             f"{path}: cannot be read as JSON ({_why(error)}); expected a whole {schema_name(kind)} file. "
@@ -152,6 +152,10 @@ def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
                 yield _adapter(kind).validate_json(line)
             except ValidationError as error:
                 raise SchemaError(f"{path}:{number}: not a {schema_name(kind)}: {_first(error)}") from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _why(error: Exception) -> str:
