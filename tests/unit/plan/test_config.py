@@ -44,6 +44,12 @@ WORKLOAD = {
     "num_requests": 1,
 }
 
+RUSH = {
+    "prompts": {"prompt_tokens": 8, "output_tokens": 4},
+    "arrival": {"kind": "poisson", "rate_rps": 10_000},
+    "duration_s": 1000,
+}
+
 WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"launchs": 3}, ["launchs", "did you mean 'launches'"]),
     ({"launches": "many"}, ["launches", "'many'", "integer"]),
@@ -58,6 +64,8 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"architectures": "disaggregated-1p1d-carrier_pigeon"}, ["carrier_pigeon", "p2p_nccl"]),
     ({"device": "tpu"}, ["device", "'tpu'", "cpu, cuda"]),
     ({"workloads.prefill.arrival": {"kind": "poisson", "rate_rps": -1}}, ["rate_rps", "-1", "1e-06 or more"]),
+    ({"workloads.prefill.arrival": {"kind": "poisson", "rate_rps": 1e5}}, ["rate_rps", "100000", "20000 or less"]),
+    ({"workloads": {"w": RUSH}}, ["w.duration_s: 1000", "10000000 requests at 10000/s", "up to 2000000"]),
     ({"workloads.prefill.arrival": {"kind": "poisson"}}, ["rate_rps", "null", "poisson"]),
     ({"workloads.prefill.arrival": {"kind": "closed"}}, ["concurrency", "closed"]),
     ({"workloads.prefill.duration_s": None}, ["workloads.prefill", "num_requests", "duration_s"]),
