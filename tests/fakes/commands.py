@@ -82,6 +82,11 @@ COMMANDS = (
         ("points.txt", *_in("points/0", "raw/run.json", "result.json")),
     ),
     Command("explain answers.json", ("answers.json",)),
+    Command(
+        f"report --cells cells.txt --comparison {COMPARISON} --output out/report.html",
+        ("cells.txt", RUN, RESULT, TIMELINE, COMPARISON),
+    ),
+    Command(f"show {RESULT}", (RESULT,), may_be_empty=(RESULT,)),  # it shows any JSON
     Command("lens load", _in("load", "journal.bin", "load_spec.json")),
     Command("export load --output out/e.json", _in("load", "journal.bin", "load_spec.json")),
     Command(

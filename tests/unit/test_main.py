@@ -1,6 +1,7 @@
 """The one door: what comes out of it when something is wrong."""
 
 import errno
+import importlib
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llmdvfs.__main__ import main
-from llmdvfs.errors import DiskError
+from llmdvfs.errors import DiskError, ServerNotReady
 
 LIBRARY = Path(__file__).parents[2] / "workflow"
 
@@ -46,6 +47,12 @@ def test_a_full_disk_is_told_with_the_file_that_was_meant(tmp_path: Path) -> Non
     assert f"{tmp_path}/README.md cannot be written: No space left on device; free some space" in run.stderr
 
 
+def test_what_an_endpoint_says_does_not_steer_the_terminal() -> None:
+    """An error body with escape sequences cleared the screen, and wrote `all is well` on it."""
+    told = str(ServerNotReady("status 500: \x1b[2Jall is well\x07\r\nsee\tthe log"))
+    assert told == r"status 500: \x1b[2Jall is well\x07\r" + "\nsee\tthe log"
+
+
 def test_a_reader_who_has_gone_is_no_fault() -> None:
     """`doctor --json | head -1` ended with BrokenPipeError, and a traceback."""
     command = [sys.executable, "-m", "llmdvfs", "doctor", "--json", "--config", "launches=no"]
@@ -57,3 +64,16 @@ def test_a_reader_who_has_gone_is_no_fault() -> None:
         run.stdout.close()
         assert run.stderr.read() == b""
     assert run.returncode == 128 + 13
+
+
+def test_ctrl_c_while_a_command_is_imported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half a second of imports: whoever pressed it then read eighteen lines of them."""
+
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib, "import_module", interrupted)
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err == "llmdvfs doctor: interrupted\n"

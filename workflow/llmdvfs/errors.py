@@ -1,11 +1,14 @@
 """Every error this library raises on purpose; `__main__` turns them into one message and an exit code."""
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
 
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What steers a terminal; lines and tabs may stand in a message."""
 LIBRARY = str(Path(__file__).parent)
 FREE_SPACE, MAY_WRITE = "free some space", "make it writable for this user"
 DISK_ADVICE = {
@@ -21,6 +24,10 @@ DISK_ADVICE = {
 
 class LlmDvfsError(Exception):
     """Root of the tree. The message says what failed, the value seen, what was expected and what to do."""
+
+    def __str__(self) -> str:
+        """Return the message, with control characters written out: parts of it may be an endpoint's words."""
+        return CONTROL.sub(lambda found: repr(found[0])[1:-1], super().__str__())
 
 
 def in_full(error: BaseException) -> str:
@@ -52,6 +59,13 @@ class DiskError(LlmDvfsError):
             f"{error.filename or 'a file'} cannot be written: {error.strerror}; {advice}, and run again: what was "
             "finished before is kept"
         )
+
+
+def told_of(error: OSError) -> str:
+    """Return in words what the operating system refused, and what to do about it."""
+    if (full := DiskError.of(error)) is not None:
+        return str(full)
+    return f"{error.filename or 'the system'}: {error.strerror or error}; put it right, and run again"
 
 
 class DataError(LlmDvfsError):

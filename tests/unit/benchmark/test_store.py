@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from llmdvfs.benchmark.store import clear_drafts, deliver, deliver_failure, draft, forget, is_finished, set_aside
+from llmdvfs.errors import ServerDied, in_full
 from llmdvfs.records.places import measured_link, store_entry
 
 KEY = "0123456789abcdef"
@@ -47,6 +48,20 @@ def test_a_failed_measurement_is_kept_aside_and_never_finished(tmp_path: Path) -
     assert not is_finished(tmp_path, KEY)
     assert (tmp_path / "failed" / f"{KEY}.1" / "requests.jsonl").read_text() == "attempt 1"
     assert (tmp_path / "failed" / f"{KEY}.2" / "requests.jsonl").read_text() == "attempt 2"
+
+
+def test_results_that_are_taken_away_meanwhile_are_told(tmp_path: Path) -> None:
+    """The folder could not be set aside: a second error, of two tracebacks, hid the first."""
+
+    def measure_until_it_dies() -> None:
+        with draft(tmp_path / "results", KEY):
+            (tmp_path / "results").rename(tmp_path / "elsewhere")
+            raise ServerDied("single-0 died")
+
+    with pytest.raises(ServerDied) as told:
+        measure_until_it_dies()
+    assert "single-0 died" in in_full(told.value)
+    assert "somebody has moved or removed the results" in in_full(told.value)
 
 
 def test_a_draft_of_a_killed_process_is_set_aside(tmp_path: Path) -> None:

@@ -28,8 +28,11 @@ def draft(results: Path, key: str, identity: Mapping[str, Any] | None = None) ->
     try:
         yield folder
     except BaseException as error:
-        place = set_aside(folder, results / "failed", key)
-        error.add_note(f"what was recorded is in {place}")
+        if folder.is_dir():
+            place = set_aside(folder, results / "failed", key)
+            error.add_note(f"what was recorded is in {place}")
+        else:
+            error.add_note(f"{folder} is gone: somebody has moved or removed the results while they were measured")
         raise
     if identity:
         write_identity(folder, identity)

@@ -9,7 +9,7 @@ from pathlib import Path
 from llmdvfs.benchmark.as_planned import check_as_planned
 from llmdvfs.benchmark.failed import record_failures
 from llmdvfs.benchmark.launch import measure_launch
-from llmdvfs.errors import DiskError, GpusNotRestored, LlmDvfsError
+from llmdvfs.errors import GpusNotRestored, LlmDvfsError, told_of
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.store import read_record
 from llmdvfs.serving.lifetime import become_subreaper_with_parent_death_signal, end_descendants
@@ -42,12 +42,11 @@ def run(options: argparse.Namespace) -> int:
         if isinstance(error, GpusNotRestored) or not job.tolerate_failures:
             return 1  # on a GPU that is not as it was found, nothing that follows could be believed
         record_failures(launch.deployment.id, job, options.results, error)
-    except Exception as error:
-        told = DiskError.of(error) if isinstance(error, OSError) else None
-        if told is None:
-            logging.exception("benchmark: an error that should not happen; what was measured is kept")
-        else:
-            logging.error("%s", told)
+    except OSError as error:
+        logging.error("%s", told_of(error))
+        return 1
+    except Exception:
+        logging.exception("benchmark: an error that should not happen; what was measured is kept")
         return 1
     finally:
         end_descendants()  # orphans of killed guards come back to this process
