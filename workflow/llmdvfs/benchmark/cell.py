@@ -7,7 +7,7 @@ from pathlib import Path
 from llmdvfs.benchmark.calibration import calibrate_cell
 from llmdvfs.benchmark.client import load_client
 from llmdvfs.benchmark.gpus import foreign_processes
-from llmdvfs.benchmark.run_record import joined, lost_warnings, run_record
+from llmdvfs.benchmark.run_record import joined, lost_warnings, run_record, write_sealed
 from llmdvfs.benchmark.task import CellTask
 from llmdvfs.benchmark.watching import WATCH_INTERVAL_S, check, check_servers, idle, proxy_stamps, start_watching
 from llmdvfs.clock import mono_ns, unix_s
@@ -34,8 +34,7 @@ def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: 
         run = _record_cell(task, deployment, folder, held)
     if task.job.settings.calibrate_client and (warning := calibrate_cell(folder, results)):
         run = replace(run, warnings=(*run.warnings, warning))
-    write_record(folder / raw.RUN, run)
-    return run
+    return write_sealed(folder, run)
 
 
 def _record_cell(task: CellTask, deployment: Deployment, folder: Path, held: HeldPoint) -> RunRecord:

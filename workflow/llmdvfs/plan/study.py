@@ -29,6 +29,7 @@ from llmdvfs.records.spec import (
     WorkloadSpec,
 )
 
+MAX_REQUESTS = 2_000_000  # of a cell: a client keeps about a kilobyte of each, and its analysis some more
 DATA_SETS = ("bbh", "sharegpt", "jsonl")
 """Sources of prompts that may have answers."""
 
@@ -137,7 +138,7 @@ def _model(name: str, given: Mapping[str, Any]) -> ModelSpec:
     if given["source"] != "tiny" and not given["location"]:
         what = {"path": "a folder", "hub": "a hub name", "shape": "a shape's name"}[given["source"]]
         raise ConfigError(f"models.{name}.location: '': expected {what}, since source is {given['source']!r}")
-    return ModelSpec(name=name, source=given["source"], location=given["location"])
+    return ModelSpec(name, given["source"], given["location"], given["served_name"])
 
 
 def _deployment(
@@ -255,6 +256,13 @@ def _check_arrival(spec: WorkloadSpec, key: str) -> None:
             f"{key}.max_duration_s: {spec.max_duration_s:g}: expected at least duration_s, and beside min_requests, "
             "which it bounds"
         )
+    if (rates := [rate for rate in (spec.arrival.rate_rps, spec.arrival.end_rate_rps) if rate]) and spec.duration_s:
+        expected = max(rates) * spec.duration_s
+        if min(expected, spec.num_requests or expected) > MAX_REQUESTS:
+            raise ConfigError(
+                f"{key}.duration_s: {spec.duration_s:g}: {expected:.0f} requests at {max(rates):g}/s: expected up "
+                f"to {MAX_REQUESTS}, which are kept whole; shorten it, or set num_requests"
+            )
     if kind.needs_duration and spec.duration_s is None:
         raise ConfigError(
             f"{key}.duration_s: null: expected the time of the load, since arrival.kind is {kind.name!r}: {kind.what}"

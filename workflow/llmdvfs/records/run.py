@@ -93,6 +93,8 @@ class RunRecord:
     """What became of the operating point; None: the run is older than this field; ask `applied_point`."""
     under_load: UnderLoad | None = None
     """The step of a sweep that the cell is; None: it had a load of its own. Idle windows are then the sweep's."""
+    checksums: dict[str, str] | None = None
+    """SHA-256 of every other file of the raw folder, by name; None: the run is older than this field."""
 
     @property
     def measured_load_s(self) -> float:
