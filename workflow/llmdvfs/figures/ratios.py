@@ -61,7 +61,7 @@ def ratios(record: ComparisonRecord) -> Figure:
     legend_below(
         figure,
         _legend(pairs, {names[other]: looks[other] for other in others}),
-        f"Ratios of geometric means over {starts} with 95 % t-intervals of their logarithm, paired by launch where"
+        f"Ratios of geometric means over {starts} with 95 % intervals (moderated t), paired by launch where"
         " launches pair; small dots: launches; an arrow: the interval goes on. 1 is no difference.",
     )
     left_out = f" (the first {MAX_GROUPS} of {len(compared)})" if len(compared) > MAX_GROUPS else ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from llmdvfs.records.comparison import METRICS, CellRow, ComparisonRecord
-from llmdvfs.records.comparison_text import baseline_pairs, mean_text, ratio_text
+from llmdvfs.records.comparison_text import claimed_pairs, mean_text, ratio_text
 from llmdvfs.report.cells import ReportedStudy
 
 
@@ -70,10 +70,10 @@ def mean_rows(record: ComparisonRecord, metrics: Sequence[str]) -> list[Row]:
 
 
 def ratio_rows(record: ComparisonRecord) -> list[Row]:
-    """Return a row for each ratio to the baseline: deployment, workload, point, metric; ratio and its interval, n."""
+    """Return a row for each ratio that claims are made of: both deployments, workload, point, metric; ratio, n."""
     rows = []
     for group in record.groups:
-        for pair in baseline_pairs(group):
+        for pair in claimed_pairs(group):
             for name, ratio in pair.ratios.items():
                 if ratio.ratio.value is not None:
                     named = (pair.other, pair.baseline, group.workload, group.point, name)

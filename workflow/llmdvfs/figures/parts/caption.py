@@ -7,7 +7,7 @@ from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN
 from llmdvfs.records.comparison import DeploymentSummary
 
 CHARACTERS = 125  # of a line across the double column
-INTERVALS = "95 % t-intervals (of the logs where all values are above 0); an arrow: the interval goes on"
+INTERVALS = "95 % intervals (moderated t, of the logs where all values are above 0); an arrow: the interval goes on"
 
 
 def caption_lines(text: str, width_in: float = DOUBLE_COLUMN_IN) -> str:
