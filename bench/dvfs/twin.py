@@ -23,7 +23,8 @@ sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench")]
 from page import host, write_measured  # noqa: E402
 
 from llmdvfs.answers.intervals import ratio_of_logs  # noqa: E402
-from llmdvfs.answers.search import Found, Range, Tried, next_step  # noqa: E402
+from llmdvfs.answers.search import Found, Tried, next_step  # noqa: E402
+from llmdvfs.records.search import ClockRange  # noqa: E402
 
 CELL_NOISE, LAUNCH_NOISE, DRIFT = 0.01, 0.005, 0.01
 CELLS_OF_A_DRIFT = 40  # the drift is spread over this many cells
@@ -65,7 +66,7 @@ class Outcome:
 def searched(truth: Truth, rng: np.random.Generator) -> Outcome:
     """Search in one launch, confirm in five; clocks above the one held at stock are not tried: a probe finds it."""
     launch = Launch(truth, rng)
-    allowed = Range(LOW_MHZ, int(truth.held_mhz(STOCK_MHZ)), STEP_MHZ)
+    allowed = ClockRange(LOW_MHZ, int(truth.held_mhz(STOCK_MHZ)), STEP_MHZ)
     tried: list[Tried] = []
     while not isinstance(step := next_step(tried, allowed), Found):
         tried += measured(launch, step.clocks_mhz)

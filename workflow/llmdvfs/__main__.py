@@ -18,6 +18,7 @@ STAGES = {
     "phase-files": "write a deployment's results under the file names of the original system",
     "compare": "compare the results of many cells",
     "answer": "say which clocks: every operating point against stock, and which to set",
+    "search": "search the clocks of lowest energy: measure round by round, then confirm what was found",
     "explain": "say in plain words which clocks to set and why, from answers.json",
     "clocks": "show the GPUs' clocks and limits, or hold a recommendation until interrupted",
     "summary": "print the comparison as a short table",

@@ -6,7 +6,7 @@
 #          {results}/answers/recommended_clocks.json   what to set, with the commands that apply, check and undo it
 #          {results}/answers/answers.txt               the same as a table
 #          {results}/answers/energy_time.png .pdf      energy against time of every point
-# CONFIG   operating_points, workloads (slo, isolates), launches, tolerate_failed_cells
+# CONFIG   operating_points, search, workloads (slo, isolates), launches, tolerate_failed_cells
 
 
 localrules:
@@ -29,8 +29,11 @@ rule answer:
         CONDA
     params:
         code=code_hash(["stages.answer"]),
+        # by its content: what a search chose before the launches that confirm it
+        decided=decided_file(STUDY.results).read_text() if STUDY.search else "",
+        search=["--search", str(decided_file(STUDY.results))] if STUDY.search else [],
     shell:
-        "python -m llmdvfs answer --cells {input.cells:q} --output {output.answers:q} --csv {output.table:q}"
+        "python -m llmdvfs answer {params.search:q} --cells {input.cells:q} --output {output.answers:q} --csv {output.table:q}"
         " --recommended {output.recommended:q} --table {output.text:q} --figure {output.figure:q} > {log:q} 2>&1"
 
 

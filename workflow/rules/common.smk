@@ -31,13 +31,14 @@ from llmdvfs.plan.cells import pending_launches, plan_cells
 from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
+from llmdvfs.plan.decided import as_decided
 from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.study import make_study
 from llmdvfs.records.made import FILES, STAGES
-from llmdvfs.records.places import FAILED, cell_folder
+from llmdvfs.records.places import FAILED, cell_folder, decided_file
 from llmdvfs.records.store import compact_json, write_record, write_text
 from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.instance.ports import owner_of
@@ -59,7 +60,7 @@ if not workflow.overwrite_configfiles:
 
 try:
     CONFIG = complete_config(config)
-    STUDY = make_study(CONFIG, engine_versions)
+    STUDY = as_decided(make_study(CONFIG, engine_versions))
     PLAN = plan_cells(STUDY)
     PENDING = pending_launches(STUDY, PLAN)
     refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])

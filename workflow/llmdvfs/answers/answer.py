@@ -1,11 +1,11 @@
 """All answers of a study: each deployment at each load, its operating points against stock."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, geometric_mean
 
 from llmdvfs.answers.between import lowest_between
-from llmdvfs.answers.choice import Picker, choose, fastest_within, full_launches, lowest_energy, nothing
+from llmdvfs.answers.choice import Confirmed, Picker, choose, fastest_within, lowest_energy, nothing
 from llmdvfs.answers.flags import drift, edges, flat, interacts, not_applied, not_held, unconfirmed
 from llmdvfs.answers.intervals import paired_ratio, ties_with_lowest
 from llmdvfs.answers.limits import within_limits
@@ -24,33 +24,37 @@ RULES: dict[Rule, Picker] = {
 }
 
 
-def answers(measured: Iterable[Measured]) -> AnswersRecord:
-    """Return an answer for each deployment and load, or why there is none; takes each cell's result and run."""
+def answers(
+    measured: Iterable[Measured], confirmed: Mapping[tuple[str, str], Confirmed] | None = None
+) -> AnswersRecord:
+    """Return an answer for each deployment and load, or why there is none; takes each cell's result and run.
+
+    confirmed: (deployment, workload) -> what a search chose there before its confirming launches.
+    """
     by_load: dict[tuple[str, str], list[Measured]] = defaultdict(list)
     for result, run in measured:
         by_load[result.cell.deployment, result.cell.workload].append((result, run))
     found, refused = [], []
     for (deployment, workload), cells in sorted(by_load.items()):
         try:
-            found.append(answer(cells))
+            found.append(answer(cells, (confirmed or {}).get((deployment, workload))))
         except NoAnswer as reason:
             refused.append(f"{deployment}/{workload}: {reason}")
     return AnswersRecord(tuple(found), tuple(refused))
 
 
-def answer(measured: Sequence[Measured]) -> Answer:
+def answer(measured: Sequence[Measured], confirmed: Confirmed | None = None) -> Answer:
     """Return the answer of one deployment at one load; NoAnswer says why there is none.
 
     A cell whose point was not applied ran at some other one: it counts for none, and a flag names it.
     """
     loaded = load_table(measured)
-    full = full_launches(loaded.energy_j)
-    ties = ties_with_lowest({name: {k: values[k] for k in full} for name, values in loaded.energy_j.items()})
+    ties = ties_with_lowest(loaded.energy_j)
     pareto = pareto_set(loaded.energy, loaded.time)
     points = tuple(
         _answered(loaded, name, name in pareto, name in ties) for name in sorted(loaded.points, key=loaded.order)
     )
-    choices = _choices(points, loaded)
+    choices = _choices(points, loaded, confirmed)
     power = {name: power for name in loaded.points if (power := _power_w(loaded, name)) is not None}
     physical, no_physical = physical_fit(loaded.by_held_clock(power), loaded.by_held_clock(loaded.time))
     return Answer(
@@ -67,6 +71,7 @@ def answer(measured: Sequence[Measured]) -> Answer:
         between=lowest_between(loaded.by_held_clock(loaded.energy)),
         physical=physical,
         physical_reason=no_physical,
+        search=None if confirmed is None else confirmed.text,
     )
 
 
@@ -106,12 +111,12 @@ def _answered(loaded: Loaded, name: str, pareto: bool, ties: bool) -> AnsweredPo
     )
 
 
-def _choices(points: Sequence[AnsweredPoint], loaded: Loaded) -> tuple[Choice, ...]:
-    choices = [choose(rule, pick, loaded.energy_j, loaded.time_s) for rule, pick in RULES.items()]
+def _choices(points: Sequence[AnsweredPoint], loaded: Loaded, confirmed: Confirmed | None = None) -> tuple[Choice, ...]:
+    choices = [choose(rule, pick, loaded.energy_j, loaded.time_s, confirmed=confirmed) for rule, pick in RULES.items()]
     if all(point.within_limits is None for point in points):
         return (*choices, nothing("within_limits", "the load has no latency limits (workloads.*.slo)"))
     allowed = [point.point.id for point in points if point.within_limits]
-    return (*choices, choose("within_limits", lowest_energy, loaded.energy_j, loaded.time_s, allowed))
+    return (*choices, choose("within_limits", lowest_energy, loaded.energy_j, loaded.time_s, allowed, confirmed))
 
 
 def _flags(loaded: Loaded, points: Sequence[AnsweredPoint], lowest: Choice) -> Iterable[Flag]:

@@ -82,6 +82,8 @@ def _sentences(answer: Answer) -> Iterator[str]:
     for point in answer.points:
         if point.within_limits is False:
             yield f"{point.point.id} is out: {point.limits_reason}."
+    if answer.search is not None:
+        yield f"The search ended so: {answer.search}."
     for flag in answer.flags:
         yield f"Mind ({flag.name}): {flag.text}."
 

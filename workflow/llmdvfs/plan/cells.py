@@ -48,8 +48,11 @@ def all_cells(study: Study) -> Iterator[CellId]:
 
 def launch_cells(study: Study, deployment: str, launch: int) -> list[CellId]:
     """Return a launch's cells in their random order, which adding a cell does not change for the others."""
-    points = distinct_points(study.points.values(), study.deployments[deployment].engine)
-    cells = [CellId(deployment, workload, point, launch) for workload in study.workloads for point in points]
+    if study.decided is None:
+        points = distinct_points(study.points.values(), study.deployments[deployment].engine)
+        cells = [CellId(deployment, workload, point, launch) for workload in study.workloads for point in points]
+    else:
+        cells = [cell for cell in study.decided if (cell.deployment, cell.launch) == (deployment, launch)]
     return sorted(cells, key=lambda cell: derive_seed(study.seed, "order", launch, cell.workload, cell.point))
 
 

@@ -107,6 +107,8 @@ class Answer:
     physical: PhysicalFit | None = None
     physical_reason: str | None = None
     """Why there is no physical fit."""
+    search: str | None = None
+    """How the search of this load ended; None: its points were listed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,11 @@ def listed_cells(path: Path) -> tuple[list[Path], list[Path]]:
     return measured, failed
 
 
+def decided_file(results: Path) -> Path:
+    """Return the file that says what an adaptive search has decided so far (records/search.py)."""
+    return results / "search" / "decided.json"
+
+
 def store_entry(results: Path, key: str) -> Path:
     """Return the folder of a measurement in the store, whether it is there or not."""
     return results / "store" / key

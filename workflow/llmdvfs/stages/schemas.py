@@ -16,6 +16,7 @@ from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
+from llmdvfs.records.search import SearchRecord
 from llmdvfs.records.store import json_schema, schema_name, write_text
 from llmdvfs.records.telemetry import SamplerReport, TelemetryHeader
 
@@ -37,6 +38,7 @@ FILES: tuple[type, ...] = (
     ComparisonRecord,
     AnswersRecord,
     RecommendedClocks,
+    SearchRecord,
 )
 """Records that are a JSON file each (TelemetryHeader: the first line of one)."""
 LINES: tuple[type, ...] = (RequestRecord, ProxyRecord)
