@@ -4,6 +4,7 @@
 # OUTPUTS  {results}/answers/answers.json              ratios to stock with intervals, choices, flags
 #          {results}/answers/answers.csv               one row a point
 #          {results}/answers/recommended_clocks.json   what to set, with the commands that apply, check and undo it
+#          {results}/answers/lookup.csv                deployment x phase x batch size -> clocks, for schedulers
 #          {results}/answers/answers.txt               the same as a table
 #          {results}/answers/energy_time.png .pdf      energy against time of every point
 # CONFIG   operating_points, search, workloads (slo, isolates), launches, tolerate_failed_cells
@@ -20,6 +21,7 @@ rule answer:
         answers=f"{ANSWERS}/answers.json",
         table=f"{ANSWERS}/answers.csv",
         recommended=f"{ANSWERS}/recommended_clocks.json",
+        lookup=f"{ANSWERS}/lookup.csv",
         text=f"{ANSWERS}/answers.txt",
         figure=report(f"{ANSWERS}/energy_time.png", caption="../report/energy_time.rst", category="Which clocks"),
         pdf=f"{ANSWERS}/energy_time.pdf",
@@ -34,7 +36,7 @@ rule answer:
         search=["--search", str(decided_file(STUDY.results))] if STUDY.search else [],
     shell:
         "python -m llmdvfs answer {params.search:q} --cells {input.cells:q} --output {output.answers:q} --csv {output.table:q}"
-        " --recommended {output.recommended:q} --table {output.text:q} --figure {output.figure:q} > {log:q} 2>&1"
+        " --recommended {output.recommended:q} --lookup {output.lookup:q} --table {output.text:q} --figure {output.figure:q} > {log:q} 2>&1"
 
 
 # A study of stock alone asks nothing about clocks.

@@ -32,6 +32,7 @@ from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
 from llmdvfs.plan.decided import as_decided
+from llmdvfs.plan.duration import planned_time
 from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.long_requests import long_requests
@@ -66,6 +67,8 @@ try:
     refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])
     check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
     if PENDING and workflow.is_main_process:
+        missing = [cell.id for planned in PENDING for cell in planned.cells]
+        print(f"llm-dvfs: {planned_time(STUDY, missing)}", file=sys.stderr)
         for said in long_requests(STUDY):
             print(f"llm-dvfs: {said}", file=sys.stderr)
 except LlmDvfsError as error:

@@ -21,7 +21,12 @@ def test_files_of_a_study_become_answers_and_an_explanation(tmp_path: Path, caps
             results.append(str(folder))
     out = tmp_path / "answers"
     recommended_file = out / "recommended_clocks.json"
-    files = {"output": out / "answers.json", "csv": out / "answers.csv", "table": out / "answers.txt"}
+    files = {
+        "output": out / "answers.json",
+        "csv": out / "answers.csv",
+        "table": out / "answers.txt",
+        "lookup": out / "lookup.csv",
+    }
     files["recommended"], files["figure"] = recommended_file, out / "energy_time.png"
     named = [word for option, name in files.items() for word in (f"--{option}", str(name))]
     cells = tmp_path / "cells.txt"
@@ -30,6 +35,9 @@ def test_files_of_a_study_become_answers_and_an_explanation(tmp_path: Path, caps
     recommended = json.loads(recommended_file.read_text())["recommendations"]
     assert [item["point"]["id"] for item in recommended] == ["clock-1600"]  # 0.83 <= 0.8 x 1.05, and faster
     assert len((out / "answers.csv").read_text().splitlines()) == 4  # a header and three points
+    lookup = (out / "lookup.csv").read_text().splitlines()
+    assert lookup[0].startswith("deployment,phase,batch_size,rate_rps,workload,point,single_sm_clock_mhz,")
+    assert lookup[1].split(",")[:7] == ["single_tiny", "decode", "1", "", "decode", "clock-1600", "1600"]
     assert (out / "energy_time.png").stat().st_size > 0
     assert (out / "energy_time.pdf").stat().st_size > 0
     assert main(["explain", str(tmp_path)]) == 0

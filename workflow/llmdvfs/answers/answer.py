@@ -2,15 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from statistics import fmean, geometric_mean
 
 from llmdvfs.answers.between import lowest_between
 from llmdvfs.answers.choice import Confirmed, Picker, choose, fastest_within, lowest_energy, nothing
-from llmdvfs.answers.flags import drift, edges, flat, interacts, not_applied, not_held, unconfirmed
+from llmdvfs.answers.details import details
+from llmdvfs.answers.flags import doubtful, drift, edges, flat, interacts, not_applied, not_held, unconfirmed
 from llmdvfs.answers.intervals import paired_ratio, ties_with_lowest
 from llmdvfs.answers.limits import within_limits
 from llmdvfs.answers.loaded import Loaded, Measured, NoAnswer, load_table
-from llmdvfs.answers.measured import held_clocks
+from llmdvfs.answers.measured import energy_of_unit, held_clocks
 from llmdvfs.answers.observation import STOCK
 from llmdvfs.answers.pareto import pareto_set
 from llmdvfs.answers.physical import physical_fit
@@ -67,11 +69,13 @@ def answer(measured: Sequence[Measured], confirmed: Confirmed | None = None) -> 
         time_of=loaded.terms.time_of,
         points=points,
         choices=choices,
-        flags=tuple(_flags(loaded, points, choices[0])),
+        flags=tuple(_flags(loaded, points, choices)),
         between=lowest_between(loaded.by_held_clock(loaded.energy)),
         physical=physical,
         physical_reason=no_physical,
         search=None if confirmed is None else confirmed.text,
+        rate_rps=loaded.run.workload.arrival.rate_rps,
+        num_gpus=loaded.run.deployment.num_gpus,
     )
 
 
@@ -108,6 +112,7 @@ def _answered(loaded: Loaded, name: str, pareto: bool, ties: bool) -> AnsweredPo
         limits_reason=reason,
         pareto=pareto,
         ties_with_best=ties,
+        details=details(loaded.cells[name], partial(energy_of_unit, loaded.terms)),
     )
 
 
@@ -119,13 +124,15 @@ def _choices(points: Sequence[AnsweredPoint], loaded: Loaded, confirmed: Confirm
     return (*choices, choose("within_limits", lowest_energy, loaded.energy_j, loaded.time_s, allowed, confirmed))
 
 
-def _flags(loaded: Loaded, points: Sequence[AnsweredPoint], lowest: Choice) -> Iterable[Flag]:
+def _flags(loaded: Loaded, points: Sequence[AnsweredPoint], choices: Sequence[Choice]) -> Iterable[Flag]:
+    lowest = choices[0]
     ties = [point.point.id for point in points if point.ties_with_best]
     yield from not_applied(loaded.left_out)
     yield from edges(lowest.point or STOCK, loaded.rows, loaded.energy)
     yield from not_held(points)
     yield from flat(ties, loaded.rows, lowest_between(loaded.by_held_clock(loaded.energy)))
     yield from unconfirmed(lowest)
+    yield from doubtful(points, {STOCK, *(choice.point for choice in choices if choice.point is not None)})
     yield from drift(loaded.observations[STOCK])
     yield from interacts({name: point.sm_clock_mhz for name, point in loaded.points.items()}, loaded.energy_j)
 

@@ -1,7 +1,7 @@
 """What makes an answer weaker than it looks, each with the values seen and what to do."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from llmdvfs.answers.axis import UNITS, Axis
 from llmdvfs.answers.intervals import paired_ratio, ratio_of_logs
@@ -95,6 +95,26 @@ def unconfirmed(choice: Choice) -> list[Flag]:
             "launches of all points, or two more of the chosen point and stock",
         )
     ]
+
+
+def doubtful(points: Iterable[AnsweredPoint], resting_on: Set[str]) -> list[Flag]:
+    """Return a flag for each point that the answer rests on and of which a cell failed a gate.
+
+    resting_on: the points chosen, and stock, which everything is relative to.
+    """
+    flags = []
+    for answered in points:
+        seen = answered.details
+        if answered.point.id in resting_on and seen is not None and seen.failed_gates:
+            gates = ", ".join(f"{name} in {count}" for name, count in seen.failed_gates.items())
+            flags.append(
+                Flag(
+                    "doubtful",
+                    f"{answered.point.id}: of its {seen.num_cells} cell(s) some failed a gate ({gates}), and its "
+                    f"figures may not hold: result.json of each says what was seen and what to do",
+                )
+            )
+    return flags
 
 
 def drift(stock: Mapping[int, Sequence[Observation]]) -> list[Flag]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmdvfs.answers.observation import Observation
-from llmdvfs.records.result import CellResult
+from llmdvfs.records.result import CellResult, EnergyResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import Phase
 
@@ -36,10 +36,16 @@ def terms_of(run: RunRecord) -> Terms:
     return {"prefill": PREFILL, "decode": DECODE, None: MIXED}[run.workload.isolates]
 
 
+def energy_of_unit(terms: Terms, energy: EnergyResult) -> float | None:
+    """Return a cell's energy per unit of the terms; None: not measured."""
+    value: float | None = getattr(energy, f"energy_per_{terms.energy_per}_j")
+    return value
+
+
 def observation(result: CellResult, run: RunRecord) -> Observation | None:
     """Return the cell as an observation; None: it has no energy or no time."""
     terms = terms_of(run)
-    energy_j = getattr(result.energy, f"energy_per_{terms.energy_per}_j")
+    energy_j = energy_of_unit(terms, result.energy)
     latency = {"ttft_mean": result.latency.ttft_s, "tpot_mean": result.latency.tpot_s, "e2e_mean": result.latency.e2e_s}
     time_s = latency[terms.time_of].mean
     if not energy_j or not time_s or energy_j < 0:

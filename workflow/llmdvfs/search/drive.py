@@ -38,7 +38,7 @@ def search(
                 f"{min(missing, key=str).folder()}; expected a measurement of each; see the log of the last run"
             )
         waiting = missing
-        for line in round_lines(record, missing):
+        for line in round_lines(study, record, missing):
             say(line)
         measure()
 

@@ -1,7 +1,10 @@
 """A search as text: what is measured next, and how it ended."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
+from llmdvfs.plan.duration import planned_time
+from llmdvfs.plan.study import Study
+from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.search import SearchedLoad, SearchRecord, SearchRound
 from llmdvfs.records.spec import CellId
 
@@ -14,10 +17,9 @@ STATES = {
 }
 
 
-def round_lines(record: SearchRecord, missing: Collection[CellId]) -> Iterator[str]:
+def round_lines(study: Study, record: SearchRecord, missing: Collection[CellId]) -> Iterator[str]:
     """Yield a line for each load with cells to be measured: which points, in which launches, and why."""
-    num_starts = len({(cell.deployment, cell.launch) for cell in missing})
-    yield f"search: {len(missing)} cells to measure in {num_starts} server start(s)"
+    yield f"search: {planned_time(study, missing)}"
     for load in record.loads:
         own = {cell.launch for cell in missing if (cell.deployment, cell.workload) == (load.deployment, load.workload)}
         for step in load.rounds:
@@ -33,8 +35,18 @@ def outcome_lines(record: SearchRecord) -> Iterator[str]:
 
 def _round(step: SearchRound) -> str:
     launches = f"launch {step.launches[0]}" + (f" to {step.launches[-1]}" if len(step.launches) > 1 else "")
-    points = ", ".join(point.id for point in step.points)
-    return f"{KINDS.get(step.kind, step.kind)}, {launches}: stock, {points} ({step.reason})"
+    return f"{KINDS.get(step.kind, step.kind)}, {launches}: stock; {_points(step.points)} ({step.reason})"
+
+
+def _points(points: Sequence[OperatingPoint]) -> str:
+    """Return the clocks of each role that is set alone, and the names of the other points."""
+    alone: dict[str, list[int]] = {}
+    for point in points:
+        if len(point.sm_clock_mhz) == 1:
+            ((role, clock),) = point.sm_clock_mhz.items()
+            alone.setdefault(role, []).append(clock)
+    texts = [f"{role} at {', '.join(map(str, clocks))} MHz" for role, clocks in alone.items()]
+    return "; ".join([*texts, *(point.id for point in points if len(point.sm_clock_mhz) != 1)])
 
 
 def _confirmed(load: SearchedLoad) -> str:

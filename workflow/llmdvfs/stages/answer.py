@@ -1,12 +1,14 @@
 """`answer`: the results of all cells -> answers.json, answers.csv, recommended_clocks.json and a table."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from llmdvfs.answers.answer import answers
 from llmdvfs.answers.choice import Confirmed
+from llmdvfs.answers.lookup import lookup_rows, lookup_table
 from llmdvfs.answers.recommend import recommend
 from llmdvfs.answers.table import answer_rows
 from llmdvfs.answers.words import table
@@ -26,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="answers.json to write")
     parser.add_argument("--csv", type=Path, required=True, help="answers.csv to write: one row a point")
     parser.add_argument("--recommended", type=Path, required=True, help="recommended_clocks.json to write")
+    parser.add_argument("--lookup", type=Path, required=True, help="lookup.csv to write: one row a load")
     parser.add_argument("--figure", type=Path, required=True, help="energy_time.png to write, and a PDF beside it")
     parser.add_argument("--table", type=Path, required=True, help="text table to write")
 
@@ -39,7 +42,9 @@ def run(options: argparse.Namespace) -> int:
     ]
     record = answers(measured, _confirmed(options.search) if options.search else None)
     write_record(options.output, record)
-    write_record(options.recommended, recommend(record, measured))
+    lookup = lookup_table(record.answers)
+    write_record(options.recommended, replace(recommend(record, measured), lookup=lookup))
+    write_text(options.lookup, pd.DataFrame(list(lookup_rows(lookup))).to_csv(index=False))
     write_text(options.csv, pd.DataFrame(list(answer_rows(record))).to_csv(index=False))
     write_text(options.table, table(record))
     save_figure(dvfs_energy_time(record), options.figure)

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.dry_run:
         record, missing = next_round(study)
-        print("\n".join(round_lines(record, missing) if missing else outcome_lines(record)))
+        print("\n".join(round_lines(study, record, missing) if missing else outcome_lines(record)))
         return 0
     record = search(study, lambda: _snakemake(options, "analysed"), partial(print, flush=True))
     _snakemake(options)
