@@ -20,6 +20,7 @@ STAGES = {
     "answer": "say which clocks: every operating point against stock, and which to set",
     "search": "search the clocks of lowest energy: measure round by round, then confirm what was found",
     "explain": "say in plain words which clocks to set and why, from answers.json",
+    "fleet": "say what a fleet takes at a demand: GPUs, energy, cost and CO2 at stock and at the recommended clocks",
     "clocks": "show the GPUs' clocks and limits, or hold a recommendation until interrupted",
     "summary": "print the comparison as a short table",
     "doctor": "look at this machine before a run: what would stop or spoil the study",

@@ -8,6 +8,7 @@ from llmdvfs.records.answers import AnswersRecord, RecommendedClocks
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.deployment_files import BatchResults, DeviceData, PhaseResults
 from llmdvfs.records.failed import FailedCell
+from llmdvfs.records.fleet import FleetRecord
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.load import CalibrationResult, LoadReport, LoadSpec
 from llmdvfs.records.metrics import MetricsRecord
@@ -39,6 +40,7 @@ FILES: tuple[type, ...] = (
     AnswersRecord,
     RecommendedClocks,
     SearchRecord,
+    FleetRecord,
 )
 """Records that are a JSON file each (TelemetryHeader: the first line of one)."""
 LINES: tuple[type, ...] = (RequestRecord, ProxyRecord)
