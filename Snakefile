@@ -25,9 +25,9 @@ localrules:
 rule all:
     default_target: True
     input:
-        # Files with a key in their names stand here by themselves: Snakemake takes no notice of a missing file in the
-        # middle of a chain as long as what is made from it exists.
-        [cell.link for cell in PLAN if not cell.is_held],
+        # What is missing in the middle of a chain stands here by itself: Snakemake takes no notice of it as long as what
+        # is made from it exists. One file of a job brings all of them.
+        [planned.cells[0].link for planned in PENDING],
         rules.cells_compared.output,
         rules.summary.output,
         cell_files,

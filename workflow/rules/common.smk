@@ -173,17 +173,22 @@ def made_by(stage, cells):
 
 
 def cell_files(wildcards):
-    """Return the last stamp of every cell of which something is to be made."""
-    stale = {str(cell.folder) for cell in TO_MAKE if cell.stale}
-    return [STAMPS[cell]["figures"] for cell in measured_cells() if cell in stale]
+    """Return a stamp of every job that draws cells: it stands for all that the job makes."""
+    measured = set(measured_cells())
+    firsts = [str(cells[0].folder) for cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB)]
+    return [STAMPS[cell]["figures"] for cell in firsts if cell in measured]
+
+
+def measured_deployments():
+    """Return the deployments of which something was measured."""
+    return [name for name in STUDY.deployments if deployment_cells(name)]
 
 
 def deployment_files(wildcards):
     """Return the files of all deployments of which something was measured."""
     return [
         f"{RESULTS}/deployments/{name}/{file}"
-        for name in STUDY.deployments
-        if deployment_cells(name)
+        for name in measured_deployments()
         for file in [
             Path(cells_file(name)).name,
             *PHASE_FILES[is_disaggregated(name)],

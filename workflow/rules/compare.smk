@@ -24,7 +24,7 @@ localrules:
 # study with fewer launches never shows the figures of the one with more.
 rule cells_compared:
     input:
-        analysed=lambda wildcards: [STAMPS[cell]["analyze"] for cell in measured_cells()],
+        deployments=lambda wildcards: [cells_file(name) for name in measured_deployments()],
     output:
         cells=f"{COMPARISON}/{Path(list_of(CELLS)).name}",
     log:
