@@ -136,6 +136,8 @@ def test_clocks_that_the_power_limit_does_not_let_through_are_not_searched(tmp_p
     assert max(near) <= 1410
     assert load.state == "target_reached"
     assert "single 1410 MHz" in load.text or "single 1395 MHz" in load.text
+    taken = set(load.confirmation.chosen.values()) if load.confirmation else set()
+    assert not taken & {"single-1710", "single-1680", "single-1980"}, "a label was taken for a clock"
 
 
 def test_a_machine_that_may_not_set_clocks_ends_the_search_and_says_why(tmp_path: Path) -> None:

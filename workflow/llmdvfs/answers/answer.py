@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from statistics import fmean, geometric_mean
 
-from llmdvfs.answers.between import lowest_between
+from llmdvfs.answers.between import MIN_CLOCKS, lowest_between
 from llmdvfs.answers.choice import Confirmed, Picker, choose, fastest_within, lowest_energy, nothing
 from llmdvfs.answers.details import details
-from llmdvfs.answers.flags import doubtful, drift, edges, flat, interacts, not_applied, not_held, unconfirmed
+from llmdvfs.answers.flags import doubtful, drift, edges, flat, interacts, not_applied, not_held, not_near, unconfirmed
 from llmdvfs.answers.intervals import paired_ratio, ties_with_lowest
 from llmdvfs.answers.limits import within_limits
 from llmdvfs.answers.loaded import Loaded, Measured, NoAnswer, load_table
@@ -19,10 +19,11 @@ from llmdvfs.answers.physical import physical_fit
 from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord, Choice, Flag, Rule
 from llmdvfs.records.result import Estimate
 
+NEAR: dict[Rule, float] = {"fastest_within_2_percent": 0.02, "fastest_within_5_percent": 0.05}
+"""Rule -> how far above the lowest energy the point that it takes may lie, as a fraction."""
 RULES: dict[Rule, Picker] = {
     "lowest_energy": lowest_energy,
-    "fastest_within_2_percent": fastest_within(0.02),
-    "fastest_within_5_percent": fastest_within(0.05),
+    **{rule: fastest_within(fraction) for rule, fraction in NEAR.items()},
 }
 
 
@@ -69,7 +70,7 @@ def answer(measured: Sequence[Measured], confirmed: Confirmed | None = None) -> 
         time_of=loaded.terms.time_of,
         points=points,
         choices=choices,
-        flags=tuple(_flags(loaded, points, choices)),
+        flags=tuple(_flags(loaded, points, choices, confirmed)),
         between=lowest_between(loaded.by_held_clock(loaded.energy)),
         physical=physical,
         physical_reason=no_physical,
@@ -117,21 +118,27 @@ def _answered(loaded: Loaded, name: str, pareto: bool, ties: bool) -> AnsweredPo
 
 
 def _choices(points: Sequence[AnsweredPoint], loaded: Loaded, confirmed: Confirmed | None = None) -> tuple[Choice, ...]:
-    choices = [choose(rule, pick, loaded.energy_j, loaded.time_s, confirmed=confirmed) for rule, pick in RULES.items()]
+    held = loaded.as_named
+    choices = [choose(rule, pick, loaded.energy_j, loaded.time_s, held, confirmed) for rule, pick in RULES.items()]
     if all(point.within_limits is None for point in points):
         return (*choices, nothing("within_limits", "the load has no latency limits (workloads.*.slo)"))
-    allowed = [point.point.id for point in points if point.within_limits]
+    allowed = [point.point.id for point in points if point.within_limits and point.point.id in held]
     return (*choices, choose("within_limits", lowest_energy, loaded.energy_j, loaded.time_s, allowed, confirmed))
 
 
-def _flags(loaded: Loaded, points: Sequence[AnsweredPoint], choices: Sequence[Choice]) -> Iterable[Flag]:
+def _flags(
+    loaded: Loaded, points: Sequence[AnsweredPoint], choices: Sequence[Choice], confirmed: Confirmed | None
+) -> Iterable[Flag]:
     lowest = choices[0]
+    # A search goes beyond what it measured last by itself; two clocks that it crossed are no grid to widen.
+    rows = loaded.rows if confirmed is None else [row for row in loaded.rows if len(row.points) >= MIN_CLOCKS]
     ties = [point.point.id for point in points if point.ties_with_best]
     yield from not_applied(loaded.left_out)
-    yield from edges(lowest.point or STOCK, loaded.rows, loaded.energy)
+    yield from edges(lowest.point or STOCK, rows, loaded.energy)
     yield from not_held(points)
     yield from flat(ties, loaded.rows, lowest_between(loaded.by_held_clock(loaded.energy)))
     yield from unconfirmed(lowest)
+    yield from not_near(choices, NEAR)
     yield from doubtful(points, {STOCK, *(choice.point for choice in choices if choice.point is not None)})
     yield from drift(loaded.observations[STOCK])
     yield from interacts({name: point.sm_clock_mhz for name, point in loaded.points.items()}, loaded.energy_j)

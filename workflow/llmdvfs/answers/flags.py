@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 from llmdvfs.answers.axis import UNITS, Axis
 from llmdvfs.answers.intervals import paired_ratio, ratio_of_logs
+from llmdvfs.answers.measured import is_held
 from llmdvfs.answers.observation import STOCK, Observation
-from llmdvfs.records.answers import AnsweredPoint, Between, Choice, Flag
+from llmdvfs.records.answers import AnsweredPoint, Between, Choice, Flag, Rule
 
-NOT_HELD_FRACTION = 0.02  # a GPU's step is 15 MHz, 1.5 % at 1000 MHz; more below the asked clock is another clock
 FLAT_SHARE = 1 / 3  # of the measured range
 DRIFT_FRACTION = 0.01  # what a study wants to tell apart
 WIDEN_STEPS = 2  # further settings that an edge asks for, at the spacing of the last two
@@ -58,7 +58,7 @@ def not_held(points: Iterable[AnsweredPoint]) -> list[Flag]:
         )
         for answered in points
         for role, asked in answered.point.sm_clock_mhz.items()
-        if (held := answered.held_sm_clock_mhz.get(role)) is not None and held < asked * (1 - NOT_HELD_FRACTION)
+        if not is_held(asked, held := answered.held_sm_clock_mhz.get(role))
     ]
 
 
@@ -95,6 +95,29 @@ def unconfirmed(choice: Choice) -> list[Flag]:
             "launches of all points, or two more of the chosen point and stock",
         )
     ]
+
+
+def not_near(choices: Sequence[Choice], near: Mapping[Rule, float]) -> list[Flag]:
+    """Return a flag for each point that was taken as near the lowest, and was not in the launches that judged it.
+
+    near: rule -> how far above the lowest energy its point may lie, as a fraction.
+    """
+    lowest, flags = choices[0], []
+    for choice in choices:
+        if choice.rule not in near or choice.basis != "confirming_launches" or lowest.basis != choice.basis:
+            continue
+        if choice.saving.value is None or lowest.saving.value is None:
+            continue
+        above = (1 - choice.saving.value) / (1 - lowest.saving.value) - 1
+        if above > near[choice.rule]:
+            flags.append(
+                Flag(
+                    "unconfirmed",
+                    f"{choice.point} was taken as the fastest within {near[choice.rule]:.0%} of the lowest energy; in "
+                    f"the launches that confirm it, it cost {above:.1%} more than {lowest.point}",
+                )
+            )
+    return flags
 
 
 def doubtful(points: Iterable[AnsweredPoint], resting_on: Set[str]) -> list[Flag]:

@@ -76,8 +76,8 @@ def _sentences(stock: Fleet, other: Fleet, demand: Demand) -> Iterator[str]:
     name, currency = other.point.id, f" {demand.currency}" if demand.currency else ""
     if saved_kwh <= 0:
         yield (
-            f"{name} takes {-saved_kwh:,.0f} kWh a year more than stock, idle GPUs included: what it saves a request the "
-            f"fleet loses; leave the clocks alone."
+            f"{name} takes {-saved_kwh:,.0f} kWh a year more than stock, idle GPUs included: what it saves a request, "
+            f"the fleet loses; leave the clocks alone."
         )
         return
     yield (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from llmdvfs.answers.axis import Axis, axes
 from llmdvfs.answers.choice import Table, mean_ratios, survey_launches
-from llmdvfs.answers.measured import Terms, held_clocks, observation, terms_of
+from llmdvfs.answers.measured import Terms, held_clocks, is_held, observation, terms_of
 from llmdvfs.answers.observation import STOCK, Observation, by_point
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.result import CellResult
@@ -40,6 +40,19 @@ class Loaded:
     def rows(self) -> list[Axis]:
         """Return the points in rows."""
         return axes(self.points.values())
+
+    @property
+    def as_named(self) -> list[str]:
+        """Return the points that ran at the core clocks that their names say; the others are labels of lower ones."""
+        return [
+            name
+            for name, point in self.points.items()
+            if all(
+                is_held(asked, held)
+                for role, held in held_clocks(self.cells[name]).items()
+                if (asked := point.sm_clock_mhz.get(role)) is not None
+            )
+        ]
 
     def by_held_clock(self, values: dict[str, float]) -> dict[float, float]:
         """Return values by point over the clock held (MHz), along the longest row of core clocks, stock among them."""

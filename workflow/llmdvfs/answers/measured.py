@@ -10,6 +10,8 @@ from llmdvfs.records.result import CellResult, EnergyResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import Phase
 
+NOT_HELD_FRACTION = 0.02  # a GPU's step is 15 MHz, 1.5 % at 1000 MHz; more below the asked clock is another clock
+
 EnergyPer = Literal["prompt_token", "output_token", "request"]
 TimeOf = Literal["ttft_mean", "tpot_mean", "e2e_mean"]
 
@@ -70,3 +72,8 @@ def held_clocks(results: Iterable[CellResult]) -> dict[str, float]:
             if device.role is not None and device.sm_clock_mhz.mean is not None:
                 seen[device.role].append(device.sm_clock_mhz.mean)
     return {role: sum(clocks) / len(clocks) for role, clocks in sorted(seen.items())}
+
+
+def is_held(asked_mhz: float, held_mhz: float | None) -> bool:
+    """Whether a role ran at the clock that was asked of it; where no GPU told its clock, it is taken to have."""
+    return held_mhz is None or held_mhz >= asked_mhz * (1 - NOT_HELD_FRACTION)

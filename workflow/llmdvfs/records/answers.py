@@ -70,6 +70,11 @@ class AnsweredPoint:
     details: PointDetails | None = None
     """None: the answer is older than this field."""
 
+    @property
+    def breaks_a_limit(self) -> bool:
+        """Whether its bound is above a limit; of one launch there is no bound, and nothing is known."""
+        return self.within_limits is False and self.num_launches > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

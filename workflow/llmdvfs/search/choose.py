@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from statistics import fmean
 
-from llmdvfs.answers.choice import fastest_within, lowest_energy
+from llmdvfs.answers.answer import RULES
 from llmdvfs.answers.loaded import Loaded, Measured, NoAnswer, load_table
 from llmdvfs.answers.observation import STOCK
 from llmdvfs.records.answers import Rule
@@ -20,12 +20,10 @@ def chosen_points(measured: Sequence[Measured], found: OperatingPoint | None) ->
         loaded = load_table(measured)
     except NoAnswer:
         return {}
-    taken: dict[Rule, str] = {
-        "lowest_energy": lowest_energy(loaded.energy, loaded.time),
-        "fastest_within_2_percent": fastest_within(0.02)(loaded.energy, loaded.time),
-        "fastest_within_5_percent": fastest_within(0.05)(loaded.energy, loaded.time),
-    }
-    allowed = _within_limits_by_mean(loaded)
+    held = loaded.as_named
+    energy, time = ({name: ratios[name] for name in held} for ratios in (loaded.energy, loaded.time))
+    taken: dict[Rule, str] = {rule: pick(energy, time) for rule, pick in RULES.items()}
+    allowed = [name for name in _within_limits_by_mean(loaded) if name in held]
     if allowed:
         taken["within_limits"] = min(allowed, key=lambda name: (loaded.energy[name], name))
     points = {rule: loaded.points[name] for rule, name in taken.items() if name != STOCK}

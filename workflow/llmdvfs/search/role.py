@@ -4,9 +4,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from llmdvfs.answers.flags import NOT_HELD_FRACTION
 from llmdvfs.answers.loaded import Measured
-from llmdvfs.answers.measured import held_clocks, observation
+from llmdvfs.answers.measured import held_clocks, is_held, observation
 from llmdvfs.answers.search import Tried
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.search import SEARCHING, ClockRange, SearchedLoad
@@ -64,8 +63,7 @@ def _tried_of_launch(measured: Sequence[Measured], role: str, allowed: ClockRang
         asked = run.point.sm_clock_mhz
         if item is not None and set(asked) == {role}:
             held = held_clocks([result]).get(role)
-            is_held = held is None or held >= asked[role] * (1 - NOT_HELD_FRACTION)
-            clock = asked[role] if held is None or is_held else allowed.snapped(held)
+            clock = asked[role] if held is None or is_held(asked[role], held) else allowed.snapped(held)
             yield Tried(clock, item.energy_j / fmean(stock))
 
 
@@ -76,7 +74,7 @@ def reachable(load: SearchedLoad, role: str, cells: Cells, allowed: ClockRange) 
     """
     stock = [result for result, run in cells.of(load) if not run.point.asks_for_something]
     held = held_clocks(stock).get(role)
-    if held is None or held >= allowed.high_mhz * (1 - NOT_HELD_FRACTION) or held <= allowed.low_mhz:
+    if held is None or is_held(allowed.high_mhz, held) or held <= allowed.low_mhz:
         return allowed
     return replace(allowed, high_mhz=allowed.snapped(held))
 

@@ -12,7 +12,7 @@ from llmdvfs.answers.lookup import lookup_rows, lookup_table
 from llmdvfs.answers.recommend import recommend
 from llmdvfs.answers.table import answer_rows
 from llmdvfs.answers.words import table
-from llmdvfs.figures.dvfs_energy_time import dvfs_energy_time
+from llmdvfs.figures.answer_figures import ANSWER_FIGURES
 from llmdvfs.figures.parts.style import save_figure
 from llmdvfs.records.places import RAW, RUN, listed_cells
 from llmdvfs.records.result import CellResult
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", type=Path, required=True, help="answers.csv to write: one row a point")
     parser.add_argument("--recommended", type=Path, required=True, help="recommended_clocks.json to write")
     parser.add_argument("--lookup", type=Path, required=True, help="lookup.csv to write: one row a load")
-    parser.add_argument("--figure", type=Path, required=True, help="energy_time.png to write, and a PDF beside it")
+    parser.add_argument("--figures", type=Path, required=True, help="folder of the figures, each a PNG and a PDF")
     parser.add_argument("--table", type=Path, required=True, help="text table to write")
 
 
@@ -47,7 +47,8 @@ def run(options: argparse.Namespace) -> int:
     write_text(options.lookup, pd.DataFrame(list(lookup_rows(lookup))).to_csv(index=False))
     write_text(options.csv, pd.DataFrame(list(answer_rows(record))).to_csv(index=False))
     write_text(options.table, table(record))
-    save_figure(dvfs_energy_time(record), options.figure)
+    for name, draw in ANSWER_FIGURES.items():
+        save_figure(draw(record), options.figures / f"{name}.png")
     return 0
 
 
