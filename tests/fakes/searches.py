@@ -3,10 +3,13 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from fakes.records import Toy, fake_cell
 
 from llmdvfs.answers.loaded import Measured
+from llmdvfs.figures.parts.cell import MeasuredCell
+from llmdvfs.plan.cells import all_cells
 from llmdvfs.plan.decided import decided_so_far, with_cells_of
 from llmdvfs.plan.study import Study
 from llmdvfs.records.point import AppliedPoint, OperatingPoint, PointState
@@ -21,6 +24,11 @@ Energy = Callable[[Mapping[str, float]], float]
 def bowl(lowest_mhz: float) -> Callable[[float], float]:
     """Return an energy whose logarithm is a parabola of ln f, 1 at its lowest clock."""
     return lambda clock_mhz: math.exp(0.6 * math.log(clock_mhz / lowest_mhz) ** 2)
+
+
+@cache
+def _template(architecture: str) -> MeasuredCell:
+    return fake_cell(Toy(architecture, "concurrent", gpu=True))
 
 
 @dataclass
@@ -38,6 +46,8 @@ class Machine:
     """Every cell that was measured, in order."""
     fails_after: int | None = None
     """Killed after so many cells of a run."""
+    noise: Callable[[CellId], float] = lambda cell: 1.0
+    """Factor on a cell's energy."""
 
     def read(self, study: Study) -> Cells:
         """Return what of the study has been measured."""
@@ -56,14 +66,20 @@ class Machine:
             self.measured[cell] = self._cell(cell, decided.points[cell.point])
             self.asked.append(cell)
 
+    def measure_all(self) -> None:
+        """Measure every cell of a study that lists its points."""
+        for cell in all_cells(self.study):
+            self.measured[cell] = self._cell(cell, self.study.points[cell.point])
+            self.asked.append(cell)
+
     def _cell(self, cell: CellId, point: OperatingPoint) -> Measured:
         disaggregated = cell.deployment.startswith("disaggregated")
-        made = fake_cell(Toy("disaggregated" if disaggregated else "single", "concurrent", gpu=True))
+        made = _template("disaggregated" if disaggregated else "single")
         roles = ("prefill", "decode") if disaggregated else ("single",)
         state: PointState = self.state if point.asks_for_something else "stock"
         asked = point.sm_clock_mhz if state == "applied" else {}
         held = {role: min(float(asked.get(role, STOCK_MHZ)), self.ceiling_mhz) for role in roles}
-        energy_j, time_s = self.energy(held), 20.0 / min(held.values())
+        energy_j, time_s = self.energy(held) * self.noise(cell), 20.0 / min(held.values())
         devices = tuple(
             replace(device, role=role, sm_clock_mhz=replace(device.sm_clock_mhz, mean=held[role]))
             for device, role in zip(made.result.energy.devices, roles, strict=True)

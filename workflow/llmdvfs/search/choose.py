@@ -1,33 +1,36 @@
-"""The points that each rule takes when a search has ended, before the launches that confirm them."""
+"""The points that are taken when a search has ended, before the launches that confirm them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from statistics import fmean
 
 from llmdvfs.answers.answer import RULES
-from llmdvfs.answers.loaded import Loaded, Measured, NoAnswer, load_table
-from llmdvfs.answers.observation import STOCK
+from llmdvfs.answers.choice import lowest_energy
+from llmdvfs.answers.loaded import Measured, NoAnswer, load_table
+from llmdvfs.answers.observation import STOCK, Observation
+from llmdvfs.answers.recommend import PREFERRED
 from llmdvfs.records.answers import Rule
 from llmdvfs.records.point import OperatingPoint
 
 
 def chosen_points(measured: Sequence[Measured], found: OperatingPoint | None) -> dict[Rule, OperatingPoint]:
-    """Return what each rule takes of a load's points; stock is not among them, and a rule that takes it is left out.
+    """Return what two rules take of a load's points: the lowest energy, and the one whose point is recommended.
 
-    found: the lowest clock by the parabola of a single role's search; None: the lowest of the measured points.
+    found: the lowest clock by the parabola of a single role's search; None: the lowest of the measured points. Stock is
+    confirmed anyway: a rule that takes it is left out.
     """
     try:
         loaded = load_table(measured)
     except NoAnswer:
         return {}
-    held = loaded.as_named
-    energy, time = ({name: ratios[name] for name in held} for ratios in (loaded.energy, loaded.time))
-    taken: dict[Rule, str] = {rule: pick(energy, time) for rule, pick in RULES.items()}
-    allowed = [name for name in _within_limits_by_mean(loaded) if name in held]
-    if allowed:
-        taken["within_limits"] = min(allowed, key=lambda name: (loaded.energy[name], name))
-    points = {rule: loaded.points[name] for rule, name in taken.items() if name != STOCK}
-    return {**points, "lowest_energy": found} if found is not None else points
+    limits = {name: limit for name, limit in asdict(loaded.run.workload.slo).items() if limit is not None}
+    rule = PREFERRED[0 if limits else 1]
+    allowed = [name for name in loaded.as_named if _keeps(loaded.observations[name], limits)]
+    energy, time = ({name: ratios[name] for name in allowed} for ratios in (loaded.energy, loaded.time))
+    taken = {rule: loaded.points[RULES.get(rule, lowest_energy)(energy, time)]} if allowed else {}
+    held = {name: loaded.energy[name] for name in loaded.as_named}
+    lowest = found or loaded.points[lowest_energy(held, loaded.time)]
+    return {name: point for name, point in {"lowest_energy": lowest, **taken}.items() if point.id != STOCK}
 
 
 def clock_for_all(measured: Sequence[Measured]) -> OperatingPoint | None:
@@ -56,17 +59,10 @@ def cross_points(lowest: Mapping[str, int], fastest: Mapping[str, int]) -> tuple
     return tuple({point.id: point for point in points}.values())
 
 
-def _within_limits_by_mean(loaded: Loaded) -> list[str]:
-    """Return the points whose mean p99 keeps the load's limits: one launch each allows no bound yet."""
-    limits = {name: limit for name, limit in asdict(loaded.run.workload.slo).items() if limit is not None}
-    if not limits:
-        return []
-    kept = []
-    for point, launches in loaded.observations.items():
-        seen = [cell.latencies_s for cells in launches.values() for cell in cells]
-        if all(
-            (values := [latencies[name] for latencies in seen if name in latencies]) and fmean(values) <= limit
-            for name, limit in limits.items()
-        ):
-            kept.append(point)
-    return kept
+def _keeps(launches: Mapping[int, Sequence[Observation]], limits: Mapping[str, float]) -> bool:
+    """Whether a point's mean p99 keeps every limit: one launch each allows no bound yet."""
+    seen = [cell.latencies_s for cells in launches.values() for cell in cells]
+    return all(
+        (values := [latencies[name] for latencies in seen if name in latencies]) and fmean(values) <= limit
+        for name, limit in limits.items()
+    )
