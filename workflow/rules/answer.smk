@@ -41,10 +41,10 @@ rule answer:
     conda:
         CONDA
     params:
-        folder=ANSWERS,
+        folder=lambda wildcards, output: str(Path(output.answers).parent),
         code=code_hash(["stages.answer"]),
         # by its content: what a search chose before the launches that confirm it
-        decided=decided_file(STUDY.results).read_text() if STUDY.search else "",
+        decided=digest_of(decided_file(STUDY.results)) if STUDY.search else "",
         search=["--search", str(decided_file(STUDY.results))] if STUDY.search else [],
     shell:
         "python -m llmdvfs answer {params.search:q} --cells {input.cells:q} --output {output.answers:q} --csv {output.table:q}"

@@ -106,6 +106,11 @@ def list_of(cells):
     return f"{RESULTS}/jobs/cells-{hashlib.sha256(text.encode()).hexdigest()[:12]}.txt"
 
 
+def digest_of(file):
+    """Return what tells two contents of a file apart."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
 CONDA = str(Path(workflow.basedir) / "envs" / "cpu.yaml")
 
 
