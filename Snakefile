@@ -2,6 +2,7 @@
 #
 #   snakemake --cores all                             the default study, on this machine's CPU
 #   snakemake --cores all -n                          what would be measured or made, and why
+#   snakemake --cores 1 paper                         figures for a paper, one column wide and two
 #   snakemake --cores all --configfile config/gpu.yaml --config launches=5
 #
 # The flow:  start_server -> benchmark -> monitor_merge -> analyze -> compare -> report
@@ -16,6 +17,8 @@ include: "workflow/rules/analyze.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/answer.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/report_page.smk"
+include: "workflow/rules/paper.smk"
 
 
 localrules:
@@ -34,3 +37,4 @@ rule all:
         deployment_files,
         COMPARISON_FILES,
         ANSWER_FILES,
+        rules.report_page.output,

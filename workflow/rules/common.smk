@@ -15,9 +15,11 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
+# The checkout of this file, whichever Snakefile has taken it in: ours, workflow/Snakefile, or another workflow's module.
+CHECKOUT = Path(str(workflow.current_basedir)).parents[1]
 # Jobs use the library of this checkout and, unless Snakemake deploys an environment for them, the Python that runs
 # Snakemake: also where the environment has not been activated.
-LIBRARY = str(Path(workflow.basedir) / "workflow")
+LIBRARY = str(CHECKOUT / "workflow")
 sys.path.insert(0, LIBRARY)
 SEARCH = [] if workflow.deployment_settings.deployment_method else [str(Path(sys.executable).parent)]
 shell.prefix(
@@ -32,29 +34,33 @@ from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
 from llmdvfs.plan.decided import as_decided
-from llmdvfs.plan.duration import planned_time
 from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
+from llmdvfs.plan.progress import expected_progress, in_words
 from llmdvfs.plan.study import make_study
 from llmdvfs.records.made import FILES, STAGES
-from llmdvfs.records.places import FAILED, cell_folder, decided_file
+from llmdvfs.records.places import FAILED, PROGRESS, cell_folder, decided_file
 from llmdvfs.records.store import compact_json, write_record, write_text
 from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.instance.ports import owner_of
 
 REPORTING = any(word.split("=")[0] == "--report" for word in sys.argv)
-DEFAULT_STUDY = "config/config.yaml"
+STUDY_FILE = "config/config.yaml"
+# Of the folder that Snakemake runs in, else of the checkout: it may have been called from elsewhere (-s, -d).
+DEFAULT_STUDY = next((name for name in [STUDY_FILE] if Path(name).exists()), str(CHECKOUT / STUDY_FILE))
+# A module's study is in the configuration that its user hands over.
+IS_MODULE = Path(workflow.basedir) not in (CHECKOUT, CHECKOUT / "workflow")
 try:
-    for path in workflow.overwrite_configfiles or [DEFAULT_STUDY]:
+    for path in [] if IS_MODULE else workflow.overwrite_configfiles or [DEFAULT_STUDY]:
         read_config_file(Path(path))  # refuses what Snakemake would take without a word: a key that is given twice
 except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")
 
 # A study file is complete by itself: --configfile takes the place of the default one.
 # To change parts of the default: --configfile config/config.yaml mine.yaml
-if not workflow.overwrite_configfiles:
+if not IS_MODULE and not workflow.overwrite_configfiles:
 
     configfile: DEFAULT_STUDY
 
@@ -67,10 +73,10 @@ try:
     refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])
     check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
     if PENDING and workflow.is_main_process:
-        missing = [cell.id for planned in PENDING for cell in planned.cells]
-        print(f"llm-dvfs: {planned_time(STUDY, missing)}", file=sys.stderr)
         for said in long_requests(STUDY):
             print(f"llm-dvfs: {said}", file=sys.stderr)
+        if sys.stderr.isatty():
+            print(f"llm-dvfs: {in_words(expected_progress(STUDY, PENDING))}", file=sys.stderr)
 except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")  # one message: a WorkflowError would add where in this file it was raised
 
@@ -111,7 +117,7 @@ def digest_of(file):
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
-CONDA = str(Path(workflow.basedir) / "envs" / "cpu.yaml")
+CONDA = str(CHECKOUT / "envs" / "cpu.yaml")
 
 
 def one_of(ids):

@@ -44,8 +44,12 @@ rule compare:
         cells=rules.cells_compared.output.cells,
     output:
         comparison=f"{COMPARISON}/comparison.json",
-        table=f"{COMPARISON}/comparison.csv",
-        frequencies=f"{COMPARISON}/frequency_analysis_summary.csv",
+        table=report(f"{COMPARISON}/comparison.csv", caption="../report/comparison.rst", category="Numbers"),
+        frequencies=report(
+            f"{COMPARISON}/frequency_analysis_summary.csv",
+            caption="../report/frequency_analysis_summary.rst",
+            category="Numbers",
+        ),
     log:
         f"{LOGS}/compare.log",
     conda:

@@ -12,8 +12,10 @@ import pytest
 from fakes.nvml import NO_PERMISSION, FakeNvml
 
 from llmdvfs.errors import GpusNotRestored
+from llmdvfs.host.capabilities import OBSERVE_VARIABLE, may_set_clocks
 from llmdvfs.records.point import GpuSetting, OperatingPoint
 from llmdvfs.telemetry.clocks import locked_clocks
+from llmdvfs.telemetry.factory import restore_factory
 from llmdvfs.telemetry.nvml import NvmlGpu
 
 POINT = OperatingPoint("low", sm_clock_mhz={"decode": 1003}, power_limit_w={"prefill": 400.0})
@@ -24,6 +26,7 @@ import sys, time
 from pathlib import Path
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.telemetry.clocks import locked_clocks
+from llmdvfs.telemetry.factory import restore_factory
 point = OperatingPoint("p", {"single": 1005}, {}, {"single": 300.0})
 with locked_clocks(point, {"single": [0]}, lock_folder=Path(sys.argv[1])) as held:
     print(held.applied.state, flush=True)
@@ -95,13 +98,51 @@ def test_without_permission_the_run_goes_on_at_stock_clocks(gpus: FakeNvml, tmp_
         assert seen(0) == seen(1) == (1980, 700)
 
 
+def test_an_observer_changes_nothing_whatever_it_may(
+    gpus: FakeNvml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A borrowed machine whose root has every right: no call that sets or resets anything reaches the driver.
+
+    One that did would fail with an error of its own here.
+    """
+    monkeypatch.setenv(OBSERVE_VARIABLE, "1")
+    for gpu in range(2):
+        gpus.deny(gpu, ["set_clocks", "set_power_limit"], 999)
+    with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
+        assert held.applied.state == "not_permitted"
+        assert OBSERVE_VARIABLE in (held.applied.reason or "")
+    with pytest.raises(GpusNotRestored, match=OBSERVE_VARIABLE):
+        restore_factory(NvmlGpu(0), tmp_path)
+    assert may_set_clocks() is False
+
+
 def test_half_a_point_does_not_stay(gpus: FakeNvml, tmp_path: Path) -> None:
     """GPU 0 allows it and GPU 1 does not: that is not a plain lack of permission, something had been set."""
-    gpus.deny(1, ["set_clocks"], NO_PERMISSION)
+    gpus.deny(1, ["lock_sm"], NO_PERMISSION)
     with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
         assert held.applied.state == "failed"
         assert "GPU 1, core clock" in (held.applied.reason or "")
         assert seen(0) == seen(1) == (1980, 700)
+
+
+def test_what_could_not_be_taken_back_is_not_set(gpus: FakeNvml, tmp_path: Path) -> None:
+    """A lock was set and then could not be lifted: the driver allows the one and denies the other."""
+    gpus.deny(1, ["reset_sm"], NO_PERMISSION)
+    with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
+        assert held.applied.state == "not_permitted"
+        assert "nvml: GPU 1, core clock" in (held.applied.reason or "")
+        assert seen(0) == seen(1) == (1980, 700)
+
+
+def test_a_ceiling_is_a_range_down_to_the_lowest_clock(gpus: FakeNvml, tmp_path: Path) -> None:
+    """`..1410`: 0 is no clock of a GPU, and 345 MHz is the lowest of this one."""
+    ceiling = OperatingPoint("max", sm_clock_mhz={"decode": 1410}, sm_clock_min_mhz={"decode": 0})
+    with locked_clocks(ceiling, ROLES, lock_folder=tmp_path) as held:
+        (setting,) = held.applied.settings
+        assert setting == GpuSetting(1, sm_clock_mhz=1410, role="decode", sm_clock_min_mhz=345)
+        assert setting.sm_clock_range_mhz == (345, 1410)
+        assert seen(1)[0] == 1410  # under load
+    assert seen(1) == (1980, 700)
 
 
 def test_gpus_that_are_not_ours_to_set_are_refused(gpus: FakeNvml, tmp_path: Path) -> None:
@@ -120,7 +161,7 @@ def test_gpus_that_are_not_ours_to_set_are_refused(gpus: FakeNvml, tmp_path: Pat
     with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
         assert "somebody has changed GPU 0: power limit 650 W (default 700 W)" in (held.applied.reason or "")
     NvmlGpu(0).set_power_limit(700)
-    NvmlGpu(1).lock_sm_clock(1200)
+    NvmlGpu(1).lock_sm_clock(1200, 1200)
     time.sleep(0.01)
     with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
         assert "somebody has changed GPU 1: clocks locked" in (held.applied.reason or "")

@@ -48,7 +48,7 @@ def lookup_rows(table: Iterable[LookupRow]) -> Iterator[dict[str, object]]:
             "workload": row.workload,
             "point": row.point.id,
         }
-        for quantity in ("sm_clock_mhz", "memory_clock_mhz", "power_limit_w"):
+        for quantity in ("sm_clock_mhz", "sm_clock_min_mhz", "memory_clock_mhz", "power_limit_w"):
             settings = getattr(row.point, quantity)
             flat |= {f"{role}_{quantity}": settings.get(role) for role in ("single", "prefill", "decode")}
         for name, estimate in (("saving", row.saving), ("slowdown", row.slowdown)):

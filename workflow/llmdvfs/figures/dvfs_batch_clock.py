@@ -9,7 +9,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.clock_series import ClockSeries, clock_series, energy_scale, ink_on, is_chosen
+from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.note import draw_note
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, VERMILLION, styled
 from llmdvfs.records.answers import Answer, AnswersRecord
@@ -43,6 +45,13 @@ def dvfs_batch_clock(record: AnswersRecord) -> Figure:
         _draw(axes, panel, scale)
     label = "Energy (ratio to stock)"
     figure.colorbar(ScalarMappable(scale, COLOURS), ax=list(every), label=label, extend="max")
+    starts = n_text(point.num_launches for panel in panels for _, series in panel.rows for point in series.points)
+    legend_below(
+        figure,
+        [],
+        f"Mean ratios to stock at the same batch, paired by launch, {starts}. A cell reaches half way to its"
+        " neighbours; framed: the recommended point.",
+    )
     return figure
 
 

@@ -7,7 +7,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.clock_series import energy_scale, ink_on, is_chosen, settings
+from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.note import draw_note
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, VERMILLION, styled
 from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord
@@ -31,6 +33,13 @@ def dvfs_clock_map(record: AnswersRecord) -> Figure:
         _panel(energy, answer, lambda point: point.energy_ratio.value, "Energy (ratio to stock)", "{:.3f}")
         _panel(attained, answer, _attainment, "Requests within the limits (share)", "{:.2f}")
         energy.set_title(f"{answer.deployment}, {answer.workload}", loc="left")
+    starts = n_text(point.num_launches for answer in answers for point in answer.points)
+    legend_below(
+        figure,
+        [],
+        f"Means over {starts}, energy paired by launch; its colours end at 1.2. Framed: the recommended point; small:"
+        " one role's clock set, the other left alone.",
+    )
     return figure
 
 

@@ -7,9 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.clock_series import spread
+from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.note import draw_note
-from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, INVALID, LINES, MARKERS, styled
+from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, LINES, MARKERS, styled
 from llmdvfs.records.answers import Answer, AnswersRecord, Choice
 from llmdvfs.records.result import Estimate
 
@@ -34,6 +36,12 @@ def dvfs_saving_over_load(record: AnswersRecord) -> Figure:
         _panel(saving, kind, {name: [(x, c.saving) for x, c in row] for name, row in rows.items()}, "Energy saved")
         _panel(slowdown, kind, {name: [(x, c.slowdown) for x, c in row] for name, row in rows.items()}, "Time added")
         saving.legend(fontsize="x-small")
+    starts = n_text(point.num_launches for answer in record.answers for point in answer.points)
+    legend_below(
+        figure,
+        [],
+        f"Of the recommended points against stock, paired by launch, {starts}, with 95 % t-intervals of the log ratio.",
+    )
     return figure
 
 
@@ -62,7 +70,7 @@ def _panel(axes: Axes, kind: str, rows: Mapping[str, Sequence[tuple[float, Estim
         axes.plot(sizes, values, color=colour, linestyle=line, marker=marker, markersize=4, linewidth=0.8, label=name)
         for size, value, (_, estimate) in zip(sizes, values, row, strict=True):
             axes.errorbar([size], [value], yerr=spread(estimate), color=colour, elinewidth=0.8)
-    axes.axhline(0, color=INVALID, linewidth=0.6, zorder=0)
+    axes.axhline(0, color=BLACK, linewidth=0.6, zorder=0)
     if kind == "batch_size":
         axes.set_xscale("log", base=2)
         shown = sorted({size for row in rows.values() for size, _ in row})

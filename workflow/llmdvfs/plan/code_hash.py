@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 PACKAGE = "llmdvfs"
 ROOT = Path(__file__).resolve().parents[1]
+ASSETS = ("*.mplstyle", "*.toml", "page/*")  # what code reads from its own folder, and so is a part of
 
 
 def code_hash(modules: Iterable[str], *, only: Iterable[str] | None = None) -> str:
@@ -30,8 +31,8 @@ def code_hash(modules: Iterable[str], *, only: Iterable[str] | None = None) -> s
     digest = hashlib.sha256()
     for path in counted:
         digest.update(f"{path.relative_to(ROOT)}\0{_parsed(path).digest}\0".encode())
-        for style in sorted(path.parent.glob("*.mplstyle")):
-            digest.update(style.read_bytes())
+        for asset in sorted(asset for pattern in ASSETS for asset in path.parent.glob(pattern)):
+            digest.update(asset.read_bytes())
     return digest.hexdigest()[:12]
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from llmdvfs.plan.duration import planned_time
+from llmdvfs.plan.cells import pending_launches
+from llmdvfs.plan.decided import with_cells_of
+from llmdvfs.plan.progress import expected_progress, in_words
 from llmdvfs.plan.study import Study
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.search import SearchedLoad, SearchRecord, SearchRound
@@ -19,7 +21,8 @@ STATES = {
 
 def round_lines(study: Study, record: SearchRecord, missing: Collection[CellId]) -> Iterator[str]:
     """Yield a line for each load with cells to be measured: which points, in which launches, and why."""
-    yield f"search: {planned_time(study, missing)}"
+    pending = pending_launches(with_cells_of(study, record))
+    yield f"search: {in_words(expected_progress(study, pending))} ({len(pending)})"
     for load in record.loads:
         own = {cell.launch for cell in missing if (cell.deployment, cell.workload) == (load.deployment, load.workload)}
         for step in load.rounds:

@@ -31,7 +31,7 @@ class ClockSeries:
 
 
 def clock_series(answer: Answer) -> list[ClockSeries]:
-    """Return the rows of an answer; points with limits or memory clocks, and with unlike clocks, are in none."""
+    """Return the rows of an answer; points with limits, memory clocks, ranges or unlike clocks are in none."""
     rows: dict[tuple[str, ...], list[AnsweredPoint]] = {}
     for point in answer.points:
         asked = settings(point)
@@ -42,8 +42,8 @@ def clock_series(answer: Answer) -> list[ClockSeries]:
 
 
 def settings(point: AnsweredPoint) -> dict[str, int]:
-    """Return the core clocks that were asked of the deployment's own roles; empty where anything else was asked too."""
-    if point.point.memory_clock_mhz or point.point.power_limit_w:
+    """Return the core clocks that were asked of the deployment's own roles; empty where more was asked, or a range."""
+    if point.point.memory_clock_mhz or point.point.power_limit_w or point.point.sm_clock_min_mhz:
         return {}
     return {role: clock for role, clock in point.point.sm_clock_mhz.items() if role in point.held_sm_clock_mhz}
 
