@@ -24,8 +24,8 @@ unexport PYTHONHOME
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m llmdvfs unlock
 	$(BIN)/snakemake --cores all $(ARGS)
-	@$(BIN)/snakemake --cores 1 --report results/report.html --quiet all $(ARGS)
-	@echo "report: results/report.html (opens offline in any browser)"
+	@$(BIN)/snakemake --cores 1 --report results/provenance.html --quiet all $(ARGS)
+	@echo "report: results/report.html (opens offline in any browser); how each file was made: results/provenance.html"
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)
@@ -57,6 +57,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/proxy/bench.py --page docs/proxy.md
 	$(BIN)/python bench/energy/estimator_error.py --figure docs/figures/energy_error.png
 	$(BIN)/python bench/dvfs/twin.py --page docs/dvfs.md
+	$(BIN)/python bench/statistics/coverage.py --studies 2000 --page docs/statistics.md
 
 schemas: $(VENV)/run.stamp
 	$(BIN)/python -m llmdvfs schemas --output workflow/schemas

@@ -2,6 +2,7 @@
 #
 #   snakemake --cores all                             the default study, on this machine's CPU
 #   snakemake --cores all -n                          what would be measured or made, and why
+#   snakemake --cores 1 paper                         figures for a paper, one column wide and two
 #   snakemake --cores all --configfile config/gpu.yaml --config launches=5
 #
 # The flow:  start_server -> benchmark -> monitor_merge -> analyze -> compare -> report
@@ -16,6 +17,8 @@ include: "workflow/rules/analyze.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/answer.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/report_page.smk"
+include: "workflow/rules/paper.smk"
 
 
 localrules:
@@ -25,12 +28,13 @@ localrules:
 rule all:
     default_target: True
     input:
-        # Files with a key in their names stand here by themselves: Snakemake takes no notice of a missing file in the
-        # middle of a chain as long as what is made from it exists.
-        [cell.link for cell in PLAN if not cell.is_held],
+        # What is missing in the middle of a chain stands here by itself: Snakemake takes no notice of it as long as what
+        # is made from it exists. One file of a job brings all of them.
+        [planned.cells[0].link for planned in PENDING],
         rules.cells_compared.output,
         rules.summary.output,
         cell_files,
         deployment_files,
         COMPARISON_FILES,
         ANSWER_FILES,
+        rules.report_page.output,

@@ -9,12 +9,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from llmdvfs.host.capabilities import ZEUSD_VARIABLE
 from llmdvfs.host.lock import LOCK_FOLDER_VARIABLE
 
 # Tests neither wait for a measurement on this machine nor hold one up.
 LOCKS = tempfile.mkdtemp(prefix="llmdvfs-test-locks-")
 os.environ[LOCK_FOLDER_VARIABLE] = LOCKS
 atexit.register(shutil.rmtree, LOCKS, ignore_errors=True)
+
+# A daemon on this machine would set real GPUs. (`sudo nvidia-smi` is given the UUIDs of fakes, which it does not know.)
+os.environ[ZEUSD_VARIABLE] = f"{LOCKS}/no-zeusd.sock"
 
 pytest_plugins = ["fakes.nvml.fixtures"]
 

@@ -1,36 +1,20 @@
 """Rows run side by side: most of a row's time is waiting for somebody's patience to end."""
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fakes.vllm_server import python_with_fake_vllm
 from faults.matrix import Row
-from faults.place import Machine, Place
+from faults.place import Machine, Place, make_machine
 from faults.play import play
 
-from llmdvfs.models.tiny import write_tiny_model
-
-CHECKOUT = Path(__file__).parents[2]
-CLOCK = CHECKOUT / "tests" / "fakes" / "jumping_clock.c"
 NUM_AT_ONCE = 4
 
 
 @pytest.fixture(scope="session")
 def machine(nvml_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    folder = tmp_path_factory.mktemp("machine")
-    clock = folder / "jumping_clock.so"
-    command = ["cc", "-O2", "-Wall", "-Werror", "-fPIC", "-shared", "-o", clock, CLOCK]
-    subprocess.run(command, check=True)
-    write_tiny_model(folder / "model", 0)
-    checkout = folder / "checkout"
-    for part in ("workflow", "profiles", "envs"):
-        shutil.copytree(CHECKOUT / part, checkout / part)
-    shutil.copy2(CHECKOUT / "Snakefile", checkout)
-    return Machine(checkout, python_with_fake_vllm(folder), folder / "model", nvml_library, clock)
+    return make_machine(tmp_path_factory.mktemp("machine"), nvml_library)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -16,8 +17,10 @@ from typing import Any
 
 import yaml
 from fakes.nvml import FakeNvml
+from fakes.vllm_server import python_with_fake_vllm
 from faults.run import Run
 
+from llmdvfs.models.tiny import write_tiny_model
 from llmdvfs.plan.cells import all_cells, pending_launches
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.study import Study, make_study
@@ -29,6 +32,8 @@ from llmdvfs.serving.planned import plan_launch
 
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 IDLE_TIMEOUT_S = 1.5
+CHECKOUT = Path(__file__).parents[2]
+CLOCK = CHECKOUT / "tests" / "fakes" / "jumping_clock.c"
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,18 @@ class Machine:
     nvml: Path
     clock: Path
     """Library to preload, with which the wall clock can jump."""
+
+
+def make_machine(folder: Path, nvml: Path) -> Machine:
+    """Compile and copy what places share; `nvml`: the fake driver's library."""
+    clock = folder / "jumping_clock.so"
+    subprocess.run(["cc", "-O2", "-Wall", "-Werror", "-fPIC", "-shared", "-o", clock, CLOCK], check=True)
+    write_tiny_model(folder / "model", 0)
+    checkout = folder / "checkout"
+    for part in ("workflow", "profiles", "envs"):
+        shutil.copytree(CHECKOUT / part, checkout / part)
+    shutil.copy2(CHECKOUT / "Snakefile", checkout)
+    return Machine(checkout, python_with_fake_vllm(folder), folder / "model", nvml, clock)
 
 
 @dataclass

@@ -19,6 +19,8 @@ MADE = (
     "comparison.csv",
     "frequency_analysis_summary.csv",
     "summary.txt",
+    "summary.md",
+    "summary.csv",
 )
 SEED = "20261122"
 
@@ -26,14 +28,14 @@ SEED = "20261122"
 def run_chain(raw: Path) -> None:
     """Merge, analyze, compare and summarise, into the folder that `raw` lies in, as in results/cells."""
     cell = str(raw.parent)
-    comparison, table, frequencies, summary = (str(raw.parent / name) for name in MADE[3:])
+    comparison, table, frequencies, text, markdown, tidy = (str(raw.parent / name) for name in MADE[3:])
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as cells:
         print(cell, file=cells, flush=True)
         for stage in (
             ["monitor-merge", cell],
             ["analyze", "--seed", SEED, cell],
             ["compare", "--cells", cells.name, "--output", comparison, "--csv", table, "--frequencies", frequencies],
-            ["summary", "--comparison", comparison, "--output", summary],
+            ["summary", "--comparison", comparison, "--output", text, "--markdown", markdown, "--csv", tidy],
         ):
             code = main(stage)
             assert code == 0, stage

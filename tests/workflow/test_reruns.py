@@ -9,7 +9,15 @@ from workflow.conftest import Checkout
 
 LIBRARY = "workflow/llmdvfs"
 PLOTS = {"plot_cell", "plot_deployment_single", "plot_comparison"}
-FROM_ANALYSIS = {"phase_files_single", "compare", "summary", "cells_compared", "cells_of_deployment", *PLOTS}
+FROM_ANALYSIS = {
+    "phase_files_single",
+    "compare",
+    "summary",
+    "report_page",
+    "cells_compared",
+    "cells_of_deployment",
+    *PLOTS,
+}
 FROM_MERGE = {"monitor_merge", "analyze", *FROM_ANALYSIS}
 
 
@@ -51,7 +59,12 @@ def test_an_analysis_edit_makes_everything_from_merge_on(finished: Checkout) -> 
 
 
 def test_another_baseline_compares_again_and_analyses_nothing(finished: Checkout) -> None:
-    assert set(finished.planned("--config", "baseline=external")) == {"compare", "plot_comparison", "summary"}
+    assert set(finished.planned("--config", "baseline=external")) == {
+        "compare",
+        "plot_comparison",
+        "summary",
+        "report_page",
+    }
 
 
 def test_a_gate_makes_results_again_but_not_the_merge(finished: Checkout) -> None:
@@ -102,7 +115,11 @@ def test_deleting_a_result_makes_it_again_without_measuring(finished: Checkout) 
 
 
 def test_the_report_is_made_offline(finished: Checkout, tmp_path: Path) -> None:
-    run = finished.snakemake("--report", str(tmp_path / "report.html"))
+    """Both: the page of numbers, which a run leaves, and Snakemake's own, which says how each file came about."""
+    page = (finished.folder / "results/report.html").read_text(encoding="utf-8")
+    assert "external_tiny/first/stock/launch-1" in page
+    run = finished.snakemake("--report", str(tmp_path / "provenance.html"))
     assert run.returncode == 0, run.stderr
-    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    html = (tmp_path / "provenance.html").read_text(encoding="utf-8")
     assert "performance_comparison" in html
+    assert "summary.txt" in html

@@ -48,8 +48,9 @@ for number, cells in enumerate(jobs(TO_MAKE, "analyze", CELLS_OF_ONE_JOB)):
             gates=compact_json(STUDY.gates),
             seed=STUDY.seed,
         shell:
-            "(python -m llmdvfs analyze --gates {params.gates:q} --seed {params.seed} {params.cells:q}"
-            " && touch {params.stamps:q}) > {log:q} 2>&1"
+            # what a cell gave goes to the terminal, everything else into the log
+            "(python -m llmdvfs analyze --tell 3 --gates {params.gates:q} --seed {params.seed} {params.cells:q}"
+            " && touch {params.stamps:q}) 3>&2 > {log:q} 2>&1"
 
 
 for number, cells in enumerate(jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB)):

@@ -12,12 +12,22 @@
 # CONFIG   launches, seed, workloads, operating_points, telemetry, measure, remeasure, strict_launches, tolerate_failed_cells
 
 
-onstart:
-    # A dry run writes nothing, and jobs on other machines find the files here.
+def write_job_files():
+    """Write what jobs are told in files: jobs on other machines find them here."""
     for planned in PENDING:
         write_record(Path(job_file(planned)), planned.job)
+    write_record(STUDY.results / PROGRESS, expected_progress(STUDY, PENDING))
     for cells in [CELLS, *map(cells_of, STUDY.deployments)]:
         write_text(Path(list_of(cells)), "".join(f"{cell}\n" for cell in sorted(cells)))
+
+
+# A dry run writes nothing; but nobody calls what a module wants done at the start.
+if IS_MODULE and workflow.is_main_process:
+    write_job_files()
+
+
+onstart:
+    write_job_files()
 
 
 for planned in PENDING:

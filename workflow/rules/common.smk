@@ -15,9 +15,11 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
+# The checkout of this file, whichever Snakefile has taken it in: ours, workflow/Snakefile, or another workflow's module.
+CHECKOUT = Path(str(workflow.current_basedir)).parents[1]
 # Jobs use the library of this checkout and, unless Snakemake deploys an environment for them, the Python that runs
 # Snakemake: also where the environment has not been activated.
-LIBRARY = str(Path(workflow.basedir) / "workflow")
+LIBRARY = str(CHECKOUT / "workflow")
 sys.path.insert(0, LIBRARY)
 SEARCH = [] if workflow.deployment_settings.deployment_method else [str(Path(sys.executable).parent)]
 shell.prefix(
@@ -35,24 +37,29 @@ from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
+from llmdvfs.plan.progress import expected_progress, in_words
 from llmdvfs.plan.study import make_study
 from llmdvfs.records.made import FILES, STAGES
-from llmdvfs.records.places import FAILED, cell_folder
+from llmdvfs.records.places import FAILED, PROGRESS, cell_folder
 from llmdvfs.records.store import compact_json, write_record, write_text
 from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.instance.ports import owner_of
 
 REPORTING = any(word.split("=")[0] == "--report" for word in sys.argv)
-DEFAULT_STUDY = "config/config.yaml"
+STUDY_FILE = "config/config.yaml"
+# Of the folder that Snakemake runs in, else of the checkout: it may have been called from elsewhere (-s, -d).
+DEFAULT_STUDY = next((name for name in [STUDY_FILE] if Path(name).exists()), str(CHECKOUT / STUDY_FILE))
+# A module's study is in the configuration that its user hands over.
+IS_MODULE = Path(workflow.basedir) not in (CHECKOUT, CHECKOUT / "workflow")
 try:
-    for path in workflow.overwrite_configfiles or [DEFAULT_STUDY]:
+    for path in [] if IS_MODULE else workflow.overwrite_configfiles or [DEFAULT_STUDY]:
         read_config_file(Path(path))  # refuses what Snakemake would take without a word: a key that is given twice
 except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")
 
 # A study file is complete by itself: --configfile takes the place of the default one.
 # To change parts of the default: --configfile config/config.yaml mine.yaml
-if not workflow.overwrite_configfiles:
+if not IS_MODULE and not workflow.overwrite_configfiles:
 
     configfile: DEFAULT_STUDY
 
@@ -67,6 +74,8 @@ try:
     if PENDING and workflow.is_main_process:
         for said in long_requests(STUDY):
             print(f"llm-dvfs: {said}", file=sys.stderr)
+        if sys.stderr.isatty():
+            print(f"llm-dvfs: {in_words(expected_progress(STUDY, PENDING))}", file=sys.stderr)
 except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")  # one message: a WorkflowError would add where in this file it was raised
 
@@ -102,7 +111,7 @@ def list_of(cells):
     return f"{RESULTS}/jobs/cells-{hashlib.sha256(text.encode()).hexdigest()[:12]}.txt"
 
 
-CONDA = str(Path(workflow.basedir) / "envs" / "cpu.yaml")
+CONDA = str(CHECKOUT / "envs" / "cpu.yaml")
 
 
 def one_of(ids):
@@ -169,17 +178,22 @@ def made_by(stage, cells):
 
 
 def cell_files(wildcards):
-    """Return the last stamp of every cell of which something is to be made."""
-    stale = {str(cell.folder) for cell in TO_MAKE if cell.stale}
-    return [STAMPS[cell]["figures"] for cell in measured_cells() if cell in stale]
+    """Return a stamp of every job that draws cells: it stands for all that the job makes."""
+    measured = set(measured_cells())
+    firsts = [str(cells[0].folder) for cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB)]
+    return [STAMPS[cell]["figures"] for cell in firsts if cell in measured]
+
+
+def measured_deployments():
+    """Return the deployments of which something was measured."""
+    return [name for name in STUDY.deployments if deployment_cells(name)]
 
 
 def deployment_files(wildcards):
     """Return the files of all deployments of which something was measured."""
     return [
         f"{RESULTS}/deployments/{name}/{file}"
-        for name in STUDY.deployments
-        if deployment_cells(name)
+        for name in measured_deployments()
         for file in [
             Path(cells_file(name)).name,
             *PHASE_FILES[is_disaggregated(name)],

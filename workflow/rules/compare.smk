@@ -24,7 +24,7 @@ localrules:
 # study with fewer launches never shows the figures of the one with more.
 rule cells_compared:
     input:
-        analysed=lambda wildcards: [STAMPS[cell]["analyze"] for cell in measured_cells()],
+        deployments=lambda wildcards: [cells_file(name) for name in measured_deployments()],
     output:
         cells=f"{COMPARISON}/{Path(list_of(CELLS)).name}",
     log:
@@ -44,8 +44,12 @@ rule compare:
         cells=rules.cells_compared.output.cells,
     output:
         comparison=f"{COMPARISON}/comparison.json",
-        table=f"{COMPARISON}/comparison.csv",
-        frequencies=f"{COMPARISON}/frequency_analysis_summary.csv",
+        table=report(f"{COMPARISON}/comparison.csv", caption="../report/comparison.rst", category="Numbers"),
+        frequencies=report(
+            f"{COMPARISON}/frequency_analysis_summary.csv",
+            caption="../report/frequency_analysis_summary.rst",
+            category="Numbers",
+        ),
     log:
         f"{LOGS}/compare.log",
     conda:

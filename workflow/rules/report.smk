@@ -1,7 +1,9 @@
-# The short table that ends a run. The whole report is made by `snakemake --report results/report.html`, offline.
+# The short table that ends a run.
 #
 # INPUTS   {results}/comparison/comparison.json
-# OUTPUTS  {results}/comparison/summary.txt
+# OUTPUTS  {results}/comparison/summary.txt   the verdict and its tables, within 100 columns
+#          {results}/comparison/summary.md    the same with a table for every metric
+#          {results}/comparison/summary.csv   the same as tidy rows: one a value
 # CONFIG   none
 
 
@@ -16,7 +18,9 @@ rule summary:
     input:
         comparison=f"{COMPARISON}/comparison.json",
     output:
-        summary=f"{COMPARISON}/summary.txt",
+        summary=report(f"{COMPARISON}/summary.txt", caption="../report/summary.rst", category="Numbers"),
+        markdown=f"{COMPARISON}/summary.md",
+        table=f"{COMPARISON}/summary.csv",
     log:
         f"{LOGS}/summary.log",
     conda:
@@ -24,14 +28,19 @@ rule summary:
     params:
         code=code_hash(["stages.summary"]),
     shell:
-        "python -m llmdvfs summary --comparison {input.comparison:q} --output {output.summary:q} > {log:q} 2>&1"
+        "python -m llmdvfs summary --comparison {input.comparison:q} --output {output.summary:q} --markdown {output.markdown:q}"
+        " --csv {output.table:q} > {log:q} 2>&1"
 
 
 onsuccess:
     summary = Path(rules.summary.output.summary)
     if summary.exists():
-        print(summary.read_text(encoding="utf-8"))
+        said = summary.read_text(encoding="utf-8")
+        print(said)
+        print(f"report:  {RESULTS}/report.html (opens offline in any browser)")
         print(f"figures: {COMPARISON}/*.png, {RESULTS}/deployments/*/*.png, {RESULTS}/cells/*/*/*/*/*.png")
         print(
             f"numbers: {COMPARISON}/comparison.json, {COMPARISON}/comparison.csv (docs/metrics.md says what they are)"
         )
+        # the verdict stands first in the file; on a terminal the last lines are the ones that are seen
+        print(f"\n{said.split(chr(10) * 2)[0]}")

@@ -15,8 +15,10 @@ settling time; P(f) = idle + (demand - idle) * (f / f_max)^2.4. That law is no m
 """
 
 import ctypes
+import os
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +33,7 @@ CallName = Literal[
     "event_reasons", "power_limit", "performance_state", "processes", "topology", "mig", "set_clocks",
     "set_power_limit", "lock_sm", "reset_sm", "lock_memory", "reset_memory", "samples", "gpm",
 ]  # fmt: skip
+ROOT_VARIABLE = "FAKE_NVML_ROOT"
 NOT_SUPPORTED, NO_PERMISSION, DRIVER_NOT_LOADED = 3, 4, 9
 NS_PER_S = 1_000_000_000
 H200_COUNTER_COST_S, H200_CALL_COST_S = 3.2e-3, 2e-6  # medians measured on one
@@ -192,10 +195,24 @@ class FakeNvml:
 
     # ---- mishaps
 
-    def deny(self, gpu: int, calls: Sequence[CallName], error: int = NO_PERMISSION, *, times: int = 0) -> None:
-        """Let the calls fail with an NVML error (0: work again), so many times and then work again; 0: for ever."""
+    def deny(
+        self, gpu: int, calls: Sequence[CallName], error: int = NO_PERMISSION, *, times: int = 0, after: int = 0
+    ) -> None:
+        """Let the calls fail with an NVML error (0: work again), so many times and then work again; 0: for ever.
+
+        after: they work so often before that.
+        """
         for call in calls:
-            self._check(self._library.fake_set_error(self._state, gpu, call.encode(), error, times))
+            self._check(self._library.fake_set_error(self._state, gpu, call.encode(), error, times, after))
+
+    @contextmanager
+    def as_root(self) -> Iterator[None]:
+        """Let this process do inside the block what is denied for a missing right, as a daemon of root may."""
+        os.environ[ROOT_VARIABLE] = "1"
+        try:
+            yield
+        finally:
+            del os.environ[ROOT_VARIABLE]
 
     def setting(self, gpu: int) -> tuple[float, float, float]:
         """Return what holds a GPU, whatever its load: lock of the core clock [MHz], of the memory clock, limit [W].

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -30,6 +31,11 @@ static void spend(State *state, int call) {
 /* The error that the call returns now; the last one of a number that was asked for ends them. */
 Return failure(Gpu *gpu, int call) {
     Return error = gpu->errors[call];
+    if (error == NO_PERMISSION && getenv("FAKE_NVML_ROOT")) return SUCCESS;
+    if (error && gpu->successes_left[call] > 0) {
+        gpu->successes_left[call]--;
+        return SUCCESS;
+    }
     if (error && gpu->failures_left[call] > 0 && --gpu->failures_left[call] == 0) gpu->errors[call] = SUCCESS;
     return error;
 }
@@ -284,6 +290,9 @@ Return nvmlDeviceGetPowerManagementLimitConstraints(Device device, unsigned *low
 }
 
 static Return change(State *state, Gpu *gpu, Control control) {
+    Control now = control_of(gpu);
+    if (now.lock_min_mhz == control.lock_min_mhz && now.lock_max_mhz == control.lock_max_mhz
+        && now.memory_lock_mhz == control.memory_lock_mhz && now.limit_w == control.limit_w) return SUCCESS;
     lock_state(state);
     int full = add_control(state, gpu, control);
     unlock_state(state);

@@ -340,7 +340,7 @@ int fake_set_property(State *state, int gpu_index, const char *name, double valu
     return 0;
 }
 
-int fake_set_error(State *state, int gpu_index, const char *name, int error, int times) {
+int fake_set_error(State *state, int gpu_index, const char *name, int error, int times, int after) {
     int call = index_of(name, call_names, NUM_CALLS);
     if (call < 0) return -1;
     if (call == C_init) {
@@ -348,6 +348,7 @@ int fake_set_error(State *state, int gpu_index, const char *name, int error, int
     } else {
         state->gpus[gpu_index].errors[call] = error;
         state->gpus[gpu_index].failures_left[call] = times;
+        state->gpus[gpu_index].successes_left[call] = after;
     }
     return 0;
 }

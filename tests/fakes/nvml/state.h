@@ -54,6 +54,7 @@ typedef struct {
     double properties[NUM_PROPERTIES];
     Sensor sensors[NUM_SENSORS];
     int errors[NUM_CALLS];  /* NVML error that the call returns, 0: none ... */
+    int successes_left[NUM_CALLS];  /* it succeeds so many times before that, ... */
     int failures_left[NUM_CALLS];  /* ... so many times more; 0: for ever */
     int lost, num_demands, num_controls, num_segments, num_fields, num_processes;
     double counter_offset_j;  /* added to the energy counter; a driver reload sets it so that the counter shows 0 */

@@ -153,6 +153,20 @@ def test_the_clock_is_the_one_asked_for(median_mhz: float | None, status: str) -
     assert gates(run={"point": locked}, energy=energy)["clock_as_requested"].status == status
 
 
+@pytest.mark.parametrize(
+    ("median_mhz", "status"),
+    [(1425.0, "passed"), (700.0, "passed"), (590.0, "passed"), (570.0, "failed"), (1440.0, "failed")],
+)
+def test_under_a_ceiling_the_clock_may_be_anywhere_in_its_range(median_mhz: float, status: str) -> None:
+    """600 to 1410 MHz, and 15 MHz more on both sides; a power limit that holds it there is no doubt about it."""
+    point = OperatingPoint("band", sm_clock_mhz={"single": 1410}, sm_clock_min_mhz={"single": 600})
+    energy = energy_with(role="single", sm_clock_mhz=Distribution(1, p50=median_mhz))
+    found = gates(run={"point": point}, energy=energy, readings=readings("sw_power_cap_s", 0.0, 0.25))
+    assert found["clock_as_requested"].status == status
+    assert found["clock_as_requested"].seen == f"gpu0 {median_mhz:.0f} for 600 to 1410 MHz"
+    assert found["power_cap"].status == "not_applicable"
+
+
 def not_applied(point: OperatingPoint, state: PointState = "not_permitted") -> dict[str, Any]:
     return {"point": point, "applied": AppliedPoint(state, reason="the driver says: no permission")}
 
@@ -194,7 +208,7 @@ def test_the_cap_of_a_point_that_was_not_applied_is_that_of_stock_clocks(point: 
     )["power_cap"]
     assert (found.status, found.seen) == (
         "not_applicable",
-        "no core clock was set; gpu0 sw_power_cap_s +0.25",
+        "no core clock was locked; gpu0 sw_power_cap_s +0.25",
     )
 
 

@@ -1,14 +1,17 @@
 """Answers from made-up cells whose best clock is known."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from fakes.sweeps import cell, sweep
 
 from llmdvfs.answers.answer import answer, answers
+from llmdvfs.answers.axis import axes
 from llmdvfs.answers.recommend import recommend
 from llmdvfs.answers.words import explain, table
 from llmdvfs.records.answers import Answer
+from llmdvfs.records.point import AppliedPoint
 from llmdvfs.records.spec import SloSpec
 
 # Joules and seconds a token: the lowest energy is at 1200 MHz, the fastest within 2 % of it at 1400, in 5 % at 1600.
@@ -85,6 +88,29 @@ def test_a_clock_that_was_not_held_is_said() -> None:
     assert "clock-1900" in text
     assert "1500 MHz" in text
     assert "cap_bound" not in flags(answer(sweep(ENERGY, TIME)))
+
+
+def test_a_ceiling_is_no_lock() -> None:
+    """Under `..1900` the clock may be 1500 MHz: nothing is wrong with it. Nor does it stand in the row of locks."""
+    cells = sweep(ENERGY, TIME)
+    for launch in (1, 2, 3):
+        result, run = cell(1900, launch, 0.95, 0.0102, held_mhz=1500.0, name="ceiling")
+        cells.append((result, replace(run, point=replace(run.point, sm_clock_min_mhz={"single": 0}))))
+    assert "cap_bound" not in flags(answer(cells))
+    (row,) = axes({run.point.id: run.point for _, run in cells}.values())
+    assert [name for _, name in row.points] == [f"clock-{mhz}" for mhz in (1000, 1200, 1400, 1600, 1800)]
+
+
+def test_a_recommended_ceiling_is_set_as_a_range() -> None:
+    """0.5 J at the ceiling is the lowest; how low the GPU goes is known from the cell, whose setting is on its grid."""
+    cells = sweep({1200: 0.8, None: 1.0}, {1200: 0.013, None: 0.010})
+    for launch in (1, 2, 3):
+        result, run = cell(1410, launch, 0.5, 0.0102, name="ceiling")
+        point = replace(run.point, sm_clock_min_mhz={"single": 0})
+        setting = replace(point.of_gpus({"single": [0]})[0], sm_clock_min_mhz=345)
+        cells.append((result, replace(run, point=point, applied=AppliedPoint("applied", (setting,)))))
+    (recommendation,) = recommend(answers(cells), cells).recommendations
+    assert recommendation.apply == ("nvidia-smi -i 0 --lock-gpu-clocks=345,1410",)
 
 
 def test_ties_are_told_as_ties_and_a_flat_bottom_as_flat() -> None:

@@ -117,3 +117,8 @@ def test_unequal_waves_have_no_batch_size(sizes: tuple[int, ...], batch: int | N
     spec = ArrivalSpec("waves", wave_sizes=sizes)
     assert ARRIVALS["waves"].batch_size(spec) == batch
     assert ARRIVALS["waves"].num_at_once(spec) == max(sizes)
+
+
+def test_an_unknown_kind_of_an_old_record_is_named() -> None:
+    with pytest.raises(ConfigError, match="'pairs' is not known; expected one of closed, waves"):
+        list(draw_arrivals(workload(ArrivalSpec("pairs")), 1))

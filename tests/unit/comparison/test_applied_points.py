@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 
 from llmdvfs.arrivals.table import ARRIVALS
 from llmdvfs.comparison.groups import compare
-from llmdvfs.comparison.table import comparison_rows, comparison_table, summary_rows
+from llmdvfs.comparison.markdown import comparison_markdown
+from llmdvfs.comparison.rows import comparison_rows, summary_rows
+from llmdvfs.comparison.text import comparison_text
 from llmdvfs.figures.cross_frequency import QUANTITIES, cross_frequency_comparison
 from llmdvfs.figures.parts.cell import MeasuredCell, representative
 from llmdvfs.figures.performance_comparison import performance_comparison
@@ -61,7 +63,8 @@ def test_a_launch_that_was_not_applied_is_in_no_mean() -> None:
         "single_tiny/clock-1005: the operating point was not applied (not_permitted; launches 3)"
         in (record.warnings[0])
     )
-    assert "(n=2, 1 not applied)" in comparison_table(record)
+    assert "| concurrent | 2 |" in comparison_markdown(record)
+    assert "(1000 ... 3000, n=2)" in comparison_text(record)
 
 
 def test_a_launch_that_was_not_applied_is_in_no_ratio() -> None:
@@ -80,7 +83,7 @@ def test_a_point_that_was_never_applied_is_named_and_has_no_place_on_the_clock_a
     assert "1 point not applied in any launch" in figure.get_suptitle()
     row = next(row for row in comparison_rows(record) if row["point"] == "clock-600")
     assert (row["point_state"], row.get("applied_sm_clock_single_mhz")) == ("not_permitted", None)
-    assert "not applied" in comparison_table(record)
+    assert "not applied" in comparison_text(record)
 
 
 def hollow_marks(axes: Axes) -> list[tuple[float, float]]:

@@ -7,7 +7,8 @@ import pytest
 from fakes.records import Toy, fake_cell
 
 from llmdvfs.comparison.groups import compare
-from llmdvfs.comparison.table import comparison_rows, comparison_table, summary_rows
+from llmdvfs.comparison.rows import comparison_rows, summary_rows
+from llmdvfs.comparison.text import comparison_text
 from llmdvfs.errors import DataError
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.records.comparison import METRICS, ArmPair, ComparisonRecord
@@ -52,10 +53,13 @@ def test_mean_and_ratio_by_hand() -> None:
     cells = [with_ttft(cell, value) for cell, value in zip(single + other, (1, 2, 3, 2, 4, 6), strict=True)]
     record = compared(cells)
     arm = record.groups[0].arms[0].metrics["ttft_p50_s"]
-    # Logs 0, 0.693147, 1.098612: mean 0.597253, sd 0.555548; half width 4.302653 x 0.555548 / sqrt(3) = 1.380059
-    assert (arm.n, arm.sd, arm.statistic) == (3, 1.0, "geometric")
+    # Logs 0, 0.693147, 1.098612: mean 0.597253, variance 0.308634 with 2 degrees of freedom. The pool is the other
+    # deployment's, the same 0.308634 with 2, made larger by exp(0.577216) = 1.781073; a third of it counts, 2 / 3:
+    # (2 / 3 x 0.549703 + 2 x 0.308634) / (8 / 3) = 0.368901; t(0.975, 8 / 3) = 3.419770;
+    # half width 3.419770 x sqrt(0.368901 / 3) = 1.199207
+    assert (arm.n, arm.sd, arm.statistic, arm.lowest, arm.highest) == (3, 1.0, "geometric", 1, 3)
     assert arm.mean.value == pytest.approx(6 ** (1 / 3))
-    assert arm.mean.low == pytest.approx(6 ** (1 / 3) * math.exp(-1.380059), rel=1e-5)
+    assert arm.mean.low == pytest.approx(6 ** (1 / 3) * math.exp(-1.199207), rel=1e-5)
     ratio = the_pair(record).ratios["ttft_p50_s"]
     assert ratio.pairing == "paired"
     assert [launch.ratio for launch in ratio.by_launch] == [2, 2, 2]
@@ -141,7 +145,7 @@ def test_unlike_deployments_are_refused_by_name(named: str, change: Callable[[Ru
     record = compared(study(edit=lambda cell: with_run(cell, **change(cell.run))))
     assert the_pair(record).ratios == {}
     assert any(named in difference for difference in the_pair(record).differences)
-    assert "disaggregated_tiny is not compared with single_tiny: " in comparison_table(record)
+    assert "disaggregated_tiny is not compared with single_tiny: " in comparison_text(record)
 
 
 def test_seeds_that_do_not_decide_the_prompts_do_not_matter() -> None:
@@ -204,8 +208,8 @@ def test_a_failed_gate_marks_a_cell_and_drops_nothing() -> None:
     assert metric.n == 4
     assert [launch.valid for launch in metric.by_launch] == [True, True, True, False]
     assert the_pair(record).ratios["ttft_p50_s"].valid  # launch 4 has no partner, so it is not in the ratio
-    assert " *" in comparison_table(record)
-    assert "launch-4: gate failed: missed_samples" in comparison_table(record)
+    assert " *" in comparison_text(record)
+    assert "gate failed: missed_samples: single_tiny/concurrent/stock/launch-4" in comparison_text(record)
 
 
 def test_a_cell_without_a_result_is_a_row_with_its_reason() -> None:
@@ -215,7 +219,7 @@ def test_a_cell_without_a_result_is_a_row_with_its_reason() -> None:
     row = next(row for row in comparison_rows(record) if row["launch"] == 4)
     assert (row["status"], row["reason"], row["ttft_p50_s"]) == ("no_result", "server died", None)
     assert record.groups[0].arms[0].num_without_result == 1
-    assert "launch-4: failed: server died" in comparison_table(record)
+    assert "launch-4: failed: server died" in comparison_text(record)
 
 
 def test_a_result_without_its_run_is_refused() -> None:
@@ -254,12 +258,11 @@ def test_rows_and_summary_carry_every_metric() -> None:
 def test_the_table_reads_like_the_record() -> None:
     single, other = study()[:3], study()[3:]
     cells = [with_ttft(cell, value) for cell, value in zip(single + other, (1, 2, 3, 2, 4, 6), strict=True)]
-    line = next(line for line in comparison_table(compared(cells)).splitlines() if line.startswith("TTFT p50"))
-    assert [part.strip() for part in line.split("  ") if part] == [
-        "TTFT p50 (ms)",
-        "1817 [457, 7223]",
-        "3634 [914, 14447]",
-        "2.000 [2.000, 2.000]",
+    lines = comparison_text(compared(cells)).splitlines()
+    start = lines.index("TTFT p50 (ms), lower is better")
+    assert [part.split() for part in lines[start + 1 : start + 3]] == [
+        [">", "single", "1817", "(1000", "...", "3000,", "n=3)", "baseline"],
+        ["disaggregated", "3634", "(2000", "...", "6000,", "n=3)", "2.000x", "[2.000,", "2.000]", "worse"],
     ]
 
 
@@ -290,21 +293,26 @@ def test_a_value_of_fewer_launches_than_its_header_says_its_own_n() -> None:
     """Where energy was null in one of three launches the header still said n=3 of it."""
     first, *others = study(gpu=True)[:3]
     first = replace(first, result=replace(first.result, energy=replace(first.result.energy, mean_power_w=None)))
-    lines = comparison_table(compared([first, *others])).splitlines()
-    assert any("(n=3)" in line and "single_tiny" in line for line in lines)
-    assert next(line for line in lines if line.startswith("Mean power")).endswith("(n=2)")
+    lines = comparison_text(compared([first, *others])).splitlines()
+    power, tokens = (
+        next(line for line in lines if line.startswith(name)) for name in ("Mean power", "Output tokens (")
+    )
+    assert "n=2" in power
+    assert "n=3" in tokens
 
 
 def test_tails_and_goodput_are_in_the_table() -> None:
-    table = comparison_table(compared(study()))
-    assert all(f"\n{name}" in table for name in ("TTFT p99 (ms)", "TBT p99 (ms)", "Goodput (req/s)"))
+    table = comparison_text(compared(study()))
+    names = ("TTFT p99 (ms)", "TBT p99 (ms)", "Goodput (req/s)", "Requests within the limits (%)")
+    assert all(f"\n{name}" in table for name in names)
 
 
 def test_a_ratio_with_a_launch_that_failed_a_gate_has_a_star() -> None:
     cells = study()
     cells[0] = fake_cell(Toy(launch=1, duration_s=1.0, gate_fails=True))
-    line = next(line for line in comparison_table(compared(cells)).splitlines() if line.startswith("TTFT p50"))
-    assert line.endswith("] *")
+    lines = comparison_text(compared(cells)).splitlines()
+    start = lines.index("TTFT p50 (ms), lower is better")
+    assert lines[start + 2].endswith(" *")
 
 
 def test_the_record_survives_its_file(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from fakes.records import Toy, fake_cell
 
-from llmdvfs.comparison.arm import metric_values, summarise
-from llmdvfs.comparison.table import TABLE_METRICS
+from llmdvfs.comparison.cell_metrics import metric_values
+from llmdvfs.comparison.summary import summarise
+from llmdvfs.comparison.tables import SHOWN
 from llmdvfs.records.comparison import METRICS
 from llmdvfs.records.result import CellResult, Estimate, PhaseEnergy
 from llmdvfs.records.spec import DeviceRole, Phase
@@ -65,4 +66,4 @@ def test_they_are_summarised_over_launches_as_energies() -> None:
     assert (metric.n, metric.mean.value) == (2, pytest.approx(0.6))
     for name in NAMES:
         assert METRICS[name].of_energy
-        assert name in TABLE_METRICS
+        assert name in SHOWN

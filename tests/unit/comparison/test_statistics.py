@@ -6,10 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import stdtrit
 
-from llmdvfs.comparison.statistics import mean_interval, paired_ratio, unpaired_ratio
+from llmdvfs.comparison.statistics import LogMean, Spread, holm, log_mean, log_ratio, mean_interval, usual_elsewhere
+from llmdvfs.records.result import Estimate
 
 positive = st.floats(min_value=1e-3, max_value=1e6)
 samples = st.lists(positive, min_size=2, max_size=8)
+
+
+def paired_ratio(pairs: list[tuple[float, float]]) -> Estimate:
+    return log_mean([other / baseline for baseline, other in pairs]).interval()
+
+
+def unpaired_ratio(baseline: list[float], other: list[float]) -> Estimate:
+    return log_ratio(baseline, other).interval()
 
 
 def test_mean_interval_by_hand() -> None:
@@ -104,14 +113,80 @@ def test_intervals_are_the_written_out_ones(a: list[float], b: list[float]) -> N
         )
 
 
-@pytest.mark.parametrize("bad", [0.0, -1.0, math.inf, math.nan])
-def test_a_value_without_a_logarithm_has_no_ratio(bad: float) -> None:
-    assert paired_ratio([(1.0, bad), (1.0, 1.0)]).value is None
-    assert "not above 0" in str(unpaired_ratio([bad], [1.0]).reason)
+def test_a_variance_is_shrunk_to_what_is_usual_by_hand() -> None:
+    """Two starts say little of their spread: what is usual of the metric says more, and counts for 2 degrees at most.
+
+    Own variance 0.0002 with 1 degree of freedom; usual is 0.0008, known with 10, of which 10 / 3 is more than 2:
+    (2 x 0.0008 + 1 x 0.0002) / 3 = 0.0006 with 3 degrees of freedom.
+    """
+    own = LogMean(0.0, Spread(0.0002, 1), 1 / 2)
+    shrunk = own.shrunk(Spread(0.0008, 10))
+    assert shrunk.spread == Spread(pytest.approx(0.0006), 3.0)
+    # t(0.975, 3) = 3.182446 x sqrt(0.0006 / 2) = 0.0551216; alone t(0.975, 1) = 12.706205 x sqrt(0.0002 / 2) = 0.127062
+    assert shrunk.interval().high == pytest.approx(math.exp(0.0551216), rel=1e-6)
+    assert own.interval().high == pytest.approx(math.exp(0.127062), rel=1e-6)
 
 
-def test_a_side_without_values_has_no_ratio() -> None:
-    assert unpaired_ratio([], [1.0]).reason == "not measured on both sides"
+def test_a_small_pool_counts_for_a_third_of_its_degrees_of_freedom() -> None:
+    shrunk = LogMean(0.0, Spread(1.0, 2), 1 / 3).shrunk(Spread(2.5, 3))
+    assert shrunk.spread == Spread(pytest.approx((1 * 2.5 + 2 * 1.0) / 3), pytest.approx(3.0))
+
+
+def test_what_is_usual_by_hand() -> None:
+    """Geometric means of the others, with 2 degrees each: ln(d/2) - digamma(d/2) is 0 + 0.5772157 for each of them.
+
+    Of 0.01 and 0.0001 it is 0.001 x exp(0.5772157) = 0.00178107; a variance of 1 among them does not drown it.
+    """
+    usual = usual_elsewhere([Spread(1.0, 2), Spread(0.01, 2), Spread(0.0001, 2)])
+    assert usual[0] == Spread(pytest.approx(0.00178107, rel=1e-5), 4.0)
+    assert usual[1] == Spread(pytest.approx(0.0178107, rel=1e-5), 4.0)
+
+
+def test_what_does_not_vary_says_nothing_of_the_others() -> None:
+    """A share of 100 % in all launches has no logarithm of its variance; one that differs in the last digit neither."""
+    assert usual_elsewhere([Spread(0.01, 2), Spread(0.0, 2), None, Spread(1e-32, 2)])[0] is None
+    assert usual_elsewhere([Spread(0.01, 2), Spread(0.0, 2), None])[1] == Spread(pytest.approx(0.0178107, rel=1e-5), 2)
+    assert usual_elsewhere([]) == []
+
+
+def test_without_a_pool_nothing_is_shrunk() -> None:
+    alone = LogMean(0.1, Spread(0.01, 2), 1 / 3)
+    assert alone.shrunk(None) == alone
+    assert LogMean(0.1, None, 1.0).shrunk(Spread(0.01, 2)).interval().low is None
+
+
+def test_p_values_by_hand() -> None:
+    # 0.1 with standard error sqrt(0.0016 / 4) = 0.02 and 3 degrees of freedom: t = 5; 2 x P(T > 5) = 0.015392
+    mean = LogMean(0.1, Spread(0.0016, 3), 1 / 4)
+    assert mean.p_value() == pytest.approx(0.015392, abs=1e-6)
+    # against 0.12: t = -1, P(T < -1) = 0.195501
+    assert mean.p_not_below(0.12) == pytest.approx(0.195501, abs=1e-6)
+    assert mean.p_not_above(0.12) == pytest.approx(1 - 0.195501, abs=1e-6)
+
+
+def test_values_without_any_spread_have_no_p_value() -> None:
+    """Launches that are all alike are no sample of anything: a share that is 100 % in all of them, say."""
+    alike = LogMean(0.1, Spread(0.0, 2), 1 / 3)
+    assert alike.p_value() is None
+    assert (alike.p_not_above(0.0), alike.p_not_below(0.0)) == (0.0, 1.0)
+
+
+def test_how_many_more_launches_by_hand() -> None:
+    """Log ratios with sd 0.05: n = 3 gives a half width of 4.303 x 0.05 / sqrt(3) = 0.124.
+
+    n = 6 gives 2.571 x 0.05 / sqrt(6) = 0.0525, n = 7 gives 2.447 x 0.05 / sqrt(7) = 0.0462: four more for 0.05.
+    """
+    mean = LogMean(0.0, Spread(0.0025, 2), 1 / 3)
+    assert mean.num_more(0.05, 100) == 4
+    assert mean.num_more(0.13, 100) == 0
+    assert mean.num_more(1e-6, 100) == 100
+
+
+def test_holm_by_hand() -> None:
+    # Sorted 0.01, 0.02, 0.03, 0.04: times 4, 3, 2, 1 are 0.04, 0.06, 0.06, 0.04, and none may be below one before it.
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
 
 
 @given(samples, samples)

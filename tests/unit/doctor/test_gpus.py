@@ -1,10 +1,13 @@
 """GPUs of fakes: too few, taken, too small, apart, held by somebody."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes.nvml import FakeNvml
+from fakes.sudo_smi import FakeSudoSmi
 from unit.plan.test_config import study_of
 
 from llmdvfs.doctor import gpus
@@ -112,17 +115,31 @@ def test_clocks_are_asked_for_and_never_set(make_gpus: MakeGpus, monkeypatch: py
     fake.deny(0, ["set_clocks", "set_power_limit"])  # would raise if they were called
     fake.deny(1, ["set_clocks", "set_power_limit"])
     study = cuda_study(operating_points={"low": {"sm_clock_mhz": {"single": 900}}})
-    monkeypatch.setattr(gpus, "may_set_clocks", lambda: False)
+    monkeypatch.setattr(gpus, "has_capability", lambda _: False)
+    monkeypatch.setenv("PATH", "")
     check = the(gpus.clocks(study), "clocks")
     assert check.status == "warning"
     assert "low: this process may not" in check.seen
-    monkeypatch.setattr(gpus, "may_set_clocks", lambda: True)
+    monkeypatch.setattr(gpus, "has_capability", lambda _: True)
     assert the(gpus.clocks(study), "clocks").status == "ok"
+
+
+def test_sudo_counts_as_a_right_to_set_clocks(
+    make_gpus: MakeGpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    make_gpus(num_gpus=2)
+    monkeypatch.setattr(gpus, "has_capability", lambda _: False)
+    sudo = FakeSudoSmi(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{sudo.folder}:{os.environ['PATH']}")
+    check = the(gpus.clocks(cuda_study(operating_points={"low": {"sm_clock_mhz": {"single": 900}}})), "clocks")
+    assert check.status == "ok"
+    assert check.seen == "low: the GPUs have them, and sudo nvidia-smi has the right to set them"
+    assert sudo.asked == []  # nothing was set
 
 
 def test_clocks_are_ok_only_with_a_driver(make_gpus: MakeGpus, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without GPUs was told that its clocks are ok: root has the right, and there is nothing to set."""
-    monkeypatch.setattr(gpus, "may_set_clocks", lambda: True)
+    monkeypatch.setattr(gpus, "has_capability", lambda _: True)
     make_gpus(num_gpus=1).deactivate()
     check = the(gpus.clocks(cuda_study(operating_points={"low": {"sm_clock_mhz": {"single": 900}}})), "clocks")
     assert (check.status, check.seen) == ("warning", "low: no GPU to set them on")
@@ -140,7 +157,7 @@ def test_clocks_and_limits_that_the_gpus_do_not_have(
     make_gpus: MakeGpus, monkeypatch: pytest.MonkeyPatch, asked: Any, told: str
 ) -> None:
     make_gpus(num_gpus=2)
-    monkeypatch.setattr(gpus, "may_set_clocks", lambda: True)
+    monkeypatch.setattr(gpus, "has_capability", lambda _: True)
     check = the(gpus.clocks(cuda_study(operating_points={"odd": asked})), "clocks")
     assert check.status == "problem"
     assert f"odd: GPU 0 {told}" in check.seen

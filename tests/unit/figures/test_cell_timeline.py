@@ -1,10 +1,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from fakes.records import Toy, fake_cell
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import FillBetweenPolyCollection, PolyCollection
 from matplotlib.figure import Figure
 
 from llmdvfs.figures.cell_timeline import cell_timeline
@@ -98,3 +99,20 @@ def test_without_power_data_the_figure_says_so(on_cpu: MeasuredCell, on_gpus: Me
 def test_a_failed_gate_is_named() -> None:
     title = cell_timeline(fake_cell(Toy(duration_s=1.0, gate_fails=True))).get_suptitle()
     assert title.endswith("gate failed: missed_samples")
+
+
+def test_eight_gpus_are_one_line_and_a_band() -> None:
+    """Eight lines of one colour in five line styles could not be told apart; a mean and its range can be read."""
+    cell = fake_cell(Toy("single", gpu=True, duration_s=1.0))
+    frames = [cell.timeline.assign(device_id=f"gpu{n}", power_instant_w=100.0 + n) for n in range(8)]
+    devices = tuple(replace(cell.header.devices[0], device_id=f"gpu{n}") for n in range(8))
+    phases = replace(cell.phases, device_roles={f"gpu{n}": "single" for n in range(8)})
+    axes = Figure().subplots()
+    draw_power(
+        axes, replace(cell, timeline=pd.concat(frames), header=replace(cell.header, devices=devices), phases=phases)
+    )
+    [mean] = axes.get_lines()
+    assert mean.get_label() == "gpu0 ... 7 (single)"
+    assert set(mean.get_ydata()) == {103.5}
+    band = next(own for own in axes.collections if isinstance(own, FillBetweenPolyCollection))
+    assert (band.get_datalim(axes.transData).y0, band.get_datalim(axes.transData).y1) == (100.0, 107.0)

@@ -7,7 +7,9 @@ from unit.plan.test_config import study_of
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.cells import launch_cells
+from llmdvfs.plan.identity import point_identity
 from llmdvfs.plan.study import Study
+from llmdvfs.records.point import OperatingPoint
 
 PAIR = ["single", "disaggregated"]
 
@@ -46,6 +48,43 @@ def test_a_plain_value_is_the_point_it_always_was() -> None:
     assert plain.sm_clock_mhz == {"single": 900, "decode": 600}
 
 
+def test_a_ceiling_is_one_point_under_which_the_clock_may_move() -> None:
+    """A list is several points; `..1410` and `{min:, max:}` are one. 0: as low as the GPU goes."""
+    points = study(
+        {
+            "plain": {"sm_clock_mhz": {"decode": "..1410"}},
+            "band": {"sm_clock_mhz": {"decode": {"min": 600, "max": 1410}}},
+            "many": {"sm_clock_mhz": {"all": [1410, "..1410", "..1200"]}},
+            "bands": {"sm_clock_mhz": {"decode": {"min": 600, "max": "1200..1410/210"}}},
+            "lock": {"sm_clock_mhz": {"prefill": {"min": 900, "max": 900}}},
+        }
+    ).points
+    assert {
+        name: (point.sm_clock_min_mhz.get("decode"), point.sm_clock_mhz.get("decode")) for name, point in points.items()
+    } == {
+        "plain": (0, 1410),
+        "band": (600, 1410),
+        "many-1410": (None, 1410),
+        "many-max1200": (0, 1200),
+        "many-max1410": (0, 1410),
+        "bands-600to1200": (600, 1200),
+        "bands-600to1410": (600, 1410),
+        "lock": (None, None),
+    }
+    assert points["lock"] == OperatingPoint("lock", sm_clock_mhz={"prefill": 900})
+
+
+def test_a_ceiling_and_a_lock_at_one_clock_are_two_measurements_and_old_keys_stay() -> None:
+    lock, ceiling = (
+        point_identity(OperatingPoint("p", sm_clock_mhz={"single": 1410}, sm_clock_min_mhz=low))
+        for low in ({}, {"single": 0})
+    )
+    assert lock == {"id": "p", "sm_clock_mhz": {"single": 1410}, "memory_clock_mhz": {}, "power_limit_w": {}}
+    assert ceiling != lock
+    both = study({"a": {"sm_clock_mhz": {"all": 1410}}, "b": {"sm_clock_mhz": {"all": "..1410"}}})
+    assert {cell.point for cell in launch_cells(both, next(iter(both.deployments)), 1)} == {"a", "b"}
+
+
 def test_no_cell_is_measured_twice() -> None:
     """A decode clock asks nothing of a single instance, which was measured at stock again for each: 12 of 42 cells."""
     both = study(
@@ -73,6 +112,10 @@ def test_stock_may_be_repeated_on_purpose() -> None:
         ({"a": {"sm_clock_mhz": {"all": "900..600/60"}}}, "low <= high"),
         ({"a": {"sm_clock_mhz": {"all": "600..900/0"}}}, "600..1980/60"),
         ({"a": {"sm_clock_mhz": {"all": "600..900"}}}, "600..1980/60"),
+        ({"a": {"sm_clock_mhz": {"all": "..900..600/60"}}}, "a ceiling such as ..1410"),
+        ({"a": {"sm_clock_mhz": {"all": {"min": 900, "max": 600}}}}, "expected min <= max"),
+        ({"a": {"sm_clock_mhz": {"all": {"min": 900}}}}, "max"),
+        ({"a": {"memory_clock_mhz": {"all": "..900"}}}, "..900"),
         ({"a": {"sm_clock_mhz": {"all": "1..9999/1"}}}, "more than 1000 points"),
         ({"a": {"sm_clock_mhz": {"all": [600]}}, "a-600": {}}, "two points are named 'a-600'"),
     ],

@@ -129,7 +129,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Family]]:
 def test_nothing_outlives_whoever_is_killed(start: Callable[..., Family], killed: list[str]) -> None:
     family = start()
     for name in killed:
-        os.kill(family.job.pid if name == "job" else getattr(family, name), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # the first death may have ended the second already
+            os.kill(family.job.pid if name == "job" else getattr(family, name), signal.SIGKILL)
     if killed == ["outer", "inner"]:
         # Only the job is left; it is a subreaper, and ends what came back to it when it ends itself.
         os.kill(family.job.pid, signal.SIGTERM)

@@ -97,11 +97,31 @@ def test_without_permission_the_run_goes_on_at_stock_clocks(gpus: FakeNvml, tmp_
 
 def test_half_a_point_does_not_stay(gpus: FakeNvml, tmp_path: Path) -> None:
     """GPU 0 allows it and GPU 1 does not: that is not a plain lack of permission, something had been set."""
-    gpus.deny(1, ["set_clocks"], NO_PERMISSION)
+    gpus.deny(1, ["lock_sm"], NO_PERMISSION)
     with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
         assert held.applied.state == "failed"
         assert "GPU 1, core clock" in (held.applied.reason or "")
         assert seen(0) == seen(1) == (1980, 700)
+
+
+def test_what_could_not_be_taken_back_is_not_set(gpus: FakeNvml, tmp_path: Path) -> None:
+    """A lock was set and then could not be lifted: the driver allows the one and denies the other."""
+    gpus.deny(1, ["reset_sm"], NO_PERMISSION)
+    with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
+        assert held.applied.state == "not_permitted"
+        assert "nvml: GPU 1, core clock" in (held.applied.reason or "")
+        assert seen(0) == seen(1) == (1980, 700)
+
+
+def test_a_ceiling_is_a_range_down_to_the_lowest_clock(gpus: FakeNvml, tmp_path: Path) -> None:
+    """`..1410`: 0 is no clock of a GPU, and 345 MHz is the lowest of this one."""
+    ceiling = OperatingPoint("max", sm_clock_mhz={"decode": 1410}, sm_clock_min_mhz={"decode": 0})
+    with locked_clocks(ceiling, ROLES, lock_folder=tmp_path) as held:
+        (setting,) = held.applied.settings
+        assert setting == GpuSetting(1, sm_clock_mhz=1410, role="decode", sm_clock_min_mhz=345)
+        assert setting.sm_clock_range_mhz == (345, 1410)
+        assert seen(1)[0] == 1410  # under load
+    assert seen(1) == (1980, 700)
 
 
 def test_gpus_that_are_not_ours_to_set_are_refused(gpus: FakeNvml, tmp_path: Path) -> None:
@@ -120,7 +140,7 @@ def test_gpus_that_are_not_ours_to_set_are_refused(gpus: FakeNvml, tmp_path: Pat
     with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
         assert "somebody has changed GPU 0: power limit 650 W (default 700 W)" in (held.applied.reason or "")
     NvmlGpu(0).set_power_limit(700)
-    NvmlGpu(1).lock_sm_clock(1200)
+    NvmlGpu(1).lock_sm_clock(1200, 1200)
     time.sleep(0.01)
     with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
         assert "somebody has changed GPU 1: clocks locked" in (held.applied.reason or "")

@@ -30,7 +30,7 @@ def axes(points: Iterable[OperatingPoint]) -> list[Axis]:
             settings: dict[str, float] = dict(getattr(point, quantity))
             for roles in _moved_together(settings):
                 rest = {role: value for role, value in settings.items() if role not in roles}
-                others = {name: getattr(point, name) for name in QUANTITIES if name != quantity}
+                others = {name: getattr(point, name) for name in (*QUANTITIES, "sm_clock_min_mhz") if name != quantity}
                 rows.setdefault((quantity, roles, repr((sorted(rest.items()), others))), {})[settings[roles[0]]] = (
                     point.id
                 )

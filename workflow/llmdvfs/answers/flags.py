@@ -49,7 +49,10 @@ def not_applied(left_out: Sequence[str]) -> list[Flag]:
 
 
 def not_held(points: Iterable[AnsweredPoint]) -> list[Flag]:
-    """Return a flag for each point at which a role ran below the core clock that its name says."""
+    """Return a flag for each point at which a role ran below the core clock that it was locked to.
+
+    Under a ceiling a clock may move: that it does is no departure.
+    """
     return [
         Flag(
             "cap_bound",
@@ -58,7 +61,9 @@ def not_held(points: Iterable[AnsweredPoint]) -> list[Flag]:
         )
         for answered in points
         for role, asked in answered.point.sm_clock_mhz.items()
-        if (held := answered.held_sm_clock_mhz.get(role)) is not None and held < asked * (1 - NOT_HELD_FRACTION)
+        if role not in answered.point.sm_clock_min_mhz
+        and (held := answered.held_sm_clock_mhz.get(role)) is not None
+        and held < asked * (1 - NOT_HELD_FRACTION)
     ]
 
 

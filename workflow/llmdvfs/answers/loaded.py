@@ -54,7 +54,7 @@ class Loaded:
     def order(self, name: str) -> tuple[bool, list[tuple[str, float]], str]:
         """Return the sorting key of a point: by its settings, stock last."""
         point = self.points[name]
-        settings = (point.sm_clock_mhz, point.memory_clock_mhz, point.power_limit_w)
+        settings = (point.sm_clock_mhz, point.sm_clock_min_mhz, point.memory_clock_mhz, point.power_limit_w)
         return name == STOCK, [pair for setting in settings for pair in sorted(setting.items())], name
 
 

@@ -62,8 +62,8 @@ def _recommendation(answer: Answer, runs: Iterable[RunRecord]) -> Recommendation
 
 
 def _apply(setting: GpuSetting) -> Iterator[str]:
-    if (clock := setting.sm_clock_mhz) is not None:
-        yield f"nvidia-smi -i {setting.index} --lock-gpu-clocks={clock},{clock}"
+    if (sm_range := setting.sm_clock_range_mhz) is not None:
+        yield f"nvidia-smi -i {setting.index} --lock-gpu-clocks={sm_range[0]},{sm_range[1]}"
     if (clock := setting.memory_clock_mhz) is not None:
         yield f"nvidia-smi -i {setting.index} --lock-memory-clocks={clock},{clock}"
     if setting.power_limit_w is not None:

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 from llmdvfs.benchmark.cell import CellTask, measure_cell
 from llmdvfs.benchmark.gpus import host_gpus
 from llmdvfs.benchmark.host_lock import host_lock
+from llmdvfs.benchmark.look import first_look
+from llmdvfs.benchmark.progress import time_left
 from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished
 from llmdvfs.errors import GpusNotRestored, LlmDvfsError, ServerDied, in_full
 from llmdvfs.records.job import LaunchJob, LaunchRecord
-from llmdvfs.records.places import cell_folder
+from llmdvfs.records.places import cell_folder, store_entry
 from llmdvfs.serving.deploy import deploy
 from llmdvfs.serving.deployment import Deployment
 
@@ -95,7 +98,19 @@ def _try_cell(task: CellTask, deployment: Deployment, results: Path) -> LlmDvfsE
         LOG.info("%s: failed: %s", task.id.folder(), in_full(error))
         return error
     LOG.info("%s: measured", task.id.folder())
+    if sys.stdout.isatty():
+        _tell(task, results)
     return None
+
+
+def _tell(task: CellTask, results: Path) -> None:
+    """Tell the person who watches what the cell gave and how much time is left; that must not cost the cell."""
+    try:
+        LOG.info("  %s", first_look(store_entry(results, task.cell.key)))
+    except (LlmDvfsError, OSError, ValueError, KeyError) as error:
+        LOG.info("  no first look: %s", error)
+    if (left := time_left(results)) is not None:
+        LOG.info("  %s", left)
 
 
 def _tell_more(error: LlmDvfsError, results: Path) -> None:

@@ -19,7 +19,7 @@ def num_gpus(runs: Sequence[RunRecord]) -> int | None:
 
 def differences(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> tuple[str, ...]:
     """Return every difference that refuses the comparison, by name and value; empty: like against like."""
-    found = [_difference(name, fact, baseline, other) for name, fact in _FACTS.items()]
+    found = [_difference(name, fact, baseline, other) for name, fact in FACTS.items()]
     found += _workload_differences(baseline, other)
     found.append(_seed_difference(baseline, other))
     found.append(_gpu_difference(baseline, other))
@@ -102,7 +102,7 @@ def _machine(run: RunRecord) -> str:
     return ", ".join(facts) or "not recorded"
 
 
-_FACTS: dict[str, Callable[[RunRecord], str]] = {
+FACTS: dict[str, Callable[[RunRecord], str]] = {
     "model": _model,
     "dtype": _dtype,
     "vLLM": lambda run: run.server_start.engine_versions.get("vllm", "not recorded"),

@@ -1,92 +1,129 @@
 """Two deployments compared: like with like only, metric by metric, as ratios with intervals."""
 
-from collections.abc import Sequence
-from itertools import combinations
-from typing import NamedTuple
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import geometric_mean
 
-from llmdvfs.comparison.arm import Measured, replicates
+from llmdvfs.comparison.alike import held_equal, varied
+from llmdvfs.comparison.contrast import Contrast, contrast
 from llmdvfs.comparison.likeness import caveats, differences
-from llmdvfs.comparison.statistics import paired_ratio, unpaired_ratio
-from llmdvfs.records.comparison import METRICS, Arm, ArmPair, LaunchRatio, LaunchValue, MetricRatio
+from llmdvfs.comparison.statistics import LogMean, Spread, usual_elsewhere
+from llmdvfs.comparison.summary import Measured
+from llmdvfs.records.comparison import MAX_MORE_LAUNCHES, METRICS, Arm, ArmPair, MetricRatio
 from llmdvfs.records.result import Estimate
 from llmdvfs.records.telemetry import EnergySource
 
 NO_POWER_DATA = "no power data on this machine"
 
 
-class _Matched(NamedTuple):
-    """The same launch of both deployments."""
+@dataclass(frozen=True, slots=True)
+class PairDraft:
+    """Two deployments whose ratios are not made yet: their intervals need the spreads of the other pairs."""
 
-    launch: int
-    baseline: float
-    other: float
-    valid: bool
+    pair: ArmPair
+    contrasts: dict[str, Contrast | str]
+    """By name in METRICS: what the ratio is made of, or why there is none; empty where the pair is refused."""
 
 
-def pair(baseline: Arm, other: Arm, baseline_cells: Sequence[Measured], other_cells: Sequence[Measured]) -> ArmPair:
-    """Return other / baseline of every metric, or the differences for which the comparison is refused."""
-    baseline_runs, other_runs = ([run for _, run in cells] for cells in (baseline_cells, other_cells))
-    refused = differences(baseline_runs, other_runs)
-    if refused:
-        return ArmPair(baseline.deployment, other.deployment, refused, (), {})
+def draft(
+    baseline: Arm,
+    other: Arm,
+    baseline_cells: Sequence[Measured],
+    other_cells: Sequence[Measured],
+    *,
+    unlike: bool = False,
+) -> PairDraft:
+    """Return what other / baseline is made of, or the differences for which the comparison is refused.
+
+    unlike: compare all the same, and say the differences among the caveats.
+    """
+    ours, theirs = ([run for _, run in cells] for cells in (baseline_cells, other_cells))
+    found = differences(ours, theirs)
+    if found and not unlike:
+        return PairDraft(ArmPair(baseline.deployment, other.deployment, found, (), {}), {})
     sources = {result.energy.source for cells in (baseline_cells, other_cells) for result, _ in cells}
     no_energy = _why_no_energy_ratio(sources)
-    return ArmPair(
+    pair = ArmPair(
         baseline=baseline.deployment,
         other=other.deployment,
         differences=(),
-        caveats=caveats(baseline_runs, other_runs),
-        ratios={
-            name: _absent(no_energy) if metric.of_energy and no_energy else _ratio(name, baseline, other)
+        caveats=(
+            *(f"unlike, and compared because that was asked: {difference}" for difference in found),
+            *caveats(ours, theirs),
+        ),
+        ratios={},
+        held_equal=held_equal(ours, theirs),
+        varied=(*varied(ours, theirs), *found),
+    )
+    return PairDraft(
+        pair,
+        {
+            name: no_energy if metric.of_energy and no_energy else contrast(name, baseline, other)
             for name, metric in METRICS.items()
         },
     )
 
 
-def _why_no_energy_ratio(sources: set[EnergySource]) -> str | None:
-    if sources == {"none"}:
-        return NO_POWER_DATA
-    return f"energy sources differ: {', '.join(sorted(sources))}" if len(sources) > 1 else None
+def finish(drafts: Sequence[PairDraft], margin_fraction: float) -> list[ArmPair]:
+    """Return the pairs with their ratios, each interval made with the spreads of the other pairs of its baseline.
+
+    drafts: of all workloads and operating points; margin_fraction: a ratio within it of 1 counts as equal.
+    """
+    ratios: list[dict[str, MetricRatio]] = [{} for _ in drafts]
+    of_baseline: dict[str, list[int]] = defaultdict(list)
+    for index, one in enumerate(drafts):
+        if one.contrasts:
+            of_baseline[one.pair.baseline].append(index)
+    for indices in of_baseline.values():
+        for name in METRICS:
+            contrasts = [drafts[index].contrasts[name] for index in indices]
+            means = [own.log_ratio() if isinstance(own, Contrast) else None for own in contrasts]
+            usual = usual_elsewhere([mean.spread if mean else None for mean in means])
+            for index, own, mean, others in zip(indices, contrasts, means, usual, strict=True):
+                ratios[index][name] = (
+                    absent(own) if isinstance(own, str) else _ratio(name, own, mean, others, margin_fraction)
+                )
+    return [replace(one.pair, ratios=every) for one, every in zip(drafts, ratios, strict=True)]
 
 
-def _absent(reason: str) -> MetricRatio:
+def absent(reason: str) -> MetricRatio:
+    """Return the ratio that is not there, with the reason."""
     return MetricRatio(Estimate(None, reason=reason), "none", 0, 0, False, True, ())
 
 
-def _ratio(name: str, baseline: Arm, other: Arm) -> MetricRatio:
-    per_gpu = METRICS[name].grows_with_gpus and baseline.num_gpus != other.num_gpus
-    ours, theirs = (_values(arm, name, per_gpu) for arm in (baseline, other))
-    matched = _matched(ours, theirs)
-    if len(matched) > 1:
-        ratio = paired_ratio([(m.baseline, m.other) for m in matched])
-        shown = tuple(LaunchRatio(m.launch, m.other / m.baseline, m.valid) for m in matched if m.baseline > 0)
-        return MetricRatio(ratio, "paired", len(matched), len(matched), per_gpu, all(m.valid for m in matched), shown)
-    of_starts = replicates(ours), replicates(theirs)
-    for arm, values in zip((baseline, other), of_starts, strict=True):
-        if not values:
-            return _absent(f"not measured in {arm.deployment}")
-    valid = all(launch.valid for launch in (*ours, *theirs))
-    ratio = unpaired_ratio(*of_starts)
-    return MetricRatio(ratio, "unpaired", len(of_starts[0]), len(of_starts[1]), per_gpu, valid, ())
+def _why_no_energy_ratio(sources: Iterable[EnergySource]) -> str | None:
+    kinds = set(sources)
+    if kinds == {"none"}:
+        return NO_POWER_DATA
+    return f"energy sources differ: {', '.join(sorted(kinds))}" if len(kinds) > 1 else None
 
 
-def _values(arm: Arm, name: str, per_gpu: bool) -> list[LaunchValue]:
-    """Return the metric of every launch that has it at the operating point, per GPU if so asked."""
-    gpus = (arm.num_gpus or 1) if per_gpu else 1
-    return [
-        LaunchValue(cell.launch, cell.server_start_id, cell.value / gpus, cell.valid)
-        for cell in arm.metrics[name].by_launch
-        if cell.value is not None and cell.applied
-    ]
-
-
-def _matched(baseline: Sequence[LaunchValue], other: Sequence[LaunchValue]) -> list[_Matched]:
-    """Return launch k against launch k; nothing where a server start stands for several launches: those do not pair."""
-    if any(a.server_start_id == b.server_start_id for side in (baseline, other) for a, b in combinations(side, 2)):
-        return []
-    theirs = {value.launch: value for value in other}
-    return [
-        _Matched(a.launch, a.value, b.value, a.valid and b.valid)
-        for a in baseline
-        if (b := theirs.get(a.launch)) and a.value is not None and b.value is not None
-    ]
+def _ratio(name: str, own: Contrast, mean: LogMean | None, usual: Spread | None, margin: float) -> MetricRatio:
+    """Return the ratio with all that its launches and the pool say of it; its conclusion waits for the family."""
+    if mean is None:
+        return absent(own.why_no_ratio() or "")
+    shrunk, limit = mean.shrunk(usual), math.log1p(margin)
+    ours, theirs = own.sides
+    too_low, too_high = shrunk.p_not_above(-limit), shrunk.p_not_below(limit)
+    worse = {"lower": too_high, "higher": too_low, None: None}[METRICS[name].better]
+    sound = own.without_doubtful()
+    of_sound = sound.log_ratio() if sound else None
+    return MetricRatio(
+        ratio=shrunk.interval(),
+        pairing="paired" if own.paired else "unpaired",
+        n_baseline=len(ours),
+        n_other=len(theirs),
+        per_gpu=own.per_gpu,
+        valid=own.valid,
+        by_launch=own.launch_ratios,
+        baseline_mean=geometric_mean(ours),
+        other_mean=geometric_mean(theirs),
+        p_value=shrunk.p_value(),
+        equal_p_value=None if too_low is None or too_high is None else max(too_low, too_high),
+        no_loss_p_value=worse,
+        launches_differ_factor=own.launches_differ_factor(),
+        num_more_launches=shrunk.num_more(max(abs(shrunk.value), limit), MAX_MORE_LAUNCHES),
+        without_doubtful=of_sound.shrunk(usual).interval() if of_sound else None,
+    )

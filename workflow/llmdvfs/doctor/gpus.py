@@ -1,5 +1,6 @@
 """GPUs: enough of them, free, large enough, linked, and whether their clocks may be set. Nothing is set."""
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,18 +8,23 @@ from pathlib import Path
 from llmdvfs.benchmark.gpus import host_gpus
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.doctor.model import config_folder
-from llmdvfs.host.capabilities import may_set_clocks
+from llmdvfs.errors import ClockControlError
+from llmdvfs.host.capabilities import SYS_ADMIN, has_capability
 from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
 from llmdvfs.records.host import HostGpu
-from llmdvfs.records.point import OperatingPoint
+from llmdvfs.records.point import How, OperatingPoint
 from llmdvfs.records.spec import DeploymentSpec
 from llmdvfs.serving.instance.gpus import visible_gpus
 from llmdvfs.serving.instance.memory import gpu_forecast
 from llmdvfs.telemetry.identity import identify
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus, or_none
+from llmdvfs.telemetry.rehearsal import RIGHTS
+from llmdvfs.telemetry.setters.ways import WAYS
 from llmdvfs.telemetry.topology import gpu_links
 
+OTHERS: dict[How, str] = {"zeusd": "zeusd", "sudo_nvidia_smi": "sudo nvidia-smi"}
+"""Who sets clocks for a process that may not."""
 CLOCK_STEP_MHZ = 15  # the grid of core clocks: what lies nearer to a step is set on it
 
 
@@ -37,10 +43,10 @@ def gpus(study: Study) -> Iterator[Check]:
     driver = NvmlGpu(0).details()["driver"] if count else "loaded"
     names = ", ".join(sorted({NvmlGpu(index).name() for index in range(count)})) or "no GPU"
     yield Check("driver", "ok", f"{driver}; {count} GPUs: {names}")
-    candidates = _candidates(study)
-    free = [gpu for gpu in candidates if not gpu.processes]
-    taken = "; ".join(f"GPU {gpu.index}: {', '.join(gpu.processes)}" for gpu in candidates if gpu.processes)
-    seen = f"{needed} needed, {len(free)} of {len(candidates)} free{f'; {taken}' if taken else ''}"
+    found = candidates(study)
+    free = [gpu for gpu in found if not gpu.processes]
+    taken = "; ".join(f"GPU {gpu.index}: {', '.join(gpu.processes)}" for gpu in found if gpu.processes)
+    seen = f"{needed} needed, {len(free)} of {len(found)} free{f'; {taken}' if taken else ''}"
     if len(free) < needed:
         yield Check("GPUs", "problem", seen, "free GPUs, name others in serving.gpus, or use fewer instances")
     elif taken:
@@ -51,7 +57,7 @@ def gpus(study: Study) -> Iterator[Check]:
 
 def memory(study: Study) -> Iterator[Check]:
     """Look whether weights and one long sequence fit each of the GPUs."""
-    free = _free(study) if _usable(study) else []
+    free = _free(study) if is_usable(study) else []
     for deployment in study.deployments.values():
         if not 0 < deployment.num_gpus <= len(free):
             continue  # it needs none, or `gpus` has said that there are too few
@@ -70,7 +76,7 @@ def memory(study: Study) -> Iterator[Check]:
 
 def links(study: Study) -> Iterator[Check]:
     """Look at how the GPUs reach one another, where more than one computes for a deployment."""
-    if not _usable(study) or max(deployment.num_gpus for deployment in study.deployments.values()) < 2:
+    if not is_usable(study) or max(deployment.num_gpus for deployment in study.deployments.values()) < 2:
         return
     found = gpu_links([gpu.index for gpu in _free(study)])
     apart = [link for link in found if not link.has_peer_access]
@@ -87,8 +93,8 @@ def links(study: Study) -> Iterator[Check]:
 def clocks(study: Study) -> Iterator[Check]:
     """Say whether the study sets clocks or limits, whether it may, whether they exist, and who has set any already."""
     setting = [point for point in study.points.values() if point.asks_for_something]
-    usable = _usable(study)
-    looked_at = [NvmlGpu(one.index) for one in _candidates(study)] if usable else []
+    usable = is_usable(study)
+    looked_at = [NvmlGpu(one.index) for one in candidates(study)] if usable else []
     if not setting:
         yield Check("clocks", "ok", "not touched: every operating point is stock")
     else:
@@ -106,17 +112,30 @@ def _settable(points: Sequence[OperatingPoint], looked_at: Sequence[NvmlGpu]) ->
     absent = [refusal for point in points for gpu in looked_at for refusal in _absent(point, gpu)]
     if absent:
         yield Check("clocks", "problem", "; ".join(absent), "ask for what the GPUs have: nvidia-smi -q -d CLOCK,POWER")
-    if not may_set_clocks():
-        advice = "run as root with CAP_SYS_ADMIN; otherwise these points are measured at stock clocks, and say so"
+    whose = _who_may_set(looked_at[0])
+    if whose is None:
+        advice = f"{RIGHTS}; otherwise these points are measured at stock clocks, and say so"
         yield Check("clocks", "warning", f"{names}: this process may not set clocks or limits", advice)
     elif not absent:
-        yield Check("clocks", "ok", f"{names}: the GPUs have them, and this process has the right to set them")
+        yield Check("clocks", "ok", f"{names}: the GPUs have them, and {whose} has the right to set them")
+
+
+def _who_may_set(gpu: NvmlGpu) -> str | None:
+    """Return who may set clocks, as far as it can be told without setting any: this process, zeusd or sudo."""
+    if has_capability(SYS_ADMIN):
+        return "this process"
+    for how, name in OTHERS.items():
+        with contextlib.suppress(ClockControlError):
+            WAYS[how](gpu)
+            return name
+    return None
 
 
 def _absent(point: OperatingPoint, gpu: NvmlGpu) -> Iterator[str]:
     """Yield what the point asks for and the GPU does not have, in words; a clock between two steps is snapped."""
     for what, asked, supported in (
         ("core clock", point.sm_clock_mhz, gpu.supported_sm_clocks_mhz),
+        ("core clock", {role: low for role, low in point.sm_clock_min_mhz.items() if low}, gpu.supported_sm_clocks_mhz),
         ("memory clock", point.memory_clock_mhz, gpu.supported_memory_clocks_mhz),
     ):
         known = sorted(supported()) if asked else []
@@ -147,22 +166,23 @@ def _needed(study: Study) -> int:
     return max(deployment.num_gpus for deployment in study.deployments.values())
 
 
-def _usable(study: Study) -> bool:
-    """Whether the study needs GPUs and there is a driver to ask."""
+def is_usable(study: Study) -> bool:
+    """Return whether the study needs GPUs and there is a driver to ask."""
     try:
         return bool(_needed(study) and num_gpus())
     except NvmlError:
         return False  # `gpus` has said so
 
 
-def _candidates(study: Study) -> list[HostGpu]:
+def candidates(study: Study) -> list[HostGpu]:
+    """Return the GPUs that the study may take: those that are named, else all that this process may use."""
     wanted = next(iter(study.deployments.values())).gpu_indices
     visible = visible_gpus(host_gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
     return [gpu for gpu in visible if wanted is None or gpu.index in wanted]
 
 
 def _free(study: Study) -> list[HostGpu]:
-    return [gpu for gpu in _candidates(study) if not gpu.processes]
+    return [gpu for gpu in candidates(study) if not gpu.processes]
 
 
 def _memory_doubts(

@@ -5,10 +5,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from llmdvfs.doctor.gpus import candidates, is_usable
 from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
 from llmdvfs.telemetry.discover import discover
 
+SOURCES = {
+    "nvml_counter": "the energy counter",
+    "nvml_power": "power readings, integrated, for want of an energy counter,",
+    "none": "no power data",
+}
+NO_ENERGY = "energies will be null; latencies are measured all the same"
 SLOW_CLOCK_NS = 1000  # a clock that the kernel must be asked for, or a slow timer behind it
 NUM_CLOCK_READS = 2000
 ADJTIMEX_BYTES = 512  # more than struct timex has
@@ -16,21 +23,36 @@ TIME_ERROR = 5  # adjtimex: the clock is not synchronised
 
 
 def energy(study: Study) -> Iterator[Check]:
-    """Say where energy will come from."""
-    on_gpu = any(deployment.num_gpus for deployment in study.deployments.values())
-    found = discover(None if on_gpu else ())
-    seen = {
-        "nvml_counter": "the GPUs' energy counters",
-        "nvml_power": "the GPUs' power readings, integrated: a GPU has no energy counter",
-        "rapl": "RAPL, of whole CPU packages",
-        "none": f"no power data on this machine: {'; '.join(found.absences)}",
-    }[found.energy_source]
-    if found.energy_source == "none":
-        yield Check("energy", "warning", seen, "energies will be null; latencies are measured all the same")
-    elif found.energy_source == "nvml_power":
+    """Say where energy will come from: of each GPU that the study may take its own source, else the CPU's.
+
+    What other GPUs of the host lack, a display beside them for instance, does not matter.
+    """
+    if not any(deployment.num_gpus for deployment in study.deployments.values()):
+        yield _energy_of_cpu()
+        return
+    if not is_usable(study):
+        yield Check("energy", "warning", "no GPU to read", NO_ENERGY)
+        return
+    found = discover(None, needed=())  # one that does not answer is told below, and no reason to end here
+    source = {device.index: device.energy_source for device in found.devices if device.kind == "gpu"}
+    having: dict[str, list[int]] = {}
+    for gpu in candidates(study):
+        having.setdefault(source.get(gpu.index) or "none", []).append(gpu.index)
+    told = [(text, having[name]) for name, text in SOURCES.items() if name in having]
+    seen = "; ".join(f"{text} of GPU {', '.join(map(str, indices))}" for text, indices in told)
+    if "none" in having:
+        yield Check("energy", "warning", f"{seen} ({'; '.join(found.absences)})", NO_ENERGY)
+    elif "nvml_power" in having:
         yield Check("energy", "warning", seen, "bursts shorter than the sensor's window are averaged")
     else:
-        yield Check("energy", "ok", seen)
+        yield Check("energy", "ok", seen or "no GPU to read")
+
+
+def _energy_of_cpu() -> Check:
+    found = discover(())
+    if found.energy_source == "rapl":
+        return Check("energy", "ok", "RAPL, of whole CPU packages")
+    return Check("energy", "warning", f"no power data on this machine: {'; '.join(found.absences)}", NO_ENERGY)
 
 
 def clock(root: Path = Path("/")) -> Iterator[Check]:

@@ -4,7 +4,8 @@ from collections import defaultdict
 
 from matplotlib.figure import Figure
 
-from llmdvfs.figures.parts.legend import legend_below
+from llmdvfs.figures.parts.caption import INTERVALS, starts_text
+from llmdvfs.figures.parts.legend import legend_below, legend_height_in
 from llmdvfs.figures.parts.note import draw_note
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, styled
 from llmdvfs.figures.parts.sweep import draw_lines, marks_of, ordered_looks, set_batch_axis
@@ -21,7 +22,7 @@ def batch_analysis(record: ComparisonRecord) -> Figure:
     record: of one deployment (of several, their lines lie in the same panels).
     """
     lines = _lines(record)
-    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 4.2 if lines else 1.2))
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 4.1 + legend_height_in(list(lines)) if lines else 1.2))
     if not lines:
         draw_note(figure.subplots(), "no workload of this study has a batch size (closed loop, or equal waves)")
         return figure
@@ -32,7 +33,12 @@ def batch_analysis(record: ComparisonRecord) -> Figure:
         draw_lines(axes, name, lines, looks)
         if axes.has_data():
             set_batch_axis(axes, batches)
-    legend_below(figure, [*panels[0, 0].containers, *marks_of([lines], QUANTITIES[0])])
+    arms = [arm for points in lines.values() for _, arm in points]
+    legend_below(
+        figure,
+        [*panels[0, 0].containers, *marks_of([lines], QUANTITIES[0])],
+        f"Means over {starts_text(arms)}, a small dot each, with {INTERVALS}.",
+    )
     is_sweep = any(len({x for x, _ in points}) > 1 for points in lines.values())
     deployments = dict.fromkeys(arm.deployment for group in record.groups for arm in group.arms)
     set_title(

@@ -4,6 +4,7 @@ from matplotlib.figure import Figure
 
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.figures.parts.ecdf import draw_ecdf, mark_percentiles, percentiles_text
+from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, architecture_look, styled
 from llmdvfs.figures.parts.titles import cell_title, set_title
 
@@ -27,5 +28,12 @@ def cell_latency(cell: MeasuredCell) -> Figure:
             axes.set_xlabel(f"{name} (ms)")
         axes.set_title(f"{name}, n = {len(samples)} {unit}\n{percentiles_text(summary)}")
     figure.axes[0].set_ylabel("Share at or below")
+    legend_below(
+        figure,
+        [],
+        "Share of ok requests (TBT: of gaps between tokens) scheduled in the window of one server start, n = 1;"
+        " requests of one start are no replicates: no interval."
+        + ("" if cell.result.valid else " Grey: a gate failed."),
+    )
     set_title(figure, cell_title(cell))
     return figure

@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from llmdvfs.figures.parts.cell import MeasuredCell
+from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.limits import equal_tops
 from llmdvfs.figures.parts.over_time import (
+    MAX_LINES,
     TIME_LABEL,
     cell_lanes,
     draw_clock,
@@ -26,7 +28,7 @@ from llmdvfs.figures.parts.over_time import (
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, styled
 from llmdvfs.figures.parts.titles import cell_title, set_title
 
-PANEL_IN, LANE_IN, NOTE_IN, MARGINS_IN = 0.95, 0.17, 0.3, 0.8
+PANEL_IN, LANE_IN, NOTE_IN, MARGINS_IN = 0.95, 0.17, 0.3, 0.95
 
 Panel = tuple[Callable[[Axes, MeasuredCell], None], float]
 """A drawing and its height [in]."""
@@ -49,6 +51,12 @@ def cell_timeline(cell: MeasuredCell) -> Figure:
     axes[-1].set_xlim(*time_limits(cell))
     axes[-1].xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
     axes[0].legend(handles=lane_legend(cell), loc="center left", bbox_to_anchor=(1.0, 0.5))
+    legend_below(
+        figure,
+        [],
+        "One server start, n = 1. Black bar: the window of the cell's numbers. Shaded: phases. Lines: every reading; of"
+        f" more than {MAX_LINES} GPUs of a role, their mean and, shaded, lowest and highest.",
+    )
     set_title(figure, cell_title(cell))
     return figure
 

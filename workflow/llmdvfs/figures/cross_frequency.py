@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from llmdvfs.figures.parts.caption import INTERVALS, starts_text
 from llmdvfs.figures.parts.deployments import of_model, short_names
 from llmdvfs.figures.parts.fold import fold_name
 from llmdvfs.figures.parts.legend import legend_below
@@ -69,7 +70,12 @@ def cross_frequency_comparison(record: ComparisonRecord) -> Figure:
     if in_strip:
         open_strip(list(panels.flat))
     strip = [not_applied_handle(panels[0, 0], record, in_strip)] if in_strip else []
-    legend_below(figure, [*(_handle(name, look) for name, look in looks.items()), *marks, *strip])
+    arms = [arm for group in record.groups for arm in group.arms if arm.deployment in deployments]
+    legend_below(
+        figure,
+        [*(_handle(name, look) for name, look in looks.items()), *marks, *strip],
+        f"Means over {starts_text(arms)}, a small dot each, with {INTERVALS}.",
+    )
     num = len(with_column)
     left_out = f" (the first {MAX_DEPLOYMENTS} of {num} deployments)" if num > MAX_DEPLOYMENTS else ""
     title = f"Deployments{of_model(record)} over locked core clocks; dotted levels: stock clocks{left_out}"
@@ -130,6 +136,8 @@ def _line(group: ComparisonGroup, arm: Arm) -> str:
         name += f", {'+'.join(clocks)} only"
     elif len(set(clocks.values())) > 1:
         name += f", decode at {clocks['decode']:g} MHz"
+    if arm.sm_clock_min_mhz:
+        name += ", under a ceiling"
     held = [f"memory {mhz:g} MHz" for mhz in dict.fromkeys(arm.memory_clock_mhz.values())]
     held += [f"limit {limit:g} W" for limit in dict.fromkeys(arm.power_limit_w.values())]
     return ", ".join([name, *held])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.cell import MeasuredCell, representative
 from llmdvfs.figures.parts.ecdf import draw_ecdf
 from llmdvfs.figures.parts.legend import legend_below
@@ -37,7 +38,7 @@ def disaggregated_performance_analysis(cells: Sequence[MeasuredCell]) -> Figure:
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, 6.2))
     [above], [below] = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 2.4])
     _draw_latencies(above, launches)
-    _draw_roles(below, launches[0])
+    _draw_roles(below, launches)
     own = launches[0].run.cell
     set_title(figure, f"{own.deployment}, {own.workload}, {own.point}: {launches_text(launches)}")
     return figure
@@ -58,8 +59,9 @@ def _is_bound(launches: Sequence[MeasuredCell]) -> bool:
     return any(cell.result.transfer and cell.result.transfer.method == "upper_bound_from_stamps" for cell in launches)
 
 
-def _draw_roles(figure: SubFigure, cell: MeasuredCell) -> None:
-    """Draw one column of panels a role, or a single one where both roles share the host's CPU."""
+def _draw_roles(figure: SubFigure, launches: Sequence[MeasuredCell]) -> None:
+    """Draw one column of panels a role of the first launch, or a single one where both roles share the host's CPU."""
+    cell = launches[0]
     roles = roles_with_devices(cell)
     rows: list[Callable[[Axes, MeasuredCell, str | None], None]] = [draw_utilisation, draw_clock]
     rows.insert(0, draw_power if has_power(cell) else _no_power)
@@ -75,7 +77,12 @@ def _draw_roles(figure: SubFigure, cell: MeasuredCell) -> None:
         if row > 1 or has_power(cell):
             equal_tops(list(axes[row]))
     axes[0, 0].set_xlim(*time_limits(cell))
-    legend_below(figure, lane_legend(cell))
+    legend_below(
+        figure,
+        lane_legend(cell),
+        f"Above, a line: the ok requests (TBT: gaps) of one launch, {n_text([len(launches)])}; grey: a gate failed."
+        f" Below: every reading of launch {cell.run.cell.launch}.",
+    )
 
 
 def _no_power(axes: Axes, cell: MeasuredCell, role: str | None) -> None:

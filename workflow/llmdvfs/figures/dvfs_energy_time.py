@@ -5,12 +5,16 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, INVALID, PHASES, VERMILLION, styled
+from llmdvfs.figures.parts.caption import n_text
+from llmdvfs.figures.parts.intervals import Along, draw_interval
+from llmdvfs.figures.parts.legend import legend_below
+from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, PHASES, VERMILLION, styled
 from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord
 from llmdvfs.records.result import Estimate
 
 PANELS_A_ROW = 2
 PANEL_HEIGHT_IN = 2.6
+INTERVAL_REACH = 1.5  # points differ by tenths: what two launches leave open would squeeze them into a corner
 TIMES = {"ttft_mean": "TTFT", "tpot_mean": "TPOT", "e2e_mean": "E2E latency"}
 
 
@@ -26,6 +30,14 @@ def dvfs_energy_time(record: AnswersRecord) -> Figure:
         return figure
     for number, answer in enumerate(record.answers, 1):
         _panel(figure.add_subplot(rows, PANELS_A_ROW, number), answer)
+    starts = n_text(point.num_launches for answer in record.answers for point in answer.points)
+    legend_below(
+        figure,
+        [],
+        f"Ratios to stock paired by launch, {starts}, with 95 % t-intervals of their logarithm; an arrow: the interval"
+        " goes on. Line: the Pareto set; circle: the fastest point within 5 % of the lowest energy; open: breaks a"
+        " latency limit.",
+    )
     return figure
 
 
@@ -41,8 +53,8 @@ def _panel(axes: Axes, answer: Answer) -> None:
         if point.point.id in chosen:
             place = (_value(point.time_ratio), _value(point.energy_ratio))
             axes.plot(*place, "o", markersize=10, fillstyle="none", color=VERMILLION)
-    axes.axhline(1, color=INVALID, linewidth=0.6, zorder=0)
-    axes.axvline(1, color=INVALID, linewidth=0.6, zorder=0)
+    axes.axhline(1, color=BLACK, linewidth=0.6, zorder=0)
+    axes.axvline(1, color=BLACK, linewidth=0.6, zorder=0)
     axes.margins(0.15)
     axes.set_title(f"{answer.deployment}, {answer.workload}")
     axes.set_xlabel(f"{TIMES[answer.time_of]} (ratio to stock)")
@@ -52,17 +64,9 @@ def _panel(axes: Axes, answer: Answer) -> None:
 def _point(axes: Axes, point: AnsweredPoint, colour: str) -> None:
     time, energy = _value(point.time_ratio), _value(point.energy_ratio)
     face = colour if point.within_limits is not False else "none"  # open: breaks a latency limit
-    axes.errorbar(
-        [time],
-        [energy],
-        xerr=_spread(point.time_ratio),
-        yerr=_spread(point.energy_ratio),
-        fmt="o",
-        markersize=4,
-        color=colour,
-        markerfacecolor=face,
-        elinewidth=0.8,
-    )
+    axes.plot(time, energy, "o", markersize=4, color=colour, markerfacecolor=face)
+    _interval(axes, "x", energy, point.time_ratio, colour)
+    _interval(axes, "y", time, point.energy_ratio, colour)
     axes.annotate(point.point.id, (time, energy), xytext=(4, 4), textcoords="offset points", fontsize="x-small")
 
 
@@ -70,7 +74,7 @@ def _value(estimate: Estimate) -> float:
     return math.nan if estimate.value is None else estimate.value
 
 
-def _spread(estimate: Estimate) -> list[list[float]] | None:
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return None
-    return [[estimate.value - estimate.low], [estimate.high - estimate.value]]
+def _interval(axes: Axes, along: Along, place: float, ratio: Estimate, colour: str) -> None:
+    if ratio.value is not None and ratio.low is not None and ratio.high is not None:
+        ends = (ratio.low, ratio.high)
+        draw_interval(axes, along, place, ends, ratio.value, colour=colour, width=0.8, reach=INTERVAL_REACH)

@@ -9,13 +9,14 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 
+from llmdvfs.figures.parts.caption import INTERVALS, starts_text
 from llmdvfs.figures.parts.deployments import deployment_looks, of_model, short_names
 from llmdvfs.figures.parts.fold import fold_name
 from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.limits import from_zero, log_scale
 from llmdvfs.figures.parts.not_applied import draw_beside, not_applied_handle
 from llmdvfs.figures.parts.note import draw_note, why_absent
-from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, Look, styled
+from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, SINGLE_COLUMN_IN, Look, styled
 from llmdvfs.figures.parts.summary_marks import any_gate_failed, draw_marks, gate_failed_handle
 from llmdvfs.figures.parts.titles import set_title
 from llmdvfs.records.comparison import METRICS, ArmMetric, ComparisonGroup, ComparisonRecord
@@ -38,6 +39,7 @@ MAX_WORKLOADS = 6  # more do not fit beside one another
 MAX_BRIEF = 2  # deployments in small panels above a table; more have wide panels and no table
 PANEL_CHARACTERS = 50  # of workload names side by side below a wide panel
 NAME_CHARACTERS = 16  # of a workload's name below a small panel, in a line
+PAPER_PANEL_IN = 2.4  # height of a panel by itself, without its legend
 TABLE_CHARACTERS = 112  # of a table's line across the double column
 
 
@@ -65,8 +67,32 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
     for axes, name in zip(panels.flat, QUANTITIES, strict=True):
         _draw_quantity(axes, name, groups, looks)
     _name_workloads(panels, [group.workload for group in groups], upright=not brief)
-    legend_below(above, _legend(looks, names, groups) + _not_applied(panels[0, 0], record, groups))
+    starts = starts_text(arm for group in groups for arm in group.arms)
+    legend_below(
+        above,
+        _legend(looks, names, groups) + _not_applied(panels[0, 0], record, groups),
+        f"A dot: a server start; bars: the mean over {starts}, upright {INTERVALS}.",
+    )
     set_title(figure, f"Deployments{of_model(record)} at {_scope(record, groups)}")
+    return figure
+
+
+@styled
+def one_quantity(record: ComparisonRecord, name: str) -> Figure:
+    """Return one of the panels by itself, at the width of a paper's column."""
+    groups = _shown_groups(record)
+    shown = {arm.deployment for group in groups for arm in group.arms}
+    looks = {own: look for own, look in deployment_looks(record).items() if own in shown}
+    figure = Figure(figsize=(SINGLE_COLUMN_IN, PAPER_PANEL_IN + 0.16 * len(looks)))
+    panel = figure.subplots(1, 1, squeeze=False)
+    _draw_quantity(panel[0, 0], name, groups, looks)
+    _name_workloads(panel, [group.workload for group in groups], upright=False)
+    legend_below(
+        figure,
+        _legend(looks, short_names(record), groups) + _not_applied(panel[0, 0], record, groups),
+        f"Means over {starts_text(arm for group in groups for arm in group.arms)}, a dot each, with {INTERVALS}.",
+        SINGLE_COLUMN_IN,
+    )
     return figure
 
 
@@ -111,14 +137,13 @@ def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], loo
 
 def _choose_scale(axes: Axes, summaries: Sequence[ArmMetric], per_unit: float) -> None:
     means = [summary.mean.value or 0.0 for summary in summaries if summary.n]
-    if min(means) <= 0 or max(means) / min(means) <= MIN_LOG_SPAN:
+    values = [own.value for summary in summaries for own in summary.by_launch if own.value is not None]
+    if min(means + values) <= 0 or max(means) / min(means) <= MIN_LOG_SPAN:
         from_zero(axes)
         return
     log_scale(axes, "y", max(means) / min(means))
     # An interval may reach to almost zero, or below: the axis ends below the lowest value that was measured.
-    axes.set_ylim(
-        bottom=per_unit / 1.5 * min(own.value for summary in summaries for own in summary.by_launch if own.value)
-    )
+    axes.set_ylim(bottom=per_unit / 1.5 * min(values))
 
 
 def _name_workloads(panels: npt.NDArray[np.object_], workloads: Sequence[str], *, upright: bool) -> None:

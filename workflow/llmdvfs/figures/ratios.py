@@ -8,11 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.deployments import deployment_looks, of_model, short_names
 from llmdvfs.figures.parts.fold import fold_name
+from llmdvfs.figures.parts.intervals import draw_interval
 from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.note import draw_note
-from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, INVALID, Look, styled
+from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, INVALID, Look, styled
 from llmdvfs.figures.parts.summary_marks import gate_failed_handle
 from llmdvfs.figures.parts.titles import set_title
 from llmdvfs.records.comparison import METRICS, ArmPair, ComparisonGroup, ComparisonRecord, MetricRatio
@@ -54,7 +56,14 @@ def ratios(record: ComparisonRecord) -> Figure:
     for axes in panels[len(metrics) :]:
         axes.set_axis_off()
     _name_groups(panels[0], groups)
-    legend_below(figure, _legend(pairs, {names[other]: looks[other] for other in others}))
+    told = [own for pair in pairs for own in pair.ratios.values() if own.ratio.value is not None]
+    starts = n_text(min(own.n_baseline, own.n_other) for own in told)
+    legend_below(
+        figure,
+        _legend(pairs, {names[other]: looks[other] for other in others}),
+        f"Ratios of geometric means over {starts} with 95 % t-intervals of their logarithm, paired by launch where"
+        " launches pair; small dots: launches; an arrow: the interval goes on. 1 is no difference.",
+    )
     left_out = f" (the first {MAX_GROUPS} of {len(compared)})" if len(compared) > MAX_GROUPS else ""
     baselines = ", ".join(dict.fromkeys(names[pair.baseline] for pair in pairs))
     set_title(figure, f"Deployments{of_model(record)} relative to {baselines}, log scale{left_out}")
@@ -84,10 +93,10 @@ def _draw_metric(axes: Axes, name: str, groups: Sequence[ComparisonGroup], looks
         if _has(pair, name)
     ]
     axes.set_title(METRICS[name].label)
-    axes.axvline(1.0, color="0.3", linewidth=0.6)
+    axes.axvline(1.0, color=BLACK, linewidth=0.6)
     limits = _set_axis(axes, [ratio for _, ratio, _ in own])
     for y, ratio, look in own:
-        _draw_ratio(axes, y, ratio, look, limits)
+        _draw_ratio(axes, y, ratio, look)
     axes.hlines([y + 0.5 for y in range(len(groups) - 1)], *limits, "0.9", linewidth=0.5)
     axes.grid(False, axis="y")
     axes.grid(True, axis="x")
@@ -109,17 +118,14 @@ def _set_axis(axes: Axes, shown: Sequence[MetricRatio]) -> tuple[float, float]:
     return 2**low, 2**high
 
 
-def _draw_ratio(axes: Axes, y: float, metric: MetricRatio, look: Look, limits: tuple[float, float]) -> None:
+def _draw_ratio(axes: Axes, y: float, metric: MetricRatio, look: Look) -> None:
     for launch in metric.by_launch:
         axes.plot(launch.ratio, y, ".", color=look.colour if launch.valid else INVALID, markersize=2.5, alpha=0.6)
     ratio, colour = metric.ratio, look.colour if metric.valid else INVALID
     if ratio.value is None:
         return
     if ratio.low is not None and ratio.high is not None:
-        axes.plot([max(ratio.low, limits[0]), min(ratio.high, limits[1])], [y, y], color=colour, linewidth=1.0)
-        for beyond, edge, arrow in ((ratio.low < limits[0], limits[0], "<"), (ratio.high > limits[1], limits[1], ">")):
-            if beyond:
-                axes.plot(edge, y, arrow, color=colour, markersize=3, clip_on=False)
+        draw_interval(axes, "x", y, (ratio.low, ratio.high), ratio.value, colour=colour, width=1.0)
     face = "white" if metric.per_gpu else colour
     axes.plot(
         ratio.value, y, look.marker, color=colour, markerfacecolor=face, markersize=4.2, markeredgewidth=0.8, zorder=3
@@ -140,5 +146,5 @@ def _legend(pairs: Sequence[ArmPair], looks: Mapping[str, Look]) -> list[Line2D]
     if not all(metric.valid for metric in metrics):
         handles.append(gate_failed_handle())
     if any(metric.per_gpu for metric in metrics):
-        handles.append(Line2D([], [], color="0.3", marker="o", markerfacecolor="white", linestyle="", label="per GPU"))
+        handles.append(Line2D([], [], color=BLACK, marker="o", markerfacecolor="white", linestyle="", label="per GPU"))
     return handles

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from llmdvfs.figures.parts.caption import INTERVALS, starts_text
 from llmdvfs.figures.parts.cell import MeasuredCell, representative
+from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.limits import equal_tops, from_zero
 from llmdvfs.figures.parts.note import NO_POWER_DATA, draw_note
 from llmdvfs.figures.parts.over_time import TIME_LABEL, draw_power, draw_utilisation, has_power, time_limits
@@ -41,6 +43,13 @@ def vllm_server_comparison(record: ComparisonRecord, cells: Sequence[MeasuredCel
     for axes, (phase, own) in zip(panels, isolated.items(), strict=True):
         _draw_over_time(axes, phase, own)
     equal_tops([axes for axes, own in zip(panels, isolated.values(), strict=True) if own])
+    arms = [arm for group in groups.values() for arm in group.arms]
+    legend_below(
+        below,
+        [],
+        f"Above, a dot: a server start; bars: the mean over {starts_text(arms)}, upright {INTERVALS}. Below: every"
+        " reading of one launch, shaded with its phases.",
+    )
     deployment = cells[0].run.cell.deployment if cells else "no cell"
     set_title(figure, f"{deployment}: prefill alone and decode alone")
     return figure

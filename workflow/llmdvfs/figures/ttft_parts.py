@@ -1,24 +1,27 @@
 """`ttft_parts.png`: where the time to the first token of a disaggregated deployment goes."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.deployments import short_names
+from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.note import draw_note
-from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, PHASES, styled
+from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, PHASES, styled
 from llmdvfs.records.comparison import CellRow, ComparisonRecord
 
 BAR_IN, PANEL_IN = 0.16, 0.42
 FILLS: dict[str, dict[str, Any]] = {
-    "queue": {"color": "0.35"},
+    "queue": {"color": BLACK},
     "prefill": {"color": PHASES["prefill"].colour},
     "transfer": {"color": PHASES["transfer"].colour, "hatch": "////"},
     "first_decode": {"color": PHASES["decode"].colour, "hatch": "\\\\\\\\"},
 }
-OTHER: dict[str, Any] = {"color": "0.75", "hatch": "...."}
+OTHER: dict[str, Any] = {"facecolor": "white", "edgecolor": BLACK, "hatch": "...."}
 
 
 @styled
@@ -41,6 +44,8 @@ def ttft_parts(record: ComparisonRecord) -> Figure:
         _draw_bars(axes, own, parts)
         axes.set_yticks(range(len(own)), [names[row.cell.folder()] for row in own])
     panels[-1].set_xlabel("Mean TTFT from the send (ms)")
+    starts = n_text(Counter((row.cell.deployment, row.cell.workload, row.cell.point) for row in rows).values())
+    legend_below(figure, [], f"A bar: one of {starts}, the mean over its ok requests; no interval is shown.")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(parts))
     return figure
@@ -51,7 +56,7 @@ def _draw_bars(axes: Axes, rows: Sequence[CellRow], parts: Sequence[str]) -> Non
     for part in parts:
         widths = [1e3 * (row.ttft_parts_s.get(part) or 0.0) for row in rows]
         fill = FILLS.get(part, OTHER)
-        axes.barh(range(len(rows)), widths, left=left, height=0.75, label=part, edgecolor="white", **fill)
+        axes.barh(range(len(rows)), widths, left=left, height=0.75, label=part, **{"edgecolor": "white", **fill})
         left = [a + b for a, b in zip(left, widths, strict=True)]
     axes.invert_yaxis()
     axes.grid(True, axis="x")

@@ -1,6 +1,10 @@
 """Rights of this process, as the kernel lists them; nothing is tried, and no driver is asked."""
 
+import os
 from pathlib import Path
+
+ZEUSD_VARIABLE = "ZEUSD_SOCK_PATH"  # Zeus's own
+ZEUSD_SOCKET = Path("/run/zeusd/zeusd.sock")
 
 SYS_ADMIN, SYS_NICE = 21, 23  # linux/capability.h
 
@@ -13,11 +17,25 @@ def has_capability(number: int, root: Path = Path("/")) -> bool:
 def may_set_clocks(root: Path = Path("/")) -> bool | None:
     """Return whether the kernel gives this process the right that NVIDIA's driver asks for before it sets a clock.
 
-    That is CAP_SYS_ADMIN. True: a driver may still refuse, in a user namespace for instance. None: the kernel does not
-    tell. It reads one small file, so that it can be asked while a study is planned, on machines without a driver too.
+    That is CAP_SYS_ADMIN, or a socket of zeusd that it may write to. True: a driver or that daemon may still refuse.
+    None: the kernel does not tell. It reads one small file, so that it can be asked while a study is planned, on
+    machines without a driver too; so sudo is not asked.
     """
+    if may_ask_zeusd():
+        return True
     effective = _effective(root)
     return None if effective is None else bool(effective >> SYS_ADMIN & 1)
+
+
+def zeusd_socket() -> Path:
+    """Return where the daemon that sets clocks for others listens, if there is one."""
+    return Path(os.environ.get(ZEUSD_VARIABLE) or ZEUSD_SOCKET)
+
+
+def may_ask_zeusd() -> bool:
+    """Return whether there is a socket of that daemon, and this user may write to it."""
+    path = zeusd_socket()
+    return os.access(path, os.W_OK) and path.is_socket()
 
 
 def _effective(root: Path) -> int | None:

@@ -58,8 +58,8 @@ def plan_cells(study: Study) -> list[PlannedCell]:
 
     Raises ConfigError where a folder's links contradict each other: somebody has moved or edited them.
     """
-    identities = StudyIdentities(study)
-    return [_planned_cell(study, identities, cell) for cell in all_cells(study)]
+    identities, may_set = StudyIdentities(study), bool(may_set_clocks())
+    return [_planned_cell(study, identities, cell, may_set) for cell in all_cells(study)]
 
 
 def pending_launches(study: Study, cells: Iterable[PlannedCell] | None = None) -> list[PlannedLaunch]:
@@ -81,12 +81,12 @@ def pending_launches(study: Study, cells: Iterable[PlannedCell] | None = None) -
     return launches
 
 
-def _planned_cell(study: Study, identities: StudyIdentities, cell: CellId) -> PlannedCell:
+def _planned_cell(study: Study, identities: StudyIdentities, cell: CellId, may_set: bool) -> PlannedCell:
     folder, key, is_permitted = cell_folder(study.results, cell), identities.key(cell), False
     if study.points[cell.point].asks_for_something:
         permitted = identities.key(cell, permitted=True)
         without = store_entry(study.results, key) / RUN
-        is_wanted = may_set_clocks() and (not without.exists() or _was_not_permitted(without))
+        is_wanted = may_set and (not without.exists() or _was_not_permitted(without))
         if is_wanted or _is_known(study, folder, permitted):
             key, is_permitted = permitted, True
     link = measured_link(folder, key)

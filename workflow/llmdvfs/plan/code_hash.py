@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 PACKAGE = "llmdvfs"
 ROOT = Path(__file__).resolve().parents[1]
+ASSETS = ("*.mplstyle", "*.toml", "page/*")  # what code reads from its own folder, and so is a part of
 
 
 def code_hash(modules: Iterable[str], *, only: Iterable[str] | None = None) -> str:
@@ -30,8 +31,8 @@ def code_hash(modules: Iterable[str], *, only: Iterable[str] | None = None) -> s
     digest = hashlib.sha256()
     for path in counted:
         digest.update(f"{path.relative_to(ROOT)}\0{_parsed(path).digest}\0".encode())
-        for style in sorted(path.parent.glob("*.mplstyle")):
-            digest.update(style.read_bytes())
+        for asset in sorted(asset for pattern in ASSETS for asset in path.parent.glob(pattern)):
+            digest.update(asset.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -43,7 +44,7 @@ def reachable(modules: Iterable[str]) -> set[Path]:
         path = waiting.pop()
         if path is not None and path not in seen:
             seen.add(path)
-            waiting += [_source(name) for name in _parsed(path).imports]
+            waiting += _parsed(path).imports
     return seen
 
 
@@ -66,8 +67,8 @@ class _Parsed(NamedTuple):
 
     digest: str
     """Of its syntax tree without docstrings."""
-    imports: tuple[str, ...]
-    """Dotted names."""
+    imports: tuple[Path | None, ...]
+    """Files of ours; None: somebody else's module."""
 
 
 @cache
@@ -76,11 +77,10 @@ def _parsed(path: Path) -> _Parsed:
     seen = path.stat()
     stamp = [seen.st_mtime_ns, seen.st_size]
     known = _memory().get(str(path))
-    if known is not None and known[0] == stamp:
-        return _Parsed(known[1], tuple(known[2]))
-    parsed = _parse(path)
-    _memory()[str(path)] = [stamp, parsed.digest, list(parsed.imports)]
-    return parsed
+    if known is None or known[0] != stamp:
+        known = _memory()[str(path)] = [stamp, *_parse(path)]
+    _, digest, names = known
+    return _Parsed(digest, tuple(_source(name) for name in names))
 
 
 @cache
@@ -107,7 +107,8 @@ def _memory() -> dict[str, list[Any]]:
     return memory
 
 
-def _parse(path: Path) -> _Parsed:
+def _parse(path: Path) -> tuple[str, list[str]]:
+    """Return the digest of a file's syntax tree without docstrings, and the dotted names that it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names: list[str] = []
     for node in ast.walk(tree):
@@ -118,7 +119,7 @@ def _parse(path: Path) -> _Parsed:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [item for item in body if not _is_text(item)]  # type: ignore[attr-defined]
-    return _Parsed(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(names))
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), names
 
 
 def _is_text(node: ast.AST) -> bool:

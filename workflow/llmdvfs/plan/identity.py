@@ -10,6 +10,7 @@ from typing import Any
 from llmdvfs.plan.content import content_fingerprint, study_files
 from llmdvfs.plan.measuring import MEASURING_VERSION
 from llmdvfs.plan.study import Study
+from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.spec import CellId, DeploymentSpec, SloSpec, WorkloadSpec
 
 KEY_DIGITS = 16
@@ -55,7 +56,7 @@ class StudyIdentities:
         }
         self._deployments = {name: _deployment(spec, study) for name, spec in study.deployments.items()}
         self._workloads = {name: _workload(spec) for name, spec in study.workloads.items()}
-        self._points = {name: asdict(spec) for name, spec in study.points.items()}
+        self._points = {name: point_identity(spec) for name, spec in study.points.items()}
         shared = _texts(self._shared)
         self._deployment_texts = {name: {**shared, **_texts(part)} for name, part in self._deployments.items()}
         self._workload_texts = _texts(self._workloads)
@@ -102,6 +103,14 @@ def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:
         balancer=deployment.balancer if chooses else "",
     )
     return asdict(relevant)
+
+
+def point_identity(point: OperatingPoint) -> dict[str, Any]:
+    """Return an operating point; one without ceilings as it was written before there were any."""
+    asked = asdict(point)
+    if not point.sm_clock_min_mhz:
+        del asked["sm_clock_min_mhz"]
+    return asked
 
 
 def workload_identity(workload: WorkloadSpec) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Operating points from their short forms: lists, ranges, all roles at once, and their combinations as a grid."""
 
 from collections.abc import Collection, Container, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -10,7 +11,25 @@ from llmdvfs.records.point import OperatingPoint
 STOCK = "stock"
 ROLES = ("single", "prefill", "decode")
 QUANTITIES = ("sm_clock_mhz", "memory_clock_mhz", "power_limit_w")
+ASKED = (*QUANTITIES, "sm_clock_min_mhz")
+LOWEST = 0  # of a core clock's range: as low as the GPU goes
 MAX_POINTS = 1000  # more is a slip of a range's step, and months of measuring
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One clock or limit, and how far below it a core clock may move."""
+
+    setting: Any
+    low: int | None = None
+    """None: the core clock is locked to `setting`; else that is a ceiling."""
+
+    @property
+    def in_names(self) -> str:
+        """Return the end of the point's name: 1410, max1410 for a ceiling, 600to1410 for a range."""
+        if self.low is None:
+            return f"{self.setting:g}"
+        return f"max{self.setting:g}" if self.low == LOWEST else f"{self.low}to{self.setting:g}"
 
 
 def operating_points(config: Mapping[str, Any]) -> list[OperatingPoint]:
@@ -42,7 +61,7 @@ def distinct_points(points: Collection[OperatingPoint], roles: Container[str]) -
     """
     found: dict[str, str] = {}
     for point in sorted(points, key=lambda point: point.asks_for_something):
-        asked = [{r: v for r, v in getattr(point, name).items() if r in roles} for name in QUANTITIES]
+        asked = [{r: v for r, v in getattr(point, name).items() if r in roles} for name in ASKED]
         found.setdefault(repr([sorted(settings.items()) for settings in asked]), point.id)
     kept = set(found.values())
     return [point.id for point in points if point.id in kept or not point.asks_for_something]
@@ -50,7 +69,7 @@ def distinct_points(points: Collection[OperatingPoint], roles: Container[str]) -
 
 def _expanded(name: str, settings: Mapping[str, Mapping[str, Any]]) -> Iterator[OperatingPoint]:
     """Yield every combination; a name ends with the values that were given as a list or a range."""
-    axes: list[tuple[str, str, list[Any], bool]] = []
+    axes: list[tuple[str, str, list[Value], bool]] = []
     for quantity in QUANTITIES:
         by_role = settings.get(quantity, {})
         if "all" in by_role and len(by_role) > 1:
@@ -59,28 +78,50 @@ def _expanded(name: str, settings: Mapping[str, Mapping[str, Any]]) -> Iterator[
                 f"expected either one value for all roles or one for each"
             )
         for role, value in by_role.items():
-            many = isinstance(value, list)
-            axes.append((quantity, role, _values(name, value) if many else [value], many))
+            values, many = _values(name, value)
+            axes.append((quantity, role, values, many))
     for combination in product(*(values for _, _, values, _ in axes)):
-        chosen: dict[str, dict[str, Any]] = {quantity: {} for quantity in QUANTITIES}
+        chosen: dict[str, dict[str, Any]] = {quantity: {} for quantity in ASKED}
         for (quantity, role, _, _), value in zip(axes, combination, strict=True):
-            chosen[quantity] |= dict.fromkeys(ROLES if role == "all" else (role,), value)
-        suffix = [f"{value:g}" for (_, _, _, many), value in zip(axes, combination, strict=True) if many]
+            of_roles = ROLES if role == "all" else (role,)
+            chosen[quantity] |= dict.fromkeys(of_roles, value.setting)
+            if value.low is not None:
+                chosen["sm_clock_min_mhz"] |= dict.fromkeys(of_roles, value.low)
+        suffix = [value.in_names for (_, _, _, many), value in zip(axes, combination, strict=True) if many]
         yield OperatingPoint("-".join([name, *suffix]), **chosen)
 
 
-def _values(name: str, given: list[Any]) -> list[Any]:
-    """Return the values of a list, ranges `low..high/step` written out (high included where a step reaches it)."""
-    values: list[Any] = []
-    for item in given:
-        if not isinstance(item, str):
-            values.append(item)
-        elif ".." not in item:
-            values.append(int(item))
-        else:
-            bounds, step = item.split("/")
-            low, high = bounds.split("..")
-            if int(low) > int(high):
-                raise ConfigError(f"operating_points.{name}: range {item!r}: expected low..high/step with low <= high")
-            values += range(int(low), int(high) + 1, int(step))
-    return sorted(set(values))
+def _values(name: str, given: Any) -> tuple[list[Value], bool]:
+    """Return the values that are meant, rising, and whether there may be several, which then bear them in their names.
+
+    Ranges `low..high/step` are written out (high included where a step reaches it); `..high` and `{max: high}` are one
+    ceiling, which the clock may stay under.
+    """
+    if isinstance(given, Mapping):
+        low = given.get("min", LOWEST)
+        highs, many = _values(name, given["max"])
+        if any(high.setting < low for high in highs):
+            raise ConfigError(f"operating_points.{name}: {dict(given)}: expected min <= max")
+        return [high if high.setting == low else Value(high.setting, low) for high in highs], many
+    if not isinstance(given, list):
+        return [Value(given)], False
+    found = {value for item in given for value in _written_out(name, item)}
+    # Ceilings after locks, each rising: their lower ends are numbers, and those of locks are not.
+    values = sorted(found, key=lambda value: (value.low is not None, value.setting))
+    is_one_ceiling = len(given) == 1 and str(given[0]).startswith("..")  # `..1410` stands alone as `1410` does
+    return values, not is_one_ceiling
+
+
+def _written_out(name: str, item: Any) -> Iterator[Value]:
+    if not isinstance(item, str):
+        yield Value(item)
+    elif item.startswith(".."):
+        yield Value(int(item.removeprefix("..")), LOWEST)
+    elif ".." not in item:
+        yield Value(int(item))
+    else:
+        bounds, step = item.split("/")
+        low, high = (int(bound) for bound in bounds.split(".."))
+        if low > high:
+            raise ConfigError(f"operating_points.{name}: range {item!r}: expected low..high/step with low <= high")
+        yield from (Value(setting) for setting in range(low, high + 1, int(step)))

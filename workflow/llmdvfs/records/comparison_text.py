@@ -18,12 +18,17 @@ def group_table(group: ComparisonGroup, names: Sequence[str]) -> list[list[str]]
     return [header] + [
         [
             label(METRICS[name]),
-            *[mean_text(METRICS[name], arm.metrics[name], _starts(arm)) for arm in group.arms],
-            *[ratio_text(pair.ratios[name]) for pair in pairs],
+            *[interval_text(METRICS[name], arm.metrics[name], _starts(arm)) for arm in group.arms],
+            *[ratio_text(pair.ratios[name], in_words=False) for pair in pairs],
         ]
         for name in names
-        if any(launch.value is not None for arm in group.arms for launch in arm.metrics[name].by_launch)
+        if was_measured(group, name)
     ]
+
+
+def was_measured(group: ComparisonGroup, name: str) -> bool:
+    """Return whether any deployment of the group has a value of the metric."""
+    return any(launch.value is not None for arm in group.arms for launch in arm.metrics[name].by_launch)
 
 
 def _arm_header(arm: Arm) -> str:
@@ -41,34 +46,104 @@ def baseline_pairs(group: ComparisonGroup) -> list[ArmPair]:
     return [pair for pair in group.pairs if pair.baseline == group.arms[0].deployment]
 
 
+def equal_gpu_pairs(group: ComparisonGroup) -> list[ArmPair]:
+    """Return the pairs of the first deployment with each number of GPUs with every other that has as many."""
+    first: dict[int | None, str] = {}
+    gpus = {arm.deployment: arm.num_gpus for arm in group.arms}
+    for deployment, count in gpus.items():
+        first.setdefault(count, deployment)
+    return [
+        pair
+        for pair in group.pairs
+        if gpus[pair.baseline] == gpus[pair.other] is not None and pair.baseline == first[gpus[pair.baseline]]
+    ]
+
+
+def claimed_pairs(group: ComparisonGroup) -> list[ArmPair]:
+    """Return the pairs that tables and verdict make claims of: those of the baseline, and those at equal GPUs."""
+    equal, of_baseline = equal_gpu_pairs(group), baseline_pairs(group)
+    return [pair for pair in group.pairs if pair in of_baseline or pair in equal]
+
+
 def label(metric: Metric) -> str:
     """Return `Name (unit)`."""
     return f"{metric.label} ({metric.unit})" if metric.unit else metric.label
 
 
-def mean_text(metric: Metric, summary: ArmMetric, starts: int) -> str:
-    """Return the mean and its interval in the shown unit, and n where fewer than all server starts have a value."""
+def mean_text(metric: Metric, summary: ArmMetric, starts: int | None = None) -> str:
+    """Return the mean, the lowest and highest launch and their number, e.g. `828 (381 ... 2418, n=3)`.
+
+    Shown in the metric's unit; `*` marks a launch in which a gate failed. starts: left out where it is n.
+    """
     mean = summary.mean
     if mean.value is None:
         return "not applied" if any(not launch.applied for launch in summary.by_launch) else "-"
     value = mean.value * metric.per_unit
     mark = "" if all(launch.valid for launch in summary.by_launch if launch.applied) else " *"
-    mark = mark if summary.n == starts else f" (n={summary.n}){mark}"
-    if mean.low is None or mean.high is None:
-        return f"{_number(value, value)}{mark}"
-    low, high = mean.low * metric.per_unit, mean.high * metric.per_unit
-    return f"{_number(value, value)} [{_number(low, value)}, {_number(high, value)}]{mark}"
+    count = "" if summary.n == starts else f"n={summary.n}"
+    span = ""
+    if summary.n > 1 and summary.lowest is not None and summary.highest is not None:
+        low, high = summary.lowest * metric.per_unit, summary.highest * metric.per_unit
+        span = f"{_number(low, value)} ... {_number(high, value)}"
+    inside = ", ".join(part for part in (span, count) if part)
+    return f"{_number(value, value)}{f' ({inside})' if inside else ''}{mark}"
 
 
-def ratio_text(metric: MetricRatio) -> str:
-    """Return the ratio and its interval; `*` marks one with a launch in which a gate failed."""
+def mean_words(metric: Metric, summary: ArmMetric) -> str:
+    """Return `TTFT p50 828 ms (381 ... 2418, n=3)`."""
+    number, _, rest = mean_text(metric, summary).partition(" ")
+    return " ".join(part for part in (metric.label, number, metric.unit, rest) if part)
+
+
+def interval_text(metric: Metric, summary: ArmMetric, starts: int | None = None) -> str:
+    """Return the mean and the half width of its interval, e.g. `0.183 ±1.2%`; `x/1.8` where it is over a half.
+
+    starts: n is said where it is another number than this.
+    """
+    mean = summary.mean
+    if mean.value is None or mean.low is None or mean.high is None or mean.low <= 0:
+        return mean_text(metric, summary, summary.n)
+    value = mean.value * metric.per_unit
+    count = "" if starts in (None, summary.n) else f" (n={summary.n})"
+    mark = count + ("" if all(launch.valid for launch in summary.by_launch if launch.applied) else "*")
+    factor = mean.high / mean.value
+    half = f"±{100 * (factor - 1):.1f}%" if factor < 1.5 else f"x/{factor:.1f}"
+    return f"{_number(value, value)} {half}{mark}"
+
+
+SIGNS = {
+    "better": "better",
+    "worse": "worse",
+    "different": "",
+    "equal": "= equal",
+    "no_loss": "~ no loss",
+    "undecided": "~",
+}
+BRIEF_SIGNS = {"equal": "~", "no_loss": "~", "undecided": "~", "no_conclusion": "~"}
+
+
+def ratio_text(metric: MetricRatio, *, in_words: bool = True) -> str:
+    """Return the ratio, its interval and what it shows, e.g. `1.24x [1.12, 1.36] worse`; else a sign alone.
+
+    `~`: not significant; `*`: a launch in which a gate failed is in it.
+    """
     ratio = metric.ratio
     if ratio.value is None:
         return "-"
-    per_gpu = (" per GPU" if metric.per_gpu else "") + ("" if metric.valid else " *")
+    star = "" if metric.valid else " *"
+    if metric.conclusion == "no_conclusion" and in_words:
+        return f"launches differ {metric.launches_differ_factor or 1:.1f}x: no conclusion{star}"
+    sign = SIGNS.get(metric.conclusion or "", "") if in_words else BRIEF_SIGNS.get(metric.conclusion or "", "")
+    words = f"{sign}{star}".strip()
+    after = (" per GPU" if metric.per_gpu else "") + (f" {words}" if words else "")
     if ratio.low is None or ratio.high is None:
-        return f"{ratio.value:.3f}{per_gpu}"
-    return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]{per_gpu}"
+        return f"{ratio_number(ratio.value)}x{after}"
+    return f"{ratio_number(ratio.value)}x [{ratio_number(ratio.low)}, {ratio_number(ratio.high)}]{after}"
+
+
+def ratio_number(ratio: float) -> str:
+    """Write a ratio with three decimals below 10, fewer above."""
+    return f"{ratio:.3f}" if ratio < 10 else f"{ratio:.3g}"
 
 
 def _number(value: float, scale: float) -> str:

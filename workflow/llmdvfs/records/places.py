@@ -19,6 +19,8 @@ RUN = "run.json"
 FAILED = "failed.json"
 """A raw folder that has it has nothing else: the cell could not be measured."""
 IDENTITY = "identity.json"
+PROGRESS = "jobs/progress.json"
+"""Below the results folder: what the run that is on, or was last on, is to measure."""
 
 
 def cell_folder(results: Path, cell: CellId) -> Path:
@@ -40,6 +42,17 @@ def listed_cells(path: Path) -> tuple[list[Path], list[Path]]:
             f"{path} lists {missing[0]}, which has no result.json; expected one, or {RAW}/{FAILED}; run snakemake again"
         )
     return measured, failed
+
+
+def result_folders(results: Path) -> list[Path]:
+    """Return the folders of a results folder's analysed cells; DataError where it has none."""
+    found = sorted(path.parent for path in results.glob("cells/*/*/*/launch-*/result.json"))
+    if not found:
+        raise DataError(
+            f"{results} has no cells/<deployment>/<workload>/<point>/launch-<n>/result.json; expected the results "
+            f"folder of a study that was measured and analysed"
+        )
+    return found
 
 
 def store_entry(results: Path, key: str) -> Path:

@@ -12,6 +12,13 @@ failed: the driver took a part of it and refused another; what had been set was 
 In all but `applied` the GPUs ran as they were found."""
 
 
+How = Literal["nvml", "zeusd", "sudo_nvidia_smi"]
+"""Who set it: this process through the driver, the daemon zeusd, or NVIDIA's tool run by sudo."""
+
+
+Quantity = Literal["sm_clock_mhz", "memory_clock_mhz", "power_limit_w", "sm_clock_min_mhz"]
+
+
 def in_words(state: PointState) -> str:
     """Return the state as it stands in sentences and legends: `not permitted` for `not_permitted`."""
     return state.replace("_", " ")
@@ -25,6 +32,9 @@ class OperatingPoint:
     sm_clock_mhz: dict[str, int] = field(default_factory=dict)
     memory_clock_mhz: dict[str, int] = field(default_factory=dict)
     power_limit_w: dict[str, float] = field(default_factory=dict)
+    sm_clock_min_mhz: dict[str, int] = field(default_factory=dict)
+    """Where a role's core clock may move below `sm_clock_mhz`, which is then a ceiling: down to here (0: as low as the
+    GPU goes). Roles that are not named here are locked to `sm_clock_mhz`."""
 
     @property
     def asks_for_something(self) -> bool:
@@ -40,6 +50,7 @@ class OperatingPoint:
                 memory_clock_mhz=self.memory_clock_mhz.get(role),
                 power_limit_w=self.power_limit_w.get(role),
                 role=role,
+                sm_clock_min_mhz=self.sm_clock_min_mhz.get(role),
             )
             for role, indices in gpus_of_role.items()
             for index in indices
@@ -57,6 +68,20 @@ class GpuSetting:
     power_limit_w: float | None = None
     role: str | None = None
     """What the GPU computes for; None: not known."""
+    sm_clock_min_mhz: int | None = None
+    """Lower end of the core clock's range, whose upper end is `sm_clock_mhz`; None: locked to that one clock."""
+
+    @property
+    def sm_clock_range_mhz(self) -> tuple[int, int] | None:
+        """Return the lowest and the highest core clock that the setting allows; None: it sets none."""
+        if self.sm_clock_mhz is None:
+            return None
+        return (self.sm_clock_mhz if self.sm_clock_min_mhz is None else self.sm_clock_min_mhz), self.sm_clock_mhz
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether the core clock is held at one value, and does not move under a ceiling."""
+        return self.sm_clock_mhz is not None and self.sm_clock_min_mhz is None
 
     @property
     def changes_something(self) -> bool:
@@ -108,13 +133,15 @@ class AppliedPoint:
     """Why it was not applied, in words; None where it was, and for stock."""
     before: tuple[GpuIdentity, ...] = ()
     """The deployment's GPUs before anything was touched; empty where there are none."""
+    how: How | None = None
+    """Who set it; None: nothing was set, or the run is older than this field."""
 
     @property
     def is_as_asked(self) -> bool:
         """Whether the cell ran at the point that its name says: stock at stock, a setting where it was applied."""
         return self.state in ("stock", "applied")
 
-    def by_role(self, quantity: Literal["sm_clock_mhz", "memory_clock_mhz", "power_limit_w"]) -> dict[str, float]:
+    def by_role(self, quantity: Quantity) -> dict[str, float]:
         """Return the setting of each role; roles that were left alone are not among them."""
         return {
             setting.role: value

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 from llmdvfs.analysis.cell import analyze_cell
@@ -9,6 +10,7 @@ from llmdvfs.records import made
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.places import RAW
 from llmdvfs.records.raw import read_raw
+from llmdvfs.records.result_text import result_line
 from llmdvfs.records.store import read_record, write_record
 
 
@@ -17,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("cells", type=Path, nargs="+", help="folders of cells that have been merged")
     parser.add_argument("--gates", type=json.loads, default={}, help="limits of the gates, as JSON")
     parser.add_argument("--seed", type=int, required=True, help="root of the bootstrap's seed")
+    parser.add_argument("--tell", type=int, help="file descriptor: a line a cell is written to it, if it is a terminal")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,4 +29,6 @@ def run(options: argparse.Namespace) -> int:
         phases = read_record(cell / "phases.json", PhasesRecord)
         result = analyze_cell(read_raw(cell / RAW), phases, limits=options.gates, seed=options.seed)
         write_record(cell / "result.json", result)
+        if options.tell is not None and os.isatty(options.tell):
+            os.write(options.tell, f"{result.cell.folder()}: {result_line(result)}\n".encode())
     return 0

@@ -1,14 +1,19 @@
-"""`compare`: the results of all cells -> comparison.json, comparison.csv and frequency_analysis_summary.csv."""
+"""`compare`: the results of all cells -> comparison.json and its CSVs; or two results folders -> a summary."""
 
 import argparse
 from pathlib import Path
 
 import pandas as pd
 
-from llmdvfs.comparison.groups import compare
-from llmdvfs.comparison.table import comparison_rows, summary_rows
+from llmdvfs.comparison.groups import MARGIN_FRACTION, compare
+from llmdvfs.comparison.rows import comparison_rows, summary_rows
+from llmdvfs.comparison.summary import Measured
+from llmdvfs.comparison.text import comparison_text
+from llmdvfs.comparison.two_folders import compare_two, labels_of
+from llmdvfs.errors import DataError
+from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.failed import FailedCell
-from llmdvfs.records.places import FAILED, RAW, RUN, listed_cells
+from llmdvfs.records.places import FAILED, RAW, RUN, listed_cells, result_folders
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record, write_record, write_text
@@ -16,24 +21,64 @@ from llmdvfs.records.store import read_record, write_record, write_text
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--cells", type=Path, required=True, help="list of the cells' folders, a line each")
+    parser.add_argument("folders", type=Path, nargs="*", help="two results folders: the second is related to the first")
+    parser.add_argument("--cells", type=Path, help="in place of folders: list of the cells' folders, a line each")
     parser.add_argument("--baseline", help="architecture that others are related to; the simplest where none is named")
-    parser.add_argument("--output", type=Path, required=True, help="comparison.json to write")
-    parser.add_argument("--csv", type=Path, required=True, help="comparison.csv to write: one row a cell")
+    parser.add_argument("--unlike", action="store_true", help="relate also what is not alike, and say what differs")
     parser.add_argument(
-        "--frequencies", type=Path, required=True, help="summary to write: one row a deployment and point"
+        "--margin", type=float, default=MARGIN_FRACTION, help="a ratio within this of 1 counts as equal (0.05: 5 %%)"
     )
+    parser.add_argument("--output", type=Path, help="comparison.json to write")
+    parser.add_argument("--csv", type=Path, help="comparison.csv to write: one row a cell")
+    parser.add_argument("--frequencies", type=Path, help="summary to write: one row a deployment and point")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare all cells."""
-    measured, without = listed_cells(options.cells)
-    results = [read_record(folder / "result.json", CellResult) for folder in measured]
-    runs = [read_record(folder / RAW / RUN, RunRecord) for folder in measured]
-    failed = [read_record(folder / RAW / FAILED, FailedCell) for folder in without]
-    without_result = {item.cell: item.cause for item in failed}
-    record = compare(results, runs, without_result, options.baseline)
-    write_record(options.output, record)
-    write_text(options.csv, pd.DataFrame(comparison_rows(record)).to_csv(index=False))
-    write_text(options.frequencies, pd.DataFrame(summary_rows(record)).to_csv(index=False))
+    """Compare all cells and write what was asked for; of two folders the summary is printed."""
+    if len(options.folders) != (2 if options.cells is None else 0):
+        raise DataError(
+            f"{len(options.folders)} folders and {'a' if options.cells else 'no'} --cells list were given; "
+            "expected two results folders, or --cells"
+        )
+    record = _listed(options) if options.cells else _two_folders(options)
+    if options.output is not None:
+        write_record(options.output, record)
+    if options.csv is not None:
+        write_text(options.csv, pd.DataFrame(comparison_rows(record)).to_csv(index=False))
+    if options.frequencies is not None:
+        write_text(options.frequencies, pd.DataFrame(summary_rows(record)).to_csv(index=False))
+    if options.folders:
+        print(comparison_text(record), end="")
     return 0
+
+
+def _listed(options: argparse.Namespace) -> ComparisonRecord:
+    measured, without = listed_cells(options.cells)
+    cells = _read(measured)
+    failed = [read_record(folder / RAW / FAILED, FailedCell) for folder in without]
+    return compare(
+        [result for result, _ in cells],
+        [run for _, run in cells],
+        {item.cell: item.cause for item in failed},
+        options.baseline,
+        unlike=options.unlike,
+        margin_fraction=options.margin,
+    )
+
+
+def _two_folders(options: argparse.Namespace) -> ComparisonRecord:
+    first, second = options.folders
+    label, other_label = labels_of(first, second)
+    return compare_two(
+        (label, _read(result_folders(first))),
+        (other_label, _read(result_folders(second))),
+        unlike=options.unlike,
+        margin_fraction=options.margin,
+    )
+
+
+def _read(folders: list[Path]) -> list[Measured]:
+    return [
+        (read_record(folder / "result.json", CellResult), read_record(folder / RAW / RUN, RunRecord))
+        for folder in folders
+    ]

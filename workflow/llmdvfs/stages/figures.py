@@ -1,4 +1,4 @@
-"""`figures cell | deployment | comparison`: records -> PNG and PDF."""
+"""`figures cell | deployment | comparison | paper`: records -> PNG and PDF."""
 
 import argparse
 from pathlib import Path
@@ -7,8 +7,9 @@ import pandas as pd
 
 from llmdvfs.analysis.requests.samples import latency_samples
 from llmdvfs.comparison.groups import compare
+from llmdvfs.figures.paper import paper_figures
 from llmdvfs.figures.parts.cell import MeasuredCell
-from llmdvfs.figures.parts.style import save_figure
+from llmdvfs.figures.parts.style import save_figure, save_pdf
 from llmdvfs.figures.table import CELL_FIGURES, COMPARISON_FIGURES, DEPLOYMENT_FIGURES
 from llmdvfs.records import made
 from llmdvfs.records.comparison import ComparisonRecord
@@ -36,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     comparison.add_argument("--figures", nargs="+", choices=COMPARISON_FIGURES, default=list(COMPARISON_FIGURES))
     comparison.add_argument("--output", type=Path, required=True, help="folder of the figures")
     comparison.set_defaults(draw=_draw_comparison)
+    paper = kinds.add_parser("paper", help="the comparison as PDFs for one column of a paper (3.5 in) and two (7.2 in)")
+    paper.add_argument("--comparison", type=Path, required=True, help="comparison.json")
+    paper.add_argument("--output", type=Path, required=True, help="folder of the figures")
+    paper.set_defaults(draw=_draw_paper)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -63,6 +68,12 @@ def _draw_comparison(options: argparse.Namespace) -> None:
     record = read_record(options.comparison, ComparisonRecord)
     for name in options.figures:
         save_figure(COMPARISON_FIGURES[name](record), options.output / f"{name}.png")
+
+
+def _draw_paper(options: argparse.Namespace) -> None:
+    record = read_record(options.comparison, ComparisonRecord)
+    for name, figure in paper_figures(record):
+        save_pdf(figure, options.output / f"{name}.pdf")
 
 
 def _read_cell(folder: Path) -> MeasuredCell:

@@ -1,9 +1,13 @@
-"""`summary`: comparison.json -> a short table."""
+"""`summary`: comparison.json -> the verdict and its tables, as text, Markdown and tidy rows."""
 
 import argparse
 from pathlib import Path
 
-from llmdvfs.comparison.table import comparison_table
+import pandas as pd
+
+from llmdvfs.comparison.markdown import comparison_markdown
+from llmdvfs.comparison.rows import tidy_rows
+from llmdvfs.comparison.text import comparison_text
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.store import read_record, write_text
 
@@ -11,14 +15,20 @@ from llmdvfs.records.store import read_record, write_text
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--comparison", type=Path, required=True, help="comparison.json")
-    parser.add_argument("--output", type=Path, help="file to write; without it the table is printed")
+    parser.add_argument("--output", type=Path, help="text to write; without it the text is printed")
+    parser.add_argument("--markdown", type=Path, help="the same as Markdown, with every metric")
+    parser.add_argument("--csv", type=Path, help="tidy table to write: one row a value")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write or print the table."""
-    table = comparison_table(read_record(options.comparison, ComparisonRecord))
+    """Write or print the summary."""
+    record = read_record(options.comparison, ComparisonRecord)
     if options.output is None:
-        print(table, end="")
+        print(comparison_text(record), end="")
     else:
-        write_text(options.output, table)
+        write_text(options.output, comparison_text(record))
+    if options.markdown is not None:
+        write_text(options.markdown, comparison_markdown(record))
+    if options.csv is not None:
+        write_text(options.csv, pd.DataFrame(list(tidy_rows(record))).to_csv(index=False))
     return 0

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from llmdvfs.records.point import GpuSetting
+from llmdvfs.telemetry.change_log import ChangeLog
 from llmdvfs.telemetry.gpu_setting import steps_of
 from llmdvfs.telemetry.nvml import NvmlGpu, num_gpus
 from llmdvfs.telemetry.restore import in_words, take_back
@@ -27,14 +28,14 @@ def main(task: str) -> int:
     steps = [
         step
         for setting in settings
-        for step in steps_of(setting, plan["originals_w"][str(setting.index)], NvmlGpu(setting.index))
+        for step in steps_of(setting, plan["originals_w"][str(setting.index)], NvmlGpu(setting.index), plan["how"])
     ]
     _say("ready")
     for word in iter(sys.stdin.readline, ""):
         if word == "restored\n":
             return 0
         _say("pong")
-    left = take_back(steps)
+    left = take_back(steps, ChangeLog(Path(plan["log_folder"])))
     if left:
         with contextlib.suppress(OSError):
             print(f"could not be brought back: {in_words(steps, left)}", file=sys.stderr, flush=True)

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from llmdvfs.errors import ClockControlError, GpusNotRestored
 from llmdvfs.host import lock
-from llmdvfs.records.point import AppliedPoint, GpuSetting, OperatingPoint, PointState
-from llmdvfs.telemetry.gpu_setting import Step, on_grid, steps_of
+from llmdvfs.records.point import AppliedPoint, GpuSetting, How, OperatingPoint, PointState
+from llmdvfs.telemetry.change_log import ChangeLog
+from llmdvfs.telemetry.gpu_setting import Step, on_grid
 from llmdvfs.telemetry.held_record import lock_path, record_path, write_held
 from llmdvfs.telemetry.identity import identify
 from llmdvfs.telemetry.leftover import restore_leftovers
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus, or_none
+from llmdvfs.telemetry.rehearsal import RIGHTS, NotRehearsed, rehearsed
 from llmdvfs.telemetry.restore import in_words, take_back
+from llmdvfs.telemetry.setters.setter import is_denied
 from llmdvfs.telemetry.watchdog import Watchdog
 
 
@@ -44,8 +47,9 @@ def locked_clocks(
 
     gpu_indices: further GPUs that are looked at. All are, also where nothing is asked of them: what a killed run has
     left is taken back first, and how they were found is told. A watchdog takes everything back if this process is
-    killed. Without permission, or on a GPU that is divided (MIG), locked by another run or changed by somebody else,
-    nothing is changed and the outcome says why; so it does where the driver refuses a part and the rest was taken back.
+    killed. Nothing is set that could not be taken back a moment before. Without permission, or on a GPU that is
+    divided (MIG), locked by another run or changed by somebody else, nothing is changed and the outcome says why; so it
+    does where the driver refuses a part and the rest was taken back.
 
     GpusNotRestored where a GPU could not be brought back: nothing more may be measured.
     """
@@ -81,11 +85,18 @@ def locked_clocks(
             yield HeldPoint(AppliedPoint("refused", reason=refusal, before=before))
             return
         settings = tuple(on_grid(setting, gpus[setting.index]) for setting in wanted)
+        originals_w = {setting.index: gpus[setting.index].power_limit_w() for setting in settings}
         problem: tuple[PointState, str] | None
-        with _taking_back(settings, gpus, folder, fds) as (steps, touched, watchdog):
-            problem = _set_all(steps, touched)
-            if problem is None:
-                yield HeldPoint(AppliedPoint("applied", settings, before=before), watchdog)
+        try:
+            how, steps = rehearsed(settings, gpus, originals_w)
+        except NotRehearsed as refused:
+            problem = refused.state, str(refused)
+        else:
+            log = ChangeLog(folder)
+            with _taking_back(settings, steps, originals_w, gpus, log, fds, how) as (touched, watchdog):
+                problem = _set_all(steps, touched, log)
+                if problem is None:
+                    yield HeldPoint(AppliedPoint("applied", settings, before=before, how=how), watchdog)
         if problem is not None:
             yield HeldPoint(AppliedPoint(problem[0], reason=problem[1], before=before))
 
@@ -108,7 +119,7 @@ def _divided(gpu: NvmlGpu) -> str | None:
     return f"GPU {gpu.index} is divided into MIG instances, whose clocks are shared"
 
 
-def _set_all(steps: Sequence[Step], touched: list[int]) -> tuple[PointState, str] | None:
+def _set_all(steps: Sequence[Step], touched: list[int], log: ChangeLog) -> tuple[PointState, str] | None:
     """Set the steps in turn; return what became of the point instead, and why, where one is refused.
 
     touched: takes the positions of the steps that may have been set, each of them before it is.
@@ -118,41 +129,49 @@ def _set_all(steps: Sequence[Step], touched: list[int]) -> tuple[PointState, str
         try:
             step.set()
         except (NvmlError, ClockControlError) as error:
+            log.note(step, step.before, step.after, error)
             told = f"GPU {step.gpu_index}, {step.what}: {error}"
-            if not (isinstance(error, NvmlError) and error.is_denied):
+            if not is_denied(error):
                 return "failed", told
             touched.pop()  # what this process may not set, it has not set
-            return ("failed" if touched else "not_permitted"), f"{told}; it needs root or CAP_SYS_ADMIN"
+            return ("failed" if touched else "not_permitted"), f"{told}; {RIGHTS}"
+        log.note(step, step.before, step.after)
     return None
 
 
 @contextmanager
 def _taking_back(
-    settings: Sequence[GpuSetting], gpus: Mapping[int, NvmlGpu], folder: Path, fds: Sequence[int]
-) -> Iterator[tuple[Sequence[Step], list[int], Watchdog]]:
+    settings: Sequence[GpuSetting],
+    steps: Sequence[Step],
+    originals_w: Mapping[int, float],
+    gpus: Mapping[int, NvmlGpu],
+    log: ChangeLog,
+    fds: Sequence[int],
+    how: How,
+) -> Iterator[tuple[list[int], Watchdog]]:
     """Write down what will be set, have it watched, and take back what was touched at the end of the block."""
-    originals_w = {setting.index: gpus[setting.index].power_limit_w() for setting in settings}
-    steps = [step for one in settings for step in steps_of(one, originals_w[one.index], gpus[one.index])]
-    records = [record_path(gpus[setting.index].uuid(), folder) for setting in settings]
+    records = [record_path(gpus[setting.index].uuid(), log.folder) for setting in settings]
     touched: list[int] = []
     try:
         for record, setting in zip(records, settings, strict=True):
-            write_held(record, setting, originals_w[setting.index])
-        watchdog = Watchdog(settings, originals_w, records, fds)
+            write_held(record, setting, originals_w[setting.index], how)
+        watchdog = Watchdog(settings, originals_w, records, fds, how=how, log_folder=log.folder)
     except BaseException:
         _remove(records)  # nothing was changed yet
         raise
     try:
-        yield steps, touched, watchdog
+        yield touched, watchdog
     finally:
-        _bring_back(steps, touched, watchdog, records)
+        _bring_back(steps, touched, watchdog, records, log)
 
 
-def _bring_back(steps: Sequence[Step], touched: Sequence[int], watchdog: Watchdog, records: Sequence[Path]) -> None:
+def _bring_back(
+    steps: Sequence[Step], touched: Sequence[int], watchdog: Watchdog, records: Sequence[Path], log: ChangeLog
+) -> None:
     """Take back what was touched; what fails here is the watchdog's to try, and its word on that is believed."""
     mine = [steps[position] for position in touched]
     try:
-        left = {touched[position]: why for position, why in take_back(mine).items()}
+        left = {touched[position]: why for position, why in take_back(mine, log).items()}
     except BaseException:
         watchdog.take_over()  # interrupted: it does all of it, and removes the records
         raise

@@ -4,10 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from llmdvfs.errors import ClockControlError
-from llmdvfs.records.point import GpuSetting
+from llmdvfs.records.point import GpuSetting, How
 from llmdvfs.telemetry.nvml import NvmlGpu
+from llmdvfs.telemetry.setters.setter import ClockSetter
+from llmdvfs.telemetry.setters.ways import WAYS
 
 LIMIT_TOLERANCE_W = 1.0  # drivers round limits to whole watts
+NOT_LOCKED = "not locked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,11 @@ class Step:
     take_back: Callable[[], None]
     by_hand: str
     """The command with which an administrator takes it back."""
+    before: str = NOT_LOCKED
+    """What it is without the step, in words ..."""
+    after: str = ""
+    """... and with it."""
+    how: How = "nvml"
 
 
 def on_grid(setting: GpuSetting, gpu: NvmlGpu) -> GpuSetting:
@@ -31,6 +39,7 @@ def on_grid(setting: GpuSetting, gpu: NvmlGpu) -> GpuSetting:
     return replace(
         setting,
         sm_clock_mhz=_nearest(setting.sm_clock_mhz, gpu.supported_sm_clocks_mhz),
+        sm_clock_min_mhz=_nearest(setting.sm_clock_min_mhz, gpu.supported_sm_clocks_mhz),
         memory_clock_mhz=_nearest(setting.memory_clock_mhz, gpu.supported_memory_clocks_mhz),
     )
 
@@ -39,21 +48,37 @@ def _nearest(wanted: int | None, supported: Callable[[], Sequence[int]]) -> int 
     return None if wanted is None else min(supported(), key=lambda clock: abs(clock - wanted))
 
 
-def steps_of(setting: GpuSetting, original_limit_w: float, gpu: NvmlGpu) -> tuple[Step, ...]:
-    """Return the steps of one GPU's setting, in the order in which they are set; what it leaves alone has no step."""
+def steps_of(setting: GpuSetting, original_limit_w: float, gpu: NvmlGpu, how: How = "nvml") -> tuple[Step, ...]:
+    """Return the steps of one GPU's setting, in the order in which they are set; what it leaves alone has no step.
+
+    ClocksDenied where there is no such way to set clocks here; whether it may shows with the first step.
+    """
+    setter = WAYS[how](gpu)
     smi, steps = f"nvidia-smi -i {gpu.index}", []
-    if (clock_mhz := setting.sm_clock_mhz) is not None:
+    if (sm_range := setting.sm_clock_range_mhz) is not None:
+        low_mhz, high_mhz = sm_range
+        words = f"{high_mhz} MHz" if low_mhz == high_mhz else f"{low_mhz} to {high_mhz} MHz"
         steps.append(
-            Step(gpu.index, "core clock", lambda: gpu.lock_sm_clock(clock_mhz), gpu.reset_sm_clock, f"{smi} -rgc")
+            Step(
+                gpu.index,
+                "core clock",
+                lambda: setter.lock_sm_clock(low_mhz, high_mhz),
+                setter.reset_sm_clock,
+                f"{smi} -rgc",
+                after=words,
+                how=how,
+            )
         )
     if (memory_mhz := setting.memory_clock_mhz) is not None:
         steps.append(
             Step(
                 gpu.index,
                 "memory clock",
-                lambda: gpu.lock_memory_clock(memory_mhz),
-                gpu.reset_memory_clock,
+                lambda: setter.lock_memory_clock(memory_mhz),
+                setter.reset_memory_clock,
                 f"{smi} -rmc",
+                after=f"{memory_mhz} MHz",
+                how=how,
             )
         )
     if (limit_w := setting.power_limit_w) is not None:
@@ -61,16 +86,19 @@ def steps_of(setting: GpuSetting, original_limit_w: float, gpu: NvmlGpu) -> tupl
             Step(
                 gpu.index,
                 "power limit",
-                lambda: _set_limit(gpu, limit_w),
-                lambda: _set_limit(gpu, original_limit_w),
+                lambda: _set_limit(setter, gpu, limit_w),
+                lambda: _set_limit(setter, gpu, original_limit_w),
                 f"{smi} -pl {original_limit_w:g}",
+                before=f"{original_limit_w:g} W",
+                after=f"{limit_w:g} W",
+                how=how,
             )
         )
     return tuple(steps)
 
 
-def _set_limit(gpu: NvmlGpu, limit_w: float) -> None:
-    gpu.set_power_limit(limit_w)
+def _set_limit(setter: ClockSetter, gpu: NvmlGpu, limit_w: float) -> None:
+    setter.set_power_limit(limit_w)
     seen_w = gpu.power_limit_w()
     if abs(seen_w - limit_w) > LIMIT_TOLERANCE_W:
         raise ClockControlError(

@@ -10,9 +10,10 @@ import os
 import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_args
 
 from llmdvfs.errors import ClockControlError, LockError
-from llmdvfs.records.point import GpuSetting
+from llmdvfs.records.point import GpuSetting, How
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -25,6 +26,8 @@ class HeldRecord:
     original_limit_w: float
     boot_id: str
     """Of the kernel that it was written under: no setting outlives a start of the machine."""
+    how: How = "nvml"
+    """Who was to set it."""
 
 
 def lock_path(uuid: str, folder: Path) -> Path:
@@ -45,10 +48,10 @@ def boot_id() -> str:
         return ""
 
 
-def write_held(path: Path, setting: GpuSetting, original_limit_w: float) -> None:
+def write_held(path: Path, setting: GpuSetting, original_limit_w: float, how: How) -> None:
     """Write the record, whole or not at all; LockError where it cannot be written: then nothing may be changed."""
     draft = path.with_suffix(f".{os.getpid()}")
-    text = json.dumps(asdict(HeldRecord(setting, original_limit_w, boot_id())))
+    text = json.dumps(asdict(HeldRecord(setting, original_limit_w, boot_id(), how)))
     try:
         draft.unlink(missing_ok=True)
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
@@ -85,8 +88,11 @@ def read_held(path: Path) -> HeldRecord | None:
         text = file.read()
     try:
         told = json.loads(text)
-        return HeldRecord(GpuSetting(**told["setting"]), float(told["original_limit_w"]), str(told["boot_id"]))
-    except (ValueError, TypeError, KeyError) as error:
+        how = told.get("how", "nvml")
+        if how not in get_args(How):
+            raise ValueError(f"how: {how!r}")
+        return HeldRecord(GpuSetting(**told["setting"]), float(told["original_limit_w"]), str(told["boot_id"]), how)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ClockControlError(_distrust(path, f"it is damaged: {error}")) from error
 
 

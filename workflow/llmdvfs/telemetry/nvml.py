@@ -278,9 +278,9 @@ class NvmlGpu:
         memory_mhz = max(self.supported_memory_clocks_mhz())
         return [int(clock) for clock in call(pynvml.nvmlDeviceGetSupportedGraphicsClocks, self._handle, memory_mhz)]
 
-    def lock_sm_clock(self, clock_mhz: int) -> None:
-        """Lock the core clock; it outlives this process. Needs root or CAP_SYS_ADMIN, as all that follows."""
-        call(pynvml.nvmlDeviceSetGpuLockedClocks, self._handle, clock_mhz, clock_mhz)
+    def lock_sm_clock(self, low_mhz: int, high_mhz: int) -> None:
+        """Keep the core clock between the two; it outlives this process. As all that follows it needs CAP_SYS_ADMIN."""
+        call(pynvml.nvmlDeviceSetGpuLockedClocks, self._handle, low_mhz, high_mhz)
 
     def lock_memory_clock(self, clock_mhz: int) -> None:
         """Lock the memory clock; it outlives this process."""

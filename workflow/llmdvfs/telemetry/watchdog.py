@@ -15,7 +15,7 @@ from typing import IO, cast
 
 from llmdvfs.errors import ClockControlError
 from llmdvfs.host.child import library_environment
-from llmdvfs.records.point import GpuSetting
+from llmdvfs.records.point import GpuSetting, How
 
 LOG = logging.getLogger(__name__)
 START_LIMIT_S = 60.0  # imports and the driver's library; seconds on a busy machine
@@ -35,6 +35,9 @@ class Watchdog:
         originals_w: Mapping[int, float],
         records: Sequence[Path],
         lock_fds: Sequence[int],
+        *,
+        how: How,
+        log_folder: Path,
     ) -> None:
         """Start it, and wait until it is ready; ClockControlError where it does not start.
 
@@ -45,6 +48,8 @@ class Watchdog:
                 "settings": [asdict(setting) for setting in settings],
                 "originals_w": dict(originals_w),
                 "records": [str(record) for record in records],
+                "how": how,
+                "log_folder": str(log_folder),
             }
         )
         self._lock_fds = tuple(lock_fds)

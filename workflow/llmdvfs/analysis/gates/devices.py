@@ -82,9 +82,9 @@ def power_cap(serving: ServingDevices, applied: AppliedPoint) -> Gate:
         why = "the operating point sets a power limit: to reach it is its purpose"
         return not_applicable("power_cap", why, expected="no time held down")
     gate = _held_down("power_cap", serving, CAP_S, CAP_BIT, remedy)
-    if not applied.by_role("sm_clock_mhz") and gate.status == "failed":
-        # a loaded GPU reaches its limit now and then; that is how stock clocks behave, not a doubt about them
-        return not_applicable("power_cap", f"no core clock was set; {gate.seen}", expected=gate.expected)
+    if not any(setting.is_locked for setting in applied.settings) and gate.status == "failed":
+        # a loaded GPU reaches its limit now and then; that is how stock clocks behave, and clocks under a ceiling
+        return not_applicable("power_cap", f"no core clock was locked; {gate.seen}", expected=gate.expected)
     return gate
 
 
@@ -102,16 +102,23 @@ def clock_as_requested(
         why = f"{point.id} was not applied, {in_words(applied.state)}: {applied.reason or 'no reason was recorded'}"
         remedy = "see docs/operating-points.md for what the state means, remove the cause, and measure the cell again"
         return verdict(name, False, seen=why, expected=f"the point applied, and the {expected}", remedy=remedy)
-    asked = [(d, point.sm_clock_mhz[d.role]) for d in serving.devices if d.role in point.sm_clock_mhz]
+    asked = [
+        (device, point.sm_clock_mhz[device.role], point.sm_clock_min_mhz.get(device.role))
+        for device in serving.devices
+        if device.role in point.sm_clock_mhz
+    ]
     if not asked:
         return not_applicable(name, "no core clock was asked for", expected=expected)
     seen, passed = [], True
-    for device, wanted_mhz in asked:
+    for device, high_mhz, low_mhz in asked:
         median_mhz = device.sm_clock_mhz.p50
-        seen.append(
-            f"{device.device_id} {'not read' if median_mhz is None else f'{median_mhz:.0f}'} for {wanted_mhz} MHz"
+        wanted = f"{high_mhz} MHz" if low_mhz is None else f"{low_mhz} to {high_mhz} MHz"
+        seen.append(f"{device.device_id} {'not read' if median_mhz is None else f'{median_mhz:.0f}'} for {wanted}")
+        passed &= median_mhz is not None and (
+            (high_mhz if low_mhz is None else low_mhz) - limits.max_clock_error_mhz
+            <= median_mhz
+            <= high_mhz + limits.max_clock_error_mhz
         )
-        passed &= median_mhz is not None and abs(median_mhz - wanted_mhz) <= limits.max_clock_error_mhz
     remedy = "the driver clamps some requests; choose a clock that it grants"
     return verdict(name, passed, seen=", ".join(seen), expected=expected, remedy=remedy)
 

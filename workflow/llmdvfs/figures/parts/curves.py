@@ -43,11 +43,17 @@ def energy_curve(timeline: pd.DataFrame, device_id: str) -> Curve | None:
 
 
 def summed(curves: list[Curve]) -> Curve:
-    """Return the sum of the curves over the time that all of them cover; devices are read at different instants."""
+    """Return the sum of the curves over the time that all of them cover."""
+    t_s, values = together(curves)
+    return t_s, values.sum(axis=0)
+
+
+def together(curves: list[Curve]) -> tuple[Floats, Floats]:
+    """Return common instants [s] and, a row a curve, the values there; devices are read at different instants."""
     begin, end = max(t_s[0] for t_s, _ in curves), min(t_s[-1] for t_s, _ in curves)
     t_s = np.unique(np.concatenate([t_s for t_s, _ in curves]))
     t_s = t_s[(t_s >= begin) & (t_s <= end)]
-    return t_s, np.sum([np.interp(t_s, *curve) for curve in curves], axis=0)
+    return t_s, np.stack([np.interp(t_s, *curve) for curve in curves])
 
 
 def _changes(t_s: Floats, counter_j: Floats) -> Curve:

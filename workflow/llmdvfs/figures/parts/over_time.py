@@ -1,6 +1,6 @@
 """Panels that share the time axis of one cell: phases, power, clocks, utilisation, requests in flight, energy."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,13 +13,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from llmdvfs.figures.parts.cell import MeasuredCell
-from llmdvfs.figures.parts.curves import Curve, energy_curve, power_curve, quantity_curve, summed
+from llmdvfs.figures.parts.curves import Curve, energy_curve, power_curve, quantity_curve, summed, together
 from llmdvfs.figures.parts.limits import from_zero
 from llmdvfs.figures.parts.note import NO_POWER_DATA, draw_note
 from llmdvfs.figures.parts.phase_spans import SHADE_ALPHA, draw_spans, num_in_phases, phase_fill, phase_spans
-from llmdvfs.figures.parts.style import BLACK, LINES, NOBODY, PHASES, ROLES, Look
+from llmdvfs.figures.parts.style import BLACK, LINES, PHASES, ROLES, Look
 from llmdvfs.records.phases import PhaseInterval
 
+MAX_LINES = 3  # devices of one role that can be told apart as lines of one colour
 TIME_LABEL = "Time since the cell's start (s)"
 CLOCK_COLUMNS = ("sm_clock_mhz", "cpu_clock_mhz")
 WINDOW_BAR: dict[str, Any] = {"color": BLACK, "linewidth": 2.0, "solid_capstyle": "butt"}
@@ -58,7 +59,7 @@ def draw_power(axes: Axes, cell: MeasuredCell, role: str | None = None) -> None:
     curves = _device_curves(cell, role, power_curve)
     _draw_devices(axes, cell, curves)
     serving = [curve for device, curve in curves.items() if device in cell.phases.device_roles]
-    if len(serving) > 1 and role is None:
+    if 1 < len(serving) <= MAX_LINES and role is None:  # that of more would leave a single one no height
         axes.plot(*summed(serving), color=BLACK, linewidth=0.8, label=f"sum of {len(serving)}")
     shade(axes, cell, role)
     axes.set_ylabel(f"Power,\n{role} (W)" if role else "Power (W)")
@@ -163,20 +164,37 @@ def _first_of(columns: Sequence[str]) -> Callable[..., Curve | None]:
 
 
 def _draw_devices(axes: Axes, cell: MeasuredCell, curves: dict[str, Curve]) -> None:
-    """Draw a line a device, further devices of a role in further line styles."""
+    """Draw a line a device, further devices of a role in further line styles; more than MAX_LINES of a role as one."""
     drawn: Counter[str] = Counter()
     kinds = {device.device_id: device.kind for device in cell.header.devices}
-    for device, curve in curves.items():
+    by_role = defaultdict(list)
+    for device in curves:
+        if kinds[device] == "gpu":
+            by_role[cell.phases.device_roles.get(device)].append(device)
+    many = {role: devices for role, devices in by_role.items() if role is not None and len(devices) > MAX_LINES}
+    for role, devices in many.items():
+        _draw_many(axes, role, devices, [curves[device] for device in devices])
+    for device in [device for device in curves if not any(device in devices for devices in many.values())]:
+        curve = curves[device]
         look, label = _device_look(device, kinds[device], cell.phases.device_roles.get(device))
         line = LINES[drawn[look.colour] % len(LINES)] if drawn[look.colour] else look.line
         drawn[look.colour] += 1
         axes.plot(*curve, color=look.colour, linestyle=line, label=label, linewidth=0.9)
 
 
+def _draw_many(axes: Axes, role: str, devices: Sequence[str], curves: list[Curve]) -> None:
+    """Draw the mean of many devices of a role, and the range from the lowest to the highest as a band around it."""
+    look = ROLES.get(role, Look(BLACK, "", "-"))
+    t_s, values = together(curves)
+    axes.fill_between(t_s, values.min(axis=0), values.max(axis=0), color=look.colour, alpha=0.35, linewidth=0)
+    name = f"{devices[0]} ... {devices[-1].removeprefix('gpu')} ({role})"
+    axes.plot(t_s, values.mean(axis=0), color=look.colour, linestyle=look.line, label=name, linewidth=0.9)
+
+
 def _device_look(device: str, kind: str, role: str | None) -> tuple[Look, str]:
-    """Return a GPU's look by its role; what serves the whole host is black, what serves nobody grey."""
+    """Return a GPU's look by its role; what serves the whole host, or nobody, is black."""
     if role is None:
-        return Look(NOBODY, "", ":"), f"{device} (serves nobody)"
+        return Look(BLACK, "", ":"), f"{device} (serves nobody)"
     if kind == "gpu" and role in ROLES:
         return ROLES[role], device if role == "single" else f"{device} ({role})"
     return Look(BLACK, "", "-"), device

@@ -10,6 +10,8 @@ import matplotlib.style
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
+from llmdvfs.figures.parts.intervals import end_intervals
+
 SINGLE_COLUMN_IN = 3.5
 DOUBLE_COLUMN_IN = 7.2
 
@@ -19,7 +21,6 @@ STYLE_FILE = Path(__file__).with_name("llmdvfs.mplstyle")
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 INVALID = "0.65"  # a gate failed: grey, never dropped
-NOBODY = "0.6"  # a device that serves nobody here
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,15 @@ P = ParamSpec("P")
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Make a function draw in the project's style, whatever style its caller has set."""
+    """Make a function draw in the project's style, whatever style its caller has set, and end its intervals."""
 
     @wraps(draw)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with matplotlib.style.context(STYLE_FILE):
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+            for axes in figure.axes:
+                end_intervals(axes)
+            return figure
 
     return in_style
 
@@ -97,4 +101,11 @@ def save_figure(figure: Figure, png: Path) -> None:
     with matplotlib.style.context(STYLE_FILE):
         png.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(png, metadata={"Software": None})
-        figure.savefig(png.with_suffix(".pdf"), metadata={"CreationDate": None, "Creator": None, "Producer": None})
+        save_pdf(figure, png.with_suffix(".pdf"))
+
+
+def save_pdf(figure: Figure, pdf: Path) -> None:
+    """Write the figure as PDF with its fonts in it; equal figures give equal bytes."""
+    with matplotlib.style.context(STYLE_FILE):
+        pdf.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})

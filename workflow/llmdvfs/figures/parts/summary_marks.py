@@ -7,8 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from llmdvfs.figures.parts.intervals import draw_interval
 from llmdvfs.figures.parts.style import BLACK, INVALID, Look
 from llmdvfs.records.comparison import ArmMetric
+from llmdvfs.records.result import Estimate
 
 SPREAD = 0.16  # of the slot's width, over which the dots of the starts lie side by side
 HALF_BAR = 0.3
@@ -32,8 +34,7 @@ def draw_marks(axes: Axes, x: float, summary: ArmMetric, per_unit: float, look: 
         )
     half = HALF_BAR * width
     axes.plot([x - half, x + half], [mean.value * per_unit] * 2, color=BLACK, linewidth=0.8, solid_capstyle="butt")
-    if mean.low is not None and mean.high is not None:
-        axes.plot([x, x], [mean.low * per_unit, mean.high * per_unit], color=BLACK, linewidth=0.7)
+    _draw_interval(axes, x, mean, per_unit, colour=BLACK, width=0.7)
 
 
 def draw_line(axes: Axes, x: list[float], summaries: list[ArmMetric], per_unit: float, look: Look, label: str) -> None:
@@ -47,13 +48,10 @@ def draw_line(axes: Axes, x: list[float], summaries: list[ArmMetric], per_unit: 
         return
     at = [at for at, _ in points]
     means = np.array([own.mean.value for _, own in points], dtype=float) * per_unit
-    low, high = (
-        np.array([edge if (edge := getattr(own.mean, side)) is not None else own.mean.value for _, own in points])
-        for side in ("low", "high")
-    )
-    errors = np.abs(np.stack([means - low * per_unit, high * per_unit - means]))
     style: dict[str, Any] = {"color": look.colour, "marker": look.marker, "linestyle": look.line}
-    axes.errorbar(at, means, errors, linewidth=0.9, capsize=1.5, label=label, **style)
+    axes.errorbar(at, means, linewidth=0.9, label=label, **style)
+    for where, own in points:
+        _draw_interval(axes, where, own.mean, per_unit, colour=look.colour, width=0.9)
     doubtful = [number for number, (_, own) in enumerate(points) if any_gate_failed([own])]
     axes.plot([at[n] for n in doubtful], means[doubtful], look.marker, color=INVALID, zorder=3)
     for where, own in points:
@@ -61,6 +59,13 @@ def draw_line(axes: Axes, x: list[float], summaries: list[ArmMetric], per_unit: 
             if launch.value is not None and launch.applied:
                 colour = look.colour if launch.valid else INVALID
                 axes.plot(where, launch.value * per_unit, ".", color=colour, markersize=2, alpha=0.7)
+
+
+def _draw_interval(axes: Axes, x: float, mean: Estimate, per_unit: float, *, colour: str, width: float) -> None:
+    """Draw the interval of a mean, where there is one."""
+    if mean.value is not None and mean.low is not None and mean.high is not None:
+        ends = (mean.low * per_unit, mean.high * per_unit)
+        draw_interval(axes, "y", x, ends, mean.value * per_unit, colour=colour, width=width)
 
 
 def any_gate_failed(summaries: Iterable[ArmMetric]) -> bool:

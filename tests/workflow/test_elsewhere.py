@@ -1,0 +1,48 @@
+"""The workflow called from another folder (-s, -d), and as a module of somebody else's workflow."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from workflow.conftest import CHECKOUT, RUN_LIMIT_S, SNAKEMAKE, study
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it in a folder, with the Snakefile that the arguments name or that lies there."""
+    command = [str(SNAKEMAKE), "--cores", "2", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=RUN_LIMIT_S, check=False)
+
+
+@pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
+def test_without_a_study_it_is_the_default_one(tmp_path: Path, snakefile: str) -> None:
+    run = snakemake(tmp_path, "-s", str(CHECKOUT / snakefile), "-d", str(tmp_path), "-n")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "benchmark_disaggregated_tiny_launch_3" in run.stdout
+    assert not (tmp_path / "results").exists()
+
+
+def test_it_is_a_module_of_another_workflow(tmp_path: Path, endpoint: str) -> None:
+    """A module has no `onstart`: what jobs were told in files was once not there."""
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study(endpoint)), encoding="utf-8")
+    (tmp_path / "Snakefile").write_text(
+        f"""
+configfile: "study.yaml"
+
+module power:
+    snakefile: "{CHECKOUT / "workflow" / "Snakefile"}"
+    config: config
+
+use rule * from power as power_*
+
+rule ours:
+    default_target: True
+    input: "results/comparison/summary.txt", "results/report.html"
+    output: "ours.txt"
+    shell: "cp {{input[0]}} {{output}}"
+""",
+        encoding="utf-8",
+    )
+    run = snakemake(tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert (tmp_path / "ours.txt").read_bytes() == (tmp_path / "results/comparison/summary.txt").read_bytes()

@@ -1,0 +1,77 @@
+"""A first look at a cell that has just been measured, for the person who watches: over the whole load, without gates.
+
+It reads what was recorded and computes little, so that it delays the next cell by no more than writing does; the
+numbers to keep come from the analysis (docs/metrics.md).
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import orjson
+
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.records import raw
+from llmdvfs.records.run import RunRecord
+from llmdvfs.records.store import read_record
+from llmdvfs.records.telemetry import Reading
+from llmdvfs.records.telemetry_file import read_telemetry
+
+
+def first_look(folder: Path) -> str:
+    """Return `TTFT p50 28.3 ms, 185 tokens/s, 2.61 J/token (first look)`; what was not recorded is left out.
+
+    Raises SchemaError or OSError where a file cannot be read.
+    """
+    run = read_record(folder / raw.RUN, RunRecord)
+    ttfts_s, num_tokens = [], 0
+    for request in _ok_requests(folder / raw.REQUESTS):
+        ttfts_s.append((request["chunk_mono_ns"][0] - request["scheduled_mono_ns"]) / NS_PER_S)
+        num_tokens += sum(request["chunk_num_tokens"])
+    length_s = (run.load_end_mono_ns - run.load_begin_mono_ns) / NS_PER_S
+    parts = []
+    if ttfts_s:
+        parts.append(f"TTFT p50 {_number(median(ttfts_s) * 1e3)} ms")
+    if num_tokens and length_s > 0:
+        parts.append(f"{_number(num_tokens / length_s)} tokens/s")
+    devices = {device for instance in run.server_start.instances for device in instance.device_ids}
+    _, readings = read_telemetry(folder / raw.TELEMETRY)
+    energy_j = counter_energy_j(readings, devices, run.load_begin_mono_ns, run.load_end_mono_ns)
+    if energy_j is not None and num_tokens:
+        parts.append(f"{_number(energy_j / num_tokens)} J/token")
+    return f"{', '.join(parts) or 'nothing to see'} (first look)"
+
+
+def counter_energy_j(
+    readings: Sequence[Reading], devices: Collection[str], begin_mono_ns: int, end_mono_ns: int
+) -> float | None:
+    """Return how much the energy counters of all devices rose between the first and last reading in a span, in joules.
+
+    None where a device has fewer than two such readings, or there is no device.
+    """
+    total_j = 0.0
+    for device in devices:
+        found = [
+            energy_j
+            for reading in readings
+            if reading.device_id == device
+            and begin_mono_ns <= reading.begin_mono_ns <= end_mono_ns
+            and (energy_j := reading.values.get("energy_j")) is not None
+        ]
+        if len(found) < 2:
+            return None
+        total_j += found[-1] - found[0]
+    return total_j if devices else None
+
+
+def _ok_requests(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as file:
+        for line in file:
+            request = orjson.loads(line)
+            if request["outcome"] == "ok" and request["chunk_mono_ns"]:
+                yield request
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"

@@ -1,0 +1,65 @@
+"""The compared metrics of one cell, taken from its result."""
+
+from collections.abc import Iterable
+from statistics import fmean
+
+from llmdvfs.comparison.phase_energy import undivided_energy_j
+from llmdvfs.records.result import CellResult, DeviceEnergy
+from llmdvfs.records.spec import DeviceRole
+
+
+def metric_values(result: CellResult) -> dict[str, float | None]:
+    """Return the compared metrics of one cell, by name in METRICS; None: not measured, or not applicable."""
+    latency, throughput, energy, transfer = result.latency, result.throughput, result.energy, result.transfer
+    serving = [device for device in energy.devices if device.role is not None]
+    return {
+        "ttft_p50_s": latency.ttft_s.p50,
+        "ttft_p99_s": latency.ttft_s.p99,
+        "tpot_mean_s": latency.tpot_s.mean,
+        "tbt_p50_s": latency.tbt_s.p50,
+        "tbt_p99_s": latency.tbt_s.p99,
+        "e2e_mean_s": latency.e2e_s.mean,
+        "decode_mean_s": _difference(latency.e2e_s.mean, latency.ttft_s.mean),
+        "output_token_rate_per_s": throughput.output_token_rate_per_s,
+        "goodput_rps": throughput.goodput_rps,
+        "slo_attainment_fraction": throughput.slo_attainment_fraction,
+        "energy_per_output_token_j": energy.energy_per_output_token_j,
+        "energy_per_request_j": energy.energy_per_request_j,
+        "prefill_energy_per_prompt_token_j": _share(
+            undivided_energy_j(energy.phases, "prefill"), throughput.num_prompt_tokens
+        ),
+        "decode_energy_per_output_token_j": _share(
+            undivided_energy_j(energy.phases, "decode"), throughput.num_output_tokens
+        ),
+        "mean_power_w": energy.mean_power_w,
+        "energy_delay_product_js": energy.energy_delay_product_js,
+        # Roles have clocks of their own: a mean of prefill and decode is a clock that no GPU had.
+        "sm_clock_mean_mhz": _clock_of(serving, "single", "host"),
+        "prefill_sm_clock_mean_mhz": _clock_of(serving, "prefill"),
+        "decode_sm_clock_mean_mhz": _clock_of(serving, "decode"),
+        "utilisation_mean_fraction": _mean_or_none(device.utilisation_fraction.mean for device in serving),
+        "kv_transfer_mean_s": transfer.time_s.mean if transfer else None,
+        "kv_rate_bytes_per_s": transfer.rate_bytes_per_s if transfer else None,
+        "external_kv_fraction": (
+            _share(transfer.external_kv_tokens, transfer.decode_prompt_tokens) if transfer else None
+        ),
+        "imbalance_fraction": result.balance.imbalance_fraction if result.balance else None,
+        "failed_fraction": throughput.failed_fraction,
+    }
+
+
+def _clock_of(devices: Iterable[DeviceEnergy], *roles: DeviceRole) -> float | None:
+    return _mean_or_none(device.sm_clock_mhz.mean for device in devices if device.role in roles)
+
+
+def _mean_or_none(values: Iterable[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return fmean(present) if present else None
+
+
+def _difference(whole: float | None, part: float | None) -> float | None:
+    return None if whole is None or part is None else whole - part
+
+
+def _share(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else part / whole

@@ -1,0 +1,17 @@
+"""Deployments named as briefly as a study allows."""
+
+from collections.abc import Iterable
+
+from llmdvfs.records.comparison import ComparisonGroup
+
+
+class ShortNames:
+    """Names deployments without their model where the study has one."""
+
+    def __init__(self, groups: Iterable[ComparisonGroup]) -> None:
+        models = {arm.model for group in groups for arm in group.arms}
+        self._suffix = f"_{models.pop()}" if len(models) == 1 else ""
+
+    def __call__(self, deployment: str) -> str:
+        """Return the deployment's short name."""
+        return deployment.removesuffix(self._suffix) if self._suffix else deployment

@@ -1,0 +1,61 @@
+"""What stands below the tables of a summary: what is held equal, doubtful launches, failed cells, warnings."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from llmdvfs.comparison.tables import more_launches, sensitivity
+from llmdvfs.records.comparison import ArmPair, ComparisonRecord
+from llmdvfs.records.comparison_text import baseline_pairs
+
+MAX_NAMED = 6  # cells of one failed gate that are named; comparison.csv has all
+OF_A_GROUP = ("workload ", "operating point ")  # held equal by being in one table
+
+
+def notes(record: ComparisonRecord) -> list[str]:
+    """Return every note, most important first; each is said once."""
+    every = [
+        *_likeness(record),
+        *sensitivity(record),
+        *more_launches(record),
+        *_failed_cells(record),
+        *_failed_gates(record),
+        *(caveat for group in record.groups for pair in group.pairs for caveat in pair.caveats),
+        *record.warnings,
+        *([record.energy_note] if record.energy_note else []),
+    ]
+    return list(dict.fromkeys(every))
+
+
+def _likeness(record: ComparisonRecord) -> Iterator[str]:
+    pairs = [pair for group in record.groups for pair in baseline_pairs(group)]
+    related = [pair for pair in pairs if pair.ratios]
+    if related:
+        alike = [
+            fact
+            for fact in related[0].held_equal
+            if not fact.startswith(OF_A_GROUP) and all(fact in pair.held_equal for pair in related)
+        ]
+        yield f"held equal: {', '.join(alike)}"
+    yield from (f"{pair.other} differs: {'; '.join(pair.varied)}" for pair in related if pair.varied)
+    yield from (difference for pair in pairs for difference in _refusals(pair))
+
+
+def _refusals(pair: ArmPair) -> list[str]:
+    return [f"{pair.other} is not compared with {pair.baseline}: {difference}" for difference in pair.differences]
+
+
+def _failed_cells(record: ComparisonRecord) -> Iterator[str]:
+    for row in record.cells:
+        if row.status == "no_result":
+            yield f"{row.cell.folder()}: failed: {(row.reason or 'cause unknown').splitlines()[0]}"
+
+
+def _failed_gates(record: ComparisonRecord) -> Iterator[str]:
+    """Yield a note for each gate with the cells in which it failed."""
+    cells: dict[str, list[str]] = defaultdict(list)
+    for row in record.cells:
+        for gate in row.failed_gates:
+            cells[gate].append(row.cell.folder())
+    for gate, folders in sorted(cells.items()):
+        more = f" and {len(folders) - MAX_NAMED} more (comparison.csv)" if len(folders) > MAX_NAMED else ""
+        yield f"gate failed: {gate}: {', '.join(folders[:MAX_NAMED])}{more}"

@@ -1,0 +1,263 @@
+"""The comparison as blocks of a summary, whatever they are written as: text for a terminal, or Markdown."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from llmdvfs.comparison.names import ShortNames
+from llmdvfs.records.comparison import (
+    FAMILY,
+    MAX_MORE_LAUNCHES,
+    METRICS,
+    Arm,
+    ComparisonGroup,
+    ComparisonRecord,
+    Metric,
+    MetricRatio,
+)
+from llmdvfs.records.comparison_text import (
+    baseline_pairs,
+    interval_text,
+    label,
+    mean_text,
+    ratio_number,
+    ratio_text,
+    was_measured,
+)
+
+SHOWN = (*FAMILY, "mean_power_w", "kv_transfer_mean_s", "external_kv_fraction", "failed_fraction")
+BRIEF = {
+    "ttft_p50_s": "TTFT p50, ms",
+    "tpot_mean_s": "TPOT, ms",
+    "output_token_rate_per_s": "tokens/s",
+    "energy_per_output_token_j": "J/token",
+    "mean_power_w": "W",
+}
+"""The metrics of the brief table and their heads."""
+MAX_DETAILED_GROUPS = 4  # more workloads and operating points have a line each instead of a table each
+DECIDED = ("better", "worse", "different")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A table with a title, in a section that it may share with others; rows are as long as the header."""
+
+    section: str
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def detailed(record: ComparisonRecord) -> list[Block]:
+    """Return a block for each metric of each workload and operating point, the deployments stacked in it."""
+    short = ShortNames(record.groups)
+    return [
+        block
+        for group in record.groups
+        for block in (_metric_blocks(group, short) if len(group.arms) > 1 else [_one_deployment(group, short)])
+    ]
+
+
+def brief(record: ComparisonRecord) -> list[Block]:
+    """Return a block for each workload: a row for each operating point and deployment, a column for a main metric.
+
+    Of one operating point a single block, with a row for each workload and deployment.
+    """
+    short = ShortNames(record.groups)
+    one_point = len({group.point for group in record.groups}) == 1
+    sections: dict[str, list[ComparisonGroup]] = {}
+    for group in record.groups:
+        sections.setdefault(group.point if one_point else group.workload, []).append(group)
+    return [_brief_block(section, groups, short, by_workload=one_point) for section, groups in sections.items()]
+
+
+def is_long(record: ComparisonRecord) -> bool:
+    """Return whether a table for each metric would be too much for a terminal, or has nothing to set side by side."""
+    groups = record.groups
+    return len(groups) > MAX_DETAILED_GROUPS or (len(groups) > 1 and all(len(group.arms) < 2 for group in groups))
+
+
+def legend(record: ComparisonRecord) -> list[str]:
+    """Return how the tables are read."""
+    margin = f"{record.margin_fraction:.0%}".replace("%", " %")
+    said = [
+        "geometric mean over launches (lowest ... highest, n launches); * a gate failed in a launch",
+    ]
+    if is_long(record):
+        said.append("brief table: mean, half width of its 95 % interval; summary.md and summary.csv have all")
+    if record.family_size:
+        said.append(
+            f"ratio to the first deployment [95 % interval]; ~ not significant among {record.family_size} ratios "
+            f"(Holm, 5 %); = equal within {margin}; no loss: not worse by {margin}"
+        )
+        said.append("> best; = beside a name: not told apart from the best")
+    return said
+
+
+def sensitivity(record: ComparisonRecord) -> Iterator[str]:
+    """Yield, for each workload, which ratios say something else without the launches in which a gate failed."""
+    short = ShortNames(record.groups)
+    for group in record.groups:
+        doubtful = [
+            (pair.other, name, ratio)
+            for pair in baseline_pairs(group)
+            for name in FAMILY
+            if (ratio := pair.ratios.get(name)) and ratio.without_doubtful is not None
+        ]
+        changed = [
+            f"{METRICS[name].label} of {short(other)} {_estimate(ratio)}"
+            for other, name, ratio in doubtful
+            if _is_moved(ratio)
+        ]
+        if changed:
+            yield f"{group.workload}, {group.point}: without the launches marked * : {'; '.join(changed)}"
+        elif doubtful:
+            yield f"{group.workload}, {group.point}: without the launches marked * no ratio leaves its interval"
+
+
+def more_launches(record: ComparisonRecord) -> Iterator[str]:
+    """Yield, for each workload, about how many more launches would decide what is open."""
+    for group in record.groups:
+        needed = [
+            (ratio.num_more_launches, METRICS[name].label)
+            for pair in baseline_pairs(group)
+            for name in FAMILY
+            if (ratio := pair.ratios.get(name)) and ratio.num_more_launches
+        ]
+        if needed:
+            fewest, most = min(needed), max(needed)
+            few = f"about {_launches(fewest[0])} would tell of {fewest[1]}"
+            yield f"{group.workload}, {group.point}: {few}" + (
+                f", about {_launches(most[0])} of {most[1]}" if most[0] > fewest[0] else ""
+            )
+
+
+def _launches(more: int) -> str:
+    count = f"{more} or more" if more == MAX_MORE_LAUNCHES else str(more)
+    return f"{count} more launch{'' if more == 1 else 'es'}"
+
+
+def _one_deployment(group: ComparisonGroup, short: ShortNames) -> Block:
+    """Return a row a metric: there is nothing to stack."""
+    [arm] = group.arms
+    rows = tuple(
+        (_titled(METRICS[name]), mean_text(METRICS[name], arm.metrics[name]))
+        for name in SHOWN
+        if was_measured(group, name) and not _says_nothing(group, name)
+    )
+    return Block(f"{group.workload}, {group.point}", short(arm.deployment), ("metric", "mean"), rows)
+
+
+def _metric_blocks(group: ComparisonGroup, short: ShortNames) -> Iterator[Block]:
+    pairs = {pair.other: pair for pair in baseline_pairs(group)}
+    where = f"{group.workload}, {group.point}"
+    for name in SHOWN:
+        if not was_measured(group, name) or _says_nothing(group, name):
+            continue
+        marks = _marks(group, name)
+        rows = []
+        for arm in (arm for arm in group.arms if _has(arm, name)):
+            pair = pairs.get(arm.deployment)
+            ratio = pair.ratios.get(name) if pair else None
+            told = "" if ratio is None else _ratio_cell(METRICS[name], arm, name, ratio)
+            if pair and pair.differences:
+                told = "not compared"
+            elif arm is group.arms[0]:
+                told = "baseline"
+            rows.append(
+                (
+                    marks.get(arm.deployment, ""),
+                    short(arm.deployment),
+                    mean_text(METRICS[name], arm.metrics[name]),
+                    told,
+                )
+            )
+        yield Block(where, _titled(METRICS[name]), ("", "deployment", "mean", "ratio"), tuple(rows))
+
+
+def _has(arm: Arm, name: str) -> bool:
+    return any(launch.value is not None for launch in arm.metrics[name].by_launch)
+
+
+def _says_nothing(group: ComparisonGroup, name: str) -> bool:
+    """Return whether the metric is one of failures, and there were none."""
+    return name == "failed_fraction" and not any(arm.metrics[name].highest for arm in group.arms)
+
+
+def _titled(metric: Metric) -> str:
+    return label(metric) + (f", {metric.better} is better" if metric.better else "")
+
+
+def _ratio_cell(metric: Metric, arm: Arm, name: str, ratio: MetricRatio) -> str:
+    """Return the ratio, and its own means where it is of fewer launches than the mean beside it."""
+    text = ratio_text(ratio)
+    if ratio.pairing != "paired" or ratio.n_other == arm.metrics[name].n or ratio.per_gpu:
+        return text
+    if ratio.baseline_mean is None or ratio.other_mean is None:
+        return text
+    ours, theirs = (f"{value * metric.per_unit:.4g}" for value in (ratio.baseline_mean, ratio.other_mean))
+    return f"{text} ({ours} to {theirs}, n={ratio.n_other})"
+
+
+def _marks(group: ComparisonGroup, name: str) -> dict[str, str]:
+    """Return `>` for the deployment with the best mean and `=` for those not told apart from it.
+
+    Nothing where neither direction is better, where some are not related to each other, or only per GPU.
+    """
+    better = METRICS[name].better
+    means = {
+        arm.deployment: arm.metrics[name].mean.value for arm in group.arms if arm.metrics[name].mean.value is not None
+    }
+    if (
+        better is None
+        or len(means) < 2
+        or any(
+            not pair.ratios or pair.ratios[name].per_gpu
+            for pair in group.pairs
+            if {pair.baseline, pair.other} <= means.keys()
+        )
+    ):
+        return {}
+    best = (min if better == "lower" else max)(means, key=lambda deployment: means[deployment] or 0.0)
+    told_apart = {
+        deployment
+        for pair in group.pairs
+        if best in (pair.baseline, pair.other) and name in pair.ratios and pair.ratios[name].conclusion in DECIDED
+        for deployment in (pair.baseline, pair.other)
+    }
+    return {
+        deployment: ">" if deployment == best else "=" for deployment in means if deployment not in told_apart - {best}
+    }
+
+
+def _brief_block(section: str, groups: Sequence[ComparisonGroup], short: ShortNames, *, by_workload: bool) -> Block:
+    several = any(len(group.arms) > 1 for group in groups)
+    names = [name for name in BRIEF if any(was_measured(group, name) for group in groups)]
+    first = "workload" if by_workload else "point"
+    header = (first, *(("deployment",) if several else ()), "n", *(BRIEF[name] for name in names))
+    rows = tuple(
+        (
+            group.workload if by_workload else group.point,
+            *((short(arm.deployment),) if several else ()),
+            str(max(metric.n for metric in arm.metrics.values())),
+            *(interval_text(METRICS[name], arm.metrics[name]) for name in names),
+        )
+        for group in groups
+        for arm in group.arms
+    )
+    only = "" if several else f", {short(groups[0].arms[0].deployment)}"
+    return Block(f"{section}{only}", "", header, rows)
+
+
+def _is_moved(ratio: MetricRatio) -> bool:
+    """Return whether the ratio of the sound launches lies outside the interval of all of them."""
+    sound, every = ratio.without_doubtful, ratio.ratio
+    if sound is None or sound.value is None or every.low is None or every.high is None:
+        return False
+    return not every.low <= sound.value <= every.high
+
+
+def _estimate(ratio: MetricRatio) -> str:
+    sound = ratio.without_doubtful
+    if sound is None or sound.value is None or ratio.ratio.value is None:
+        return "-"
+    return f"{ratio_number(sound.value)}x instead of {ratio_number(ratio.ratio.value)}x"

@@ -1,0 +1,26 @@
+"""What every figure says below itself, so that it can stand alone: marks, n, statistic, interval."""
+
+from collections.abc import Iterable
+from textwrap import fill
+
+from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN
+from llmdvfs.records.comparison import Arm
+
+CHARACTERS = 125  # of a line across the double column
+INTERVALS = "95 % t-intervals (of the logs where all values are above 0); an arrow: the interval goes on"
+
+
+def caption_lines(text: str, width_in: float = DOUBLE_COLUMN_IN) -> str:
+    """Return the text on lines that fit a figure of this width."""
+    return fill(text, int(CHARACTERS * width_in / DOUBLE_COLUMN_IN))
+
+
+def starts_text(arms: Iterable[Arm]) -> str:
+    """Return `n = 3 server starts`, or from how few to how many where deployments differ."""
+    return n_text(arm.metrics["failed_fraction"].n for arm in arms)
+
+
+def n_text(counts: Iterable[int]) -> str:
+    """Return how many server starts stand behind what is shown."""
+    known = sorted(set(counts)) or [0]
+    return f"n = {' to '.join(map(str, dict.fromkeys((known[0], known[-1]))))} server start{'s' * (known != [1])}"

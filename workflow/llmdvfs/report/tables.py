@@ -1,0 +1,98 @@
+"""The comparison as rows of the page's tables: shown texts, and the numbers that they are sorted by."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from llmdvfs.records.comparison import METRICS, CellRow, ComparisonRecord
+from llmdvfs.records.comparison_text import baseline_pairs, mean_text, ratio_text
+from llmdvfs.report.cells import ReportedStudy
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One field of a row."""
+
+    text: str
+    sort: float | str | None = None
+    """None: there is no value, and the row comes last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row; `named` are its words (deployment, workload ...), `fields` its numbers."""
+
+    named: tuple[str, ...]
+    fields: tuple[Shown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CellLine:
+    """One cell, with the places of its records relative to the page."""
+
+    row: CellRow
+    anchor: str
+    fields: tuple[Shown, ...]
+    raw: str
+    result: str | None
+    """None: the cell has no result."""
+    figure: str | None
+
+
+CELL_METRICS = ("ttft_p50_s", "output_token_rate_per_s", "mean_power_w", "energy_per_output_token_j")
+
+
+def measured_metrics(record: ComparisonRecord) -> list[str]:
+    """Return the metrics that any deployment has a value of, in the order of METRICS."""
+    return [
+        name
+        for name in METRICS
+        if any(arm.metrics[name].mean.value is not None for group in record.groups for arm in group.arms)
+    ]
+
+
+def mean_rows(record: ComparisonRecord, metrics: Sequence[str]) -> list[Row]:
+    """Return a row for each deployment at each workload and operating point: its number of starts, then the means."""
+    rows = []
+    for group in record.groups:
+        for arm in group.arms:
+            starts = arm.metrics["failed_fraction"].n
+            means = [
+                Shown(mean_text(METRICS[name], arm.metrics[name], starts), arm.metrics[name].mean.value)
+                for name in metrics
+            ]
+            rows.append(Row((arm.deployment, group.workload, group.point), (Shown(str(starts), starts), *means)))
+    return rows
+
+
+def ratio_rows(record: ComparisonRecord) -> list[Row]:
+    """Return a row for each ratio to the baseline: deployment, workload, point, metric; ratio and its interval, n."""
+    rows = []
+    for group in record.groups:
+        for pair in baseline_pairs(group):
+            for name, ratio in pair.ratios.items():
+                if ratio.ratio.value is not None:
+                    named = (pair.other, pair.baseline, group.workload, group.point, name)
+                    n = min(ratio.n_baseline, ratio.n_other)
+                    rows.append(Row(named, (Shown(ratio_text(ratio), ratio.ratio.value), Shown(str(n), n))))
+    return rows
+
+
+def cell_lines(study: ReportedStudy) -> Iterator[CellLine]:
+    """Yield every planned cell with the places of its records; one without a result leads to why it has none."""
+    for row in study.comparison.cells:
+        folder = "cells/" + quote(row.cell.folder())
+        measured = row.status != "no_result"
+        yield CellLine(
+            row=row,
+            anchor=row.cell.folder(),
+            fields=tuple(_cell_field(row, name) for name in CELL_METRICS),
+            raw=f"{folder}/raw/",
+            result=f"{folder}/result.json" if measured else None,
+            figure=f"{folder}/timeline.png" if measured else None,
+        )
+
+
+def _cell_field(row: CellRow, name: str) -> Shown:
+    value = row.values.get(name)
+    return Shown("-" if value is None else f"{value * METRICS[name].per_unit:.4g}", value)

@@ -1,0 +1,28 @@
+"""The words of the page in English and Chinese, from words.toml."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+WORDS_FILE = Path(__file__).with_name("words.toml")
+
+
+class Words(NamedTuple):
+    """One text in both languages."""
+
+    en: str
+    zh: str
+
+
+@cache
+def all_words() -> Mapping[str, Mapping[str, Words]]:
+    """Return every text of the page by section and key; KeyError on use of one that is not there."""
+    sections = tomllib.loads(WORDS_FILE.read_text(encoding="utf-8"))
+    return {name: {key: Words(**words) for key, words in section.items()} for name, section in sections.items()}
+
+
+def words_of(section: str, key: str) -> Words:
+    """Return one text; a key that nobody has translated (the name of a new gate, say) stands for itself."""
+    return all_words()[section].get(key, Words(key, key))

@@ -1,0 +1,30 @@
+# One page that opens offline: verdict, tables, curves, gates, machine and commands. Snakemake's own report, which says
+# how each file came about, is another: `snakemake --report results/provenance.html`.
+#
+# INPUTS   {results}/comparison/comparison.json, cells-<digest>.txt, which lists the cells; {results}/answers/answers.json
+#          result.json, timeline.csv and raw/run.json of each cell
+# OUTPUTS  {results}/report.html
+# CONFIG   none
+
+
+localrules:
+    report_page,
+
+
+rule report_page:
+    input:
+        cells=rules.cells_compared.output.cells,
+        comparison=rules.compare.output.comparison,
+        answers=rules.answer.output.answers if ANSWER_FILES else [],
+    output:
+        page=f"{RESULTS}/report.html",
+    log:
+        f"{LOGS}/report_page.log",
+    conda:
+        CONDA
+    params:
+        answers=lambda wildcards, input: ["--answers", input.answers] if input.answers else [],
+        code=code_hash(["stages.report"]),
+    shell:
+        "python -m llmdvfs report --cells {input.cells:q} --comparison {input.comparison:q} {params.answers:q}"
+        " --output {output.page:q} > {log:q} 2>&1"
