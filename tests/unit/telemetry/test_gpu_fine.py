@@ -18,22 +18,26 @@ WALL_OFFSET_NS = 1_000 * NS_PER_S
 def samples_probe(
     fake: FakeNvml, wall_offset_ns: Callable[[], int] = lambda: WALL_OFFSET_NS, lookup_ns: int = 0
 ) -> GpuPowerSamplesProbe:
-    """A probe whose clocks are the fake's virtual time, the wall clock `wall_offset_ns()` ahead of it."""
+    """A probe that has begun; its clocks are the fake's virtual time, the wall clock `wall_offset_ns()` ahead of it."""
     num_gpus()
     gpu = NvmlGpu(0)
     ticks = iter(range(10**6))
-    return GpuPowerSamplesProbe(
+    probe = GpuPowerSamplesProbe(
         gpu,
         describe_gpu(gpu),
         clock=lambda: fake.now_ns() + next(ticks) * lookup_ns,
         wall_clock=lambda: fake.now_ns() + wall_offset_ns(),
     )
+    assert probe.read().stamped == ()
+    return probe
 
 
 def activity_probe(fake: FakeNvml) -> GpuActivityProbe:
     num_gpus()
     gpu = NvmlGpu(0)
-    return GpuActivityProbe(gpu, describe_gpu(gpu), clock=fake.now_ns)
+    probe = GpuActivityProbe(gpu, describe_gpu(gpu), clock=fake.now_ns)
+    assert probe.read().stamped == ()  # it has begun
+    return probe
 
 
 def gpus_with_samples_at_whole_20_ms(make_gpus: MakeGpus) -> FakeNvml:

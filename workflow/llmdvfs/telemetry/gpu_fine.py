@@ -30,18 +30,19 @@ class GpuPowerSamplesProbe:
         clock: Callable[[], int] = mono_ns,
         wall_clock: Callable[[], int] = wall_ns,
     ) -> None:
-        """Leave out what was sampled before this moment; NvmlError where the GPU does not keep samples."""
+        """NvmlError where the GPU does not keep samples."""
         self.device = device
         self._gpu = gpu
         self._clock, self._wall_clock = clock, wall_clock
         self._last_us = max((stamp_us for stamp_us, _ in gpu.power_samples(0)), default=0)
-        self._offset_ns, _ = self._wall_clock_offset()
+        self._offset_ns: int | None = None
 
     def read(self) -> Sample:
         """Fetch what was sampled since the read before; each sample has an interval of its own that holds its instant.
 
         The driver stamps with the wall clock. How far that is from the monotonic clock is looked up at each read; the
-        error is how well that can be looked up, and how far the wall clock was moved since the read before.
+        error is how well that can be looked up, and how far the wall clock was moved since the read before. The first
+        read gives nothing: sampling begins with it.
         """
         try:
             samples = self._gpu.power_samples(self._last_us)
@@ -50,14 +51,16 @@ class GpuPowerSamplesProbe:
                 {"power_sample_w": None}, {"power_sample_w": str(error)}, str(error) if error.is_lost else None
             )
         offset_ns, error_ns = self._wall_clock_offset()
-        error_ns += abs(offset_ns - self._offset_ns) + STAMP_RESOLUTION_NS
-        self._offset_ns = offset_ns
+        before_ns, self._offset_ns = self._offset_ns, offset_ns
         self._last_us = max((stamp_us for stamp_us, _ in samples), default=self._last_us)
-        return Sample({}, stamped=tuple(self._reading(stamp_us, power_w, error_ns) for stamp_us, power_w in samples))
-
-    def _reading(self, stamp_us: int, power_w: float, error_ns: int) -> Reading:
-        instant_ns = stamp_us * NS_PER_US - self._offset_ns
-        return Reading(self.device.device_id, instant_ns - error_ns, instant_ns + error_ns, {"power_sample_w": power_w})
+        if before_ns is None:
+            return Sample({})
+        error_ns += abs(offset_ns - before_ns) + STAMP_RESOLUTION_NS
+        instants = [(stamp_us * NS_PER_US - offset_ns, power_w) for stamp_us, power_w in samples]
+        id_ = self.device.device_id
+        return Sample(
+            {}, stamped=tuple(Reading(id_, t - error_ns, t + error_ns, {"power_sample_w": w}) for t, w in instants)
+        )
 
     def _wall_clock_offset(self) -> tuple[int, int]:
         """Return wall clock minus monotonic clock, and how far off that may be [ns]."""
@@ -73,18 +76,19 @@ class GpuActivityProbe:
     cadence: Cadence = "activity"
 
     def __init__(self, gpu: NvmlGpu, device: TelemetryDevice, clock: Callable[[], int] = mono_ns) -> None:
-        """Take the first sample; NvmlError where the GPU has no GPM, or this process no right to it."""
+        """NvmlError where the GPU has no GPM, or this process no right to it."""
         self.device = device
         self._clock = clock
         self._gpm = Gpm(gpu)
-        self._since_ns = clock()
+        self._since_ns: int | None = None
 
     def read(self) -> Sample:
         """Return the means since the read before, in a reading whose begin and end are those of the mean.
 
-        Nothing, where too little time has passed since: the next read covers it.
+        Nothing, where too little time has passed since: the next read covers it. Nothing at the first read: the first
+        mean begins with it.
         """
-        if self._clock() - self._since_ns < MIN_ACTIVITY_INTERVAL_NS:
+        if self._since_ns is not None and self._clock() - self._since_ns < MIN_ACTIVITY_INTERVAL_NS:
             return Sample({})
         try:
             values, errors = self._gpm.activity()
@@ -92,6 +96,8 @@ class GpuActivityProbe:
             lost = str(error) if error.is_lost else None
             return Sample(dict.fromkeys(METRICS), dict.fromkeys(METRICS, str(error)), lost)
         begin_ns, self._since_ns = self._since_ns, self._clock()
+        if begin_ns is None:
+            return Sample({})
         return Sample({}, stamped=(Reading(self.device.device_id, begin_ns, self._since_ns, values, errors),))
 
 

@@ -112,7 +112,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Sample; 0: told to stop, 1: ended by itself, with the reason on standard error and in the report."""
     options = _parser().parse_args(arguments)
     _receive_signals()
-    started_mono_ns, started_unix_s = mono_ns(), unix_s()  # before the probes: GPM's first mean begins with its probe
     try:
         probes, energy_source, absences = _probes(options)
     except LlmDvfsError as error:
@@ -124,8 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         devices=tuple(devices.values()),
         interval_s=options.interval,
         counter_interval_s=options.counter_interval if has_counter else None,
-        started_mono_ns=started_mono_ns,
-        started_unix_s=started_unix_s,
+        started_mono_ns=mono_ns(),
+        started_unix_s=unix_s(),
         energy_source=energy_source,
         absences=absences,
     )
