@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llmdvfs.benchmark.calibration import calibrate_cell
 from llmdvfs.benchmark.gpus import foreign_processes, links_between
+from llmdvfs.benchmark.host_cpu import host_cpu, others_between
 from llmdvfs.benchmark.network import kv_network
 from llmdvfs.benchmark.provenance import hardware, measuring_versions
 from llmdvfs.clock import mono_ns, unix_s
@@ -92,9 +93,12 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, held: Hel
     )
     with sampler:
         sampler.wait_ready()
+        cpu_at_start = host_cpu()
         idle_before = _idle(settings.idle_s)
         write_record(folder / raw.METRICS_BEFORE, deployment.scrape_metrics())
+        cpu_before_load = host_cpu()
         report = _run_load(task, deployment, sampler, folder, tokenizer_folder, held)
+        cpu_after_load = host_cpu()
         write_record(folder / raw.METRICS_AFTER, deployment.scrape_metrics())
         idle_after = _idle(settings.idle_s)
         _check(deployment, sampler, "after the load")
@@ -134,6 +138,8 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, held: Hel
         gpu_links=links_between(deployment.gpu_indices),
         kv_network=kv_network(task.launch.deployment.connector, deployment.server_start),
         applied=held.applied,
+        others_cpu_idle=others_between(cpu_at_start, cpu_before_load),
+        others_cpu_load=others_between(cpu_before_load, cpu_after_load),
     )
 
 

@@ -128,6 +128,8 @@ class PhaseEnergy:
     """Device-seconds spent in the phase inside the window."""
     power_w: Estimate
     energy_j: Estimate
+    mean_stretch_s: float | None = None
+    """Mean length of the role's uninterrupted times in the phase; None: a result older than this field."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,17 @@ class ServerStart:
 
 
 @dataclass(frozen=True, slots=True)
+class OthersCpu:
+    """CPU that processes of others took on the host over a stretch of time."""
+
+    fraction: float
+    """Of all CPUs of the host."""
+    num_cpus: int
+    largest: tuple[str, ...]
+    """`name (pid) 0.50 CPUs`; of those that can be seen from here and still ran at the end."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """Everything needed to understand a raw folder without the configuration that made it."""
 
@@ -89,6 +100,11 @@ class RunRecord:
     """The network that the engine's environment made KV take; None: it took a way within the host."""
     applied: AppliedPoint | None = None
     """What became of the operating point; None: the run is older than this field; ask `applied_point`."""
+
+    others_cpu_idle: OthersCpu | None = None
+    """In the idle time before the load ..."""
+    others_cpu_load: OthersCpu | None = None
+    """... and under load; None: the run is older than this field, or there was no such time."""
 
     @property
     def applied_point(self) -> AppliedPoint:
