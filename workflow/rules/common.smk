@@ -39,6 +39,7 @@ from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.progress import expected_progress, in_words
 from llmdvfs.plan.study import make_study
+from llmdvfs.plan.under_load import kept_apart
 from llmdvfs.records.made import FILES, STAGES
 from llmdvfs.records.places import FAILED, PROGRESS, cell_folder
 from llmdvfs.records.store import compact_json, write_record, write_text
@@ -72,7 +73,7 @@ try:
     refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])
     check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
     if PENDING and workflow.is_main_process:
-        for said in long_requests(STUDY):
+        for said in [*long_requests(STUDY), *kept_apart(STUDY.workloads.values(), STUDY.settings)]:
             print(f"llm-dvfs: {said}", file=sys.stderr)
         if sys.stderr.isatty():
             print(f"llm-dvfs: {in_words(expected_progress(STUDY, PENDING))}", file=sys.stderr)

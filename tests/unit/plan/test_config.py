@@ -47,6 +47,15 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"launchs": 3}, ["launchs", "did you mean 'launches'"]),
     ({"launches": "many"}, ["launches", "'many'", "integer"]),
     ({"launches": 0}, ["launches", "0", "1 or more"]),
+    (
+        {"measure.points_under_load": True, "measure.fresh_servers": True},
+        ["measure.points_under_load", "fresh_servers"],
+    ),
+    ({"measure.skip_cap_bound": True}, ["measure.skip_cap_bound", "points_under_load"]),
+    (
+        {"measure.points_under_load": True, "measure.skip_cap_bound": True},
+        ["measure.skip_cap_bound", "tolerate_failed_cells: true"],
+    ),
     ({"architectures": ["dual"]}, ["architectures", "'dual'", "single", "disaggregated"]),
     ({"architectures": []}, ["architectures", "at least 1"]),
     ({"architectures": "disaggregated-1p1d-carrier_pigeon"}, ["carrier_pigeon", "p2p_nccl"]),

@@ -30,6 +30,11 @@ def draft(results: Path, key: str, identity: Mapping[str, Any] | None = None) ->
         place = set_aside(folder, results / "failed", key)
         error.add_note(f"what was recorded is in {place}")
         raise
+    enter(results, folder, key, identity)
+
+
+def enter(results: Path, folder: Path, key: str, identity: Mapping[str, Any] | None = None) -> None:
+    """Bring a folder, complete, into the store under a key, once its files have reached the disk."""
     if identity:
         write_identity(folder, identity)
     for path in (*folder.iterdir(), folder):

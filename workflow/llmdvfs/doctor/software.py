@@ -14,6 +14,7 @@ PACKAGES = (
     "aiohttp",
     "httptools",
     "jsonschema",
+    "jinja2",
     "matplotlib",
     "numpy",
     "nvidia-ml-py",

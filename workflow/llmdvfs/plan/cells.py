@@ -11,6 +11,7 @@ from llmdvfs.plan.identity import StudyIdentities
 from llmdvfs.plan.points import distinct_points
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
+from llmdvfs.plan.under_load import is_repeat, is_under_load, sweep_order
 from llmdvfs.records.job import CellJob, LaunchJob
 from llmdvfs.records.places import RAW, RUN, cell_folder, measured_link, store_entry
 from llmdvfs.records.spec import CellId
@@ -47,10 +48,29 @@ def all_cells(study: Study) -> Iterator[CellId]:
 
 
 def launch_cells(study: Study, deployment: str, launch: int) -> list[CellId]:
-    """Return a launch's cells in their random order, which adding a cell does not change for the others."""
+    """Return a launch's cells in their random order, which adding a cell does not change for the others.
+
+    Cells whose points share a load stand together, with stock among them as often as a sweep has it (`sweep_order`).
+    """
     points = distinct_points(study.points.values(), study.deployments[deployment].engine)
-    cells = [CellId(deployment, workload, point, launch) for workload in study.workloads for point in points]
-    return sorted(cells, key=lambda cell: derive_seed(study.seed, "order", launch, cell.workload, cell.point))
+
+    def place(*what: str) -> int:
+        return derive_seed(study.seed, "order", launch, *what)
+
+    runs: list[tuple[int, list[str], str]] = []  # place in the launch, points, workload
+    for workload in study.workloads.values():
+        if is_under_load(workload, study.settings):
+            stock = [point for point in points if not study.points[point].asks_for_something]
+            others = sorted(set(points) - set(stock), key=lambda point: place(workload.id, point))
+            runs.append((place(workload.id), sweep_order(stock, others), workload.id))
+        else:
+            own = [point for point in points if not is_repeat(point)]
+            runs += [(place(workload.id, point), [point], workload.id) for point in own]
+    return [
+        CellId(deployment, workload, point, launch)
+        for _, together, workload in sorted(runs, key=lambda run: run[0])
+        for point in together
+    ]
 
 
 def plan_cells(study: Study) -> list[PlannedCell]:

@@ -14,6 +14,7 @@ from llmdvfs.connectors.version import version_tuple
 from llmdvfs.errors import ConfigError
 from llmdvfs.inputs.traces.table import trace_format_named
 from llmdvfs.plan.points import operating_points
+from llmdvfs.plan.under_load import is_under_load, with_stock_repeats
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.spec import (
@@ -70,6 +71,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         raise ConfigError(
             "strict_launches: true: expected false, since measure.fresh_servers starts new servers for every cell"
         )
+    _check_measure(config["measure"], config["tolerate_failed_cells"])
     if config["baseline"] is not None and config["baseline"] not in config["architectures"]:
         raise ConfigError(
             f"baseline: {config['baseline']!r}: expected one of architectures, {config['architectures']}, "
@@ -80,7 +82,10 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     models = [_model(name, given) for name, given in config["models"].items()]
     deployments = [_deployment(text, model, config, versions) for text in config["architectures"] for model in models]
     workloads = [_workload(name, given) for name, given in config["workloads"].items()]
+    settings = MeasureSettings(**config["telemetry"], **config["measure"])
     points = operating_points(config)
+    if any(is_under_load(workload, settings) for workload in workloads):
+        points = with_stock_repeats(points)
     _check_twins(deployments)
     _check_lengths(workloads, deployments)
     _check_roles(points, deployments)
@@ -91,7 +96,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         deployments={item.id: item for item in deployments},
         workloads={item.id: item for item in workloads},
         points={item.id: item for item in points},
-        settings=MeasureSettings(**config["telemetry"], **config["measure"]),
+        settings=settings,
         gates=dict(config["gates"]),
         engine_versions=versions,
         remeasure=str(config["remeasure"]),
@@ -99,6 +104,22 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         tolerate_failed_cells=config["tolerate_failed_cells"],
         baseline=config["baseline"],
     )
+
+
+def _check_measure(given: Mapping[str, Any], tolerates_failures: bool) -> None:
+    """Refuse settings of the measurement that contradict each other."""
+    if given["points_under_load"] and given["fresh_servers"]:
+        raise ConfigError(
+            "measure.points_under_load: true: expected false, since measure.fresh_servers starts new servers for every "
+            "cell"
+        )
+    if given["skip_cap_bound"] and not given["points_under_load"]:
+        raise ConfigError("measure.skip_cap_bound: true: expected beside points_under_load: its sweep has the probe")
+    if given["skip_cap_bound"] and not tolerates_failures:
+        raise ConfigError(
+            "measure.skip_cap_bound: true: expected tolerate_failed_cells: true, since a point that is skipped has no "
+            "measurement"
+        )
 
 
 def _check_twins(deployments: list[DeploymentSpec]) -> None:

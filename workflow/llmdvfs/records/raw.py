@@ -19,6 +19,8 @@ TELEMETRY = "telemetry.jsonl"
 TELEMETRY_REPORT = "telemetry_report.json"
 PROXY = "proxy.jsonl"
 CALIBRATION = "calibration.json"
+IDLE_TELEMETRY = "idle_telemetry.jsonl"
+"""Of a sweep's step: readings of the sweep's idle windows, which lie far from the step's own."""
 METRICS_BEFORE = "metrics_before.json"
 METRICS_AFTER = "metrics_after.json"
 
@@ -39,11 +41,14 @@ class RawCell:
     """By request id; empty where no proxy stood before the servers."""
     metrics_before: MetricsRecord
     metrics_after: MetricsRecord
+    idle_readings: tuple[Reading, ...] = ()
+    """Of a sweep's step; empty elsewhere: the idle windows are then covered by `readings`."""
 
 
 def read_raw(folder: Path) -> RawCell:
     """Read a raw folder; SchemaError names the file that is missing or damaged."""
     header, readings = read_telemetry(folder / TELEMETRY)
+    idle = folder / IDLE_TELEMETRY
     proxy, calibration = folder / PROXY, folder / CALIBRATION
     return RawCell(
         run=read_record(folder / RUN, RunRecord),
@@ -56,4 +61,5 @@ def read_raw(folder: Path) -> RawCell:
         proxy={record.request_id: record for record in read_lines(proxy, ProxyRecord)} if proxy.exists() else {},
         metrics_before=read_record(folder / METRICS_BEFORE, MetricsRecord),
         metrics_after=read_record(folder / METRICS_AFTER, MetricsRecord),
+        idle_readings=tuple(read_telemetry(idle)[1]) if idle.exists() else (),
     )
