@@ -200,7 +200,11 @@ def main() -> int:
         print(f"{name}: {told[name, True]} of {told[name, True] + told[name, False]} survived")
     survived = sum(count for (_, well), count in told.items() if well)
     print(f"{survived} of {told.total()} survived, in {time.monotonic() - begin_s:.0f} s")
-    return 0 if survived == told.total() else 1
+    if survived < told.total():
+        print(f"see {folder}", file=sys.stderr)
+        return 1
+    shutil.rmtree(folder)
+    return 0
 
 
 if __name__ == "__main__":

@@ -77,11 +77,12 @@ COMMANDS = (
     ),
     Command(f"summary --comparison {COMPARISON}", (COMPARISON,)),
     Command(
-        "answer --cells points.txt --output out/a.json --csv out/a.csv --recommended out/r.json --figure out/a.png"
-        " --table out/a.txt",
+        "answer --cells points.txt --output out/a.json --csv out/a.csv --recommended out/r.json --lookup out/l.csv"
+        " --figures out --table out/a.txt",
         ("points.txt", *_in("points/0", "raw/run.json", "result.json")),
     ),
     Command("explain answers.json", ("answers.json",)),
+    Command("fleet answers.json --demand-rps 9 --price-kwh 0.2 --co2-kg-per-kwh 0.3", ("answers.json",)),
     Command(
         f"report --cells cells.txt --comparison {COMPARISON} --output out/report.html",
         ("cells.txt", RUN, RESULT, TIMELINE, COMPARISON),
@@ -106,15 +107,10 @@ def write_inputs(folder: Path) -> None:
         write_record(folder / "points" / str(number) / "result.json", result)
         write_record(folder / "points" / str(number) / "raw" / "run.json", run)
     (folder / "points.txt").write_text("".join(f"points/{number}\n" for number in range(len(points))))
-    files = {
-        "output": "answers.json",
-        "recommended": "recommended.json",
-        "csv": "a.csv",
-        "table": "a.txt",
-        "figure": "a.png",
-    }
-    named = [word for option, name in files.items() for word in (f"--{option}", name)]
-    assert main(["answer", "--cells", "points.txt", *named]) == 0
+    files = (
+        "--output answers.json --recommended recommended.json --csv a.csv --lookup l.csv --table a.txt --figures out"
+    )
+    assert main(["answer", "--cells", "points.txt", *files.split()]) == 0
     (folder / "load").mkdir()
     asked = replace(workload(num_output=1), duration_s=None)
     write_record(folder / "load" / "load_spec.json", LoadSpec(asked, "http://127.0.0.1:9", "m", None, 1, 2, "load"))

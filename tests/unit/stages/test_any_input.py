@@ -17,9 +17,10 @@ from llmdvfs.__main__ import STAGES, main
 
 WITHOUT_FILES = {
     *("model", "monitor", "unlock", "forget", "mock-server", "schemas", "measuring", "config-docs", "start-server"),
-    *("benchmark", "load", "guard", "proxy"),
+    *("benchmark", "load", "guard", "proxy", "search"),
 }
-"""They read no file of an earlier command, or run servers: these read what `read_record` and `from_json` read."""
+"""They read no file of an earlier command, or run servers: these read what `read_record` and `from_json` read, and
+`search` what `doctor` reads."""
 READS = [(command, name) for command in COMMANDS for name in command.reads]
 
 
