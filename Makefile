@@ -57,7 +57,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/sampler/bench.py
 	$(BIN)/python bench/proxy/bench.py --page docs/proxy.md
 	$(BIN)/python bench/energy/estimator_error.py --figure docs/figures/energy_error.png
-	$(BIN)/python bench/dvfs/twin.py --page docs/dvfs.md
+	$(BIN)/python bench/dvfs/study.py --page docs/dvfs.md
 	$(BIN)/python bench/statistics/coverage.py --studies 2000 --page docs/statistics.md
 
 schemas: $(VENV)/run.stamp
