@@ -69,8 +69,10 @@ def _sentence(group: ComparisonGroup, pair: DeploymentPair, gpus: dict[str, int 
 def _circumstances(group: ComparisonGroup, pair: DeploymentPair, gpus: dict[str, int | None]) -> str:
     """Say what is held equal, or that GPUs are not."""
     ours, theirs = gpus[pair.baseline], gpus[pair.other]
-    if ours == theirs:
-        at = "On this CPU" if not ours else f"At equal GPUs ({ours})"
+    if ours is None or theirs is None:
+        at = "With a number of GPUs that is not known"
+    elif ours == theirs:
+        at = f"At equal GPUs ({ours})" if ours else "On this CPU"
     else:
         at = f"With {theirs} GPU{'s' if theirs != 1 else ''} against {ours}"
     load = f"{group.batch_size} in flight" if group.batch_size else group.workload
