@@ -14,7 +14,7 @@ PERIOD_S = 1.037  # no multiple of the counter's 0.1 s: every offset of an edge 
 
 
 def made(num_requests: int, queue_s: float, seed: int = 1) -> tuple[EnergyCurve, Occupancy, tuple[float, float]]:
-    """Every 1.037 s a request: `queue_s` in a queue, 0.2 s of prefill, 0.4 s of decode; prefill is told from arrival."""
+    """Every 1.037 s a request: `queue_s` in a queue, 0.2 s of prefill, 0.4 s of decode; told from arrival."""
     steps, edges, powers = [], [0.0], []
     for i in range(num_requests):
         arrival_s = PERIOD_S * (i + 1)
