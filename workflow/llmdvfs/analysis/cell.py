@@ -67,6 +67,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         foreign_processes=raw.run.foreign_processes,
         limits=GateLimits(**{key: value for key, value in limits.items() if key != "max_condition_number"}),
         load_report=raw.load_report,
+        metrics=(raw.metrics_before, raw.metrics_after),
     )
     return CellResult(
         key=run.key,

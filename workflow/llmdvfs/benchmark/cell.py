@@ -8,7 +8,7 @@ from llmdvfs.benchmark.calibration import calibrate_cell
 from llmdvfs.benchmark.client import load_client
 from llmdvfs.benchmark.gpus import foreign_processes
 from llmdvfs.benchmark.host_cpu import HostCpu, host_cpu, others_between
-from llmdvfs.benchmark.run_record import joined, lost_warnings, run_record
+from llmdvfs.benchmark.run_record import joined, lost_warnings, run_record, write_sealed
 from llmdvfs.benchmark.soak import soak
 from llmdvfs.benchmark.task import CellTask
 from llmdvfs.benchmark.watching import WATCH_INTERVAL_S, check, check_servers, idle, proxy_stamps, start_watching
@@ -36,8 +36,7 @@ def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: 
         run = _record_cell(task, deployment, folder, held)
     if task.job.settings.calibrate_client and (warning := calibrate_cell(folder, results)):
         run = replace(run, warnings=(*run.warnings, warning))
-    write_record(folder / raw.RUN, run)
-    return run
+    return write_sealed(folder, run)
 
 
 def _record_cell(task: CellTask, deployment: Deployment, folder: Path, held: HeldPoint) -> RunRecord:

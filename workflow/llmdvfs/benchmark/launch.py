@@ -13,7 +13,9 @@ from llmdvfs.benchmark.cell import measure_cell
 from llmdvfs.benchmark.gpus import host_gpus
 from llmdvfs.benchmark.host_lock import host_lock
 from llmdvfs.benchmark.look import first_look
+from llmdvfs.benchmark.one_start import set_aside_other_starts
 from llmdvfs.benchmark.progress import time_left
+from llmdvfs.benchmark.results_lock import results_lock
 from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished
 from llmdvfs.benchmark.sweep.measure import SweepEnd, measure_sweep
 from llmdvfs.benchmark.task import CellTask
@@ -45,8 +47,16 @@ def measure_launch(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
     """Bring every cell of the job into the store and link it to its folder.
 
     A cell that fails does not end the launch: the others are measured, then CellsFailed tells of all that failed.
-    GpusNotRestored ends it: what was measured before is delivered, nothing more is measured.
+    GpusNotRestored ends it: what was measured before is delivered, nothing more is measured. Another run that measures
+    into the same results is waited for first, and what it has measured is not measured again.
     """
+    with results_lock(results):
+        if job.one_start:
+            set_aside_other_starts(job, results)
+        _measure_missing(launch, job, results)
+
+
+def _measure_missing(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
     tasks = [CellTask(launch, job, cell, order) for order, cell in enumerate(job.cells)]
     missing = [task for task in tasks if not is_finished(results, task.cell.key)]
     if len(missing) < len(tasks):

@@ -1,12 +1,18 @@
 """What run.json says of a measurement, from what is known at its end."""
 
+from dataclasses import replace
+from pathlib import Path
+
 from llmdvfs.benchmark.gpus import links_between
 from llmdvfs.benchmark.network import kv_network
 from llmdvfs.benchmark.provenance import hardware, measuring_versions
 from llmdvfs.benchmark.task import CellTask
 from llmdvfs.host.capabilities import may_set_clocks
+from llmdvfs.records import raw
 from llmdvfs.records.point import AppliedPoint
 from llmdvfs.records.run import OthersCpu, RunRecord, SoakRecord
+from llmdvfs.records.seal import checksums
+from llmdvfs.records.store import write_record
 from llmdvfs.records.telemetry import SamplerReport, TelemetryHeader
 from llmdvfs.records.under_load import UnderLoad
 from llmdvfs.serving.deployment import Deployment
@@ -84,3 +90,10 @@ def _clock_warnings(applied: AppliedPoint) -> tuple[str, ...]:
     if applied.is_as_asked:
         return ()
     return (f"operating point {applied.state}: {applied.reason}; the cell was measured at stock clocks",)
+
+
+def write_sealed(folder: Path, run: RunRecord) -> RunRecord:
+    """Write run.json, the last file of a raw folder, with the checksums of all others; return what was written."""
+    sealed = replace(run, checksums=checksums(folder))
+    write_record(folder / raw.RUN, sealed)
+    return sealed

@@ -116,7 +116,10 @@ def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:
         base_url=deployment.base_url if is_external else None,
         balancer=deployment.balancer if chooses else "",
     )
-    return asdict(relevant)
+    identity = asdict(relevant)
+    if deployment.model.served_name is None:
+        del identity["model"]["served_name"]  # measurements from before there was one keep their keys
+    return identity
 
 
 def point_identity(point: OperatingPoint) -> dict[str, Any]:

@@ -14,11 +14,14 @@ from llmdvfs.connectors.version import version_tuple
 from llmdvfs.errors import ConfigError
 from llmdvfs.inputs.traces.table import trace_format_named
 from llmdvfs.plan.points import operating_points
+from llmdvfs.plan.search import search_settings
 from llmdvfs.plan.under_load import is_under_load, with_stock_repeats
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.point import OperatingPoint
+from llmdvfs.records.search import SearchSettings
 from llmdvfs.records.spec import (
     ArrivalSpec,
+    CellId,
     DeploymentSpec,
     Device,
     EngineSpec,
@@ -29,6 +32,7 @@ from llmdvfs.records.spec import (
     WorkloadSpec,
 )
 
+MAX_REQUESTS = 2_000_000  # of a cell: a client keeps about a kilobyte of each, and its analysis some more
 DATA_SETS = ("bbh", "sharegpt", "jsonl")
 """Sources of prompts that may have answers."""
 
@@ -53,11 +57,16 @@ class Study:
     """Analysis and comparison go on without cells that failed."""
     baseline: str | None = None
     """The architecture that others are related to; None: the simplest."""
+    search: SearchSettings | None = None
+    """What decides the points, round by round; None: they are listed."""
+    decided: frozenset[CellId] | None = None
+    """The cells that a search has decided so far; None: every workload at every point in every launch."""
 
     @property
     def launches(self) -> range:
-        """Launch numbers, from 1."""
-        return range(1, self.num_launches + 1)
+        """Launch numbers, from 1, of all cells."""
+        highest = max((cell.launch for cell in self.decided or ()), default=0)
+        return range(1, (self.num_launches if self.decided is None else highest) + 1)
 
 
 def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None], Mapping[str, str]]) -> Study:
@@ -103,6 +112,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         strict_launches=config["strict_launches"],
         tolerate_failed_cells=config["tolerate_failed_cells"],
         baseline=config["baseline"],
+        search=search_settings(config, points, deployments),
     )
 
 
@@ -142,7 +152,7 @@ def _model(name: str, given: Mapping[str, Any]) -> ModelSpec:
     if given["source"] != "tiny" and not given["location"]:
         what = {"path": "a folder", "hub": "a hub name", "shape": "a shape's name"}[given["source"]]
         raise ConfigError(f"models.{name}.location: '': expected {what}, since source is {given['source']!r}")
-    return ModelSpec(name=name, source=given["source"], location=given["location"])
+    return ModelSpec(name, given["source"], given["location"], given["served_name"])
 
 
 def _deployment(
@@ -260,6 +270,13 @@ def _check_arrival(spec: WorkloadSpec, key: str) -> None:
             f"{key}.max_duration_s: {spec.max_duration_s:g}: expected at least duration_s, and beside min_requests, "
             "which it bounds"
         )
+    if (rates := [rate for rate in (spec.arrival.rate_rps, spec.arrival.end_rate_rps) if rate]) and spec.duration_s:
+        expected = max(rates) * spec.duration_s
+        if min(expected, spec.num_requests or expected) > MAX_REQUESTS:
+            raise ConfigError(
+                f"{key}.duration_s: {spec.duration_s:g}: {expected:.0f} requests at {max(rates):g}/s: expected up "
+                f"to {MAX_REQUESTS}, which are kept whole; shorten it, or set num_requests"
+            )
     if kind.needs_duration and spec.duration_s is None:
         raise ConfigError(
             f"{key}.duration_s: null: expected the time of the load, since arrival.kind is {kind.name!r}: {kind.what}"

@@ -118,6 +118,8 @@ class RunRecord:
     """What became of the operating point; None: the run is older than this field; ask `applied_point`."""
     under_load: UnderLoad | None = None
     """The step of a sweep that the cell is; None: it had a load of its own. Idle windows are then the sweep's."""
+    checksums: dict[str, str] | None = None
+    """SHA-256 of every other file of the raw folder, by name; None: the run is older than this field."""
     others_cpu_idle: OthersCpu | None = None
     """What others took of the host's CPUs in the idle time before the load ..."""
     others_cpu_load: OthersCpu | None = None

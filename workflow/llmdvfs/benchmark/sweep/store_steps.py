@@ -7,7 +7,7 @@ from pathlib import Path
 
 from llmdvfs.benchmark.calibration import calibrate_cell
 from llmdvfs.benchmark.client import LOAD_SPEC
-from llmdvfs.benchmark.run_record import lost_warnings, run_record
+from llmdvfs.benchmark.run_record import lost_warnings, run_record, write_sealed
 from llmdvfs.benchmark.store import enter, set_aside
 from llmdvfs.benchmark.sweep.cut import Slice, cut
 from llmdvfs.benchmark.sweep.sweep import Done, Sweep
@@ -61,7 +61,7 @@ def store_steps(sweep: Sweep, results: Path, *, calibrates: bool) -> None:
             continue
         if calibrates and task.job.settings.calibrate_client:
             run, calibrated = _calibrated(run, folder, results, calibrated)
-        write_record(folder / raw.RUN, run)
+        write_sealed(folder, run)
         enter(results, folder, done.key, task.cell.identity)
         LOG.info("%s: measured", task.id.folder())
     for task in failed:

@@ -64,6 +64,8 @@ class JournalWriter:
 
 def read_journal(path: Path) -> Iterator[Exchange]:
     """Yield the exchanges of a journal, one in memory at a time; SchemaError where it is none or was cut off."""
+    if not path.is_file():
+        raise SchemaError(f"{path}: no such file; expected the journal of a load")
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise SchemaError(
