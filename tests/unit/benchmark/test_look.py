@@ -55,6 +55,6 @@ def test_the_analysis_tells_a_terminal_what_the_gates_say(tmp_path: Path) -> Non
     os.close(terminal)
     assert line == (
         "disaggregated-1p1d-nixl_qwen3-1.7b/small/stock/launch-1: TTFT p50 43.99 ms, 419 tokens/s, 1.116 J/token, "
-        "gates failed: steady_window, fitted_idle_power"
+        "gates failed: steady_window"
     )
     assert (tmp_path / "file").read_text() == ""
