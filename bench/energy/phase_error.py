@@ -7,7 +7,8 @@ Prints the table of docs/energy.md. Every figure is SIMULATED. About 2 s a scena
 
 import argparse
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +40,12 @@ class Scenario:
     disaggregated: bool = False
     num_gpus: int = 1
 
-    def run(self, seed: int) -> SimulatedRun:
-        """Simulate it."""
+    def run(self, seed: int, engine: Engine | None = None) -> SimulatedRun:
+        """Simulate it, with another engine where one is given."""
         return simulate(
             seed,
             self.traffic,
-            self.engine,
+            engine or self.engine,
             self.counters,
             disaggregated=self.disaggregated,
             num_gpus=self.num_gpus,
@@ -84,6 +85,19 @@ SCENARIOS = {
 }
 
 
+def drawn(engine: Engine, seed: int) -> Engine:
+    """Return an engine whose powers nobody has chosen, for intervals that were never looked at with them."""
+    draw = np.random.default_rng((seed, 77)).uniform
+    return replace(
+        engine,
+        idle_w=draw(70, 150),
+        decode_w=draw(250, 450),
+        decode_w_a_doubling=draw(10, 60),
+        prefill_w=draw(350, 550),
+        prefill_full_w=draw(550, 800),
+    )
+
+
 def analysed(run: SimulatedRun, seed: int, by_steps: bool) -> EnergyResult:
     """Return what the analysis makes of the run, by engine steps or by the requests' phases at one power each."""
     intervals = phase_intervals(run.requests, run.proxy, started_mono_ns=0)
@@ -118,6 +132,8 @@ class Score:
     errors: list[float] = field(default_factory=list)
     covered: list[bool] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    half_widths: list[float] = field(default_factory=list)
+    """Of the intervals, relative to the true energy."""
 
     def cell(self) -> str:
         """Return bias ± standard deviation [%], coverage [%] and how many were given."""
@@ -129,11 +145,11 @@ class Score:
         return told if given == runs else f"{told}, null in {runs - given} of {runs}"
 
 
-def scores(scenario: Scenario, seeds: int, by_steps: bool) -> dict[str, Score]:
-    """Return the score of each phase that lasted, by role and phase."""
+def scores(scenario: Scenario, seeds: Iterable[int], by_steps: bool, *, fresh: bool = False) -> dict[str, Score]:
+    """Return the score of each phase that lasted, by role and phase; fresh: each run has an engine of its own."""
     found: dict[str, Score] = {}
-    for seed in range(seeds):
-        run = scenario.run(seed)
+    for seed in seeds:
+        run = scenario.run(seed, drawn(scenario.engine, seed) if fresh else None)
         for phase in analysed(run, seed, by_steps).phases:
             true_j = run.true_j(phase.role, phase.phase)  # type: ignore[arg-type]
             if true_j < 1.0:  # joules: a phase that the engine never was in has no relative error
@@ -146,6 +162,7 @@ def scores(scenario: Scenario, seeds: int, by_steps: bool) -> dict[str, Score]:
                 continue
             score.errors.append(energy.value / true_j - 1)
             score.covered.append(energy.low <= true_j <= energy.high)
+            score.half_widths.append((energy.high - energy.low) / 2 / true_j)
     return found
 
 
@@ -154,10 +171,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--reasons", action="store_true", help="print why phases are null")
+    parser.add_argument("--fresh", action="store_true", help="engines of drawn powers and other seeds, intervals only")
     options = parser.parse_args()
+    if options.fresh:
+        print("| load | phase | by engine steps | median half width, % |\n|---|---|---|---|")
+        for name, scenario in SCENARIOS.items():
+            found = scores(scenario, range(1000, 1000 + options.seeds), by_steps=True, fresh=True)
+            for phase, score in found.items():
+                width = f"{100 * np.median(score.half_widths):.2f}" if score.half_widths else ""
+                print(f"| {name} | {phase} | {score.cell()} | {width} |", flush=True)
+        return
     print("| load | phase | one power a phase, by requests | by engine steps |\n|---|---|---|---|")
     for name, scenario in SCENARIOS.items():
-        before, now = (scores(scenario, options.seeds, by_steps) for by_steps in (False, True))
+        before, now = (scores(scenario, range(options.seeds), by_steps) for by_steps in (False, True))
         for phase, score in now.items():
             print(f"| {name} | {phase} | {before.get(phase, Score()).cell()} | {score.cell()} |", flush=True)
             if options.reasons:

@@ -7,10 +7,12 @@ from fakes.records import Toy, fake_cell
 from matplotlib.axes import Axes
 from matplotlib.collections import FillBetweenPolyCollection, PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from llmdvfs.figures.cell_timeline import cell_timeline
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.figures.parts.over_time import draw_power
+from llmdvfs.records.result import RoleActivity
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +118,18 @@ def test_eight_gpus_are_one_line_and_a_band() -> None:
     assert set(mean.get_ydata()) == {103.5}
     band = next(own for own in axes.collections if isinstance(own, FillBetweenPolyCollection))
     assert (band.get_datalim(axes.transData).y0, band.get_datalim(axes.transData).y1) == (100.0, 107.0)
+
+
+def test_what_each_phase_is_bound_by_stands_below_in_words(on_gpus: MeasuredCell) -> None:
+    decode = RoleActivity("decode", "decode", 0.73, 0.02, 0.65, 145.0, "memory", 8.0)
+    untold = RoleActivity("prefill", "prefill", None, None, None, None, None)
+    whole = RoleActivity("decode", None, 0.7, 0.02, 0.6, 140.0, "memory")
+    told = replace(on_gpus, result=replace(on_gpus.result, activity=(whole, decode, untold)))
+    (below,) = [text for text in figure_texts(cell_timeline(told)) if "Busy" in text]
+    assert "Busy: decode at batch 8: tensor 2 %, DRAM 65 %: bound by memory." in " ".join(below.split())
+    assert not [text for text in figure_texts(cell_timeline(on_gpus)) if "Busy" in text]
+
+
+def figure_texts(figure: Figure) -> list[str]:
+    """Every text of a figure, those of its legends too."""
+    return [text.get_text() for text in figure.findobj(Text)]

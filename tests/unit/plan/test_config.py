@@ -58,6 +58,8 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
         {"measure.points_under_load": True, "measure.fresh_servers": True},
         ["measure.points_under_load", "fresh_servers"],
     ),
+    ({"measure.points_under_load": True, "measure.soak": "auto"}, ["measure.soak: auto", "points_under_load"]),
+    ({"measure.soak": "always"}, ["measure.soak", "'always'", "auto"]),
     ({"measure.skip_cap_bound": True}, ["measure.skip_cap_bound", "points_under_load"]),
     (
         {"measure.points_under_load": True, "measure.skip_cap_bound": True},

@@ -9,6 +9,7 @@ from llmdvfs.benchmark.client import load_client
 from llmdvfs.benchmark.gpus import foreign_processes
 from llmdvfs.benchmark.host_cpu import HostCpu, host_cpu, others_between
 from llmdvfs.benchmark.run_record import joined, lost_warnings, run_record, write_sealed
+from llmdvfs.benchmark.soak import soak
 from llmdvfs.benchmark.task import CellTask
 from llmdvfs.benchmark.watching import WATCH_INTERVAL_S, check, check_servers, idle, proxy_stamps, start_watching
 from llmdvfs.clock import mono_ns, unix_s
@@ -43,6 +44,7 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, held: Hel
     settings = task.job.settings
     load = task.load_spec(deployment, folder)
     check_servers(deployment, "between two cells")
+    soaked = soak(task, deployment, folder)
     deployment.reset()
     # On GPUs that somebody else's endpoint is said to use, its own processes are the ones that should be there.
     watched = deployment.gpu_indices if deployment.instances else ()
@@ -79,6 +81,7 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, held: Hel
         idle=(idle_before, idle_after),
         foreign_processes=joined(foreign, foreign_processes(watched)),
         warnings=lost_warnings(sampler_report),
+        soak=soaked,
         others_cpu=_others_cpu(deployment, cpu_at_start, cpu_before_load, cpu_after_load),
     )
 

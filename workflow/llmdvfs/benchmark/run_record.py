@@ -10,7 +10,7 @@ from llmdvfs.benchmark.task import CellTask
 from llmdvfs.host.capabilities import may_set_clocks
 from llmdvfs.records import raw
 from llmdvfs.records.point import AppliedPoint
-from llmdvfs.records.run import OthersCpu, RunRecord
+from llmdvfs.records.run import OthersCpu, RunRecord, SoakRecord
 from llmdvfs.records.seal import checksums
 from llmdvfs.records.store import write_record
 from llmdvfs.records.telemetry import SamplerReport, TelemetryHeader
@@ -31,6 +31,7 @@ def run_record(
     warnings: tuple[str, ...],
     under_load: UnderLoad | None = None,
     others_cpu: tuple[OthersCpu | None, OthersCpu | None] = (None, None),
+    soak: SoakRecord | None = None,
 ) -> RunRecord:
     """Return the record. started: wall clock [s] and [mono ns]; idle: windows before and after the load.
 
@@ -68,6 +69,7 @@ def run_record(
         under_load=under_load,
         others_cpu_idle=others_cpu[0],
         others_cpu_load=others_cpu[1],
+        soak=soak,
     )
 
 

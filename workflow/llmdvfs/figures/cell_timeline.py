@@ -55,10 +55,16 @@ def cell_timeline(cell: MeasuredCell) -> Figure:
         figure,
         [],
         "One server start, n = 1. Black bar: the window of the cell's numbers. Shaded: phases. Lines: every reading; of"
-        f" more than {MAX_LINES} GPUs of a role, their mean and, shaded, lowest and highest.",
+        f" more than {MAX_LINES} GPUs of a role, their mean and, shaded, lowest and highest.{_bounds(cell)}",
     )
     set_title(figure, cell_title(cell))
     return figure
+
+
+def _bounds(cell: MeasuredCell) -> str:
+    """Return what each phase is bound by, in words; empty where no GPU tells."""
+    words = [one.words for one in cell.result.activity if one.phase is not None and one.words is not None]
+    return f" Busy: {'; '.join(words)}." if words else ""
 
 
 def _panels(cell: MeasuredCell) -> list[Panel]:

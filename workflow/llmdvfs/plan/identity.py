@@ -98,6 +98,8 @@ def _settings(settings: MeasureSettings) -> dict[str, Any]:
     given = asdict(replace(settings, retries=0))
     for name in ("points_under_load", "skip_cap_bound"):
         del given[name]
+    if settings.soak is None:  # as it was written before there was a soak
+        del given["soak"]
     return given
 
 

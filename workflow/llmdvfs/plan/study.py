@@ -123,6 +123,11 @@ def _check_measure(given: Mapping[str, Any], tolerates_failures: bool) -> None:
             "measure.points_under_load: true: expected false, since measure.fresh_servers starts new servers for every "
             "cell"
         )
+    if given["points_under_load"] and given["soak"]:
+        raise ConfigError(
+            f"measure.soak: {given['soak']}: expected null beside points_under_load, whose one load warms the GPUs by "
+            "itself and returns to stock again and again"
+        )
     if given["skip_cap_bound"] and not given["points_under_load"]:
         raise ConfigError("measure.skip_cap_bound: true: expected beside points_under_load: its sweep has the probe")
     if given["skip_cap_bound"] and not tolerates_failures:

@@ -1,7 +1,7 @@
 """What Snakemake hands to a benchmark job, and what start-server resolves for it."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.spec import DeploymentSpec, Role, WorkloadSpec
@@ -25,6 +25,8 @@ class MeasureSettings:
     """Measure the client's own error against a mock at the cell's load."""
     points_under_load: bool = False
     """The operating points of a workload change under one running load, where the workload allows it."""
+    soak: Literal["auto"] | None = None
+    """auto: the GPUs are warmed up with a cell's own load until their temperatures stand; not before a sweep."""
     skip_cap_bound: bool = False
     """Points under load whose clock the load cannot hold, by the probe at stock, are not measured: they fail."""
 

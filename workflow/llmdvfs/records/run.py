@@ -62,6 +62,20 @@ class OthersCpu:
 
 
 @dataclass(frozen=True, slots=True)
+class SoakRecord:
+    """How the GPUs were warmed up before a cell; its load was thrown away."""
+
+    duration_s: float
+    """What it cost."""
+    is_steady: bool
+    """Whether the temperatures stood at its end; False: the time was up."""
+    slope_c_per_min: float | None
+    """The steepest of the GPUs' temperatures, over the last 30 s, without its sign."""
+    temperature_c: float
+    """Of the warmest GPU, at the end."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """Everything needed to understand a raw folder without the configuration that made it."""
 
@@ -110,6 +124,8 @@ class RunRecord:
     """What others took of the host's CPUs in the idle time before the load ..."""
     others_cpu_load: OthersCpu | None = None
     """... and under load; None: a step of a sweep, or the run is older than this field."""
+    soak: SoakRecord | None = None
+    """None: not asked for, or no GPU tells its temperature."""
 
     @property
     def measured_load_s(self) -> float:
