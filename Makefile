@@ -1,4 +1,5 @@
 # make run     measure the default study and print what came out (ARGS="--config launches=5" goes to snakemake)
+# make demo-dvfs   which clocks save most on a MODELLED GPU: a whole study without a GPU, beside the truth
 # make test    the test suite, real vLLM on this machine's CPU included (ARGS goes to pytest)
 # make check   formatting, lint, types; changes nothing
 # make golden  what the analysis makes of a small measured cell, written anew: look at the diff
@@ -19,13 +20,16 @@ TRACES ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONHOME
 
-.PHONY: run test check format golden measuring bench schemas clean
+.PHONY: run demo-dvfs test check format golden measuring bench schemas clean
 
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m llmdvfs unlock
 	$(BIN)/snakemake --cores all $(ARGS)
 	@$(BIN)/snakemake --cores 1 --report results/provenance.html --quiet all $(ARGS)
 	@echo "report: results/report.html (opens offline in any browser); how each file was made: results/provenance.html"
+
+demo-dvfs: $(VENV)/run.stamp
+	$(BIN)/python tests/modelled/demo.py $(ARGS)
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from truths import COMPUTE_SHARE, HIGH_MHZ, LOW_MHZ, STEP_MHZ, STOCK_MHZ, Truth, draw
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench")]
+sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(ROOT / "tests")]
 
+from modelled.truths import COMPUTE_SHARE, HIGH_MHZ, LOW_MHZ, STEP_MHZ, STOCK_MHZ, Truth, draw  # noqa: E402
 from page import host, write_measured  # noqa: E402
 
 from llmdvfs.answers.intervals import ratio_of_logs  # noqa: E402
