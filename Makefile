@@ -1,5 +1,5 @@
 # make run     measure the default study and print what came out (ARGS="--config launches=5" goes to snakemake)
-# make demo-dvfs   which clocks save most on a MODELLED GPU: a whole study without a GPU, beside the truth
+# make demo-dvfs   a whole study of clocks on a MODELLED GPU, without a real one; its answers beside the truth
 # make test    the test suite, real vLLM on this machine's CPU included (ARGS goes to pytest)
 # make check   formatting, lint, types; changes nothing
 # make golden  what the analysis makes of a small measured cell, written anew: look at the diff

@@ -27,7 +27,9 @@ RULES: dict[Rule, Picker] = {
 def answers(measured: Iterable[Measured]) -> AnswersRecord:
     """Return an answer for each deployment and load, or why there is none; takes each cell's result and run."""
     by_load: dict[tuple[str, str], list[Measured]] = defaultdict(list)
+    modelled = False
     for result, run in measured:
+        modelled = modelled or run.is_modelled
         by_load[result.cell.deployment, result.cell.workload].append((result, run))
     found, refused = [], []
     for (deployment, workload), cells in sorted(by_load.items()):
@@ -35,7 +37,7 @@ def answers(measured: Iterable[Measured]) -> AnswersRecord:
             found.append(answer(cells))
         except NoAnswer as reason:
             refused.append(f"{deployment}/{workload}: {reason}")
-    return AnswersRecord(tuple(found), tuple(refused))
+    return AnswersRecord(tuple(found), tuple(refused), modelled)
 
 
 def answer(measured: Sequence[Measured]) -> Answer:

@@ -116,6 +116,8 @@ class AnswersRecord:
     answers: tuple[Answer, ...]
     refused: tuple[str, ...]
     """`deployment/workload: why`."""
+    modelled: bool = False
+    """A GPU of some cell was a formula: nothing here speaks of a real one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +162,5 @@ class RecommendedClocks:
 
     recommendations: tuple[Recommendation, ...]
     validity: Validity
+    modelled: bool = False
+    """Made on a GPU that is a formula: `clocks apply` refuses it."""

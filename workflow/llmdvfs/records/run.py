@@ -5,6 +5,7 @@ from typing import Any
 
 from llmdvfs.records.device_id import gpu_indices
 from llmdvfs.records.host import GpuLink, NetworkPath
+from llmdvfs.records.modelled import any_modelled
 from llmdvfs.records.point import AppliedPoint, OperatingPoint
 from llmdvfs.records.spec import CellId, DeploymentSpec, Role, WorkloadSpec
 from llmdvfs.records.telemetry import EnergySource
@@ -89,6 +90,11 @@ class RunRecord:
     """The network that the engine's environment made KV take; None: it took a way within the host."""
     applied: AppliedPoint | None = None
     """What became of the operating point; None: the run is older than this field; ask `applied_point`."""
+
+    @property
+    def is_modelled(self) -> bool:
+        """Return whether a GPU of the cell was a formula (records/modelled.py)."""
+        return any_modelled(self.hardware.get("gpus", ()))
 
     @property
     def applied_point(self) -> AppliedPoint:

@@ -39,5 +39,5 @@ def run(options: argparse.Namespace) -> int:
     write_record(options.recommended, recommend(record, measured))
     write_text(options.csv, pd.DataFrame(list(answer_rows(record))).to_csv(index=False))
     write_text(options.table, table(record))
-    save_figure(dvfs_energy_time(record), options.figure)
+    save_figure(dvfs_energy_time(record), options.figure, modelled=record.modelled)
     return 0
