@@ -31,9 +31,7 @@ def test_a_chunked_step_fills_its_budget_with_prompts_beside_decoding() -> None:
 def test_whole_prompts_wait_for_a_step_of_their_own_and_decoding_waits_for_them() -> None:
     step = next_step(SEED, [1500, 1000], 8, 2048, chunked=False)
     assert (step.taken, step.decodes) == ((1500,), False)
-    assert next_step(SEED, [5000], 8, 2048, chunked=False).taken == (
-        5000,
-    )  # alone, over the budget
+    assert next_step(SEED, [5000], 8, 2048, chunked=False).taken == (5000,)  # alone, over the budget
 
 
 def test_a_request_costs_its_prompt_and_its_share_of_the_batchs_steps() -> None:

@@ -133,7 +133,7 @@ def refuse_modelled(record: RecommendedClocks, file: Path) -> None:
     if record.modelled:
         raise ConfigError(
             f"{file}: made on {', '.join(record.validity.gpus) or 'a modelled GPU'}, expected a measured one: a "
-            "modelled recommendation says nothing of any real GPU; nothing was changed; measure this machine's (docs/dvfs.md)"
+            "modelled recommendation says nothing of any real GPU; nothing was changed; measure this machine's own"
         )
 
 
