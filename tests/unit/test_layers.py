@@ -26,6 +26,7 @@ ALLOWED = {
     "comparison": {*GROUND, "arrivals"},
     "answers": GROUND,
     "figures": GROUND,
+    "search": {*GROUND, "plan", "answers"},
     "report": GROUND,
     "doctor": {*GROUND, "arrivals", "connectors", "models", "plan", "serving", "telemetry", "benchmark"},
     "benchmark": {*GROUND, "plan", "serving", "load", "telemetry", "connectors"},

@@ -9,13 +9,17 @@ from matplotlib.figure import Figure
 
 from llmdvfs.__main__ import main
 from llmdvfs.answers.answer import answers
+from llmdvfs.answers.fleet import fleets
+from llmdvfs.answers.lookup import lookup_rows, lookup_table
 from llmdvfs.answers.recommend import recommend
 from llmdvfs.answers.table import answer_rows
 from llmdvfs.answers.words import explain, table
 from llmdvfs.errors import ConfigError
 from llmdvfs.figures.parts.style import mark_modelled
+from llmdvfs.records.fleet import Demand
 from llmdvfs.records.store import write_record
 from llmdvfs.stages.clocks import refuse_modelled
+from llmdvfs.stages.fleet import lines
 
 Cells = list[tuple]  # type: ignore[type-arg]
 
@@ -31,6 +35,9 @@ def test_answers_of_a_modelled_gpu_say_so_in_every_form() -> None:
     assert table(record).startswith("MODELLED")
     assert explain(record).startswith("MODELLED")
     assert all(row["modelled"] for row in answer_rows(record))
+    assert all(row["modelled"] for row in lookup_rows(lookup_table(record.answers), modelled=record.modelled))
+    demand = Demand(rate_rps=1.0, price_per_kwh=0.3, co2_kg_per_kwh=0.4)
+    assert next(lines(fleets(record, demand))).startswith("MODELLED")
     assert recommend(record, cells("MODELLED GPU 700 W")).modelled
 
 
