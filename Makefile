@@ -1,5 +1,6 @@
 # make run     measure the default study and print what came out (ARGS="--config launches=5" goes to snakemake;
 #              `snakemake` itself names every job with its files)
+# make demo-dvfs   a whole study of clocks on a MODELLED GPU, without a real one; its answers beside the truth
 # make test    the test suite, real vLLM on this machine's CPU included (ARGS goes to pytest)
 # make check   formatting, lint, types; changes nothing
 # make golden  what the analysis makes of a small measured cell, written anew: look at the diff
@@ -20,13 +21,16 @@ TRACES ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONHOME
 
-.PHONY: run test check format golden measuring bench schemas clean
+.PHONY: run demo-dvfs test check format golden measuring bench schemas clean
 
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m llmdvfs unlock
 	$(BIN)/snakemake --cores all $(ARGS) --quiet host progress rules
 	@$(BIN)/snakemake --cores 1 --report results/provenance.html --quiet all $(ARGS)
 	@echo "report: results/report.html (opens offline in any browser); how each file was made: results/provenance.html"
+
+demo-dvfs: $(VENV)/run.stamp
+	$(BIN)/python tests/modelled/demo.py $(ARGS)
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)

@@ -2,9 +2,10 @@
 
     python bench/dvfs/study.py [--seeds 20] [--page docs/dvfs.md]
 
-The program's own loop and its own answers run here; cells are formulas (bench/dvfs/truths.py) with noise of 1 % a cell,
-0.5 % a launch and a drift of 1 % over a launch, in random order. Beside it the study that a user would list: a grid of
-60 MHz in five launches. Time counts 45 s a cell and 90 s a server start, as on a GPU: it is reckoned, not measured.
+The program's own loop and its own answers run here; cells are formulas (tests/modelled/truths.py) with noise: 1 % a
+cell, 0.5 % a launch and a drift of 1 % over a launch, in random order. Beside it the study that a user would list: a
+grid of 60 MHz in five launches. Time counts 45 s a cell and 90 s a server start, as on a GPU: it is reckoned, not
+measured.
 """
 
 import argparse
@@ -17,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from truths import COMPUTE_SHARE, HIGH_MHZ, LOW_MHZ, STEP_MHZ, Truth, draw
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(ROOT / "tests")]
 
 from fakes.searches import Machine  # noqa: E402
+from modelled.truths import COMPUTE_SHARE, HIGH_MHZ, LOW_MHZ, STEP_MHZ, Truth, draw  # noqa: E402
 from page import host, write_measured  # noqa: E402
 
 from llmdvfs.answers.answer import answers  # noqa: E402

@@ -78,14 +78,14 @@ class FakeVllm(MockServer):
         if b'"prompt":[' in body:
             (FOLDER / "loaded").touch()
         if head.startswith(b"GET /metrics"):
-            self._send(connection, _plain(b"200 OK", METRICS))
+            self._send(connection, plain(b"200 OK", METRICS))
         elif head.startswith(b"POST") and "refuses" in self._start | self._now():
-            self._send(connection, _plain(b"500 Internal Server Error", b"scripted"))
+            self._send(connection, plain(b"500 Internal Server Error", b"scripted"))
         else:
             super()._answer(connection, head, body)
 
 
-def _plain(status: bytes, body: bytes) -> bytes:
+def plain(status: bytes, body: bytes) -> bytes:
     return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
 
 

@@ -80,6 +80,20 @@ class FakeNvml:
             raise OSError(f"cannot make the fake GPUs' state file {state_path}")
         self._state = ctypes.c_void_p(state)
 
+    @classmethod
+    def joined(cls, library: Path, state_path: Path, num_gpus: int) -> "FakeNvml":
+        """Return the GPUs that another process has made."""
+        fake = cls.__new__(cls)
+        fake.library_path, fake.state_path, fake.num_gpus = library, state_path, num_gpus
+        fake._library = ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
+        fake._library.fake_open.restype = ctypes.c_void_p
+        fake._library.fake_true_energy.restype = ctypes.c_double
+        state = fake._library.fake_open(str(state_path).encode())
+        if not state:
+            raise OSError(f"cannot map the fake GPUs' state file {state_path}")
+        fake._state = ctypes.c_void_p(state)
+        return fake
+
     def close(self) -> None:
         """Forget the GPUs: in this process there is no driver any more."""
         self._library.fake_close(self._state)
@@ -112,6 +126,23 @@ class FakeNvml:
     def set_power(self, gpu: int, power_w: float) -> None:
         """Add a point to the trace: this much is demanded from now on."""
         self._check(self._library.fake_set_power(self._state, gpu, ctypes.c_double(power_w)))
+
+    def drive(
+        self, gpu: int, t_ns: int, power_w: float, sm_clock_mhz: float, *, is_busy: bool, is_capped: bool = False
+    ) -> None:
+        """Tell what is true of a GPU from `t_ns` on, in place of trace, locks and limit; at once, whatever came before.
+
+        Whoever drives a GPU asks `setting` what was set, and makes it so. The newest 16000 changes are remembered.
+        """
+        self._library.fake_drive(
+            self._state,
+            gpu,
+            ctypes.c_int64(t_ns),
+            ctypes.c_double(power_w),
+            ctypes.c_double(sm_clock_mhz),
+            int(is_busy),
+            int(is_capped),
+        )
 
     def true_energy_j(self, gpu: int, begin_ns: int, end_ns: int) -> float:
         """Return the energy really used in [begin, end], exactly, whatever the sensors show."""
@@ -182,6 +213,10 @@ class FakeNvml:
     def set_property(self, gpu: int, name: str, value: float) -> None:
         """Change a figure of a GPU (PROPERTIES in state.h): idle_w, settling_s, lock_ceiling_mhz, mig, nvlinks ..."""
         self._check(self._library.fake_set_property(self._state, gpu, name.encode(), ctypes.c_double(value)))
+
+    def set_name(self, gpu: int, name: str) -> None:
+        """Name a GPU; at most 95 bytes."""
+        self._check(self._library.fake_set_name(self._state, gpu, name.encode()))
 
     def set_field(self, gpu: int, field_id: int, value: int = 0, *, error: int = 0) -> None:
         """Fix the value, or the NVML error, of one field of nvmlDeviceGetFieldValues."""

@@ -66,7 +66,17 @@ static double temperature_at(const Gpu *gpu, const Segment *s, int64_t t_ns) {
     return s->steady_temperature_c + (s->temperature_c - s->steady_temperature_c) * decay;
 }
 
+/* Add up what was true until the segment's begin. */
+static void carry_on(const Gpu *gpu, const Segment *before, Segment *s) {
+    double dt_s = (double)(s->t_ns - before->t_ns) / NS;
+    s->energy_j = before->energy_j + before->power_w * dt_s;
+    s->busy_s = before->busy_s + before->busy * dt_s;
+    s->capped_s = before->capped_s + before->capped * dt_s;
+    s->temperature_c = temperature_at(gpu, before, s->t_ns);
+}
+
 static void rebuild(State *state, Gpu *gpu) {
+    if (gpu->driven) return;
     int demand = -1, control = 0, n = 0;
     int64_t t_ns = state->origin_ns;
     for (;;) {
@@ -78,14 +88,7 @@ static void rebuild(State *state, Gpu *gpu) {
         s->t_ns = t_ns;
         s->energy_j = s->busy_s = s->capped_s = 0;
         s->temperature_c = s->steady_temperature_c;
-        if (n > 0) {
-            const Segment *before = s - 1;
-            double dt_s = (double)(t_ns - before->t_ns) / NS;
-            s->energy_j = before->energy_j + before->power_w * dt_s;
-            s->busy_s = before->busy_s + before->busy * dt_s;
-            s->capped_s = before->capped_s + before->capped * dt_s;
-            s->temperature_c = temperature_at(gpu, before, t_ns);
-        }
+        if (n > 0) carry_on(gpu, s - 1, s);
         n++;
         int64_t next = INT64_MAX;
         if (demand + 1 < gpu->num_demands) next = gpu->demands[demand + 1].t_ns;
@@ -296,6 +299,35 @@ int add_control(State *state, Gpu *gpu, Control control) {
     gpu->controls[gpu->num_controls++] = control;
     rebuild(state, gpu);
     return 0;
+}
+
+/* Tell what is true of a GPU from t_ns on; from the first call on nothing else changes it. An instant before the last
+   one told is taken for that one. When there is no room, the older half is forgotten. */
+void fake_drive(State *state, int gpu_index, int64_t t_ns, double power_w, double clock_mhz, int busy, int capped) {
+    Gpu *gpu = &state->gpus[gpu_index];
+    lock_state(state);
+    gpu->driven = 1;
+    if (gpu->num_segments == MAX_SEGMENTS) {
+        int kept = MAX_SEGMENTS / 2;
+        memmove(gpu->segments, gpu->segments + MAX_SEGMENTS - kept, (size_t)kept * sizeof(Segment));
+        gpu->num_segments = kept;
+    }
+    const Segment *last = &gpu->segments[gpu->num_segments - 1];
+    const Control *control = &gpu->controls[gpu->num_controls - 1];
+    Segment s = {
+        .t_ns = t_ns > last->t_ns ? t_ns : last->t_ns, .power_w = power_w, .sm_clock_mhz = clock_mhz,
+        .memory_clock_mhz = control->memory_lock_mhz, .busy = busy, .capped = capped,
+        .locked = control->lock_max_mhz > 0,
+        .steady_temperature_c = gpu->properties[P_ambient_c] + gpu->properties[P_kelvin_per_w] * power_w,
+    };
+    carry_on(gpu, last, &s);
+    gpu->segments[gpu->num_segments++] = s;
+    unlock_state(state);
+}
+
+int fake_set_name(State *state, int gpu_index, const char *name) {
+    Gpu *gpu = &state->gpus[gpu_index];
+    return snprintf(gpu->name, sizeof gpu->name, "%s", name) < (int)sizeof gpu->name ? 0 : -1;
 }
 
 void fake_set_time(State *state, int is_virtual, int64_t virtual_ns) {

@@ -56,6 +56,7 @@ typedef struct {
     int errors[NUM_CALLS];  /* NVML error that the call returns, 0: none ... */
     int successes_left[NUM_CALLS];  /* it succeeds so many times before that, ... */
     int failures_left[NUM_CALLS];  /* ... so many times more; 0: for ever */
+    int driven;  /* its segments are told by fake_drive; traces and controls make none */
     int lost, num_demands, num_controls, num_segments, num_fields, num_processes;
     double counter_offset_j;  /* added to the energy counter; a driver reload sets it so that the counter shows 0 */
     int64_t counted_updates;  /* energy counter of a narrow window: updates added up so far ... */

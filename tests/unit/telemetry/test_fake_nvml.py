@@ -196,3 +196,31 @@ def test_each_call_costs_what_was_said_asleep_or_computing(make_gpus: MakeGpus) 
             call(gpu)
         assert time.monotonic() - begin_s >= 0.2
         assert (time.process_time() - begin_cpu_s > 0.02) == burns  # of 0.2 s: a busy machine may take most away
+
+
+def test_a_driven_gpu_is_as_it_is_told_and_says_what_was_set(make_gpus: MakeGpus) -> None:
+    fake = make_gpus()
+    fake.set_name(0, "MODELLED GPU")
+    fake.set_sensor(0, "energy", period_s=0.02, window_s=0)
+    gpu = handle()
+    fake.drive(0, NS_PER_S, 500.0, 1500.0, is_busy=True)
+    pynvml.nvmlDeviceSetGpuLockedClocks(gpu, 990, 990)  # no more than a wish: whoever drives makes it so
+    fake.drive(0, 2 * NS_PER_S, 300.0, 990.0, is_busy=True, is_capped=True)
+    fake.set_virtual_time(3 * NS_PER_S)
+    assert pynvml.nvmlDeviceGetName(gpu) == "MODELLED GPU"
+    assert fake.setting(0)[0] == 990
+    assert fake.true_energy_j(0, 0, 3 * NS_PER_S) == pytest.approx(75 + 500 + 300)
+    assert fake.poll(0, "sm_clock", [1_900 * MS, 2_900 * MS]) == pytest.approx([1500, 990])
+    assert pynvml.nvmlDeviceGetCurrentClocksEventReasons(gpu) == 4 | 2  # power cap, clock setting
+    shown_j = np.diff(fake.poll(0, "energy", [1_000 * MS, 1_100 * MS]))
+    assert shown_j == pytest.approx([50], abs=0.02 * 500)  # a refresh either way
+
+
+def test_a_driven_gpu_forgets_old_changes_and_no_energy(make_gpus: MakeGpus) -> None:
+    fake = make_gpus()
+    for step in range(40_000):  # more than there is room for
+        fake.drive(0, NS_PER_S + step * MS, 100.0 + step % 2, 1500.0, is_busy=True)
+    begin_ns, end_ns = NS_PER_S + 38_000 * MS, NS_PER_S + 40_000 * MS
+    assert fake.true_energy_j(0, begin_ns, end_ns) == pytest.approx(2 * 100.5)
+    (total_j,) = fake.poll(0, "energy", [end_ns]) - 1000
+    assert total_j == pytest.approx(75 + 40 * 100.5, abs=15)  # and the counter's refresh of 0.1 s

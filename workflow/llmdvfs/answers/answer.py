@@ -35,7 +35,9 @@ def answers(
     confirmed: (deployment, workload) -> what a search chose there before its confirming launches.
     """
     by_load: dict[tuple[str, str], list[Measured]] = defaultdict(list)
+    modelled = False
     for result, run in measured:
+        modelled = modelled or run.is_modelled
         by_load[result.cell.deployment, result.cell.workload].append((result, run))
     found, refused = [], []
     for (deployment, workload), cells in sorted(by_load.items()):
@@ -43,7 +45,7 @@ def answers(
             found.append(answer(cells, (confirmed or {}).get((deployment, workload))))
         except NoAnswer as reason:
             refused.append(f"{deployment}/{workload}: {reason}")
-    return AnswersRecord(tuple(found), tuple(refused))
+    return AnswersRecord(tuple(found), tuple(refused), modelled)
 
 
 def answer(measured: Sequence[Measured], confirmed: Confirmed | None = None) -> Answer:

@@ -17,7 +17,7 @@ HOURS_A_YEAR = 8760
 
 def fleets(record: AnswersRecord, demand: Demand) -> FleetRecord:
     """Return for every answer the fleets that the demand needs at stock and at the recommended clocks."""
-    return FleetRecord(demand, tuple(_compared(answer, demand) for answer in record.answers))
+    return FleetRecord(demand, tuple(_compared(answer, demand) for answer in record.answers), record.modelled)
 
 
 def _compared(answer: Answer, demand: Demand) -> FleetComparison:

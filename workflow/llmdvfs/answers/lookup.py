@@ -37,8 +37,11 @@ def _row(answer: Answer) -> LookupRow:
     )
 
 
-def lookup_rows(table: Iterable[LookupRow]) -> Iterator[dict[str, object]]:
-    """Yield the table's rows flat, for a CSV file; an empty clock or limit is to be left as the GPU has it."""
+def lookup_rows(table: Iterable[LookupRow], *, modelled: bool = False) -> Iterator[dict[str, object]]:
+    """Yield the table's rows flat, for a CSV file; an empty clock or limit is to be left as the GPU has it.
+
+    modelled: the rows are of a GPU that is a formula, and say so (records/modelled.py).
+    """
     for row in table:
         flat: dict[str, object] = {
             "deployment": row.deployment,
@@ -53,4 +56,4 @@ def lookup_rows(table: Iterable[LookupRow]) -> Iterator[dict[str, object]]:
             flat |= {f"{role}_{quantity}": settings.get(role) for role in ("single", "prefill", "decode")}
         for name, estimate in (("saving", row.saving), ("slowdown", row.slowdown)):
             flat |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-        yield flat | {"flags": " ".join(row.flags)}
+        yield flat | {"flags": " ".join(row.flags), "modelled": modelled}

@@ -19,7 +19,8 @@ def recommend(record: AnswersRecord, measured: Sequence[Measured]) -> Recommende
     """Return a recommendation for each answer that has a point to recommend, and what was measured for it."""
     runs = [run for _, run in measured]
     found = [_recommendation(answer, runs) for answer in record.answers]
-    return RecommendedClocks(tuple(item for item in found if item is not None), _validity(runs))
+    items = tuple(item for item in found if item is not None)
+    return RecommendedClocks(items, _validity(runs), modelled=record.modelled)
 
 
 def recommended(answer: Answer) -> Choice | None:

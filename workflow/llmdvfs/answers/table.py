@@ -37,6 +37,7 @@ def answer_rows(record: AnswersRecord) -> Iterator[dict[str, object]]:
                 "pareto": point.pareto,
                 "ties_with_best": point.ties_with_best,
                 "chosen_by": chosen.get(point.point.id),
+                "modelled": record.modelled,
             }
             yield row
 

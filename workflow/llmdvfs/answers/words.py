@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from llmdvfs.answers.observation import STOCK
 from llmdvfs.answers.recommend import recommended
 from llmdvfs.records.answers import Answer, AnswersRecord, Choice
+from llmdvfs.records.modelled import MODELLED_NOTE
 from llmdvfs.records.result import Estimate
 
 UNITS = {"prompt_token": "prompt token", "output_token": "output token", "request": "request"}
@@ -25,7 +26,8 @@ BASES = {
 
 def table(record: AnswersRecord) -> str:
     """Return every answer as a table of its points, its choices and its flags."""
-    parts = ["\n".join(_answer_lines(answer)) for answer in record.answers]
+    parts = [MODELLED_NOTE] if record.modelled else []
+    parts += ["\n".join(_answer_lines(answer)) for answer in record.answers]
     parts += [f"no answer for {reason}" for reason in record.refused]
     return "\n\n".join(parts) + "\n" if parts else "no operating points were measured\n"
 
@@ -53,7 +55,8 @@ def _answer_lines(answer: Answer) -> Iterator[str]:
 
 def explain(record: AnswersRecord) -> str:
     """Return, for each load, what to set and why, in whole sentences."""
-    parts = [" ".join(_sentences(answer)) for answer in record.answers]
+    parts = [f"{MODELLED_NOTE}."] if record.modelled else []
+    parts += [" ".join(_sentences(answer)) for answer in record.answers]
     parts += [f"There is no answer for {reason}." for reason in record.refused]
     return "\n\n".join(parts) + "\n"
 

@@ -61,6 +61,7 @@ def compare(
         verdict=verdict(groups),
         margin_fraction=margin_fraction,
         family_size=family_size,
+        modelled=any(run.is_modelled for _, run in measured),
     )
 
 

@@ -149,6 +149,8 @@ class AnswersRecord:
     answers: tuple[Answer, ...]
     refused: tuple[str, ...]
     """`deployment/workload: why`."""
+    modelled: bool = False
+    """A GPU of some cell was a formula: nothing here speaks of a real one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,3 +213,5 @@ class RecommendedClocks:
     validity: Validity
     lookup: tuple[LookupRow, ...] = ()
     """A row a load, by deployment, phase and batch size; loads without an answer have none."""
+    modelled: bool = False
+    """Made on a GPU that is a formula: `clocks apply` refuses it."""

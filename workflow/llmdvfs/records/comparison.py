@@ -271,3 +271,5 @@ class ComparisonRecord:
     """A ratio within this of 1 counts as equal."""
     family_size: int = 0
     """Ratios over which p-values were adjusted."""
+    modelled: bool = False
+    """A GPU of some cell was a formula: nothing here speaks of a real one."""

@@ -53,3 +53,5 @@ class FleetRecord:
 
     demand: Demand
     comparisons: tuple[FleetComparison, ...]
+    modelled: bool = False
+    """A GPU of some cell was a formula: nothing here speaks of a real one."""

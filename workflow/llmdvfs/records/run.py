@@ -6,6 +6,7 @@ from typing import Any
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.device_id import gpu_indices
 from llmdvfs.records.host import GpuLink, NetworkPath
+from llmdvfs.records.modelled import any_modelled
 from llmdvfs.records.point import AppliedPoint, OperatingPoint
 from llmdvfs.records.spec import CellId, DeploymentSpec, Role, WorkloadSpec
 from llmdvfs.records.telemetry import EnergySource
@@ -142,6 +143,11 @@ class RunRecord:
         if self.under_load is not None:
             return self.under_load.idle_mono_ns
         return tuple(window for window in (self.idle_before, self.idle_after) if window is not None)
+
+    @property
+    def is_modelled(self) -> bool:
+        """Return whether a GPU of the cell was a formula (records/modelled.py)."""
+        return any_modelled(self.hardware.get("gpus", ()))
 
     @property
     def applied_point(self) -> AppliedPoint:

@@ -44,11 +44,11 @@ def run(options: argparse.Namespace) -> int:
     write_record(options.output, record)
     lookup = lookup_table(record.answers)
     write_record(options.recommended, replace(recommend(record, measured), lookup=lookup))
-    write_text(options.lookup, pd.DataFrame(list(lookup_rows(lookup))).to_csv(index=False))
+    write_text(options.lookup, pd.DataFrame(list(lookup_rows(lookup, modelled=record.modelled))).to_csv(index=False))
     write_text(options.csv, pd.DataFrame(list(answer_rows(record))).to_csv(index=False))
     write_text(options.table, table(record))
     for name, draw in ANSWER_FIGURES.items():
-        save_figure(draw(record), options.figures / f"{name}.png")
+        save_figure(draw(record), options.figures / f"{name}.png", modelled=record.modelled)
     return 0
 
 

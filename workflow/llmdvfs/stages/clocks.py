@@ -49,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
         print("\n".join(map(_in_a_line, changes)) or f"nothing was changed, as far as {lock_folder()} tells")
     else:
         record = read_record(options.file, RecommendedClocks)
+        refuse_modelled(record, options.file)
         hold(one_of(record, options.deployment, options.workload), until_interrupted)
     return 0
 
@@ -125,6 +126,15 @@ def one_of(record: RecommendedClocks, deployment: str | None, workload: str | No
             f"{names}"
         )
     return found[0]
+
+
+def refuse_modelled(record: RecommendedClocks, file: Path) -> None:
+    """Raise ConfigError where the recommendation was made on a GPU that is a formula."""
+    if record.modelled:
+        raise ConfigError(
+            f"{file}: made on {', '.join(record.validity.gpus) or 'a modelled GPU'}, expected a measured one: a "
+            "modelled recommendation says nothing of any real GPU; nothing was changed; measure this machine's own"
+        )
 
 
 def hold(recommendation: Recommendation, wait: Callable[[HeldPoint], None]) -> None:

@@ -7,7 +7,7 @@ from llmdvfs.analysis.requests.samples import latency_samples
 from llmdvfs.comparison.groups import compare
 from llmdvfs.figures.paper import paper_figures
 from llmdvfs.figures.parts.cell import MeasuredCell
-from llmdvfs.figures.parts.style import save_figure, save_pdf
+from llmdvfs.figures.parts.style import mark_modelled, save_figure, save_pdf
 from llmdvfs.figures.table import CELL_FIGURES, COMPARISON_FIGURES, DEPLOYMENT_FIGURES
 from llmdvfs.records import made
 from llmdvfs.records.comparison import ComparisonRecord
@@ -53,25 +53,28 @@ def _draw_cell(options: argparse.Namespace) -> None:
         made.begin(folder, "figures")
         cell = _read_cell(folder)
         for name in options.figures:
-            save_figure(CELL_FIGURES[name](cell), folder / f"{name}.png")
+            save_figure(CELL_FIGURES[name](cell), folder / f"{name}.png", modelled=cell.run.is_modelled)
 
 
 def _draw_deployment(options: argparse.Namespace) -> None:
     cells = [_read_cell(folder) for folder in listed_cells(options.cells)[0]]
     record = compare([cell.result for cell in cells], [cell.run for cell in cells])
     for name in options.figures:
-        save_figure(DEPLOYMENT_FIGURES[name](record, cells), options.output / f"{name}.png")
+        figure = DEPLOYMENT_FIGURES[name](record, cells)
+        save_figure(figure, options.output / f"{name}.png", modelled=record.modelled)
 
 
 def _draw_comparison(options: argparse.Namespace) -> None:
     record = read_record(options.comparison, ComparisonRecord)
     for name in options.figures:
-        save_figure(COMPARISON_FIGURES[name](record), options.output / f"{name}.png")
+        save_figure(COMPARISON_FIGURES[name](record), options.output / f"{name}.png", modelled=record.modelled)
 
 
 def _draw_paper(options: argparse.Namespace) -> None:
     record = read_record(options.comparison, ComparisonRecord)
     for name, figure in paper_figures(record):
+        if record.modelled:
+            mark_modelled(figure)
         save_pdf(figure, options.output / f"{name}.pdf")
 
 

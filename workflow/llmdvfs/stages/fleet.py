@@ -8,6 +8,7 @@ from pathlib import Path
 from llmdvfs.answers.fleet import fleets
 from llmdvfs.records.answers import AnswersRecord
 from llmdvfs.records.fleet import Demand, Fleet, FleetRecord
+from llmdvfs.records.modelled import MODELLED_NOTE
 from llmdvfs.records.store import read_record, write_record
 from llmdvfs.stages.explain import answers_file
 
@@ -37,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
 
 def lines(record: FleetRecord) -> Iterator[str]:
     """Yield the page: of each load stock and the recommended clocks, and what comes of it."""
+    if record.modelled:
+        yield MODELLED_NOTE
     yield f"{record.demand.rate_rps:g} requests/s, all year; what waits draws idle power"
     for item in record.comparisons:
         yield ""

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from llmdvfs.comparison.words.notes import notes
 from llmdvfs.comparison.words.tables import Block, brief, detailed, legend
 from llmdvfs.records.comparison import ComparisonRecord
+from llmdvfs.records.modelled import MODELLED_NOTE
 
 
 def comparison_markdown(record: ComparisonRecord) -> str:
     """Return `summary.md`: verdict, a brief table for each workload, notes, then every metric."""
     parts = [
         "# Summary",
+        f"**{MODELLED_NOTE}**" if record.modelled else "",
         "\n".join(f"- {_escaped(sentence)}" for sentence in record.verdict),
         "\n".join(f"{_escaped(said)}  " for said in legend(record)),
         *("\n".join(_block_lines(block)) for block in brief(record)),

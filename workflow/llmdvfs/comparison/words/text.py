@@ -7,6 +7,7 @@ from itertools import groupby
 from llmdvfs.comparison.words.notes import notes
 from llmdvfs.comparison.words.tables import Block, brief, detailed, is_long, legend
 from llmdvfs.records.comparison import ComparisonRecord
+from llmdvfs.records.modelled import MODELLED_NOTE
 
 WIDTH = 100
 GAP = "  "
@@ -20,6 +21,7 @@ def comparison_text(record: ComparisonRecord) -> str:
     long = is_long(record)
     tables = brief(record) if long else detailed(record)
     parts = [
+        MODELLED_NOTE if record.modelled else "",
         "\n".join(line for sentence in record.verdict for line in _wrapped(sentence)),
         "\n".join(line for said in legend(record) for line in _wrapped(said)),
         *("\n".join(lines) for lines in _sections(tables, headed=long)),

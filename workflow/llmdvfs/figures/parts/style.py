@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from llmdvfs.figures.parts.intervals import end_intervals
+from llmdvfs.records.modelled import MODELLED
 
 SINGLE_COLUMN_IN = 3.5
 DOUBLE_COLUMN_IN = 7.2
@@ -96,12 +97,22 @@ def _shaded(colour: str, shade: float) -> str:
     return to_hex([part + abs(shade) * (end - part) for part in to_rgb(colour)])
 
 
-def save_figure(figure: Figure, png: Path) -> None:
-    """Write the figure as PNG and, beside it, as PDF; equal figures give equal bytes: no dates, no version strings."""
+def save_figure(figure: Figure, png: Path, *, modelled: bool = False) -> None:
+    """Write the figure as PNG and, beside it, as PDF; equal figures give equal bytes: no dates, no version strings.
+
+    modelled: it shows a GPU that is a formula (records/modelled.py), and says so.
+    """
+    if modelled:
+        mark_modelled(figure)
     with matplotlib.style.context(STYLE_FILE):
         png.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(png, metadata={"Software": None})
         save_pdf(figure, png.with_suffix(".pdf"))
+
+
+def mark_modelled(figure: Figure) -> None:
+    """Write MODELLED across the figure, so that no part of it can be shown without the word."""
+    figure.text(0.5, 0.5, MODELLED, ha="center", va="center", rotation=20, fontsize=48, color="0.5", alpha=0.3)
 
 
 def save_pdf(figure: Figure, pdf: Path) -> None:

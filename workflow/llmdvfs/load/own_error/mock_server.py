@@ -9,6 +9,7 @@ import select
 import socket
 import struct
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import CLOCK_REALTIME, clock_gettime_ns, monotonic_ns
 
@@ -145,10 +146,13 @@ class MockServer:
         self._send(connection, _STREAM_HEAD)
 
     def _step(self, now: int) -> None:
+        due = [stream for stream in self._running if stream.first_due_mono_ns <= now and not stream.connection.unsent]
+        self._give(due)
+
+    def _give(self, streams: Iterable[_Stream]) -> None:
+        """Send each stream the tokens of one step."""
         has_ended = False
-        for stream in self._running:
-            if stream.first_due_mono_ns > now or stream.connection.unsent:
-                continue
+        for stream in streams:
             num_now = min(self._tokens_per_step, stream.num_left)
             stream.num_left -= num_now
             is_last = stream.num_left == 0

@@ -1,0 +1,102 @@
+"""Runs a whole study on the modelled GPU, as Snakemake runs a real one, and reads what it answered. MODELLED."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from fakes.nvml import FakeNvml
+
+from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord
+from llmdvfs.records.store import read_record
+from modelled.engine import true_request
+from modelled.gpu import AMBIENT_C, KELVIN_PER_W
+from modelled.server import ROOT, SEED, python_with_modelled_vllm
+from modelled.truths import HIGH_MHZ, LIMIT_W, LOW_MHZ, STEP_MHZ
+
+NAME = "MODELLED GPU 700 W"
+COUNTER_PERIOD_S = 0.02
+THERMAL_TIME_S = 1.0
+"""A real GPU needs 15 s and more; here its warmth is to come to rest within a warm-up."""
+
+
+@dataclass(frozen=True)
+class Modelled:
+    """A study and the GPU that it runs on, in a folder of their own."""
+
+    folder: Path
+    config: dict[str, Any]
+    seed: int
+
+    def run(self, library: Path, *, cores: int = 2, quiet: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake to the end and return it; its output only where `quiet`. library: the fake driver."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        gpus = FakeNvml(self.folder / "gpus", 1, library=library)
+        try:
+            _make_modelled(gpus)
+            config = self.config | {"serving": self.config["serving"] | {"python": self._python()}}
+            (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+            command = [str(Path(sys.executable).parent / "snakemake"), "--snakefile", str(ROOT / "Snakefile")]
+            command += ["--configfile", "config.yaml", "--profile", str(ROOT / "profiles" / "default")]
+            command += ["--cores", str(cores), *(["--quiet", "all"] if quiet else [])]
+            environment = os.environ | gpus.environment() | self._environment()
+            return subprocess.run(
+                command, cwd=self.folder, env=environment, capture_output=quiet, text=True, check=False
+            )
+        finally:
+            gpus.close()
+
+    def answers(self) -> AnswersRecord:
+        """Return what the study answered."""
+        return read_record(self.folder / "results" / "answers" / "answers.json", AnswersRecord)
+
+    def true_energy_j(self, workload: str, clock_mhz: float) -> float:
+        """Return the true energy of a request of a load, once the lock is held and all has come to rest."""
+        asked = self.config["workloads"][workload]
+        prompts, concurrency = asked["prompts"], asked["arrival"]["concurrency"]
+        energy_j, _ = true_request(
+            self.seed, prompts["prompt_tokens"], prompts["output_tokens"], concurrency, clock_mhz, LIMIT_W
+        )
+        return energy_j
+
+    def true_best_mhz(self, workload: str) -> int:
+        """Return the clock of the lowest true energy, of all that the GPU has."""
+        return min(range(LOW_MHZ, HIGH_MHZ + 1, STEP_MHZ), key=lambda clock: self.true_energy_j(workload, clock))
+
+    def true_saving(self, workload: str, clock_mhz: float) -> float:
+        """Return the share of stock's energy that a clock truly saves."""
+        return 1 - self.true_energy_j(workload, clock_mhz) / self.true_energy_j(workload, HIGH_MHZ)
+
+    def _python(self) -> str:
+        return python_with_modelled_vllm(self.folder)
+
+    def _environment(self) -> dict[str, str]:
+        # Locks and log of its own: what is done to this GPU says nothing about the machine's.
+        (self.folder / "locks").mkdir(exist_ok=True)
+        return {
+            "PYTHONPATH": str(ROOT / "workflow"),
+            "LLMDVFS_LOCK_FOLDER": str(self.folder / "locks"),
+            SEED: str(self.seed),
+        }
+
+
+def _make_modelled(gpus: FakeNvml) -> None:
+    gpus.set_name(0, NAME)
+    gpus.set_sensor(0, "energy", period_s=COUNTER_PERIOD_S, window_s=0)
+    properties = {"clock_min_mhz": LOW_MHZ, "ambient_c": AMBIENT_C, "kelvin_per_w": KELVIN_PER_W}
+    for name, value in (properties | {"thermal_time_s": THERMAL_TIME_S}).items():
+        gpus.set_property(0, name, value)
+
+
+def lowest(answer: Answer) -> AnsweredPoint:
+    """Return the point that the answer says has the lowest energy."""
+    chosen = next(choice.point for choice in answer.choices if choice.rule == "lowest_energy")
+    return next(point for point in answer.points if point.point.id == chosen)
+
+
+def clock_of(point: AnsweredPoint) -> float:
+    """Return the core clock that a point asks for (MHz): the highest at stock."""
+    return next(iter(point.point.sm_clock_mhz.values()), HIGH_MHZ)

@@ -1,0 +1,46 @@
+"""A whole study on the modelled GPU, by the real workflow: its answer is the truth that the model knows."""
+
+from pathlib import Path
+
+from modelled.study import Modelled, clock_of, lowest
+
+from llmdvfs.records.answers import RecommendedClocks
+from llmdvfs.records.store import read_record
+
+STUDY = {
+    "launches": 1,
+    "architectures": ["single"],
+    "device": "cuda",
+    "models": {"modelled": {"source": "tiny"}},
+    "operating_points": {"stock": {}, "all": {"sm_clock_mhz": {"all": [600, 810, 1200]}}},
+    "workloads": {
+        "decode-8": {
+            "isolates": "decode",
+            "prompts": {"prompt_tokens": 8, "output_tokens": 32},
+            "arrival": {"kind": "closed", "concurrency": 8},
+            "duration_s": 2,
+            "num_warmup_requests": 1,
+        }
+    },
+    "serving": {"engine": {"max_model_len": 4096}},
+    "measure": {"idle_s": 0.3, "calibrate_client": False},
+}
+
+
+def test_the_clock_of_lowest_energy_and_its_saving_are_the_true_ones(tmp_path: Path, nvml_library: Path) -> None:
+    """Of 210 to 1980 MHz the true best is 810, which saves 47 %; 600 and 1200 are out of reach of the noise."""
+    study = Modelled(tmp_path / "study", STUDY, seed=1)
+    done = study.run(nvml_library, quiet=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = study.answers()
+    (answer,) = record.answers
+    clock_mhz, stated = clock_of(lowest(answer)), lowest(answer).energy_ratio.value
+    assert study.true_best_mhz("decode-8") == 810
+    assert study.true_energy_j("decode-8", clock_mhz) <= 1.02 * study.true_energy_j("decode-8", 810)
+    assert stated is not None
+    assert abs(1 - stated - study.true_saving("decode-8", clock_mhz)) <= 0.02
+    assert record.modelled
+    results = study.folder / "results"
+    assert (results / "comparison" / "summary.txt").read_text(encoding="utf-8").startswith("MODELLED")
+    assert "MODELLED" in (results / "report.html").read_text(encoding="utf-8")
+    assert read_record(results / "answers" / "recommended_clocks.json", RecommendedClocks).modelled
