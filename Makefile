@@ -1,4 +1,5 @@
-# make run     measure the default study and print what came out (ARGS="--config launches=5" goes to snakemake)
+# make run     measure the default study and print what came out (ARGS="--config launches=5" goes to snakemake;
+#              `snakemake` itself names every job with its files)
 # make test    the test suite, real vLLM on this machine's CPU included (ARGS goes to pytest)
 # make check   formatting, lint, types; changes nothing
 # make golden  what the analysis makes of a small measured cell, written anew: look at the diff
@@ -23,7 +24,7 @@ unexport PYTHONHOME
 
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m llmdvfs unlock
-	$(BIN)/snakemake --cores all $(ARGS)
+	$(BIN)/snakemake --cores all $(ARGS) --quiet host progress rules
 	@$(BIN)/snakemake --cores 1 --report results/provenance.html --quiet all $(ARGS)
 	@echo "report: results/report.html (opens offline in any browser); how each file was made: results/provenance.html"
 
@@ -34,13 +35,13 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/snakefmt Snakefile workflow/rules
+	$(BIN)/snakefmt Snakefile workflow/Snakefile workflow/rules
 
 golden: $(VENV)/run.stamp
 	$(BIN)/python tests/golden/chain.py

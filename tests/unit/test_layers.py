@@ -32,7 +32,7 @@ ALLOWED = {
     "benchmark": {*GROUND, "plan", "serving", "load", "telemetry", "connectors"},
 }
 ONLY_IN = {
-    "pynvml": {"telemetry/nvml.py"},
+    "pynvml": {"telemetry/nvml.py", "telemetry/gpm.py"},
     "quart": {"serving/proxy/app.py"},
     "snakemake": set(),
     "vllm": set(),

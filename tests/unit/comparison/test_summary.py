@@ -7,9 +7,9 @@ import pytest
 from fakes.records import Toy, fake_cell, fake_study
 from unit.comparison.studies import compared, two_deployments
 
-from llmdvfs.comparison.markdown import comparison_markdown
-from llmdvfs.comparison.rows import tidy_rows
-from llmdvfs.comparison.text import WIDTH, comparison_text
+from llmdvfs.comparison.words.markdown import comparison_markdown
+from llmdvfs.comparison.words.rows import tidy_rows
+from llmdvfs.comparison.words.text import WIDTH, comparison_text
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.records.comparison import METRICS
 
@@ -50,7 +50,7 @@ def test_long_names_are_cut_and_never_the_numbers() -> None:
     text = comparison_text(compared(cells))
     assert max(map(len, text.splitlines())) <= WIDTH
     assert "…" in text
-    for deployment in compared(cells).groups[0].arms:
+    for deployment in compared(cells).groups[0].deployments:
         mean = deployment.metrics["ttft_p50_s"].mean.value
         assert mean is not None
         assert f"{mean * 1e3:.4g}"[:4] in text

@@ -17,11 +17,13 @@ from llmdvfs.serving.instance.ports import owner_of
 OF_THE_STUDY: dict[str, Callable[[Study], Iterator[Check]]] = {
     "configuration": software.study,
     "engine": software.engine,
+    "programs": software.programs,
     "GPUs": gpus.gpus,
     "GPU memory": gpus.memory,
     "GPU links": gpus.links,
     "clocks": gpus.clocks,
     "energy": measuring.energy,
+    "activity": measuring.activity,
     "CPUs": host.cpus,
     "memory": host.memory,
     "disk": host.disk,

@@ -11,9 +11,11 @@ from llmdvfs.plan.identity import StudyIdentities
 from llmdvfs.plan.points import distinct_points
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
+from llmdvfs.plan.under_load import is_repeat, is_under_load, sweep_order
 from llmdvfs.records.job import CellJob, LaunchJob
 from llmdvfs.records.places import RAW, RUN, cell_folder, measured_link, store_entry
 from llmdvfs.records.spec import CellId
+from llmdvfs.records.store import is_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class PlannedCell:
     id: CellId
     key: str
     link: Path
-    """The file that Snakemake sees; it leads somewhere only where the cell's folder holds this very measurement."""
+    """The file that Snakemake sees; it leads to a whole run.json only where the cell holds this very measurement."""
     is_held: bool
     is_permitted: bool = False
     """It is, or is to be, measured with the right to set its operating point."""
@@ -47,13 +49,39 @@ def all_cells(study: Study) -> Iterator[CellId]:
 
 
 def launch_cells(study: Study, deployment: str, launch: int) -> list[CellId]:
-    """Return a launch's cells in their random order, which adding a cell does not change for the others."""
+    """Return a launch's cells in their random order, which adding a cell does not change for the others.
+
+    Cells whose points share a load stand together, with stock among them as often as a sweep has it (`sweep_order`).
+    """
+
+    def place(*what: str) -> int:
+        return derive_seed(study.seed, "order", launch, *what)
+
+    runs: list[tuple[int, list[str], str]] = []  # place in the launch, points, workload
+    for name, points in _points_by_workload(study, deployment, launch).items():
+        if is_under_load(study.workloads[name], study.settings):
+            stock = [point for point in points if not study.points[point].asks_for_something]
+            others = sorted(set(points) - set(stock), key=lambda point: place(name, point))
+            runs.append((place(name), sweep_order(stock, others), name))
+        else:
+            own = [point for point in points if not is_repeat(point)]
+            runs += [(place(name, point), [point], name) for point in own]
+    return [
+        CellId(deployment, workload, point, launch)
+        for _, together, workload in sorted(runs, key=lambda run: run[0])
+        for point in together
+    ]
+
+
+def _points_by_workload(study: Study, deployment: str, launch: int) -> dict[str, list[str]]:
+    """Return the points of each workload in a launch, in the study's order: all of them, or what a search decided."""
     if study.decided is None:
         points = distinct_points(study.points.values(), study.deployments[deployment].engine)
-        cells = [CellId(deployment, workload, point, launch) for workload in study.workloads for point in points]
-    else:
-        cells = [cell for cell in study.decided if (cell.deployment, cell.launch) == (deployment, launch)]
-    return sorted(cells, key=lambda cell: derive_seed(study.seed, "order", launch, cell.workload, cell.point))
+        return dict.fromkeys(study.workloads, points)
+    return {
+        workload: [point for point in study.points if CellId(deployment, workload, point, launch) in study.decided]
+        for workload in study.workloads
+    }
 
 
 def plan_cells(study: Study) -> list[PlannedCell]:
@@ -93,7 +121,7 @@ def _planned_cell(study: Study, identities: StudyIdentities, cell: CellId, may_s
         if is_wanted or _is_known(study, folder, permitted):
             key, is_permitted = permitted, True
     link = measured_link(folder, key)
-    is_held = link.exists() and (study.tolerate_failed_cells or not _is_failure(link))
+    is_held = is_whole(link) and (study.tolerate_failed_cells or not _is_failure(link))
     if is_held:
         _check_raw(folder, key)
     return PlannedCell(cell, key, link, is_held, is_permitted)
@@ -111,10 +139,10 @@ def _was_not_permitted(run: Path) -> bool:
     """
     try:
         told = json.loads(run.read_bytes())
-    except (OSError, ValueError):
-        return False
-    applied = told.get("applied") or {}
-    before = any(str(text).startswith("operating point not_permitted") for text in told.get("warnings", ()))
+        applied = told.get("applied") or {}
+        before = any(str(text).startswith("operating point not_permitted") for text in told.get("warnings", ()))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False  # damaged: whoever reads it whole says so
     return bool(applied.get("state") == "not_permitted" or (not applied and before))
 
 
@@ -141,11 +169,15 @@ def _check_raw(folder: Path, key: str) -> None:
 
 def _num_starts(cells: Iterable[PlannedCell]) -> int:
     """Return how many server starts the cells' measurements come from."""
-    found = set()
-    for cell in cells:
-        content = json.loads(cell.link.read_bytes()) if cell.is_held else {}
-        found.add(content.get("server_start", {}).get("id"))
-    return len(found - {None})
+    return len({_server_start(cell.link) for cell in cells if cell.is_held} - {None})
+
+
+def _server_start(run: Path) -> str | None:
+    """Return the name of the start that a run.json tells; None: it tells none, as the record of a failure."""
+    try:
+        return str(json.loads(run.read_bytes())["server_start"]["id"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _planned_launch(

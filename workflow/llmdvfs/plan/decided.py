@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.study import Study
+from llmdvfs.plan.under_load import is_under_load, stock_repeats
 from llmdvfs.records.places import decided_file
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.search import SearchRecord
@@ -41,10 +42,13 @@ def with_cells_of(study: Study, record: SearchRecord) -> Study:
     for load in record.loads:
         if load.deployment in study.deployments and load.workload in study.workloads:
             for step in load.rounds:
-                points |= {point.id: point for point in step.points}
+                own = [*step.points]
+                if is_under_load(study.workloads[load.workload], study.settings):
+                    own = [*own, *stock_repeats(len(idle), len(own))]
+                points |= {point.id: point for point in own}
                 cells |= {
                     CellId(load.deployment, load.workload, point, launch)
                     for launch in step.launches
-                    for point in (*idle, *(point.id for point in step.points))
+                    for point in (*idle, *(point.id for point in own))
                 }
     return replace(study, points={**study.points, **points}, decided=frozenset(cells))

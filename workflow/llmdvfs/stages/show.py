@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llmdvfs.answers.words import explain
-from llmdvfs.comparison.text import comparison_text
+from llmdvfs.comparison.words.text import comparison_text
 from llmdvfs.errors import DataError
 from llmdvfs.records.answers import AnswersRecord
 from llmdvfs.records.comparison import ComparisonRecord
@@ -62,6 +62,6 @@ def _read(path: Path) -> dict[str, Any]:
             lines = text.splitlines()
             return {"lines": len(lines), "first": json.loads(lines[0]) if lines else None}
         data = json.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read as JSON ({error}); expected a record of a results folder") from error
     return data if isinstance(data, dict) else {"items": data}

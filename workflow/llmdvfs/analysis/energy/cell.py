@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from llmdvfs.analysis.axis.occupancy import role_occupancy, step_occupancy
+from llmdvfs.analysis.axis.occupancy import occupancy_of
 from llmdvfs.analysis.energy.device import MeasuredDevice, measure_device
 from llmdvfs.analysis.energy.phase_energy import RegressionSettings, RoleIncrements, energy_of_phases, role_increments
 from llmdvfs.records.phases import PhasesRecord
@@ -35,6 +35,7 @@ def energy_result(
     *,
     started_mono_ns: int,
     idle_windows_s: Sequence[tuple[float, float]],
+    idle_readings: Sequence[Reading] | None = None,
     num_prompt_tokens: int,
     num_output_tokens: int,
     num_requests: int,
@@ -46,6 +47,7 @@ def energy_result(
 
     The deployment is the devices that have a role; others are reported beside it and never added. Token and request
     counts are those of the window. idle_windows_s: loaded but idle, before and after the load; none: no net energy.
+    idle_readings: those that cover these windows, where they are not among `readings`.
     """
     window_s = (phases.window_begin_s, phases.window_end_s)
     source = header.deployment_source(phases.device_roles)
@@ -59,6 +61,7 @@ def energy_result(
             started_mono_ns=started_mono_ns,
             window_s=window_s,
             idle_windows_s=idle_windows_s,
+            idle_readings=idle_readings,
         )
         for device in header.devices
     ]
@@ -125,14 +128,10 @@ def _increments(
     curves = [device.curve for device in members if device.curve is not None and device.energy_j is not None]
     if len(curves) < len(members):
         return None
-    steps = [step for step in phases.steps if step.role == role]
-    occupancy = (
-        step_occupancy(steps, phases.intervals, role, phases.stamp_error_s.get(role, 0.0))
-        if steps
-        else role_occupancy(phases.intervals, role)
-    )
+    occupancy = occupancy_of(phases, role)
+    has_steps = any(step.role == role for step in phases.steps)
     idle_w = _total([device.record.idle_power_w for device in members])
-    untold = None if steps or not occupancy.overlaps else phases.steps_untold.get(role)
+    untold = None if has_steps or not occupancy.overlaps else phases.steps_untold.get(role)
     return role_increments(
         role,
         curves,

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmdvfs.comparison.names import ShortNames
+from llmdvfs.comparison.words.names import ShortNames
 from llmdvfs.records.comparison import (
+    DECIDED,
     FAMILY,
-    MAX_MORE_LAUNCHES,
     METRICS,
-    Arm,
     ComparisonGroup,
     ComparisonRecord,
+    DeploymentSummary,
     Metric,
     MetricRatio,
 )
@@ -19,7 +19,6 @@ from llmdvfs.records.comparison_text import (
     interval_text,
     label,
     mean_text,
-    ratio_number,
     ratio_text,
     was_measured,
 )
@@ -34,7 +33,6 @@ BRIEF = {
 }
 """The metrics of the brief table and their heads."""
 MAX_DETAILED_GROUPS = 4  # more workloads and operating points have a line each instead of a table each
-DECIDED = ("better", "worse", "different")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def detailed(record: ComparisonRecord) -> list[Block]:
     return [
         block
         for group in record.groups
-        for block in (_metric_blocks(group, short) if len(group.arms) > 1 else [_one_deployment(group, short)])
+        for block in (_metric_blocks(group, short) if len(group.deployments) > 1 else [_one_deployment(group, short)])
     ]
 
 
@@ -73,7 +71,9 @@ def brief(record: ComparisonRecord) -> list[Block]:
 def is_long(record: ComparisonRecord) -> bool:
     """Return whether a table for each metric would be too much for a terminal, or has nothing to set side by side."""
     groups = record.groups
-    return len(groups) > MAX_DETAILED_GROUPS or (len(groups) > 1 and all(len(group.arms) < 2 for group in groups))
+    return len(groups) > MAX_DETAILED_GROUPS or (
+        len(groups) > 1 and all(len(group.deployments) < 2 for group in groups)
+    )
 
 
 def legend(record: ComparisonRecord) -> list[str]:
@@ -93,58 +93,15 @@ def legend(record: ComparisonRecord) -> list[str]:
     return said
 
 
-def sensitivity(record: ComparisonRecord) -> Iterator[str]:
-    """Yield, for each workload, which ratios say something else without the launches in which a gate failed."""
-    short = ShortNames(record.groups)
-    for group in record.groups:
-        doubtful = [
-            (pair.other, name, ratio)
-            for pair in baseline_pairs(group)
-            for name in FAMILY
-            if (ratio := pair.ratios.get(name)) and ratio.without_doubtful is not None
-        ]
-        changed = [
-            f"{METRICS[name].label} of {short(other)} {_estimate(ratio)}"
-            for other, name, ratio in doubtful
-            if _is_moved(ratio)
-        ]
-        if changed:
-            yield f"{group.workload}, {group.point}: without the launches marked * : {'; '.join(changed)}"
-        elif doubtful:
-            yield f"{group.workload}, {group.point}: without the launches marked * no ratio leaves its interval"
-
-
-def more_launches(record: ComparisonRecord) -> Iterator[str]:
-    """Yield, for each workload, about how many more launches would decide what is open."""
-    for group in record.groups:
-        needed = [
-            (ratio.num_more_launches, METRICS[name].label)
-            for pair in baseline_pairs(group)
-            for name in FAMILY
-            if (ratio := pair.ratios.get(name)) and ratio.num_more_launches
-        ]
-        if needed:
-            fewest, most = min(needed), max(needed)
-            few = f"about {_launches(fewest[0])} would tell of {fewest[1]}"
-            yield f"{group.workload}, {group.point}: {few}" + (
-                f", about {_launches(most[0])} of {most[1]}" if most[0] > fewest[0] else ""
-            )
-
-
-def _launches(more: int) -> str:
-    count = f"{more} or more" if more == MAX_MORE_LAUNCHES else str(more)
-    return f"{count} more launch{'' if more == 1 else 'es'}"
-
-
 def _one_deployment(group: ComparisonGroup, short: ShortNames) -> Block:
     """Return a row a metric: there is nothing to stack."""
-    [arm] = group.arms
+    [deployment] = group.deployments
     rows = tuple(
-        (_titled(METRICS[name]), mean_text(METRICS[name], arm.metrics[name]))
+        (_titled(METRICS[name]), mean_text(METRICS[name], deployment.metrics[name]))
         for name in SHOWN
         if was_measured(group, name) and not _says_nothing(group, name)
     )
-    return Block(f"{group.workload}, {group.point}", short(arm.deployment), ("metric", "mean"), rows)
+    return Block(f"{group.workload}, {group.point}", short(deployment.id), ("metric", "mean"), rows)
 
 
 def _metric_blocks(group: ComparisonGroup, short: ShortNames) -> Iterator[Block]:
@@ -155,42 +112,42 @@ def _metric_blocks(group: ComparisonGroup, short: ShortNames) -> Iterator[Block]
             continue
         marks = _marks(group, name)
         rows = []
-        for arm in (arm for arm in group.arms if _has(arm, name)):
-            pair = pairs.get(arm.deployment)
+        for deployment in (deployment for deployment in group.deployments if _has(deployment, name)):
+            pair = pairs.get(deployment.id)
             ratio = pair.ratios.get(name) if pair else None
-            told = "" if ratio is None else _ratio_cell(METRICS[name], arm, name, ratio)
+            told = "" if ratio is None else _ratio_cell(METRICS[name], deployment, name, ratio)
             if pair and pair.differences:
                 told = "not compared"
-            elif arm is group.arms[0]:
+            elif deployment is group.deployments[0]:
                 told = "baseline"
             rows.append(
                 (
-                    marks.get(arm.deployment, ""),
-                    short(arm.deployment),
-                    mean_text(METRICS[name], arm.metrics[name]),
+                    marks.get(deployment.id, ""),
+                    short(deployment.id),
+                    mean_text(METRICS[name], deployment.metrics[name]),
                     told,
                 )
             )
         yield Block(where, _titled(METRICS[name]), ("", "deployment", "mean", "ratio"), tuple(rows))
 
 
-def _has(arm: Arm, name: str) -> bool:
-    return any(launch.value is not None for launch in arm.metrics[name].by_launch)
+def _has(deployment: DeploymentSummary, name: str) -> bool:
+    return any(launch.value is not None for launch in deployment.metrics[name].by_launch)
 
 
 def _says_nothing(group: ComparisonGroup, name: str) -> bool:
     """Return whether the metric is one of failures, and there were none."""
-    return name == "failed_fraction" and not any(arm.metrics[name].highest for arm in group.arms)
+    return name == "failed_fraction" and not any(deployment.metrics[name].highest for deployment in group.deployments)
 
 
 def _titled(metric: Metric) -> str:
     return label(metric) + (f", {metric.better} is better" if metric.better else "")
 
 
-def _ratio_cell(metric: Metric, arm: Arm, name: str, ratio: MetricRatio) -> str:
+def _ratio_cell(metric: Metric, deployment: DeploymentSummary, name: str, ratio: MetricRatio) -> str:
     """Return the ratio, and its own means where it is of fewer launches than the mean beside it."""
     text = ratio_text(ratio)
-    if ratio.pairing != "paired" or ratio.n_other == arm.metrics[name].n or ratio.per_gpu:
+    if ratio.pairing != "paired" or ratio.n_other == deployment.metrics[name].n or ratio.per_gpu:
         return text
     if ratio.baseline_mean is None or ratio.other_mean is None:
         return text
@@ -205,7 +162,9 @@ def _marks(group: ComparisonGroup, name: str) -> dict[str, str]:
     """
     better = METRICS[name].better
     means = {
-        arm.deployment: arm.metrics[name].mean.value for arm in group.arms if arm.metrics[name].mean.value is not None
+        deployment.id: deployment.metrics[name].mean.value
+        for deployment in group.deployments
+        if deployment.metrics[name].mean.value is not None
     }
     if (
         better is None
@@ -230,34 +189,19 @@ def _marks(group: ComparisonGroup, name: str) -> dict[str, str]:
 
 
 def _brief_block(section: str, groups: Sequence[ComparisonGroup], short: ShortNames, *, by_workload: bool) -> Block:
-    several = any(len(group.arms) > 1 for group in groups)
+    several = any(len(group.deployments) > 1 for group in groups)
     names = [name for name in BRIEF if any(was_measured(group, name) for group in groups)]
     first = "workload" if by_workload else "point"
     header = (first, *(("deployment",) if several else ()), "n", *(BRIEF[name] for name in names))
     rows = tuple(
         (
             group.workload if by_workload else group.point,
-            *((short(arm.deployment),) if several else ()),
-            str(max(metric.n for metric in arm.metrics.values())),
-            *(interval_text(METRICS[name], arm.metrics[name]) for name in names),
+            *((short(deployment.id),) if several else ()),
+            str(max(metric.n for metric in deployment.metrics.values())),
+            *(interval_text(METRICS[name], deployment.metrics[name]) for name in names),
         )
         for group in groups
-        for arm in group.arms
+        for deployment in group.deployments
     )
-    only = "" if several else f", {short(groups[0].arms[0].deployment)}"
+    only = "" if several else f", {short(groups[0].deployments[0].id)}"
     return Block(f"{section}{only}", "", header, rows)
-
-
-def _is_moved(ratio: MetricRatio) -> bool:
-    """Return whether the ratio of the sound launches lies outside the interval of all of them."""
-    sound, every = ratio.without_doubtful, ratio.ratio
-    if sound is None or sound.value is None or every.low is None or every.high is None:
-        return False
-    return not every.low <= sound.value <= every.high
-
-
-def _estimate(ratio: MetricRatio) -> str:
-    sound = ratio.without_doubtful
-    if sound is None or sound.value is None or ratio.ratio.value is None:
-        return "-"
-    return f"{ratio_number(sound.value)}x instead of {ratio_number(ratio.ratio.value)}x"
