@@ -245,3 +245,13 @@ def test_a_clock_that_was_not_held_is_never_chosen() -> None:
     cells = sweep(ENERGY, TIME)
     cells += [cell(1900, launch, 0.79, 0.0102, held_mhz=1500.0) for launch in (1, 2, 3)]
     assert "clock-1900" not in {choice.point for choice in answer(cells).choices}
+
+
+def test_a_saving_that_cannot_be_told_from_nothing_is_not_recommended() -> None:
+    """ln(1200 / stock) = -0.03, 0.01, -0.01 over three launches: mean -1 %, half 4.30 x 0.02 / sqrt(3) = 5 %."""
+    cells = [cell(None, launch, 1.0, 0.010) for launch in (1, 2, 3)]
+    cells += [cell(1200, launch, math.exp(x), 0.009) for launch, x in ((1, -0.03), (2, 0.01), (3, -0.01))]
+    record = answers(cells)
+    assert record.answers[0].choices[2].point == "clock-1200"
+    assert recommend(record, cells).recommendations == ()
+    assert "saves cannot be told from nothing" in explain(record)

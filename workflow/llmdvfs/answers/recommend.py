@@ -24,10 +24,25 @@ def recommend(record: AnswersRecord, measured: Sequence[Measured]) -> Recommende
 
 
 def recommended(answer: Answer) -> Choice | None:
-    """Return the choice that is recommended; None: no point keeps the limits, or stock is the best measured."""
+    """Return the choice that is recommended.
+
+    None: no point keeps the limits, stock is the best measured, or what is saved cannot be told from nothing.
+    """
+    choice = preferred(answer)
+    if choice.point in (None, STOCK) or saves_nothing_for_sure(choice):
+        return None
+    return choice
+
+
+def preferred(answer: Answer) -> Choice:
+    """Return the choice of the rule that is recommended: by the limits where the load has any."""
     limited = any(point.within_limits is not None for point in answer.points)
-    choice = next(choice for choice in answer.choices if choice.rule == PREFERRED[0 if limited else 1])
-    return choice if choice.point not in (None, STOCK) else None
+    return next(choice for choice in answer.choices if choice.rule == PREFERRED[0 if limited else 1])
+
+
+def saves_nothing_for_sure(choice: Choice) -> bool:
+    """Whether the interval of the saving reaches down to nothing; without an interval nobody knows."""
+    return choice.saving.low is not None and choice.saving.low <= 0
 
 
 def _recommendation(answer: Answer, runs: Iterable[RunRecord]) -> Recommendation | None:
