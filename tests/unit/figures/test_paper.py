@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from fakes.drawn import laid_out, points_outside
 from fakes.records import fake_study
-from llmdvfs.figures.paper import paper_figures
 
 from llmdvfs.comparison.groups import compare
+from llmdvfs.figures.paper import paper_figures
 from llmdvfs.figures.parts.style import save_pdf
 from llmdvfs.records.comparison import ComparisonRecord
 
