@@ -122,7 +122,10 @@ def _flags(loaded: Loaded, points: Sequence[AnsweredPoint], lowest: Choice) -> I
     yield from flat(ties, loaded.rows, lowest_between(loaded.by_held_clock(loaded.energy)))
     yield from unconfirmed(lowest)
     yield from drift(loaded.observations[STOCK])
-    yield from interacts({name: point.sm_clock_mhz for name, point in loaded.points.items()}, loaded.energy_j)
+    yield from interacts(
+        {name: point.sm_clock_mhz for name, point in loaded.points.items() if not point.sm_clock_min_mhz},
+        loaded.energy_j,
+    )
 
 
 def _power_w(loaded: Loaded, name: str) -> float | None:

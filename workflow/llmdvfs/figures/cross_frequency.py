@@ -37,10 +37,11 @@ WITHOUT_LINE = Look(BLACK, "o", "")  # a point of a workload that has no line
 def cross_frequency_comparison(record: ComparisonRecord) -> Figure:
     """Return energy per token, TPOT and E2E over applied core clocks, a line a batch size; stock is a level across.
 
-    Where the roles have different clocks the axis is prefill's, and the line's name says decode's. Points that were
-    not applied in any launch lie in a strip beside the axis; the title counts them, and those without a core clock.
+    Where the roles have different clocks the axis is prefill's, and the line's name says decode's. Launches in which
+    the point was not applied lie in a strip beside the axis; the title counts the points of which that is so in all
+    launches or in some, and those without a core clock.
     """
-    lines, not_applied = _lines(record), _never_applied(record)
+    lines, not_applied = _lines(record), _not_always_applied(record)
     if not lines:
         return _without_clocks(record)
     with_column = list(dict.fromkeys([*lines, *(arm.deployment for _, arm in not_applied)]))
@@ -103,12 +104,21 @@ def _never_applied(record: ComparisonRecord) -> list[tuple[ComparisonGroup, Arm]
     return [(group, arm) for group in record.groups for arm in group.arms if arm.was_never_applied]
 
 
+def _not_always_applied(record: ComparisonRecord) -> list[tuple[ComparisonGroup, Arm]]:
+    return [(group, arm) for group in record.groups for arm in group.arms if arm.not_applied_launches]
+
+
 def _without_place(record: ComparisonRecord) -> list[str]:
     """Return a line that counts the points without a place on the clock axis, and says why; none where all have one."""
     asked = [(group, arm) for group in record.groups if group.asks_for_something for arm in group.arms]
     never = {(arm.deployment, group.point) for group, arm in _never_applied(record)}
     without_clock = {(arm.deployment, group.point) for group, arm in asked if not arm.sm_clock_mhz} - never
-    counts = ((never, "not applied in any launch"), (without_clock, "without a core clock, not shown"))
+    sometimes = {(arm.deployment, group.point) for group, arm in _not_always_applied(record)} - never
+    counts = (
+        (never, "not applied in any launch"),
+        (sometimes, "not applied in some launches"),
+        (without_clock, "without a core clock, not shown"),
+    )
     told = [f"{len(points)} {'point' if len(points) == 1 else 'points'} {why}" for points, why in counts if points]
     return ["; ".join(told)] if told else []
 
