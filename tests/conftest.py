@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from llmdvfs.host.capabilities import ZEUSD_VARIABLE
 from llmdvfs.host.lock import LOCK_FOLDER_VARIABLE
@@ -19,6 +20,10 @@ atexit.register(shutil.rmtree, LOCKS, ignore_errors=True)
 
 # A daemon on this machine would set real GPUs. (`sudo nvidia-smi` is given the UUIDs of fakes, which it does not know.)
 os.environ[ZEUSD_VARIABLE] = f"{LOCKS}/no-zeusd.sock"
+
+# A property holds on a busy machine too.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 pytest_plugins = ["fakes.nvml.fixtures"]
 

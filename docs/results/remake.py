@@ -31,11 +31,11 @@ from llmdvfs.figures.performance_comparison import performance_comparison  # noq
 from llmdvfs.figures.ratios import ratios  # noqa: E402
 from llmdvfs.records.comparison import (  # noqa: E402
     METRICS,
-    Arm,
-    ArmPair,
     CellRow,
     ComparisonGroup,
     ComparisonRecord,
+    DeploymentPair,
+    DeploymentSummary,
     LaunchValue,
 )
 from llmdvfs.records.spec import CellId  # noqa: E402
@@ -75,15 +75,17 @@ def _cell(row: pd.Series) -> CellRow:
 
 
 def _group(rows: list[CellRow]) -> GroupDraft:
-    arms = [_arm(list(own)) for _, own in groupby(rows, key=lambda row: row.cell.deployment)]
+    deployments = [_deployment(list(own)) for _, own in groupby(rows, key=lambda row: row.cell.deployment)]
     cell = rows[0].cell
     group = ComparisonGroup(
-        cell.workload, cell.point, _batch(rows[0]), cell.workload.rpartition("-")[0], {}, tuple(arms), ()
+        cell.workload, cell.point, _batch(rows[0]), cell.workload.rpartition("-")[0], {}, tuple(deployments), ()
     )
-    return group, [_pair(arms[a], arms[b]) for a in range(len(arms)) for b in range(a + 1, len(arms))]
+    return group, [
+        _pair(deployments[a], deployments[b]) for a in range(len(deployments)) for b in range(a + 1, len(deployments))
+    ]
 
 
-def _arm(rows: list[CellRow]) -> Arm:
+def _deployment(rows: list[CellRow]) -> DeploymentSummary:
     metrics = {
         name: of_launches(
             LaunchValue(row.cell.launch, row.server_start_id or "", row.values[name], row.status == "ok")
@@ -92,14 +94,16 @@ def _arm(rows: list[CellRow]) -> Arm:
         for name in METRICS
     }
     architecture = rows[0].architecture or ""
-    return Arm(rows[0].cell.deployment, architecture, MODEL, 1 if architecture == "single" else 2, 0, metrics)
+    return DeploymentSummary(
+        rows[0].cell.deployment, architecture, MODEL, 1 if architecture == "single" else 2, 0, metrics
+    )
 
 
-def _pair(baseline: Arm, other: Arm) -> PairDraft:
+def _pair(baseline: DeploymentSummary, other: DeploymentSummary) -> PairDraft:
     gpus = f"GPUs: {baseline.num_gpus} against {other.num_gpus}"
     architectures = f"architecture: {baseline.architecture} against {other.architecture}"
     varied = (architectures, gpus) if baseline.num_gpus != other.num_gpus else (architectures,)
-    pair = ArmPair(baseline.deployment, other.deployment, (), (), {}, (f"model {MODEL}",), varied)
+    pair = DeploymentPair(baseline.id, other.id, (), (), {}, (f"model {MODEL}",), varied)
     return PairDraft(pair, {name: contrast(name, baseline, other) for name in METRICS})
 
 

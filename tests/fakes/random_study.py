@@ -66,7 +66,11 @@ def of_one_deployment(draw: Callable[[ComparisonRecord], Figure]) -> Callable[[C
     def drawn(record: ComparisonRecord) -> Figure:
         first = min(row.cell.deployment for row in record.cells)
         groups = [
-            replace(group, arms=tuple(arm for arm in group.arms if arm.deployment == first), pairs=())
+            replace(
+                group,
+                deployments=tuple(deployment for deployment in group.deployments if deployment.id == first),
+                pairs=(),
+            )
             for group in record.groups
         ]
         return draw(replace(record, groups=tuple(groups)))

@@ -162,7 +162,7 @@ class Fault:
     """`snakemake` where that adds something to its benchmark job alone; `terminal`: the same with a terminal."""
     architecture: str = "single"
     needs: str = ""
-    """`disk`: results on a disk of their own; `model`: a model that no other row uses."""
+    """`disk`: results on a disk of their own; `model`: a model that no other row uses; `calibration`: of the client."""
 
 
 FAULTS: dict[str, Fault] = {
@@ -175,6 +175,8 @@ FAULTS: dict[str, Fault] = {
     "SIGKILL of the proxy": Fault(kill("proxy"), architecture="replicated-2"),
     "SIGKILL of the sampler": Fault(kill("sampler")),
     "SIGKILL of the load generator": Fault(kill("load generator")),
+    "SIGKILL of the clock watchdog": Fault(kill("clock watchdog")),
+    "SIGKILL of the mock server": Fault(kill("mock server"), needs="calibration"),
     "Ctrl-C": Fault(press_ctrl_c, "snakemake"),
     "SIGTERM to snakemake": Fault(send(signal.SIGTERM, "snakemake"), "snakemake"),
     "SIGTERM to the benchmark job": Fault(send(signal.SIGTERM, "benchmark job")),

@@ -68,6 +68,8 @@ ROWS = [
     Row("SIGKILL of the sampler", AT_THE_END, "the telemetry sampler died after the load: ended by SIGKILL", 1),
     Row("SIGKILL of the load generator", AS_IT_STARTS, "the load generator ended by SIGKILL", 1),
     Row("SIGKILL of the load generator", UNDER_LOAD, "the load generator ended by SIGKILL", 1),
+    Row("SIGKILL of the clock watchdog", UNDER_LOAD, "the watchdog of the clocks ended; another one was started", 0),
+    Row("SIGKILL of the mock server", AS_IT_STARTS, "the client's calibration failed: ", 0),
     Row("Ctrl-C", BEFORE_READY, "llmdvfs benchmark: interrupted", 1),
     Row("Ctrl-C", UNDER_LOAD, "llmdvfs benchmark: interrupted", 1),
     Row("SIGTERM to snakemake", UNDER_LOAD, "Will exit after finishing currently running jobs", 1),

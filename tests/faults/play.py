@@ -47,7 +47,9 @@ def a_place(row: Row, folder: Path, machine: Machine, store: Path) -> Iterator[P
         stack.callback(place.close)
         if row.fault.needs == "disk":
             stack.enter_context(own_disk(place))
-        if row.fault.needs == "model":
+        if row.fault.needs == "calibration":
+            place.study["measure"] = {"idle_s": 0.5, "calibrate_client": True}  # other cells than those of the store
+        elif row.fault.needs == "model":
             place.own_model = shutil.copytree(machine.model, folder / "model")
         else:
             shutil.copytree(store, place.results / "store")

@@ -34,6 +34,7 @@ VICTIMS: dict[str, Callable[[Argv], bool]] = {
     "proxy": _command("proxy"),
     "sampler": lambda argv: argv[1:3] == ["-m", "llmdvfs.telemetry.sampler_process"],
     "load generator": _command("load"),
+    "mock server": _command("mock-server"),
     "clock watchdog": lambda argv: argv[1:3] == ["-m", "llmdvfs.telemetry.clock_watchdog"],
 }
 """Who it is -> what its command line looks like; of several the one nearest to the job is meant."""

@@ -1,6 +1,7 @@
 """What is made again after which change, read off Snakemake's own plan."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,7 +118,9 @@ def test_deleting_a_result_makes_it_again_without_measuring(finished: Checkout) 
 def test_the_report_is_made_offline(finished: Checkout, tmp_path: Path) -> None:
     """Both: the page of numbers, which a run leaves, and Snakemake's own, which says how each file came about."""
     page = (finished.folder / "results/report.html").read_text(encoding="utf-8")
-    assert "external_tiny/first/stock/launch-1" in page
+    links = re.findall(r'href="(cells/[^"]*)"', page)
+    assert "cells/external_tiny/first/stock/launch-1/raw/" in links
+    assert [link for link in links if not (finished.folder / "results" / link).exists()] == []
     run = finished.snakemake("--report", str(tmp_path / "provenance.html"))
     assert run.returncode == 0, run.stderr
     html = (tmp_path / "provenance.html").read_text(encoding="utf-8")

@@ -2,11 +2,14 @@
 
 import argparse
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from llmdvfs import __version__
-from llmdvfs.errors import DiskError, LlmDvfsError
+from llmdvfs.errors import LlmDvfsError, input_boundary, told_of
 
 STAGES = {
     "model": "write the model that a configuration names",
@@ -44,6 +47,14 @@ STAGES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; an expected error is one message on standard error and exit code 1."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(_options(arguments))
+    except KeyboardInterrupt:  # also while a command is still being imported
+        print(f"llmdvfs {' '.join(arguments[:1])}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="llmdvfs", description="Power, energy and latency of LLM serving.")
     parser.add_argument("--version", action="version", version=f"llm-dvfs {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -53,20 +64,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stage = importlib.import_module(f"llmdvfs.stages.{name.replace('-', '_')}")
             stage.add_arguments(command)
             command.set_defaults(run=stage.run)
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
-        return int(options.run(options))
+        with input_boundary(_inputs(options)):
+            code = int(options.run(options))
+            sys.stdout.flush()  # here, where it is known what to do about a reader who has gone
+        return code
     except LlmDvfsError as error:
         print(f"llmdvfs {options.command}: {error}", file=sys.stderr)
-        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone, as `| head` has: no news
+        return 128 + signal.SIGPIPE
     except OSError as error:
-        if (told := DiskError.of(error)) is None:
-            raise
-        print(f"llmdvfs {options.command}: {told}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"llmdvfs {options.command}: interrupted", file=sys.stderr)
-        return 130
+        print(f"llmdvfs {options.command}: {told_of(error)}", file=sys.stderr)
+    return 1
+
+
+def _inputs(options: argparse.Namespace) -> str:
+    """Return the paths that a command was given, in words; none: its name."""
+    given = [value if isinstance(value, list) else [value] for value in vars(options).values()]
+    paths = [str(value) for values in given for value in values if isinstance(value, Path)]
+    return ", ".join(paths) or str(options.command)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,33 @@
 """Every error this library raises on purpose; `__main__` turns them into one message and an exit code."""
 
 import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from traceback import extract_tb
 
-DISK_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What steers a terminal; lines and tabs may stand in a message."""
+LIBRARY = str(Path(__file__).parent)
+FREE_SPACE, MAY_WRITE = "free some space", "make it writable for this user"
+DISK_ADVICE = {
+    errno.ENOSPC: FREE_SPACE,
+    errno.EDQUOT: FREE_SPACE,
+    errno.EFBIG: "raise the limit of the size of files (`ulimit -f`)",
+    errno.EROFS: "mount it writable, or name another folder",
+    errno.EACCES: MAY_WRITE,
+    errno.EPERM: MAY_WRITE,
+}
+"""What to do where a file cannot be written, by the number of the error."""
 
 
 class LlmDvfsError(Exception):
     """Root of the tree. The message says what failed, the value seen, what was expected and what to do."""
+
+    def __str__(self) -> str:
+        """Return the message, with control characters written out: parts of it may be an endpoint's words."""
+        return CONTROL.sub(lambda found: repr(found[0])[1:-1], super().__str__())
 
 
 def in_full(error: BaseException) -> str:
@@ -32,12 +53,19 @@ class DiskError(LlmDvfsError):
     @classmethod
     def of(cls, error: OSError) -> "DiskError | None":
         """Return what to tell of an error of the operating system; None where it is about something else."""
-        if error.errno not in DISK_ERRNOS:
+        if (advice := DISK_ADVICE.get(error.errno or 0)) is None:
             return None
         return cls(
-            f"{error.filename or 'a file'} cannot be written: {error.strerror}; free some space or make the folder "
-            "writable, and run again: what was finished before is kept"
+            f"{error.filename or 'a file'} cannot be written: {error.strerror}; {advice}, and run again: what was "
+            "finished before is kept"
         )
+
+
+def told_of(error: OSError) -> str:
+    """Return in words what the operating system refused, and what to do about it."""
+    if (full := DiskError.of(error)) is not None:
+        return str(full)
+    return f"{error.filename or 'the system'}: {error.strerror or error}; put it right, and run again"
 
 
 class DataError(LlmDvfsError):
@@ -66,3 +94,24 @@ class LockError(LlmDvfsError):
 
 class SchemaError(LlmDvfsError):
     """A file does not have the schema or the version that its reader accepts."""
+
+
+@contextmanager
+def input_boundary(what: str) -> Iterator[None]:
+    """Turn whatever an input provokes in this block into a DataError that names it; errors of the tree pass.
+
+    Files are checked as they are read, but not whether their numbers make sense together: a damaged file may end a
+    calculation anywhere. Where it did is told, since with sound input it is a fault of this program.
+    """
+    try:
+        yield
+    except (LlmDvfsError, OSError):
+        raise
+    except Exception as error:
+        own = [frame for frame in extract_tb(error.__traceback__) if frame.filename.startswith(LIBRARY)]
+        place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "outside of this library"
+        raise DataError(
+            f"{what}: cannot be made sense of: {type(error).__name__}: {' '.join(str(error).split())[:200]} ({place}); "
+            "expected files as they were written. Put them back, or make or measure them again; if they are as they "
+            "were, report this line"
+        ) from error

@@ -34,7 +34,7 @@ for planned in PENDING:
 
     rule:
         name:
-            f"benchmark_{re.sub(r'[^A-Za-z0-9]', '_', planned.deployment)}_launch_{planned.job.launch}"
+            f"benchmark_{RULE_NAMES[planned.deployment]}_launch_{planned.job.launch}"
         input:
             launch=f"{RESULTS}/deployments/{planned.deployment}/launch.json",
         output:

@@ -20,15 +20,21 @@ CHECKOUT = Path(str(workflow.current_basedir)).parents[1]
 # Jobs use the library of this checkout and, unless Snakemake deploys an environment for them, the Python that runs
 # Snakemake: also where the environment has not been activated.
 LIBRARY = str(CHECKOUT / "workflow")
+if ":" in LIBRARY:
+    sys.exit(
+        f"llm-dvfs: {CHECKOUT}: a colon in the path, which separates the folders of PYTHONPATH, so that no job would"
+        " find the library; move the checkout"
+    )
 sys.path.insert(0, LIBRARY)
 SEARCH = [] if workflow.deployment_settings.deployment_method else [str(Path(sys.executable).parent)]
 shell.prefix(
     # doubled braces: Snakemake formats the prefix with the command
-    f"export PYTHONPATH={shlex.quote(LIBRARY)}${{{{PYTHONPATH:+:$PYTHONPATH}}}}"
-    f" PATH={':'.join([*map(shlex.quote, SEARCH), '$PATH'])}; "
+    f"export PYTHONPATH={shlex.quote(LIBRARY)}${{PYTHONPATH:+:$PYTHONPATH}}"
+    f" PATH={':'.join([*map(shlex.quote, SEARCH), '$PATH'])}; ".replace("{", "{{").replace("}", "}}")
 )
 
 from llmdvfs.errors import LlmDvfsError
+from llmdvfs.host.lock import share_lock
 from llmdvfs.plan.cells import pending_launches, plan_cells
 from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
@@ -38,13 +44,20 @@ from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.progress import expected_progress, in_words
+from llmdvfs.plan.rule_names import rule_names
 from llmdvfs.plan.study import make_study
+from llmdvfs.plan.under_load import kept_apart
 from llmdvfs.records.made import FILES, STAGES
 from llmdvfs.records.places import FAILED, PROGRESS, cell_folder
 from llmdvfs.records.store import compact_json, write_record, write_text
 from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.instance.ports import owner_of
+from llmdvfs.stages.unlock import RUNNING
 
+if workflow.is_main_process:
+    # Held, with other Snakemakes of this folder, until this process ends: `unlock` asks for it.
+    RUNNING.parent.mkdir(exist_ok=True)
+    share_lock(RUNNING)
 REPORTING = any(word.split("=")[0] == "--report" for word in sys.argv)
 STUDY_FILE = "config/config.yaml"
 # Of the folder that Snakemake runs in, else of the checkout: it may have been called from elsewhere (-s, -d).
@@ -72,7 +85,7 @@ try:
     refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])
     check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
     if PENDING and workflow.is_main_process:
-        for said in long_requests(STUDY):
+        for said in [*long_requests(STUDY), *kept_apart(STUDY.workloads.values(), STUDY.settings)]:
             print(f"llm-dvfs: {said}", file=sys.stderr)
         if sys.stderr.isatty():
             print(f"llm-dvfs: {in_words(expected_progress(STUDY, PENDING))}", file=sys.stderr)
@@ -111,7 +124,10 @@ def list_of(cells):
     return f"{RESULTS}/jobs/cells-{hashlib.sha256(text.encode()).hexdigest()[:12]}.txt"
 
 
-CONDA = str(CHECKOUT / "envs" / "cpu.yaml")
+CONDA = str(CHECKOUT / "envs" / "cpu.yaml").replace("{", "{{").replace("}", "}}")
+
+
+RULE_NAMES = rule_names(STUDY.deployments)
 
 
 def one_of(ids):
@@ -169,7 +185,7 @@ def cells_file(deployment):
 def job_name(stage, number, cells):
     """Return the name of the rule that makes a stage of some cells of one launch."""
     deployment, *_, launch = cells[0].folder.parts[-4:]
-    return re.sub(r"[^A-Za-z0-9]", "_", f"{stage}_{deployment}_{launch}_part_{number}")
+    return f"{stage}_{RULE_NAMES[deployment]}_{launch.replace('-', '_')}_part_{number}"
 
 
 def made_by(stage, cells):

@@ -1,7 +1,7 @@
 # Compares the cells of all deployments, like with like, over launches.
 #
 # INPUTS   {cell}/result.json and {cell}/raw/run.json of every cell, {cell}/raw/failed.json of those without a result
-# OUTPUTS  {results}/comparison/comparison.json   arms, paired log-ratios with intervals, refused pairs and why
+# OUTPUTS  {results}/comparison/comparison.json   deployments, paired log-ratios with intervals, refused pairs and why
 #          {results}/comparison/comparison.csv     one row a cell
 #          {results}/comparison/frequency_analysis_summary.csv
 #          {results}/comparison/*.png .pdf        the figures of COMPARISON_FIGURE_NAMES

@@ -42,5 +42,5 @@ onsuccess:
         print(
             f"numbers: {COMPARISON}/comparison.json, {COMPARISON}/comparison.csv (docs/metrics.md says what they are)"
         )
-        # the verdict stands first in the file; on a terminal the last lines are the ones that are seen
-        print(f"\n{said.split(chr(10) * 2)[0]}")
+        if sys.stdout.isatty():  # where the last lines are the ones that are seen
+            print(f"\n{said.split(chr(10) * 2)[0]}")

@@ -1,5 +1,6 @@
 """The energy of a deployment, worked out by hand: constant powers, counters that are read exactly."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -43,13 +44,21 @@ def phases(device_roles: dict[str, DeviceRole], *intervals: PhaseInterval) -> Ph
     return PhasesRecord(intervals, device_roles, 5.0, 35.0, *WINDOW_S)
 
 
-def energy(header: TelemetryHeader, readings: list[Reading], phases: PhasesRecord) -> EnergyResult:
+def energy(
+    header: TelemetryHeader,
+    readings: list[Reading],
+    phases: PhasesRecord,
+    *,
+    idle_windows_s: Sequence[tuple[float, float]] = ((1.0, 4.0), (36.0, 39.0)),
+    idle_readings: list[Reading] | None = None,
+) -> EnergyResult:
     return energy_result(
         header,
         readings,
         phases,
         started_mono_ns=START_NS,
-        idle_windows_s=[(1.0, 4.0), (36.0, 39.0)],
+        idle_windows_s=idle_windows_s,
+        idle_readings=idle_readings,
         num_prompt_tokens=4000,
         num_output_tokens=1000,
         num_requests=20,
@@ -85,6 +94,32 @@ def test_every_figure_of_one_gpu() -> None:
     assert device.max_power_w == 400
     assert device.update_period_s == pytest.approx(0.1)
     assert device.sm_clock_mhz.p50 == 1980
+
+
+@pytest.mark.parametrize("source", ["nvml_counter", "nvml_power"])
+def test_idle_windows_of_a_sweep_lie_far_from_a_step(source: EnergySource) -> None:
+    """80 W before and after the sweep, read for 3 s each; a curve through both would have a hole of minutes in it."""
+    whole = read("gpu0", 400, 80)
+    step = [r for r in whole if 8.0 <= (r.begin_mono_ns - START_NS) / 1e9 <= 32.0]
+    minute = 60_000_000_000
+    before = [
+        replace(r, begin_mono_ns=r.begin_mono_ns - 5 * minute, end_mono_ns=r.end_mono_ns - 5 * minute)
+        for r in whole[5:46]
+    ]
+    after = [
+        replace(r, begin_mono_ns=r.begin_mono_ns + 9 * minute, end_mono_ns=r.end_mono_ns + 9 * minute)
+        for r in whole[355:396]
+    ]
+    result = energy(
+        header(source, gpu("gpu0")),
+        step,
+        phases({"gpu0": "single"}, ALONE),
+        idle_windows_s=[(1.0 - 300.0, 4.0 - 300.0), (36.0 + 540.0, 39.0 + 540.0)],
+        idle_readings=[*before, *after],
+    )
+    assert result.devices[0].idle_power_w == pytest.approx(80)
+    assert result.gross_j == pytest.approx(8000)
+    assert result.net_j == pytest.approx(6400)
 
 
 def test_a_deployment_is_the_sum_of_its_roles_and_of_nothing_else() -> None:

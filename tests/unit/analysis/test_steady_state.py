@@ -2,15 +2,19 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
+from fakes.records import Toy, fake_cell
 from fakes.requests import ok_request
 from fakes.workloads import workload
 
-from llmdvfs.analysis.axis.steady_state import find_window
+from llmdvfs.analysis.axis.steady_state import cell_window, find_window
 from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import ArrivalSpec
+from llmdvfs.records.under_load import UnderLoad
 
 NS = 1_000_000_000
 START = 7 * NS
@@ -191,3 +195,25 @@ def test_prefill_only_load_of_one_token_each() -> None:
 
 def test_no_request_no_window() -> None:
     assert find_window([], CLOSED, START).reason == "no request was sent"
+
+
+def step(begin_s: float, end_s: float, *, is_settled: bool = True) -> RunRecord:
+    """Return the run of a sweep's step with this window, of the closed loop above."""
+    window = (START + int(begin_s * NS), START + int(end_s * NS))
+    told = UnderLoad("sweep", 1, START, window, is_settled, "reads/s 380 (+9.0%)", window[1], has_held_all=True)
+    return replace(fake_cell(Toy(duration_s=1.0)).run, workload=CLOSED, started_mono_ns=START, under_load=told)
+
+
+def test_the_window_of_a_sweep_is_as_it_was_set_and_judged_like_any_other() -> None:
+    requests = closed_loop(4, 80, lambda t_s: 0.01)
+    window = cell_window(step(1.0, 4.0), requests)
+    assert (window.begin_s, window.end_s, window.kind) == (1.0, 4.0, "steady")
+    slowing = closed_loop(4, 80, lambda t_s: 0.01 if t_s < 2.5 else 0.02)
+    window = cell_window(step(1.0, 4.0), slowing)
+    assert (window.begin_s, window.end_s, window.kind) == (1.0, 4.0, "whole")  # nothing is cut off it
+    assert "Mann-Kendall" in window.reason
+
+
+def test_a_window_that_began_before_the_point_had_settled_is_not_steady() -> None:
+    window = cell_window(step(1.0, 4.0, is_settled=False), closed_loop(4, 80, lambda t_s: 0.01))
+    assert (window.kind, window.reason) == ("whole", "the operating point had not settled: reads/s 380 (+9.0%)")

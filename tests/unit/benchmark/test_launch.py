@@ -10,8 +10,8 @@ from fakes.records import Toy, fake_cell
 from fakes.workloads import workload
 
 from llmdvfs.benchmark import launch
-from llmdvfs.benchmark.cell import CellTask
 from llmdvfs.benchmark.store import is_finished
+from llmdvfs.benchmark.task import CellTask
 from llmdvfs.errors import ClockControlError, GpusNotRestored, LlmDvfsError
 from llmdvfs.plan.cells import cell_folder
 from llmdvfs.records.job import CellJob, LaunchJob, LaunchRecord

@@ -1,9 +1,13 @@
+import errno
 import json
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from llmdvfs.benchmark.store import clear_drafts, deliver, deliver_failure, draft, forget, is_finished, set_aside
+from llmdvfs.errors import ServerDied, in_full
 from llmdvfs.records.places import measured_link, store_entry
 
 KEY = "0123456789abcdef"
@@ -44,6 +48,20 @@ def test_a_failed_measurement_is_kept_aside_and_never_finished(tmp_path: Path) -
     assert not is_finished(tmp_path, KEY)
     assert (tmp_path / "failed" / f"{KEY}.1" / "requests.jsonl").read_text() == "attempt 1"
     assert (tmp_path / "failed" / f"{KEY}.2" / "requests.jsonl").read_text() == "attempt 2"
+
+
+def test_results_that_are_taken_away_meanwhile_are_told(tmp_path: Path) -> None:
+    """The folder could not be set aside: a second error, of two tracebacks, hid the first."""
+
+    def measure_until_it_dies() -> None:
+        with draft(tmp_path / "results", KEY):
+            (tmp_path / "results").rename(tmp_path / "elsewhere")
+            raise ServerDied("single-0 died")
+
+    with pytest.raises(ServerDied) as told:
+        measure_until_it_dies()
+    assert "single-0 died" in in_full(told.value)
+    assert "somebody has moved or removed the results" in in_full(told.value)
 
 
 def test_a_draft_of_a_killed_process_is_set_aside(tmp_path: Path) -> None:
@@ -168,3 +186,61 @@ def test_forgetting_takes_it_out_of_both_places_and_keeps_it(tmp_path: Path) -> 
     assert held(cell) == []
     assert not is_finished(tmp_path, KEY)
     assert (tmp_path / "forgotten" / f"{KEY}.1" / "requests.jsonl").read_text() == "measured"
+
+
+@pytest.mark.parametrize("content", [None, "", '{"key": "0123', "{}\n{"])
+def test_a_damaged_measurement_is_none_and_the_next_one_takes_its_place(tmp_path: Path, content: str | None) -> None:
+    """An entry without run.json: every run measured, could not rename its draft onto it, and threw it away."""
+    entry = store_entry(tmp_path, KEY)
+    entry.mkdir(parents=True)
+    (entry / "requests.jsonl").write_text("what is left")
+    if content is not None:
+        (entry / "run.json").write_text(content)
+    assert not is_finished(tmp_path, KEY)
+    measure(tmp_path)
+    assert is_finished(tmp_path, KEY)
+    assert (entry / "requests.jsonl").read_text() == "measured"
+    assert (tmp_path / "forgotten" / f"{KEY}.1" / "requests.jsonl").read_text() == "what is left"
+
+
+def test_a_store_on_another_disk(tmp_path: Path) -> None:
+    """EXDEV came after each measurement, which was then thrown away."""
+    disk = Path("/dev/shm")
+    if not disk.is_dir() or disk.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second disk here")
+    with tempfile.TemporaryDirectory(dir=disk) as elsewhere:
+        (tmp_path / "store").symlink_to(elsewhere)
+        measure(tmp_path)
+        assert is_finished(tmp_path, KEY)
+        assert [path.name for path in Path(elsewhere).iterdir()] == [KEY]
+        assert list((tmp_path / "drafts").iterdir()) == []
+        cell = tmp_path / "cells" / "cell"
+        deliver(tmp_path, KEY, cell)
+        forget(tmp_path, cell)
+        assert (tmp_path / "forgotten" / f"{KEY}.1" / "requests.jsonl").read_text() == "measured"
+        assert list(Path(elsewhere).iterdir()) == []
+
+
+def test_a_move_between_disks_that_is_cut_short_looks_like_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def of_another_disk(path: Path, target: Path) -> Path:
+        if path.parent.name == "drafts" and target.parent.name == "store":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", of_another_disk)
+
+    def interrupted(folder: Path, part: Path) -> None:
+        part.mkdir()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copytree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            measure(tmp_path)
+    assert not is_finished(tmp_path, KEY)
+    measure(tmp_path)
+    assert is_finished(tmp_path, KEY)

@@ -54,11 +54,11 @@ def test_a_launch_that_was_not_applied_is_in_no_mean() -> None:
     """Two launches at 1005 MHz and one that ran at stock clocks under that name were one mean over three."""
     first, second, third = (with_ttft(clocked(k, 1005), ttft) for k, ttft in ((1, 1.0), (2, 3.0), (3, 100.0)))
     record = compared([first, second, refused(third)])
-    (arm,) = record.groups[0].arms
-    metric = arm.metrics["ttft_p50_s"]
+    (deployment,) = record.groups[0].deployments
+    metric = deployment.metrics["ttft_p50_s"]
     assert (metric.n, metric.mean.value) == (2, pytest.approx(3**0.5))
     assert [launch.applied for launch in metric.by_launch] == [True, True, False]
-    assert (arm.not_applied_launches, arm.sm_clock_mhz) == ((3,), {"single": 1005})
+    assert (deployment.not_applied_launches, deployment.sm_clock_mhz) == ((3,), {"single": 1005})
     assert (
         "single_tiny/clock-1005: the operating point was not applied (not_permitted; launches 3)"
         in (record.warnings[0])
@@ -129,11 +129,11 @@ def test_a_point_that_was_not_applied_lies_in_a_strip_beside_the_clocks() -> Non
     """The figure left it out and counted it in the title: nobody saw that its cells are those of stock clocks."""
     record = compared([clocked(1, None), clocked(1, 1800), clocked(1, 1200), refused(clocked(1, 600))])
     figure = cross_frequency_comparison(record)
-    arm = next(own.arms[0] for own in record.groups if own.point == "clock-600")
+    deployment = next(own.deployments[0] for own in record.groups if own.point == "clock-600")
     for axes, name, shown in zip(figure.axes, QUANTITIES, (1.0, 1e3, 1e3), strict=True):  # J, ms, ms
         [(place, height)] = hollow_marks(axes)
         assert place == pytest.approx(0.08)  # in the middle of a strip of 0.16 of the width
-        assert height == pytest.approx((arm.metrics[name].by_launch[0].value or 0.0) * shown)
+        assert height == pytest.approx((deployment.metrics[name].by_launch[0].value or 0.0) * shown)
         assert axes.get_ylim()[0] <= height <= axes.get_ylim()[1]
         assert axes.transLimits.transform((1200.0, 0.0))[0] > 0.16  # the lowest clock is right of the strip
         assert all(axes.transLimits.transform((tick, 0.0))[0] > 0.16 for tick in axes.get_xticks())
@@ -166,7 +166,7 @@ def test_deployments_side_by_side_tell_the_one_that_was_not_applied() -> None:
     figure = performance_comparison(record)
     ttft = next(axes for axes in figure.axes if axes.get_title("left").startswith("TTFT"))
     marks = hollow_marks(ttft)
-    values = [launch.value or 0.0 for launch in record.groups[0].arms[1].metrics["ttft_p50_s"].by_launch]
+    values = [launch.value or 0.0 for launch in record.groups[0].deployments[1].metrics["ttft_p50_s"].by_launch]
     assert [y for _, y in marks] == pytest.approx([1e3 * value for value in values])
     assert all(0.0 < x < 0.4 for x, _ in marks)  # the right half of the only workload's slot
     assert "point not applied (not permitted): ran as found" in legend_names(figure)
@@ -184,7 +184,7 @@ def test_a_point_that_was_applied_in_one_launch_is_shown_by_that_launch_alone() 
     record = compared([with_ttft(clocked(1, 1005), 1.0), refused(with_ttft(clocked(2, 1005), 2.0))])
     figure = cross_frequency_comparison(record)
     assert "not shown" not in figure.get_suptitle()
-    energy = record.groups[0].arms[0].metrics["energy_per_output_token_j"].by_launch[0].value
+    energy = record.groups[0].deployments[0].metrics["energy_per_output_token_j"].by_launch[0].value
     drawn = {round(float(y), 9) for line in figure.axes[0].lines for y in line.get_ydata()}
     assert drawn == {round(energy or 0.0, 9)}
 
@@ -219,7 +219,7 @@ def test_unlike_clocks_of_the_roles_have_a_place_and_no_mean() -> None:
     """Prefill at 1785 and decode at 1200 MHz were told as 1492.5 MHz, a clock that no GPU had, and left undrawn."""
     point = OperatingPoint("split", {"prefill": 1785, "decode": 1200})
     record = compared([at_point(clocked(1, None, "disaggregated"), point)])
-    metrics = record.groups[0].arms[0].metrics
+    metrics = record.groups[0].deployments[0].metrics
     assert metrics["sm_clock_mean_mhz"].n == 0
     assert metrics["prefill_sm_clock_mean_mhz"].n == metrics["decode_sm_clock_mean_mhz"].n == 1
     figure = cross_frequency_comparison(record)

@@ -11,7 +11,7 @@ from llmdvfs.comparison.rows import comparison_rows, summary_rows
 from llmdvfs.comparison.text import comparison_text
 from llmdvfs.errors import DataError
 from llmdvfs.figures.parts.cell import MeasuredCell
-from llmdvfs.records.comparison import METRICS, ArmPair, ComparisonRecord
+from llmdvfs.records.comparison import METRICS, ComparisonRecord, DeploymentPair
 from llmdvfs.records.comparison_text import baseline_pairs
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId, EngineSpec, LengthSpec, ModelSpec
@@ -31,7 +31,7 @@ def compared(cells: list[MeasuredCell]) -> ComparisonRecord:
     return compare([cell.result for cell in cells], [cell.run for cell in cells])
 
 
-def the_pair(record: ComparisonRecord) -> ArmPair:
+def the_pair(record: ComparisonRecord) -> DeploymentPair:
     return record.groups[0].pairs[0]
 
 
@@ -52,14 +52,20 @@ def test_mean_and_ratio_by_hand() -> None:
     single, other = study()[:3], study()[3:]
     cells = [with_ttft(cell, value) for cell, value in zip(single + other, (1, 2, 3, 2, 4, 6), strict=True)]
     record = compared(cells)
-    arm = record.groups[0].arms[0].metrics["ttft_p50_s"]
+    deployment = record.groups[0].deployments[0].metrics["ttft_p50_s"]
     # Logs 0, 0.693147, 1.098612: mean 0.597253, variance 0.308634 with 2 degrees of freedom. The pool is the other
     # deployment's, the same 0.308634 with 2, made larger by exp(0.577216) = 1.781073; a third of it counts, 2 / 3:
     # (2 / 3 x 0.549703 + 2 x 0.308634) / (8 / 3) = 0.368901; t(0.975, 8 / 3) = 3.419770;
     # half width 3.419770 x sqrt(0.368901 / 3) = 1.199207
-    assert (arm.n, arm.sd, arm.statistic, arm.lowest, arm.highest) == (3, 1.0, "geometric", 1, 3)
-    assert arm.mean.value == pytest.approx(6 ** (1 / 3))
-    assert arm.mean.low == pytest.approx(6 ** (1 / 3) * math.exp(-1.199207), rel=1e-5)
+    assert (deployment.n, deployment.sd, deployment.statistic, deployment.lowest, deployment.highest) == (
+        3,
+        1.0,
+        "geometric",
+        1,
+        3,
+    )
+    assert deployment.mean.value == pytest.approx(6 ** (1 / 3))
+    assert deployment.mean.low == pytest.approx(6 ** (1 / 3) * math.exp(-1.199207), rel=1e-5)
     ratio = the_pair(record).ratios["ttft_p50_s"]
     assert ratio.pairing == "paired"
     assert [launch.ratio for launch in ratio.by_launch] == [2, 2, 2]
@@ -84,7 +90,7 @@ def test_three_launch_labels_of_one_server_start_are_one_replicate() -> None:
     """Counting labels, or requests, instead of starts makes intervals several times too narrow."""
     cells = [with_start(cell, f"start-{cell.run.cell.deployment}") for cell in study()]
     record = compared(cells)
-    metric = record.groups[0].arms[0].metrics["ttft_p50_s"]
+    metric = record.groups[0].deployments[0].metrics["ttft_p50_s"]
     assert len(metric.by_launch) == 3
     assert (metric.n, metric.sd, metric.mean.low) == (1, None, None)
     ratio = the_pair(record).ratios["ttft_p50_s"]
@@ -160,10 +166,10 @@ def test_a_machine_under_another_name_is_the_same_machine() -> None:
 
 def test_one_gpu_against_two_is_compared_per_gpu() -> None:
     record = compared(study(gpu=True))
-    arms, pair = record.groups[0].arms, the_pair(record)
-    assert [arm.num_gpus for arm in arms] == [1, 2]
+    deployments, pair = record.groups[0].deployments, the_pair(record)
+    assert [deployment.num_gpus for deployment in deployments] == [1, 2]
     power = pair.ratios["mean_power_w"]
-    totals = [arm.metrics["mean_power_w"].by_launch[0].value or 0.0 for arm in arms]
+    totals = [deployment.metrics["mean_power_w"].by_launch[0].value or 0.0 for deployment in deployments]
     assert power.per_gpu
     assert power.by_launch[0].ratio == pytest.approx(totals[1] / 2 / totals[0])
     assert not pair.ratios["energy_per_output_token_j"].per_gpu
@@ -204,7 +210,7 @@ def test_a_failed_gate_marks_a_cell_and_drops_nothing() -> None:
     row = next(row for row in record.cells if row.cell == bad.run.cell)
     assert (row.status, row.reason) == ("gate_failed", "missed_samples: 3 %, expected < 1 %")
     assert row.failed_gates == ("missed_samples",)
-    metric = record.groups[0].arms[0].metrics["ttft_p50_s"]
+    metric = record.groups[0].deployments[0].metrics["ttft_p50_s"]
     assert metric.n == 4
     assert [launch.valid for launch in metric.by_launch] == [True, True, True, False]
     assert the_pair(record).ratios["ttft_p50_s"].valid  # launch 4 has no partner, so it is not in the ratio
@@ -218,7 +224,7 @@ def test_a_cell_without_a_result_is_a_row_with_its_reason() -> None:
     record = compare([c.result for c in cells], [c.run for c in cells], {failed: "server died"})
     row = next(row for row in comparison_rows(record) if row["launch"] == 4)
     assert (row["status"], row["reason"], row["ttft_p50_s"]) == ("no_result", "server died", None)
-    assert record.groups[0].arms[0].num_without_result == 1
+    assert record.groups[0].deployments[0].num_without_result == 1
     assert "launch-4: failed: server died" in comparison_text(record)
 
 
@@ -248,10 +254,10 @@ def test_workloads_that_differ_in_batch_size_only_are_one_sweep_in_rising_order(
 
 def test_rows_and_summary_carry_every_metric() -> None:
     record = compared(study())
-    (cell, *_), (arm, *_) = comparison_rows(record), summary_rows(record)
+    (cell, *_), (deployment, *_) = comparison_rows(record), summary_rows(record)
     assert len(comparison_rows(record)) == 6
     assert METRICS.keys() <= cell.keys()
-    assert {f"{name}_{part}" for name in METRICS for part in ("mean", "sd", "low", "high", "n")} <= arm.keys()
+    assert {f"{name}_{part}" for name in METRICS for part in ("mean", "sd", "low", "high", "n")} <= deployment.keys()
     assert cell["mean_power_w"] is None
 
 
@@ -269,7 +275,7 @@ def test_the_table_reads_like_the_record() -> None:
 def test_a_time_has_no_interval_that_reaches_below_zero() -> None:
     """381, 650 and 2418 ms were printed as 1150 ± 2750 ms."""
     cells = [with_ttft(cell, value) for cell, value in zip(study()[:3], (0.381, 0.65, 2.418), strict=True)]
-    metric = compared(cells).groups[0].arms[0].metrics["ttft_p50_s"]
+    metric = compared(cells).groups[0].deployments[0].metrics["ttft_p50_s"]
     assert metric.mean.low is not None
     assert metric.mean.low > 0
 
@@ -278,14 +284,14 @@ def test_means_and_their_ratio_agree() -> None:
     """Arithmetic means of 233 against 100 stood beside a geometric ratio of 1.401."""
     values = (0.02, 0.08, 0.2, 0.01, 0.1, 0.589)
     record = compared([with_ttft(cell, value) for cell, value in zip(study(), values, strict=True)])
-    ours, theirs = (arm.metrics["ttft_p50_s"].mean.value for arm in record.groups[0].arms)
+    ours, theirs = (deployment.metrics["ttft_p50_s"].mean.value for deployment in record.groups[0].deployments)
     assert ours
     assert theirs
     assert the_pair(record).ratios["ttft_p50_s"].ratio.value == pytest.approx(theirs / ours)
 
 
 def test_a_share_that_may_be_zero_keeps_its_arithmetic_mean() -> None:
-    metric = compared(study()).groups[0].arms[0].metrics["failed_fraction"]
+    metric = compared(study()).groups[0].deployments[0].metrics["failed_fraction"]
     assert (metric.statistic, metric.mean.value) == ("arithmetic", 0.0)
 
 

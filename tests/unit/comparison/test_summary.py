@@ -50,7 +50,7 @@ def test_long_names_are_cut_and_never_the_numbers() -> None:
     text = comparison_text(compared(cells))
     assert max(map(len, text.splitlines())) <= WIDTH
     assert "…" in text
-    for deployment in compared(cells).groups[0].arms:
+    for deployment in compared(cells).groups[0].deployments:
         mean = deployment.metrics["ttft_p50_s"].mean.value
         assert mean is not None
         assert f"{mean * 1e3:.4g}"[:4] in text

@@ -96,3 +96,15 @@ def _workloads() -> dict[str, object]:
 
 def test_no_two_checks_have_one_name() -> None:
     assert not set(OF_THE_HOST) & set(OF_THE_STUDY)
+
+
+def test_what_a_study_of_somebody_else_would_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A study file is code as much as data: it names a program, its arguments and its environment."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho \'{"vllm": "0.32.0", "torch": "2.13.0+cpu", "python": "3.12.3"}\'\n')
+    python.chmod(0o755)
+    engine = "{enable_prefix_caching: true, extra_args: [--trust-remote-code], env: {NCCL_DEBUG: INFO}}"
+    main(["doctor", "--configfile", CONFIG, "--config", f"serving={{python: {python}, engine: {engine}}}"])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "programs" in line]
+    for word in (f"runs {python} (serving.python)", "--trust-remote-code", "NCCL_DEBUG=...", "development endpoints"):
+        assert word in line

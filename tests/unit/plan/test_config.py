@@ -3,6 +3,7 @@
 from contextlib import suppress
 from copy import deepcopy
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,37 @@ WORKLOAD = {
     "num_requests": 1,
 }
 
+RUSH = {
+    "prompts": {"prompt_tokens": 8, "output_tokens": 4},
+    "arrival": {"kind": "poisson", "rate_rps": 10_000},
+    "duration_s": 1000,
+}
+
 WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"launchs": 3}, ["launchs", "did you mean 'launches'"]),
     ({"launches": "many"}, ["launches", "'many'", "integer"]),
     ({"launches": 0}, ["launches", "0", "1 or more"]),
+    (
+        {"measure.points_under_load": True, "measure.fresh_servers": True},
+        ["measure.points_under_load", "fresh_servers"],
+    ),
+    ({"measure.skip_cap_bound": True}, ["measure.skip_cap_bound", "points_under_load"]),
+    (
+        {"measure.points_under_load": True, "measure.skip_cap_bound": True},
+        ["measure.skip_cap_bound", "tolerate_failed_cells: true"],
+    ),
+    ({"models": {"a" * 100: {"source": "tiny"}}}, ["aaaa", "nothing 20 times in a row"]),
+    (
+        {"models": {"m": {"source": "tiny", "served_name": "two words"}}},
+        ["served_name", "'two words'", "org/model:tag"],
+    ),
     ({"architectures": ["dual"]}, ["architectures", "'dual'", "single", "disaggregated"]),
     ({"architectures": []}, ["architectures", "at least 1"]),
     ({"architectures": "disaggregated-1p1d-carrier_pigeon"}, ["carrier_pigeon", "p2p_nccl"]),
     ({"device": "tpu"}, ["device", "'tpu'", "cpu, cuda"]),
     ({"workloads.prefill.arrival": {"kind": "poisson", "rate_rps": -1}}, ["rate_rps", "-1", "1e-06 or more"]),
+    ({"workloads.prefill.arrival": {"kind": "poisson", "rate_rps": 1e5}}, ["rate_rps", "100000", "20000 or less"]),
+    ({"workloads": {"w": RUSH}}, ["w.duration_s: 1000", "10000000 requests at 10000/s", "up to 2000000"]),
     ({"workloads.prefill.arrival": {"kind": "poisson"}}, ["rate_rps", "null", "poisson"]),
     ({"workloads.prefill.arrival": {"kind": "closed"}}, ["concurrency", "closed"]),
     ({"workloads.prefill.duration_s": None}, ["workloads.prefill", "num_requests", "duration_s"]),
@@ -215,7 +238,7 @@ def test_a_secret_in_the_configuration_is_refused_and_not_shown(changes: dict[st
 
 def test_names_that_only_sound_secret_are_taken() -> None:
     variables = {"TOKENIZERS_PARALLELISM": "false"}
-    study = study_of({"serving.engine.env": variables, "serving.engine.extra_args": ["--max-num-batched-tokens=64"]})
+    study = study_of({"serving.engine.env": variables, "serving.engine.extra_args": ["--max-logprobs=64"]})
     assert study.deployments["single_tiny"].engine["single"].env == variables
 
 
@@ -255,6 +278,15 @@ def test_a_configuration_that_contains_itself_is_refused() -> None:
         complete_config(config_with({"serving": knot}))
 
 
+def test_a_page_of_aliases_is_not_a_million_values() -> None:
+    """Ten lines of YAML, each ten times the one before it: they were looked through for minutes."""
+    bomb = yaml.safe_load(
+        "a: &a [0]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefgh"))
+    )
+    with pytest.raises(ConfigError, match="over 100000 values"):
+        complete_config(config_with({"serving": bomb}))
+
+
 def test_nested_command_line_strings_are_read_by_type() -> None:
     config = complete_config(config_with({"measure": {"fresh_servers": "true", "retries": "2"}}))
     assert config["measure"]["fresh_servers"] is True
@@ -284,3 +316,13 @@ def test_any_configuration_is_planned_or_refused(scraps: dict[str, Any]) -> None
         study = make_study(complete_config(config), lambda python: ENGINE)
         assert len(list(all_cells(study))) >= 1
         check_preconditions(study, measuring=True)
+
+
+def test_an_endpoint_is_asked_for_the_name_it_knows() -> None:
+    """`Qwen/Qwen3-8B` cannot be the name of a folder, and was what the endpoint wanted to hear."""
+    named = {"models": {"qwen3-8b": {"source": "hub", "location": "Qwen/Qwen3-8B", "served_name": "Qwen/Qwen3-8B"}}}
+    (deployment,) = study_of({**named, "architectures": ["single"]}).deployments.values()
+    assert deployment.id == "single_qwen3-8b"
+    assert deployment.model.asked_name == "Qwen/Qwen3-8B"
+    (plain,) = study_of({"architectures": ["single"]}).deployments.values()
+    assert plain.model.asked_name == "tiny"

@@ -20,6 +20,7 @@ from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.spec import Role
 from llmdvfs.records.store import write_record
 from llmdvfs.serving.instance.ports import reserve, reserved
+from llmdvfs.serving.proxy import door
 from llmdvfs.serving.proxy.journal import proxy_records
 from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
 from llmdvfs.serving.proxy.server import make_server
@@ -387,3 +388,13 @@ async def test_models_and_tokenizer_are_an_instances(pair: Proxied) -> None:
 async def test_an_answer_that_is_not_streamed_is_passed_on_whole(pair: Proxied) -> None:
     async with pair.post(BODY | {"stream": False}) as answer:
         assert (await answer.json())["usage"] == {"completion_tokens": 1}
+
+
+async def test_a_body_without_end_is_not_kept(pair: Proxied, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any process on the host may connect: what it sent was kept until memory was full."""
+    monkeypatch.setattr(door, "MAX_BODY_BYTES", 1000)
+    async with pair.post({"model": "m", "prompt": "x" * 990}) as answer:
+        assert answer.status == 413
+        assert "more than 1000 bytes" in await answer.text()
+    async with pair.post() as answer:
+        assert answer.status == 200

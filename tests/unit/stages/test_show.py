@@ -32,7 +32,7 @@ def test_a_cell_is_shown_with_its_numbers_and_what_to_do_about_its_gates(capsys:
     assert "energy (nvml_counter): 2820 J, 467.4 W, 1.116 J per output token" in text
     assert "! gate failed: steady_window:" in text
     assert "make the run longer" in text
-    assert "15 of 17 gates passed" in text
+    assert "16 of 18 gates passed" in text
 
 
 def test_a_results_folder_is_shown_by_its_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

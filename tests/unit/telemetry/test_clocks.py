@@ -12,8 +12,10 @@ import pytest
 from fakes.nvml import NO_PERMISSION, FakeNvml
 
 from llmdvfs.errors import GpusNotRestored
+from llmdvfs.host.capabilities import OBSERVE_VARIABLE, may_set_clocks
 from llmdvfs.records.point import GpuSetting, OperatingPoint
 from llmdvfs.telemetry.clocks import locked_clocks
+from llmdvfs.telemetry.factory import restore_factory
 from llmdvfs.telemetry.nvml import NvmlGpu
 
 POINT = OperatingPoint("low", sm_clock_mhz={"decode": 1003}, power_limit_w={"prefill": 400.0})
@@ -24,6 +26,7 @@ import sys, time
 from pathlib import Path
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.telemetry.clocks import locked_clocks
+from llmdvfs.telemetry.factory import restore_factory
 point = OperatingPoint("p", {"single": 1005}, {}, {"single": 300.0})
 with locked_clocks(point, {"single": [0]}, lock_folder=Path(sys.argv[1])) as held:
     print(held.applied.state, flush=True)
@@ -93,6 +96,24 @@ def test_without_permission_the_run_goes_on_at_stock_clocks(gpus: FakeNvml, tmp_
         assert held.applied.state == "not_permitted"
         assert "CAP_SYS_ADMIN" in (held.applied.reason or "")
         assert seen(0) == seen(1) == (1980, 700)
+
+
+def test_an_observer_changes_nothing_whatever_it_may(
+    gpus: FakeNvml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A borrowed machine whose root has every right: no call that sets or resets anything reaches the driver.
+
+    One that did would fail with an error of its own here.
+    """
+    monkeypatch.setenv(OBSERVE_VARIABLE, "1")
+    for gpu in range(2):
+        gpus.deny(gpu, ["set_clocks", "set_power_limit"], 999)
+    with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
+        assert held.applied.state == "not_permitted"
+        assert OBSERVE_VARIABLE in (held.applied.reason or "")
+    with pytest.raises(GpusNotRestored, match=OBSERVE_VARIABLE):
+        restore_factory(NvmlGpu(0), tmp_path)
+    assert may_set_clocks() is False
 
 
 def test_half_a_point_does_not_stay(gpus: FakeNvml, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from llmdvfs.analysis.axis.steady_state import find_window
+from llmdvfs.analysis.axis.steady_state import cell_window
 from llmdvfs.analysis.energy.cell import EnergySettings, energy_result
 from llmdvfs.analysis.energy.phase_energy import RegressionSettings
 from llmdvfs.analysis.gates.cell import cell_gates
@@ -26,7 +26,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
     intervals.
     """
     run = raw.run
-    window = find_window(raw.requests, run.workload, run.started_mono_ns)
+    window = cell_window(run, raw.requests)
     latency = latency_result(raw.requests, window, run.started_mono_ns)
     throughput = throughput_result(raw.requests, run.workload, window, run.started_mono_ns)
     transfer = transfer_result(
@@ -44,6 +44,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         phases,
         started_mono_ns=run.started_mono_ns,
         idle_windows_s=_idle_windows_s(run),
+        idle_readings=None if run.under_load is None else raw.idle_readings,
         num_prompt_tokens=throughput.num_prompt_tokens,
         num_output_tokens=throughput.num_output_tokens,
         num_requests=throughput.num_requests,
@@ -65,6 +66,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         foreign_processes=raw.run.foreign_processes,
         limits=GateLimits(**{key: value for key, value in limits.items() if key != "max_condition_number"}),
         load_report=raw.load_report,
+        metrics=(raw.metrics_before, raw.metrics_after),
     )
     return CellResult(
         key=run.key,
@@ -84,8 +86,8 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
 
 def _idle_windows_s(run: RunRecord) -> list[tuple[float, float]]:
     """Return the loaded-idle windows on the cell's time axis."""
-    windows = [window for window in (run.idle_before, run.idle_after) if window is not None]
-    return [tuple((instant - run.started_mono_ns) / NS_PER_S for instant in window) for window in windows]  # type: ignore[misc]
+    started = run.started_mono_ns
+    return [((begin - started) / NS_PER_S, (end - started) / NS_PER_S) for begin, end in run.idle_windows_mono_ns]
 
 
 def _energy_settings(limits: Mapping[str, float]) -> EnergySettings:

@@ -21,4 +21,5 @@ CLOSED = ArrivalKind(
     num_at_once=lambda spec: spec.concurrency,
     batch_size=lambda spec: spec.concurrency,
     has_offered_rate=False,
+    is_alike_throughout=True,
 )

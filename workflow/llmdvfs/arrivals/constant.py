@@ -13,4 +13,4 @@ def _draw(workload: WorkloadSpec, rng: Random) -> Iterator[Arrival]:
     return (Arrival(offset_s=index / rate_rps) for index in count())  # from the index: no rounding adds up
 
 
-CONSTANT = ArrivalKind("constant", "equal gaps", needs=("rate_rps",), draw=_draw)
+CONSTANT = ArrivalKind("constant", "equal gaps", needs=("rate_rps",), draw=_draw, is_alike_throughout=True)

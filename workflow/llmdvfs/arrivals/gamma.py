@@ -21,5 +21,13 @@ def _drawn(rate_rps: float, shape: float, rng: Random) -> Iterator[Arrival]:
     return (Arrival(offset_s=offset_s) for offset_s in accumulate(gaps_s))
 
 
-POISSON = ArrivalKind("poisson", "independent arrivals at a mean rate", needs=("rate_rps",), draw=_poisson)
-GAMMA = ArrivalKind("gamma", "burstier or calmer ones (`burstiness`)", needs=("rate_rps", "burstiness"), draw=_gamma)
+POISSON = ArrivalKind(
+    "poisson", "independent arrivals at a mean rate", needs=("rate_rps",), draw=_poisson, is_alike_throughout=True
+)
+GAMMA = ArrivalKind(
+    "gamma",
+    "burstier or calmer ones (`burstiness`)",
+    needs=("rate_rps", "burstiness"),
+    draw=_gamma,
+    is_alike_throughout=True,
+)

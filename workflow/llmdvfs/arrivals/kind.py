@@ -45,6 +45,8 @@ class ArrivalKind:
     """Why there is no steady state to find; None: there may be one."""
     has_offered_rate: bool = True
     """Whether the rate at which requests arrive can be held against the rate at which answers leave."""
+    is_alike_throughout: bool = False
+    """Whether any part of the load is like any other, so that operating points can change under it."""
 
 
 def needed(workload: WorkloadSpec, name: str) -> float:

@@ -3,19 +3,28 @@
 import logging
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from llmdvfs.benchmark.cell import CellTask, measure_cell
+from llmdvfs.benchmark.cell import measure_cell
 from llmdvfs.benchmark.gpus import host_gpus
 from llmdvfs.benchmark.host_lock import host_lock
 from llmdvfs.benchmark.look import first_look
+from llmdvfs.benchmark.one_start import set_aside_other_starts
 from llmdvfs.benchmark.progress import time_left
+from llmdvfs.benchmark.results_lock import results_lock
 from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished
+from llmdvfs.benchmark.sweep.measure import SweepEnd, measure_sweep
+from llmdvfs.benchmark.task import CellTask
 from llmdvfs.errors import GpusNotRestored, LlmDvfsError, ServerDied, in_full
+from llmdvfs.plan.under_load import is_under_load
 from llmdvfs.records.job import LaunchJob, LaunchRecord
-from llmdvfs.records.places import cell_folder, store_entry
+from llmdvfs.records.places import RUN, cell_folder, store_entry
+from llmdvfs.records.run import RunRecord
+from llmdvfs.records.store import read_record
 from llmdvfs.serving.deploy import deploy
 from llmdvfs.serving.deployment import Deployment
 
@@ -38,8 +47,16 @@ def measure_launch(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
     """Bring every cell of the job into the store and link it to its folder.
 
     A cell that fails does not end the launch: the others are measured, then CellsFailed tells of all that failed.
-    GpusNotRestored ends it: what was measured before is delivered, nothing more is measured.
+    GpusNotRestored ends it: what was measured before is delivered, nothing more is measured. Another run that measures
+    into the same results is waited for first, and what it has measured is not measured again.
     """
+    with results_lock(results):
+        if job.one_start:
+            set_aside_other_starts(job, results)
+        _measure_missing(launch, job, results)
+
+
+def _measure_missing(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
     tasks = [CellTask(launch, job, cell, order) for order, cell in enumerate(job.cells)]
     missing = [task for task in tasks if not is_finished(results, task.cell.key)]
     if len(missing) < len(tasks):
@@ -59,30 +76,84 @@ def _deliver(tasks: Sequence[CellTask], results: Path) -> None:
         deliver(results, task.cell.key, cell_folder(results, task.id))
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Cells that are measured together: one by itself, or what is left of a sweep."""
+
+    tasks: tuple[CellTask, ...]
+    is_sweep: bool
+    tries_left: int
+
+
 def _measure_all(tasks: Sequence[CellTask], results: Path) -> dict[str, str]:
     """Measure cells, with fresh servers after a death; return the causes of those that failed, by key.
 
     GpusNotRestored is raised at once, and not counted as a failure of its cell: it would be one of every cell after it.
     """
-    waiting = [(task, task.job.settings.retries) for task in tasks]
+    waiting = _grouped(tasks)
     failures: dict[str, str] = {}
     with host_lock():
         while waiting:
-            with _servers(waiting[0][0], results) as deployment:
+            with _servers(waiting[0].tasks[0], results) as deployment:
+                ready_s = time.monotonic()
+                tried: list[CellTask] = []
                 while waiting:
-                    task, tries_left = waiting.pop(0)
-                    cause = _try_cell(task, deployment, results)
-                    if cause is None and task.job.settings.fresh_servers:
-                        break
-                    if cause is None:
-                        continue
-                    if isinstance(cause, ServerDied) and tries_left:
-                        waiting.insert(0, (task, tries_left - 1))
-                    else:
-                        failures[task.cell.key] = f"{task.id.folder()}: {in_full(cause)}"
-                    if isinstance(cause, ServerDied):
+                    group = waiting.pop(0)
+                    end = _try_group(group, deployment, results)
+                    tried += group.tasks
+                    has_died = any(isinstance(cause, ServerDied) for _, cause in end.failures)
+                    again = list(end.untried)
+                    for task, cause in end.failures:
+                        if isinstance(cause, ServerDied) and group.tries_left:
+                            again.append(task)
+                        else:
+                            failures[task.cell.key] = f"{task.id.folder()}: {in_full(cause)}"
+                    if again:
+                        in_order = tuple(sorted(again, key=lambda task: task.order_in_launch))
+                        waiting.insert(0, replace(group, tasks=in_order, tries_left=group.tries_left - has_died))
+                    if has_died or (group.tasks[0].job.settings.fresh_servers and not end.failures):
                         break  # with fresh servers
+                _tell_share(tried, time.monotonic() - ready_s, results)
     return failures
+
+
+def _grouped(tasks: Sequence[CellTask]) -> list[_Waiting]:
+    """Return what is measured together, in the order of the first of each."""
+    groups: dict[str, list[CellTask]] = {}
+    for task in tasks:
+        shares = is_under_load(task.workload, task.job.settings)
+        groups.setdefault(task.workload.id if shares else task.cell.key, []).append(task)
+    return [
+        _Waiting(tuple(own), is_under_load(own[0].workload, own[0].job.settings), own[0].job.settings.retries)
+        for own in groups.values()
+    ]
+
+
+def _try_group(group: _Waiting, deployment: Deployment, results: Path) -> SweepEnd:
+    """Measure into the store; return what is missing of it, where that is the cells' or the servers' doing."""
+    if group.is_sweep:
+        end = measure_sweep(group.tasks, deployment, results)
+        for task, error in end.failures:
+            _tell_more(error, results)
+            LOG.info("%s: failed: %s", task.id.folder(), in_full(error))
+        return end
+    (task,) = group.tasks
+    cause = _try_cell(task, deployment, results)
+    return SweepEnd(() if cause is None else ((task, cause),), ())
+
+
+def _tell_share(tasks: Sequence[CellTask], held_s: float, results: Path) -> None:
+    """Say how much of the time for which the servers, and their GPUs, were held was measured load."""
+    runs = [
+        read_record(store_entry(results, key) / RUN, RunRecord)
+        for key in dict.fromkeys(task.cell.key for task in tasks)
+        if is_finished(results, key)
+    ]
+    load_s = sum(run.measured_load_s for run in runs)
+    if held_s > 0:
+        LOG.info(
+            "%.0f of %.0f s with servers ready were measured load (%.0f %%)", load_s, held_s, 100 * load_s / held_s
+        )
 
 
 def _try_cell(task: CellTask, deployment: Deployment, results: Path) -> LlmDvfsError | None:

@@ -1,5 +1,6 @@
 """The store of finished measurements: complete or absent, written once, never edited."""
 
+import errno
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llmdvfs.records.places import FAILED, IDENTITY, RAW, RUN, key_of, measured_link, measured_links, store_entry
-from llmdvfs.records.store import write_text
+from llmdvfs.records.store import is_whole, write_text
 
 READ_ONLY = 0o444
 
@@ -27,18 +28,33 @@ def draft(results: Path, key: str, identity: Mapping[str, Any] | None = None) ->
     try:
         yield folder
     except BaseException as error:
-        place = set_aside(folder, results / "failed", key)
-        error.add_note(f"what was recorded is in {place}")
+        if folder.is_dir():
+            place = set_aside(folder, results / "failed", key)
+            error.add_note(f"what was recorded is in {place}")
+        else:
+            error.add_note(f"{folder} is gone: somebody has moved or removed the results while they were measured")
         raise
+    enter(results, folder, key, identity)
+
+
+def enter(results: Path, folder: Path, key: str, identity: Mapping[str, Any] | None = None) -> None:
+    """Bring a folder, complete, into the store under a key, once its files have reached the disk."""
     if identity:
         write_identity(folder, identity)
     for path in (*folder.iterdir(), folder):
         if path.is_file():
             path.chmod(READ_ONLY)
         _flush(path)
+    _enter(results, key, folder)
+
+
+def _enter(results: Path, key: str, folder: Path) -> None:
+    """Move a finished draft into the store; what lies in its place without a whole run.json is set aside."""
     target = store_entry(results, key)
+    if target.is_symlink() or target.exists():
+        set_aside(target, results / "forgotten", key)
     target.parent.mkdir(exist_ok=True)
-    folder.rename(target)
+    _move(folder, target)
     _flush(target.parent)
 
 
@@ -53,12 +69,12 @@ def adopt(results: Path, folder: Path, key: str, identity: Mapping[str, Any]) ->
     Its raw files stay as they are: run.json goes on telling the key that it was measured under.
     """
     write_identity(folder, identity)
-    folder.rename(store_entry(results, key))
+    _move(folder, store_entry(results, key))
 
 
 def is_finished(results: Path, key: str) -> bool:
-    """Whether the store has the measurement: run.json is the last file that is written, and folders come in whole."""
-    return (store_entry(results, key) / RUN).is_file()
+    """Whether the store has the measurement, whole: a folder without run.json, or with a cut one, is none."""
+    return is_whole(store_entry(results, key) / RUN)
 
 
 def deliver(results: Path, key: str, cell: Path) -> None:
@@ -109,7 +125,25 @@ def set_aside(folder: Path, place: Path, key: str) -> Path:
     """
     place.mkdir(parents=True, exist_ok=True)
     numbers = [int(path.suffix[1:]) for path in place.glob(f"{key}.*") if path.suffix[1:].isdigit()]
-    return folder.rename(place / f"{key}.{max(numbers, default=0) + 1}")
+    target = place / f"{key}.{max(numbers, default=0) + 1}"
+    _move(folder, target)
+    return target
+
+
+def _move(folder: Path, target: Path) -> None:
+    """Rename a folder, or copy it where the target is on another disk: it is there whole or not at all."""
+    try:
+        folder.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        part = target.with_name(f".{target.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(folder, part)
+        for path in (*part.iterdir(), part):
+            _flush(path)
+        part.rename(target)
+        shutil.rmtree(folder)
 
 
 def _clear(results: Path, cell: Path, key: str) -> None:
@@ -129,9 +163,9 @@ def _keep_only_copy(results: Path, raw: Path) -> None:
     """Set a raw folder aside that is a copy of its own and of which the store has no other."""
     if raw.is_symlink() or not (raw / RUN).is_file():
         return
-    with suppress(ValueError):
-        held = json.loads((raw / RUN).read_text(encoding="utf-8")).get("key")
-        if held is not None and not is_finished(results, held):
+    with suppress(ValueError, LookupError, TypeError):  # of a damaged one nobody knows whose it is
+        held = str(json.loads((raw / RUN).read_text(encoding="utf-8"))["key"])
+        if not is_finished(results, held):
             set_aside(raw, results / "forgotten", held)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmdvfs.comparison.statistics import holm
-from llmdvfs.records.comparison import FAMILY, METRICS, ArmPair, ComparisonGroup, Conclusion, MetricRatio
+from llmdvfs.records.comparison import FAMILY, METRICS, ComparisonGroup, Conclusion, DeploymentPair, MetricRatio
 from llmdvfs.records.comparison_text import claimed_pairs
 
 ALPHA = 0.05
@@ -41,7 +41,7 @@ def concluded(groups: Sequence[ComparisonGroup]) -> tuple[list[ComparisonGroup],
     ], len(p_values)
 
 
-def _concluded(pair: ArmPair, adjusted: dict[str, float | None]) -> ArmPair:
+def _concluded(pair: DeploymentPair, adjusted: dict[str, float | None]) -> DeploymentPair:
     return replace(
         pair,
         ratios={
@@ -54,8 +54,8 @@ def _concluded(pair: ArmPair, adjusted: dict[str, float | None]) -> ArmPair:
 def _with_conclusion(name: str, ratio: MetricRatio) -> MetricRatio:
     """Outside the family a ratio is judged by its own p-value; what is decided needs no more launches."""
     said = _conclusion(name, ratio)
-    decided = said in ("better", "worse", "different", "equal", "no_loss", None)
-    return replace(ratio, conclusion=said, num_more_launches=None if decided else ratio.num_more_launches)
+    is_open = said in ("undecided", "no_conclusion")
+    return replace(ratio, conclusion=said, num_more_launches=ratio.num_more_launches if is_open else None)
 
 
 def _conclusion(name: str, ratio: MetricRatio) -> Conclusion | None:

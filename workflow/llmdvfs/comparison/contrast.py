@@ -7,7 +7,7 @@ from itertools import combinations
 
 from llmdvfs.comparison.statistics import LogMean, log_mean, log_ratio
 from llmdvfs.comparison.summary import replicates
-from llmdvfs.records.comparison import METRICS, Arm, LaunchRatio, LaunchValue
+from llmdvfs.records.comparison import METRICS, DeploymentSummary, LaunchRatio, LaunchValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Contrast:
         return Contrast(ours, theirs, self.paired, self.per_gpu) if ours and theirs else None
 
 
-def contrast(name: str, baseline: Arm, other: Arm) -> Contrast:
+def contrast(name: str, baseline: DeploymentSummary, other: DeploymentSummary) -> Contrast:
     """Return the metric `name` of two deployments: paired by launch where two launches pair, else start by start."""
     per_gpu = METRICS[name].grows_with_gpus and baseline.num_gpus != other.num_gpus
     ours, theirs = (_values(side, name, per_gpu=per_gpu) for side in (baseline, other))
@@ -86,7 +86,7 @@ def contrast(name: str, baseline: Arm, other: Arm) -> Contrast:
     return Contrast(tuple(ours), tuple(theirs), False, per_gpu)
 
 
-def _values(deployment: Arm, name: str, *, per_gpu: bool) -> list[LaunchValue]:
+def _values(deployment: DeploymentSummary, name: str, *, per_gpu: bool) -> list[LaunchValue]:
     """Return the metric of every launch that has it at the operating point, per GPU if so asked."""
     gpus = (deployment.num_gpus or 1) if per_gpu else 1
     return [

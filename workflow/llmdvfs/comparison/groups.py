@@ -81,10 +81,12 @@ def with_ratios(drafts: Sequence[GroupDraft], margin_fraction: float) -> list[Co
 
     drafts: all groups of the study, with what their pairs are made of.
     """
-    arms = iter(with_shrunk_intervals([arm for group, _ in drafts for arm in group.arms]))
+    deployments = iter(with_shrunk_intervals([deployment for group, _ in drafts for deployment in group.deployments]))
     pairs = iter(finish([pair for _, own in drafts for pair in own], margin_fraction))
     return [
-        replace(group, arms=tuple(islice(arms, len(group.arms))), pairs=tuple(islice(pairs, len(own))))
+        replace(
+            group, deployments=tuple(islice(deployments, len(group.deployments))), pairs=tuple(islice(pairs, len(own)))
+        )
         for group, own in drafts
     ]
 
@@ -136,7 +138,7 @@ def _group(
     for member in sorted(members, key=lambda member: cell_order(member[0].cell)):
         by_deployment[member[0].cell.deployment].append(member)
     cells = sorted(by_deployment.values(), key=lambda own: deployment_order(own[0][1], baseline))
-    arms = [summarise(own, missing) for own in cells]
+    deployments = [summarise(own, missing) for own in cells]
     run = members[0][1]
     group = ComparisonGroup(
         workload=run.cell.workload,
@@ -147,13 +149,13 @@ def _group(
         memory_clock_mhz={role: clock for _, run in members for role, clock in run.point.memory_clock_mhz.items()},
         power_limit_w={role: limit for _, run in members for role, limit in run.point.power_limit_w.items()},
         sm_clock_min_mhz={role: low for _, run in members for role, low in run.point.sm_clock_min_mhz.items()},
-        arms=tuple(arms),
+        deployments=tuple(deployments),
         pairs=(),
     )
     pairs = [
-        draft(arms[a], arms[b], cells[a], cells[b], unlike=unlike)
-        for a in range(len(arms))
-        for b in range(a + 1, len(arms))
+        draft(deployments[a], deployments[b], cells[a], cells[b], unlike=unlike)
+        for a in range(len(deployments))
+        for b in range(a + 1, len(deployments))
     ]
     return group, pairs
 

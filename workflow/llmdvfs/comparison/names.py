@@ -9,7 +9,7 @@ class ShortNames:
     """Names deployments without their model where the study has one."""
 
     def __init__(self, groups: Iterable[ComparisonGroup]) -> None:
-        models = {arm.model for group in groups for arm in group.arms}
+        models = {deployment.model for group in groups for deployment in group.deployments}
         self._suffix = f"_{models.pop()}" if len(models) == 1 else ""
 
     def __call__(self, deployment: str) -> str:

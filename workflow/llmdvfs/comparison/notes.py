@@ -4,19 +4,22 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from llmdvfs.comparison.tables import more_launches, sensitivity
-from llmdvfs.records.comparison import ArmPair, ComparisonRecord
+from llmdvfs.records.comparison import ComparisonRecord, DeploymentPair
 from llmdvfs.records.comparison_text import baseline_pairs
 
 MAX_NAMED = 6  # cells of one failed gate that are named; comparison.csv has all
 OF_A_GROUP = ("workload ", "operating point ")  # held equal by being in one table
 
 
-def notes(record: ComparisonRecord) -> list[str]:
-    """Return every note, most important first; each is said once."""
+def notes(record: ComparisonRecord, most: int | None = None) -> list[str]:
+    """Return every note, most important first; each is said once.
+
+    most: notes of one kind that are said for single workloads and operating points; the others are counted.
+    """
     every = [
         *_likeness(record),
-        *sensitivity(record),
-        *more_launches(record),
+        *_first(list(sensitivity(record)), most, "workloads and operating points have doubtful launches"),
+        *_first(list(more_launches(record)), most, "workloads and operating points would need more launches"),
         *_failed_cells(record),
         *_failed_gates(record),
         *(caveat for group in record.groups for pair in group.pairs for caveat in pair.caveats),
@@ -24,6 +27,12 @@ def notes(record: ComparisonRecord) -> list[str]:
         *([record.energy_note] if record.energy_note else []),
     ]
     return list(dict.fromkeys(every))
+
+
+def _first(said: list[str], most: int | None, what: str) -> list[str]:
+    if most is None or len(said) <= most:
+        return said
+    return [*said[:most], f"{len(said) - most} more {what} (summary.md)"]
 
 
 def _likeness(record: ComparisonRecord) -> Iterator[str]:
@@ -40,7 +49,7 @@ def _likeness(record: ComparisonRecord) -> Iterator[str]:
     yield from (difference for pair in pairs for difference in _refusals(pair))
 
 
-def _refusals(pair: ArmPair) -> list[str]:
+def _refusals(pair: DeploymentPair) -> list[str]:
     return [f"{pair.other} is not compared with {pair.baseline}: {difference}" for difference in pair.differences]
 
 

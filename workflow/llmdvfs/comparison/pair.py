@@ -11,7 +11,7 @@ from llmdvfs.comparison.contrast import Contrast, contrast
 from llmdvfs.comparison.likeness import caveats, differences
 from llmdvfs.comparison.statistics import LogMean, Spread, usual_elsewhere
 from llmdvfs.comparison.summary import Measured
-from llmdvfs.records.comparison import MAX_MORE_LAUNCHES, METRICS, Arm, ArmPair, MetricRatio
+from llmdvfs.records.comparison import MAX_MORE_LAUNCHES, METRICS, DeploymentPair, DeploymentSummary, MetricRatio
 from llmdvfs.records.result import Estimate
 from llmdvfs.records.telemetry import EnergySource
 
@@ -22,14 +22,14 @@ NO_POWER_DATA = "no power data on this machine"
 class PairDraft:
     """Two deployments whose ratios are not made yet: their intervals need the spreads of the other pairs."""
 
-    pair: ArmPair
+    pair: DeploymentPair
     contrasts: dict[str, Contrast | str]
     """By name in METRICS: what the ratio is made of, or why there is none; empty where the pair is refused."""
 
 
 def draft(
-    baseline: Arm,
-    other: Arm,
+    baseline: DeploymentSummary,
+    other: DeploymentSummary,
     baseline_cells: Sequence[Measured],
     other_cells: Sequence[Measured],
     *,
@@ -42,12 +42,12 @@ def draft(
     ours, theirs = ([run for _, run in cells] for cells in (baseline_cells, other_cells))
     found = differences(ours, theirs)
     if found and not unlike:
-        return PairDraft(ArmPair(baseline.deployment, other.deployment, found, (), {}), {})
+        return PairDraft(DeploymentPair(baseline.id, other.id, found, (), {}), {})
     sources = {result.energy.source for cells in (baseline_cells, other_cells) for result, _ in cells}
     no_energy = _why_no_energy_ratio(sources)
-    pair = ArmPair(
-        baseline=baseline.deployment,
-        other=other.deployment,
+    pair = DeploymentPair(
+        baseline=baseline.id,
+        other=other.id,
         differences=(),
         caveats=(
             *(f"unlike, and compared because that was asked: {difference}" for difference in found),
@@ -66,7 +66,7 @@ def draft(
     )
 
 
-def finish(drafts: Sequence[PairDraft], margin_fraction: float) -> list[ArmPair]:
+def finish(drafts: Sequence[PairDraft], margin_fraction: float) -> list[DeploymentPair]:
     """Return the pairs with their ratios, each interval made with the spreads of the other pairs of its baseline.
 
     drafts: of all workloads and operating points; margin_fraction: a ratio within it of 1 counts as equal.

@@ -2,7 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
-from llmdvfs.records.comparison import METRICS, Arm, ArmPair, CellRow, ComparisonGroup, ComparisonRecord, LaunchValue
+from llmdvfs.records.comparison import (
+    METRICS,
+    CellRow,
+    ComparisonGroup,
+    ComparisonRecord,
+    DeploymentPair,
+    DeploymentSummary,
+    LaunchValue,
+)
 from llmdvfs.records.point import GpuSetting
 
 Row = dict[str, str | int | float | None]
@@ -33,7 +41,7 @@ def comparison_rows(record: ComparisonRecord) -> list[Row]:
 
 def summary_rows(record: ComparisonRecord) -> list[Row]:
     """Return one row a deployment, workload and operating point: mean, sd and 95 % interval over server starts."""
-    return [_summary_row(group, arm) for group in record.groups for arm in group.arms]
+    return [_summary_row(group, deployment) for group in record.groups for deployment in group.deployments]
 
 
 def tidy_rows(record: ComparisonRecord) -> Iterator[Row]:
@@ -43,17 +51,17 @@ def tidy_rows(record: ComparisonRecord) -> Iterator[Row]:
     measured have no row.
     """
     for group in record.groups:
-        for arm in group.arms:
-            for name, metric in arm.metrics.items():
+        for deployment in group.deployments:
+            for name, metric in deployment.metrics.items():
                 yield from (
-                    _tidy(group, arm.deployment, name, "launch", launch.value, valid=launch.valid, launch=launch.launch)
+                    _tidy(group, deployment.id, name, "launch", launch.value, valid=launch.valid, launch=launch.launch)
                     for launch in metric.by_launch
                     if launch.value is not None and launch.applied
                 )
                 if metric.mean.value is not None:
                     yield _tidy(
                         group,
-                        arm.deployment,
+                        deployment.id,
                         name,
                         f"{metric.statistic} mean",
                         metric.mean.value,
@@ -66,7 +74,7 @@ def tidy_rows(record: ComparisonRecord) -> Iterator[Row]:
             yield from _tidy_ratios(group, pair)
 
 
-def _tidy_ratios(group: ComparisonGroup, pair: ArmPair) -> Iterator[Row]:
+def _tidy_ratios(group: ComparisonGroup, pair: DeploymentPair) -> Iterator[Row]:
     for name, ratio in pair.ratios.items():
         if ratio.ratio.value is not None:
             yield _tidy(
@@ -119,10 +127,10 @@ def _gate_of(row: CellRow) -> str | None:
     return {"ok": "passed", "gate_failed": "failed", "no_result": None}[row.status]
 
 
-def _summary_row(group: ComparisonGroup, arm: Arm) -> Row:
+def _summary_row(group: ComparisonGroup, deployment: DeploymentSummary) -> Row:
     row: Row = {
-        "deployment": arm.deployment,
-        "architecture": arm.architecture,
+        "deployment": deployment.id,
+        "architecture": deployment.architecture,
         "workload": group.workload,
         "point": group.point,
         "batch_size": group.batch_size,
@@ -130,16 +138,16 @@ def _summary_row(group: ComparisonGroup, arm: Arm) -> Row:
         **{f"sm_clock_min_{role}_mhz": clock for role, clock in group.sm_clock_min_mhz.items()},
         **{f"memory_clock_{role}_mhz": clock for role, clock in group.memory_clock_mhz.items()},
         **{f"power_limit_{role}_w": limit for role, limit in group.power_limit_w.items()},
-        **{f"applied_sm_clock_{role}_mhz": clock for role, clock in arm.sm_clock_mhz.items()},
-        **{f"applied_sm_clock_min_{role}_mhz": clock for role, clock in arm.sm_clock_min_mhz.items()},
-        **{f"applied_memory_clock_{role}_mhz": clock for role, clock in arm.memory_clock_mhz.items()},
-        **{f"applied_power_limit_{role}_w": limit for role, limit in arm.power_limit_w.items()},
-        "num_not_applied": len(arm.not_applied_launches),
-        "num_gpus": arm.num_gpus,
-        "num_without_result": arm.num_without_result,
-        "num_gate_failed": sum(not launch.valid for launch in arm.metrics["failed_fraction"].by_launch),
+        **{f"applied_sm_clock_{role}_mhz": clock for role, clock in deployment.sm_clock_mhz.items()},
+        **{f"applied_sm_clock_min_{role}_mhz": clock for role, clock in deployment.sm_clock_min_mhz.items()},
+        **{f"applied_memory_clock_{role}_mhz": clock for role, clock in deployment.memory_clock_mhz.items()},
+        **{f"applied_power_limit_{role}_w": limit for role, limit in deployment.power_limit_w.items()},
+        "num_not_applied": len(deployment.not_applied_launches),
+        "num_gpus": deployment.num_gpus,
+        "num_without_result": deployment.num_without_result,
+        "num_gate_failed": sum(not launch.valid for launch in deployment.metrics["failed_fraction"].by_launch),
     }
-    for name, metric in arm.metrics.items():
+    for name, metric in deployment.metrics.items():
         row |= {
             f"{name}_mean": metric.mean.value,
             f"{name}_sd": metric.sd,

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from llmdvfs.comparison.cell_metrics import metric_values
 from llmdvfs.comparison.likeness import num_gpus
 from llmdvfs.comparison.statistics import log_mean, mean_interval, usual_elsewhere
-from llmdvfs.records.comparison import METRICS, Arm, ArmMetric, LaunchValue
+from llmdvfs.records.comparison import METRICS, DeploymentSummary, LaunchValue, MetricSummary
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId
@@ -16,7 +16,7 @@ from llmdvfs.records.spec import CellId
 Measured = tuple[CellResult, RunRecord]
 
 
-def summarise(cells: Sequence[Measured], without_result: Iterable[CellId] = ()) -> Arm:
+def summarise(cells: Sequence[Measured], without_result: Iterable[CellId] = ()) -> DeploymentSummary:
     """Return the deployment of these cells (one workload, one operating point) with means over its server starts.
 
     A launch in which the operating point was not applied ran at other clocks: it is kept, and is in no mean.
@@ -24,8 +24,8 @@ def summarise(cells: Sequence[Measured], without_result: Iterable[CellId] = ()) 
     result, run = cells[0]
     values = [(cell, run.applied_point.is_as_asked, metric_values(cell)) for cell, run in cells]
     as_applied = next((run.applied_point for _, run in cells if run.applied_point.state == "applied"), None)
-    return Arm(
-        deployment=result.cell.deployment,
+    return DeploymentSummary(
+        id=result.cell.deployment,
         architecture=run.deployment.architecture,
         model=run.deployment.model.name,
         num_gpus=num_gpus([run for _, run in cells]),
@@ -45,12 +45,12 @@ def summarise(cells: Sequence[Measured], without_result: Iterable[CellId] = ()) 
     )
 
 
-def with_shrunk_intervals(deployments: Sequence[Arm]) -> list[Arm]:
+def with_shrunk_intervals(deployments: Sequence[DeploymentSummary]) -> list[DeploymentSummary]:
     """Return the same deployments, each mean's interval made with what the others' spreads of the metric say.
 
     deployments: of all workloads and operating points. Arithmetic means keep Student's interval.
     """
-    shrunk: list[dict[str, ArmMetric]] = [{} for _ in deployments]
+    shrunk: list[dict[str, MetricSummary]] = [{} for _ in deployments]
     for name in METRICS:
         of_name = [deployment.metrics[name] for deployment in deployments]
         means = [
@@ -63,13 +63,13 @@ def with_shrunk_intervals(deployments: Sequence[Arm]) -> list[Arm]:
     return [replace(own, metrics=metrics) for own, metrics in zip(deployments, shrunk, strict=True)]
 
 
-def of_launches(launches: Iterable[LaunchValue]) -> ArmMetric:
+def of_launches(launches: Iterable[LaunchValue]) -> MetricSummary:
     """Return one metric of a deployment over its server starts, with the interval that they alone give."""
     by_launch = tuple(launches)
     of_starts = replicates(by_launch)
     # A share may be 0 in a launch; what is above 0 in all of them has the mean that its ratios have too.
     geometric = bool(of_starts) and all(value > 0 for value in of_starts)
-    return ArmMetric(
+    return MetricSummary(
         by_launch=by_launch,
         n=len(of_starts),
         sd=stdev(of_starts) if len(of_starts) > 1 else None,

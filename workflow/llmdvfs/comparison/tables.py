@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from llmdvfs.comparison.names import ShortNames
 from llmdvfs.records.comparison import (
+    DECIDED,
     FAMILY,
     MAX_MORE_LAUNCHES,
     METRICS,
-    Arm,
     ComparisonGroup,
     ComparisonRecord,
+    DeploymentSummary,
     Metric,
     MetricRatio,
 )
@@ -35,7 +36,6 @@ BRIEF = {
 }
 """The metrics of the brief table and their heads."""
 MAX_DETAILED_GROUPS = 4  # more workloads and operating points have a line each instead of a table each
-DECIDED = ("better", "worse", "different")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def detailed(record: ComparisonRecord) -> list[Block]:
     return [
         block
         for group in record.groups
-        for block in (_metric_blocks(group, short) if len(group.arms) > 1 else [_one_deployment(group, short)])
+        for block in (_metric_blocks(group, short) if len(group.deployments) > 1 else [_one_deployment(group, short)])
     ]
 
 
@@ -74,7 +74,9 @@ def brief(record: ComparisonRecord) -> list[Block]:
 def is_long(record: ComparisonRecord) -> bool:
     """Return whether a table for each metric would be too much for a terminal, or has nothing to set side by side."""
     groups = record.groups
-    return len(groups) > MAX_DETAILED_GROUPS or (len(groups) > 1 and all(len(group.arms) < 2 for group in groups))
+    return len(groups) > MAX_DETAILED_GROUPS or (
+        len(groups) > 1 and all(len(group.deployments) < 2 for group in groups)
+    )
 
 
 def legend(record: ComparisonRecord) -> list[str]:
@@ -83,7 +85,8 @@ def legend(record: ComparisonRecord) -> list[str]:
     said = [
         "geometric mean over launches (lowest ... highest, n launches); * a gate failed in a launch",
     ]
-    if any(len(arm.not_applied_launches) > 0 and not arm.was_never_applied for g in record.groups for arm in g.arms):
+    deployments = [deployment for group in record.groups for deployment in group.deployments]
+    if any(deployment.not_applied_launches and not deployment.was_never_applied for deployment in deployments):
         said.append(f"{ELSEWHERE} a launch did not run at the operating point, and is in none of these numbers")
     if is_long(record):
         said.append("brief table: mean, half width of its 95 % interval; summary.md and summary.csv have all")
@@ -141,13 +144,13 @@ def _launches(more: int) -> str:
 
 def _one_deployment(group: ComparisonGroup, short: ShortNames) -> Block:
     """Return a row a metric: there is nothing to stack."""
-    [arm] = group.arms
+    [deployment] = group.deployments
     rows = tuple(
-        (_titled(METRICS[name]), mean_text(METRICS[name], arm.metrics[name]))
+        (_titled(METRICS[name]), mean_text(METRICS[name], deployment.metrics[name]))
         for name in SHOWN
         if was_measured(group, name) and not _says_nothing(group, name)
     )
-    return Block(f"{group.workload}, {group.point}", short(arm.deployment), ("metric", "mean"), rows)
+    return Block(f"{group.workload}, {group.point}", short(deployment.id), ("metric", "mean"), rows)
 
 
 def _metric_blocks(group: ComparisonGroup, short: ShortNames) -> Iterator[Block]:
@@ -158,42 +161,42 @@ def _metric_blocks(group: ComparisonGroup, short: ShortNames) -> Iterator[Block]
             continue
         marks = _marks(group, name)
         rows = []
-        for arm in (arm for arm in group.arms if _has(arm, name)):
-            pair = pairs.get(arm.deployment)
+        for deployment in (deployment for deployment in group.deployments if _has(deployment, name)):
+            pair = pairs.get(deployment.id)
             ratio = pair.ratios.get(name) if pair else None
-            told = "" if ratio is None else _ratio_cell(METRICS[name], arm, name, ratio)
+            told = "" if ratio is None else _ratio_cell(METRICS[name], deployment, name, ratio)
             if pair and pair.differences:
                 told = "not compared"
-            elif arm is group.arms[0]:
+            elif deployment is group.deployments[0]:
                 told = "baseline"
             rows.append(
                 (
-                    marks.get(arm.deployment, ""),
-                    short(arm.deployment),
-                    mean_text(METRICS[name], arm.metrics[name]),
+                    marks.get(deployment.id, ""),
+                    short(deployment.id),
+                    mean_text(METRICS[name], deployment.metrics[name]),
                     told,
                 )
             )
         yield Block(where, _titled(METRICS[name]), ("", "deployment", "mean", "ratio"), tuple(rows))
 
 
-def _has(arm: Arm, name: str) -> bool:
-    return any(launch.value is not None for launch in arm.metrics[name].by_launch)
+def _has(deployment: DeploymentSummary, name: str) -> bool:
+    return any(launch.value is not None for launch in deployment.metrics[name].by_launch)
 
 
 def _says_nothing(group: ComparisonGroup, name: str) -> bool:
     """Return whether the metric is one of failures, and there were none."""
-    return name == "failed_fraction" and not any(arm.metrics[name].highest for arm in group.arms)
+    return name == "failed_fraction" and not any(deployment.metrics[name].highest for deployment in group.deployments)
 
 
 def _titled(metric: Metric) -> str:
     return label(metric) + (f", {metric.better} is better" if metric.better else "")
 
 
-def _ratio_cell(metric: Metric, arm: Arm, name: str, ratio: MetricRatio) -> str:
+def _ratio_cell(metric: Metric, deployment: DeploymentSummary, name: str, ratio: MetricRatio) -> str:
     """Return the ratio, and its own means where it is of fewer launches than the mean beside it."""
     text = ratio_text(ratio)
-    if ratio.pairing != "paired" or ratio.n_other == arm.metrics[name].n or ratio.per_gpu:
+    if ratio.pairing != "paired" or ratio.n_other == deployment.metrics[name].n or ratio.per_gpu:
         return text
     if ratio.baseline_mean is None or ratio.other_mean is None:
         return text
@@ -208,7 +211,9 @@ def _marks(group: ComparisonGroup, name: str) -> dict[str, str]:
     """
     better = METRICS[name].better
     means = {
-        arm.deployment: arm.metrics[name].mean.value for arm in group.arms if arm.metrics[name].mean.value is not None
+        deployment.id: deployment.metrics[name].mean.value
+        for deployment in group.deployments
+        if deployment.metrics[name].mean.value is not None
     }
     if (
         better is None
@@ -233,21 +238,21 @@ def _marks(group: ComparisonGroup, name: str) -> dict[str, str]:
 
 
 def _brief_block(section: str, groups: Sequence[ComparisonGroup], short: ShortNames, *, by_workload: bool) -> Block:
-    several = any(len(group.arms) > 1 for group in groups)
+    several = any(len(group.deployments) > 1 for group in groups)
     names = [name for name in BRIEF if any(was_measured(group, name) for group in groups)]
     first = "workload" if by_workload else "point"
     header = (first, *(("deployment",) if several else ()), "n", *(BRIEF[name] for name in names))
     rows = tuple(
         (
             group.workload if by_workload else group.point,
-            *((short(arm.deployment),) if several else ()),
-            str(max(metric.n for metric in arm.metrics.values())),
-            *(interval_text(METRICS[name], arm.metrics[name]) for name in names),
+            *((short(deployment.id),) if several else ()),
+            str(max(metric.n for metric in deployment.metrics.values())),
+            *(interval_text(METRICS[name], deployment.metrics[name]) for name in names),
         )
         for group in groups
-        for arm in group.arms
+        for deployment in group.deployments
     )
-    only = "" if several else f", {short(groups[0].arms[0].deployment)}"
+    only = "" if several else f", {short(groups[0].deployments[0].id)}"
     return Block(f"{section}{only}", "", header, rows)
 
 

@@ -10,6 +10,7 @@ from llmdvfs.records.comparison import ComparisonRecord
 
 WIDTH = 100
 GAP = "  "
+MAX_NOTES = 4  # of a kind, one a workload and operating point
 MIN_NAME = 12  # characters that a name keeps
 NAMED = ("deployment", "point", "workload")
 
@@ -22,7 +23,7 @@ def comparison_text(record: ComparisonRecord) -> str:
         "\n".join(line for sentence in record.verdict for line in _wrapped(sentence)),
         "\n".join(line for said in legend(record) for line in _wrapped(said)),
         *("\n".join(lines) for lines in _sections(tables, headed=long)),
-        "\n".join(line for note in notes(record) for line in _wrapped(note, "! ")),
+        "\n".join(line for note in notes(record, MAX_NOTES) for line in _wrapped(note, "! ")),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from llmdvfs.comparison.names import ShortNames
-from llmdvfs.records.comparison import METRICS, Arm, ArmPair, ComparisonGroup, MetricRatio
+from llmdvfs.records.comparison import DECIDED, METRICS, ComparisonGroup, DeploymentPair, DeploymentSummary, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs, equal_gpu_pairs, mean_words
 
 MAX_SENTENCES = 3
@@ -31,7 +31,7 @@ def verdict(groups: Sequence[ComparisonGroup]) -> tuple[str, ...]:
     pairs = [*equal, *(pair for pair in baseline_pairs(group) if pair.ratios and pair not in equal)]
     if not pairs:
         return (_alone(group, refused=bool(group.pairs)),)
-    gpus = {arm.deployment: arm.num_gpus for arm in group.arms}
+    gpus = {deployment.id: deployment.num_gpus for deployment in group.deployments}
     short = ShortNames(groups)
     sentences = [_sentence(group, pair, gpus, short) for pair in pairs]
     if len(sentences) > MAX_SENTENCES:
@@ -53,7 +53,7 @@ def busiest(groups: Iterable[ComparisonGroup]) -> ComparisonGroup | None:
     )
 
 
-def _sentence(group: ComparisonGroup, pair: ArmPair, gpus: dict[str, int | None], short: ShortNames) -> str:
+def _sentence(group: ComparisonGroup, pair: DeploymentPair, gpus: dict[str, int | None], short: ShortNames) -> str:
     said = [
         _claim(name, ratio)
         for name in (_first(pair, ENERGY), _first(pair, SPEED))
@@ -66,7 +66,7 @@ def _sentence(group: ComparisonGroup, pair: ArmPair, gpus: dict[str, int | None]
     return f"{where}, {short(pair.other)} against {short(pair.baseline)}: {'; '.join(said)}{_launches(pair)}."
 
 
-def _circumstances(group: ComparisonGroup, pair: ArmPair, gpus: dict[str, int | None]) -> str:
+def _circumstances(group: ComparisonGroup, pair: DeploymentPair, gpus: dict[str, int | None]) -> str:
     """Say what is held equal, or that GPUs are not."""
     ours, theirs = gpus[pair.baseline], gpus[pair.other]
     if ours == theirs:
@@ -88,7 +88,7 @@ def _claim(name: str, ratio: MetricRatio) -> str:
         return f"{words} equal within the margin ({_change(ratio)}){doubt}"
     if ratio.conclusion == "no_loss":
         return f"{words}: no loss beyond the margin ({_change(ratio)}){doubt}"
-    told = "" if ratio.conclusion in ("better", "worse", "different") else ", not significant"
+    told = "" if ratio.conclusion in DECIDED else ", not significant"
     return f"{_change(ratio)} {words}{told}{doubt}"
 
 
@@ -109,23 +109,23 @@ def _change(ratio: MetricRatio) -> str:
     return f"{change:.{digits}f} % {direction} [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
 
 
-def _launches(pair: ArmPair) -> str:
+def _launches(pair: DeploymentPair) -> str:
     counts = {(ratio.n_baseline, ratio.n_other) for ratio in pair.ratios.values() if ratio.ratio.value is not None}
     fewest = min((min(pair_counts) for pair_counts in counts), default=0)
     return f"; n = {fewest}"
 
 
-def _first(pair: ArmPair, names: Sequence[str]) -> str | None:
+def _first(pair: DeploymentPair, names: Sequence[str]) -> str | None:
     return next((name for name in names if pair.ratios[name].ratio.value is not None), None)
 
 
 def _alone(group: ComparisonGroup, *, refused: bool) -> str:
     """Say what the first deployment of a group reaches, where nothing is related to it."""
-    arm: Arm = group.arms[0]
+    deployment: DeploymentSummary = group.deployments[0]
     parts = [
-        mean_words(METRICS[name], arm.metrics[name])
+        mean_words(METRICS[name], deployment.metrics[name])
         for name in ("output_token_rate_per_s", "ttft_p50_s", "energy_per_output_token_j")
-        if arm.metrics[name].mean.value is not None
+        if deployment.metrics[name].mean.value is not None
     ]
     why = "what was measured beside it is unlike it, and not related" if refused else "nothing is related to it"
-    return f"{arm.deployment} at {group.workload}, {group.point}: {'; '.join(parts) or 'nothing measured'}; {why}."
+    return f"{deployment.id} at {group.workload}, {group.point}: {'; '.join(parts) or 'nothing measured'}; {why}."

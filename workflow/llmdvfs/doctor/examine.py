@@ -17,6 +17,7 @@ from llmdvfs.serving.instance.ports import owner_of
 OF_THE_STUDY: dict[str, Callable[[Study], Iterator[Check]]] = {
     "configuration": software.study,
     "engine": software.engine,
+    "programs": software.programs,
     "GPUs": gpus.gpus,
     "GPU memory": gpus.memory,
     "GPU links": gpus.links,

@@ -9,7 +9,7 @@ from llmdvfs.benchmark.gpus import host_gpus
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.doctor.model import config_folder
 from llmdvfs.errors import ClockControlError
-from llmdvfs.host.capabilities import SYS_ADMIN, has_capability
+from llmdvfs.host.capabilities import SYS_ADMIN, has_capability, only_observes
 from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
 from llmdvfs.records.host import HostGpu
@@ -20,7 +20,7 @@ from llmdvfs.serving.instance.memory import gpu_forecast
 from llmdvfs.telemetry.identity import identify
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus, or_none
 from llmdvfs.telemetry.rehearsal import RIGHTS
-from llmdvfs.telemetry.setters.ways import WAYS
+from llmdvfs.telemetry.setters.ways import setter_of
 from llmdvfs.telemetry.topology import gpu_links
 
 OTHERS: dict[How, str] = {"zeusd": "zeusd", "sudo_nvidia_smi": "sudo nvidia-smi"}
@@ -122,11 +122,11 @@ def _settable(points: Sequence[OperatingPoint], looked_at: Sequence[NvmlGpu]) ->
 
 def _who_may_set(gpu: NvmlGpu) -> str | None:
     """Return who may set clocks, as far as it can be told without setting any: this process, zeusd or sudo."""
-    if has_capability(SYS_ADMIN):
+    if not only_observes() and has_capability(SYS_ADMIN):
         return "this process"
     for how, name in OTHERS.items():
         with contextlib.suppress(ClockControlError):
-            WAYS[how](gpu)
+            setter_of(gpu, how)
             return name
     return None
 

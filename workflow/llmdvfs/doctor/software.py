@@ -14,6 +14,7 @@ PACKAGES = (
     "aiohttp",
     "httptools",
     "jsonschema",
+    "jinja2",
     "matplotlib",
     "numpy",
     "nvidia-ml-py",
@@ -95,3 +96,18 @@ def engine(study: Study) -> Iterator[Check]:
     nixl = sorted(name for name, one in study.deployments.items() if (one.connector or "").startswith("nixl"))
     if nixl and "nixl" not in versions:
         yield Check("connector", "warning", f"no package nixl for {', '.join(nixl)}", "install nixl beside vLLM")
+
+
+def programs(study: Study) -> Iterator[Check]:
+    """Say what of the study file's own choice runs, with the rights of this user: programs, arguments, open doors."""
+    served = [one for one in study.deployments.values() if one.device != "external"]
+    engines = [engine for one in served for engine in one.engine.values()]
+    said = [f"runs {python} (serving.python)" for python in sorted({one.python for one in served if one.python})]
+    further = sorted({word for engine in engines for word in (*engine.extra_args, *(f"{k}=..." for k in engine.env))})
+    if further:
+        said.append(f"gives the engine {' '.join(further)}")
+    if any(engine.enable_prefix_caching for engine in engines):
+        said.append("opens vLLM's development endpoints on loopback, with prefix caching")
+    yield Check(
+        "programs", "ok", "; ".join(said) or "none of the study's own: this Python's vLLM, as it is started here"
+    )

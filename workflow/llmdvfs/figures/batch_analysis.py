@@ -10,7 +10,7 @@ from llmdvfs.figures.parts.note import draw_note
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, styled
 from llmdvfs.figures.parts.sweep import draw_lines, marks_of, ordered_looks, set_batch_axis
 from llmdvfs.figures.parts.titles import set_title
-from llmdvfs.records.comparison import Arm, ComparisonRecord
+from llmdvfs.records.comparison import ComparisonRecord, DeploymentSummary
 
 QUANTITIES = ("output_token_rate_per_s", "ttft_p50_s", "tpot_mean_s", "energy_per_output_token_j")
 
@@ -33,26 +33,26 @@ def batch_analysis(record: ComparisonRecord) -> Figure:
         draw_lines(axes, name, lines, looks)
         if axes.has_data():
             set_batch_axis(axes, batches)
-    arms = [arm for points in lines.values() for _, arm in points]
+    deployments = [deployment for points in lines.values() for _, deployment in points]
     legend_below(
         figure,
         [*panels[0, 0].containers, *marks_of([lines], QUANTITIES[0])],
-        f"Means over {starts_text(arms)}, a small dot each, with {INTERVALS}.",
+        f"Means over {starts_text(deployments)}, a small dot each, with {INTERVALS}.",
     )
     is_sweep = any(len({x for x, _ in points}) > 1 for points in lines.values())
-    deployments = dict.fromkeys(arm.deployment for group in record.groups for arm in group.arms)
+    names = dict.fromkeys(deployment.id for group in record.groups for deployment in group.deployments)
     set_title(
         figure,
-        f"{', '.join(deployments)} by batch size" + ("" if is_sweep else ": one batch size only for each workload"),
+        f"{', '.join(names)} by batch size" + ("" if is_sweep else ": one batch size only for each workload"),
     )
     return figure
 
 
-def _lines(record: ComparisonRecord) -> dict[str, list[tuple[float, Arm]]]:
-    lines: dict[str, list[tuple[float, Arm]]] = defaultdict(list)
+def _lines(record: ComparisonRecord) -> dict[str, list[tuple[float, DeploymentSummary]]]:
+    lines: dict[str, list[tuple[float, DeploymentSummary]]] = defaultdict(list)
     for group in record.groups:
-        for arm in group.arms:
+        for deployment in group.deployments:
             if group.batch_size is not None:
-                prefix = f"{arm.deployment}, " if len(group.arms) > 1 else ""
-                lines[f"{prefix}{group.sweep}, {group.point}"].append((group.batch_size, arm))
+                prefix = f"{deployment.id}, " if len(group.deployments) > 1 else ""
+                lines[f"{prefix}{group.sweep}, {group.point}"].append((group.batch_size, deployment))
     return lines

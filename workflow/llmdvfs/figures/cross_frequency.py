@@ -23,7 +23,7 @@ from llmdvfs.figures.parts.note import NOT_APPLIED, draw_note
 from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, Look, styled
 from llmdvfs.figures.parts.sweep import draw_lines, marks_of, ordered_looks, set_clock_axis
 from llmdvfs.figures.parts.titles import set_title
-from llmdvfs.records.comparison import METRICS, Arm, ComparisonGroup, ComparisonRecord
+from llmdvfs.records.comparison import METRICS, ComparisonGroup, ComparisonRecord, DeploymentSummary
 
 QUANTITIES = ("energy_per_output_token_j", "tpot_mean_s", "e2e_mean_s")
 MAX_DEPLOYMENTS = 6  # columns that fit beside one another
@@ -44,38 +44,38 @@ def cross_frequency_comparison(record: ComparisonRecord) -> Figure:
     lines, not_applied = _lines(record), _not_always_applied(record)
     if not lines:
         return _without_clocks(record)
-    with_column = list(dict.fromkeys([*lines, *(arm.deployment for _, arm in not_applied)]))
-    deployments = with_column[:MAX_DEPLOYMENTS]
+    with_column = list(dict.fromkeys([*lines, *(deployment.id for _, deployment in not_applied)]))
+    shown = with_column[:MAX_DEPLOYMENTS]
     names = short_names(record)
-    looks = ordered_looks(list(dict.fromkeys(name for deployment in deployments for name in lines.get(deployment, ()))))
+    looks = ordered_looks(list(dict.fromkeys(name for column in shown for name in lines.get(column, ()))))
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, 0.9 + ROW_IN * len(QUANTITIES)))
-    panels = figure.subplots(len(QUANTITIES), len(deployments), sharex=True, sharey="row", squeeze=False)
-    for column, deployment in enumerate(deployments):
-        beside = [(group, arm) for group, arm in not_applied if arm.deployment == deployment]
+    panels = figure.subplots(len(QUANTITIES), len(shown), sharex=True, sharey="row", squeeze=False)
+    for column, id_ in enumerate(shown):
+        beside = [(group, deployment) for group, deployment in not_applied if deployment.id == id_]
         for axes, name in zip(panels[:, column], QUANTITIES, strict=True):
-            if deployment in lines:
-                draw_lines(axes, name, lines[deployment], looks)
+            if id_ in lines:
+                draw_lines(axes, name, lines[id_], looks)
             else:
                 say_not_applied(axes, METRICS[name])
             _draw_not_applied(axes, name, beside, looks)
-            _draw_stock(axes, name, record, deployment, looks)
+            _draw_stock(axes, name, record, id_, looks)
             axes.label_outer()
-        panels[0, column].set_title(fold_name(names[deployment], TITLE_CHARACTERS // len(deployments)))
-        set_clock_axis(panels[-1, column], num_ticks=5 if len(deployments) <= WIDE_DEPLOYMENTS else 3)
+        panels[0, column].set_title(fold_name(names[id_], TITLE_CHARACTERS // len(shown)))
+        set_clock_axis(panels[-1, column], num_ticks=5 if len(shown) <= WIDE_DEPLOYMENTS else 3)
     for row in panels:
         from_zero_together(list(row))
     for axes in panels[:, 1:].flat:
         axes.set_ylabel("")
-    marks = marks_of([lines.get(deployment, {}) for deployment in deployments], QUANTITIES[0])
-    in_strip = [(arm.deployment, group.point) for group, arm in not_applied if arm.deployment in deployments]
+    marks = marks_of([lines.get(id_, {}) for id_ in shown], QUANTITIES[0])
+    in_strip = [(deployment.id, group.point) for group, deployment in not_applied if deployment.id in shown]
     if in_strip:
         open_strip(list(panels.flat))
     strip = [not_applied_handle(panels[0, 0], record, in_strip)] if in_strip else []
-    arms = [arm for group in record.groups for arm in group.arms if arm.deployment in deployments]
+    deployments = [own for group in record.groups for own in group.deployments if own.id in shown]
     legend_below(
         figure,
         [*(_handle(name, look) for name, look in looks.items()), *marks, *strip],
-        f"Means over {starts_text(arms)}, a small dot each, with {INTERVALS}.",
+        f"Means over {starts_text(deployments)}, a small dot each, with {INTERVALS}.",
     )
     num = len(with_column)
     left_out = f" (the first {MAX_DEPLOYMENTS} of {num} deployments)" if num > MAX_DEPLOYMENTS else ""
@@ -91,7 +91,7 @@ def _handle(name: str, look: Look) -> Line2D:
 def _without_clocks(record: ComparisonRecord) -> Figure:
     points = ", ".join(sorted({group.point for group in record.groups})) or "none"
     why = f"no locked clocks in this study (operating points: {points})"
-    never = [(arm.deployment, group.point) for group, arm in _never_applied(record)]
+    never = [(deployment.id, group.point) for group, deployment in _never_applied(record)]
     if never:
         names = ", ".join(dict.fromkeys(point for _, point in never))
         why = f"{NOT_APPLIED}: {names} ({states_in_words(record, never)})"
@@ -100,20 +100,32 @@ def _without_clocks(record: ComparisonRecord) -> Figure:
     return figure
 
 
-def _never_applied(record: ComparisonRecord) -> list[tuple[ComparisonGroup, Arm]]:
-    return [(group, arm) for group in record.groups for arm in group.arms if arm.was_never_applied]
+def _never_applied(record: ComparisonRecord) -> list[tuple[ComparisonGroup, DeploymentSummary]]:
+    return [
+        (group, deployment)
+        for group in record.groups
+        for deployment in group.deployments
+        if deployment.was_never_applied
+    ]
 
 
-def _not_always_applied(record: ComparisonRecord) -> list[tuple[ComparisonGroup, Arm]]:
-    return [(group, arm) for group in record.groups for arm in group.arms if arm.not_applied_launches]
+def _not_always_applied(record: ComparisonRecord) -> list[tuple[ComparisonGroup, DeploymentSummary]]:
+    return [
+        (group, deployment)
+        for group in record.groups
+        for deployment in group.deployments
+        if deployment.not_applied_launches
+    ]
 
 
 def _without_place(record: ComparisonRecord) -> list[str]:
     """Return a line that counts the points without a place on the clock axis, and says why; none where all have one."""
-    asked = [(group, arm) for group in record.groups if group.asks_for_something for arm in group.arms]
-    never = {(arm.deployment, group.point) for group, arm in _never_applied(record)}
-    without_clock = {(arm.deployment, group.point) for group, arm in asked if not arm.sm_clock_mhz} - never
-    sometimes = {(arm.deployment, group.point) for group, arm in _not_always_applied(record)} - never
+    asked = [
+        (group, deployment) for group in record.groups if group.asks_for_something for deployment in group.deployments
+    ]
+    never = {(deployment.id, group.point) for group, deployment in _never_applied(record)}
+    without_clock = {(deployment.id, group.point) for group, deployment in asked if not deployment.sm_clock_mhz} - never
+    sometimes = {(deployment.id, group.point) for group, deployment in _not_always_applied(record)} - never
     counts = (
         (never, "not applied in any launch"),
         (sometimes, "not applied in some launches"),
@@ -123,52 +135,54 @@ def _without_place(record: ComparisonRecord) -> list[str]:
     return ["; ".join(told)] if told else []
 
 
-def _lines(record: ComparisonRecord) -> dict[str, dict[str, list[tuple[float, Arm]]]]:
-    """Return the points (clock, arm) by deployment and line, lines in the order of their batch sizes."""
-    lines: dict[str, dict[str, list[tuple[float, Arm]]]] = defaultdict(lambda: defaultdict(list))
+def _lines(record: ComparisonRecord) -> dict[str, dict[str, list[tuple[float, DeploymentSummary]]]]:
+    """Return the points (clock, deployment) by deployment and line, lines in the order of their batch sizes."""
+    lines: dict[str, dict[str, list[tuple[float, DeploymentSummary]]]] = defaultdict(lambda: defaultdict(list))
     for group in sorted(record.groups, key=lambda group: (group.sweep, group.batch_size or 0)):
-        for arm in group.arms:
-            clocks = arm.sm_clock_mhz
+        for deployment in group.deployments:
+            clocks = deployment.sm_clock_mhz
             if clocks:
-                lines[arm.deployment][_line(group, arm)].append((clocks.get("prefill", max(clocks.values())), arm))
+                lines[deployment.id][_line(group, deployment)].append(
+                    (clocks.get("prefill", max(clocks.values())), deployment)
+                )
     return lines
 
 
-def _roles(arm: Arm) -> tuple[str, ...]:
-    return ("prefill", "decode") if arm.architecture == "disaggregated" else ("single",)
+def _roles(deployment: DeploymentSummary) -> tuple[str, ...]:
+    return ("prefill", "decode") if deployment.architecture == "disaggregated" else ("single",)
 
 
-def _line(group: ComparisonGroup, arm: Arm) -> str:
+def _line(group: ComparisonGroup, deployment: DeploymentSummary) -> str:
     """Name a line: workload and batch size, the role that is swept where not all are, and what else is set."""
     name = f"{group.sweep}, {group.batch_size} in flight" if group.batch_size else group.workload
-    clocks = arm.sm_clock_mhz
-    if clocks and len(clocks) < len(_roles(arm)):
+    clocks = deployment.sm_clock_mhz
+    if clocks and len(clocks) < len(_roles(deployment)):
         name += f", {'+'.join(clocks)} only"
     elif len(set(clocks.values())) > 1:
         name += f", decode at {clocks['decode']:g} MHz"
-    if arm.sm_clock_min_mhz:
+    if deployment.sm_clock_min_mhz:
         name += ", under a ceiling"
-    held = [f"memory {mhz:g} MHz" for mhz in dict.fromkeys(arm.memory_clock_mhz.values())]
-    held += [f"limit {limit:g} W" for limit in dict.fromkeys(arm.power_limit_w.values())]
+    held = [f"memory {mhz:g} MHz" for mhz in dict.fromkeys(deployment.memory_clock_mhz.values())]
+    held += [f"limit {limit:g} W" for limit in dict.fromkeys(deployment.power_limit_w.values())]
     return ", ".join([name, *held])
 
 
-def _draw_stock(axes: Axes, name: str, record: ComparisonRecord, deployment: str, looks: Mapping[str, Look]) -> None:
+def _draw_stock(axes: Axes, name: str, record: ComparisonRecord, id_: str, looks: Mapping[str, Look]) -> None:
     for group in record.groups:
-        for arm in group.arms:
-            mean, look = arm.metrics[name].mean.value, _look_of(group, arm, looks)
-            if arm.deployment == deployment and not group.asks_for_something and look and mean is not None:
+        for deployment in group.deployments:
+            mean, look = deployment.metrics[name].mean.value, _look_of(group, deployment, looks)
+            if deployment.id == id_ and not group.asks_for_something and look and mean is not None:
                 axes.axhline(mean * METRICS[name].per_unit, color=look.colour, linestyle=":", linewidth=0.7)
 
 
 def _draw_not_applied(
-    axes: Axes, name: str, beside: Sequence[tuple[ComparisonGroup, Arm]], looks: Mapping[str, Look]
+    axes: Axes, name: str, beside: Sequence[tuple[ComparisonGroup, DeploymentSummary]], looks: Mapping[str, Look]
 ) -> None:
-    own_looks = [_look_of(group, arm, looks) or WITHOUT_LINE for group, arm in beside]
-    draw_in_strip(axes, [arm for _, arm in beside], name, METRICS[name].per_unit, own_looks)
+    own_looks = [_look_of(group, deployment, looks) or WITHOUT_LINE for group, deployment in beside]
+    draw_in_strip(axes, [deployment for _, deployment in beside], name, METRICS[name].per_unit, own_looks)
 
 
-def _look_of(group: ComparisonGroup, arm: Arm, looks: Mapping[str, Look]) -> Look | None:
+def _look_of(group: ComparisonGroup, deployment: DeploymentSummary, looks: Mapping[str, Look]) -> Look | None:
     """Return the look of the line that a deployment without clocks of its own belongs to; None: it is not drawn."""
-    line = _line(group, arm)
+    line = _line(group, deployment)
     return next((look for own, look in looks.items() if own == line or own.startswith(f"{line}, ")), None)

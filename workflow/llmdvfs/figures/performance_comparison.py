@@ -19,7 +19,7 @@ from llmdvfs.figures.parts.note import draw_note, why_absent
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, SINGLE_COLUMN_IN, Look, styled
 from llmdvfs.figures.parts.summary_marks import any_gate_failed, draw_marks, gate_failed_handle
 from llmdvfs.figures.parts.titles import set_title
-from llmdvfs.records.comparison import METRICS, ArmMetric, ComparisonGroup, ComparisonRecord
+from llmdvfs.records.comparison import METRICS, ComparisonGroup, ComparisonRecord, MetricSummary
 from llmdvfs.records.comparison_text import group_table
 
 QUANTITIES = (
@@ -53,7 +53,7 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
     A deployment whose point was applied in no launch is drawn hollow: it ran as its GPUs were found.
     """
     groups = _shown_groups(record)
-    shown = {arm.deployment for group in groups for arm in group.arms}
+    shown = {deployment.id for group in groups for deployment in group.deployments}
     looks = {name: look for name, look in deployment_looks(record).items() if name in shown}
     names = short_names(record)
     brief = len(shown) <= MAX_BRIEF
@@ -68,7 +68,7 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
     for axes, name in zip(panels.flat, QUANTITIES, strict=True):
         _draw_quantity(axes, name, groups, looks)
     _name_workloads(panels, [group.workload for group in groups], upright=not brief)
-    starts = starts_text(arm for group in groups for arm in group.arms)
+    starts = starts_text(deployment for group in groups for deployment in group.deployments)
     legend_below(
         above,
         _legend(looks, names, groups) + _not_applied(panels[0, 0], record, groups),
@@ -82,7 +82,7 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
 def one_quantity(record: ComparisonRecord, name: str) -> Figure:
     """Return one of the panels by itself, at the width of a paper's column."""
     groups = _shown_groups(record)
-    shown = {arm.deployment for group in groups for arm in group.arms}
+    shown = {deployment.id for group in groups for deployment in group.deployments}
     looks = {own: look for own, look in deployment_looks(record).items() if own in shown}
     figure = Figure(figsize=(SINGLE_COLUMN_IN, PAPER_PANEL_IN + 0.16 * len(looks)))
     panel = figure.subplots(1, 1, squeeze=False)
@@ -91,7 +91,7 @@ def one_quantity(record: ComparisonRecord, name: str) -> Figure:
     legend_below(
         figure,
         _legend(looks, short_names(record), groups) + _not_applied(panel[0, 0], record, groups),
-        f"Means over {starts_text(arm for group in groups for arm in group.arms)}, a dot each, with {INTERVALS}.",
+        f"Means over {starts_text(x for group in groups for x in group.deployments)}, a dot each, with {INTERVALS}.",
         SINGLE_COLUMN_IN,
     )
     return figure
@@ -102,7 +102,7 @@ def _shown_groups(record: ComparisonRecord) -> list[ComparisonGroup]:
     stock = {group.point for group in record.groups if not group.asks_for_something}
     point = min(stock or {group.point for group in record.groups}, default="")
     groups = [group for group in record.groups if group.point == point]
-    kept = sorted(groups, key=lambda group: -len(group.arms))[:MAX_WORKLOADS]
+    kept = sorted(groups, key=lambda group: -len(group.deployments))[:MAX_WORKLOADS]
     return [group for group in groups if group in kept]
 
 
@@ -119,14 +119,16 @@ def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], loo
     metric = METRICS[name]
     axes.set_title(f"{metric.label} ({metric.unit})")
     summaries = [
-        (x, arm.deployment, arm.metrics[shown])
+        (x, deployment.id, deployment.metrics[shown])
         for x, group in enumerate(groups)
-        for arm in group.arms
+        for deployment in group.deployments
         for shown in (name, *OF_ROLES.get(name, ()))
-        if any(launch.value is not None for launch in arm.metrics[shown].by_launch)
+        if any(launch.value is not None for launch in deployment.metrics[shown].by_launch)
     ]
     if not any(summary.n for _, _, summary in summaries):
-        draw_note(axes, why_absent(metric, [arm for group in groups for arm in group.arms]), width=14)
+        draw_note(
+            axes, why_absent(metric, [deployment for group in groups for deployment in group.deployments]), width=14
+        )
         return
     width = 0.8 / len(looks)
     places = {deployment: (number + 0.5) * width - 0.4 for number, deployment in enumerate(looks)}
@@ -138,7 +140,7 @@ def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], loo
     _choose_scale(axes, [summary for _, _, summary in summaries], metric.per_unit)
 
 
-def _choose_scale(axes: Axes, summaries: Sequence[ArmMetric], per_unit: float) -> None:
+def _choose_scale(axes: Axes, summaries: Sequence[MetricSummary], per_unit: float) -> None:
     means = [summary.mean.value or 0.0 for summary in summaries if summary.n]
     values = [own.value for summary in summaries for own in summary.by_launch if own.value is not None]
     if min(means + values) <= 0 or max(means) / min(means) <= MIN_LOG_SPAN:
@@ -171,16 +173,16 @@ def _legend(looks: Mapping[str, Look], names: Mapping[str, str], groups: Sequenc
         Line2D([], [], color=look.colour, marker=look.marker, linestyle="", label=names[deployment])
         for deployment, look in looks.items()
     ]
-    if any_gate_failed(arm.metrics[QUANTITIES[0]] for group in groups for arm in group.arms):
+    if any_gate_failed(deployment.metrics[QUANTITIES[0]] for group in groups for deployment in group.deployments):
         handles.append(gate_failed_handle())
     return handles
 
 
 def _not_applied(axes: Axes, record: ComparisonRecord, groups: Sequence[ComparisonGroup]) -> list[PathCollection]:
     """Return the legend's entry of launches without the operating point, where any had it and so they are drawn."""
-    arms = [(arm, group.point) for group in groups for arm in group.arms]
-    without = [(arm.deployment, point) for arm, point in arms if arm.not_applied_launches]
-    is_drawn = without and not all(arm.was_never_applied for arm, _ in arms)
+    deployments = [(deployment, group.point) for group in groups for deployment in group.deployments]
+    without = [(deployment.id, point) for deployment, point in deployments if deployment.not_applied_launches]
+    is_drawn = without and not all(deployment.was_never_applied for deployment, _ in deployments)
     return [not_applied_handle(axes, record, without)] if is_drawn else []
 
 
@@ -188,7 +190,9 @@ def _table(groups: Sequence[ComparisonGroup], names: Mapping[str, str]) -> list[
     """Return the numbers of the busiest workload that all deployments have; nothing where they are too wide."""
     if not groups:
         return []
-    header, *rows = group_table(max(groups, key=lambda group: (len(group.arms), group.batch_size or 0)), QUANTITIES)
+    header, *rows = group_table(
+        max(groups, key=lambda group: (len(group.deployments), group.batch_size or 0)), QUANTITIES
+    )
     for deployment, name in names.items():
         header = [text.replace(deployment, name) for text in header]
     # Two deployments at most: the other one's name is above its own column already.

@@ -17,7 +17,7 @@ from llmdvfs.figures.parts.note import draw_note
 from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, INVALID, Look, styled
 from llmdvfs.figures.parts.summary_marks import gate_failed_handle
 from llmdvfs.figures.parts.titles import set_title
-from llmdvfs.records.comparison import METRICS, ArmPair, ComparisonGroup, ComparisonRecord, MetricRatio
+from llmdvfs.records.comparison import METRICS, ComparisonGroup, ComparisonRecord, DeploymentPair, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs
 
 MAX_GROUPS = 4  # workloads of a panel that leave the figure on a page
@@ -61,7 +61,7 @@ def ratios(record: ComparisonRecord) -> Figure:
     legend_below(
         figure,
         _legend(pairs, {names[other]: looks[other] for other in others}),
-        f"Ratios of geometric means over {starts} with 95 % t-intervals of their logarithm, paired by launch where"
+        f"Ratios of geometric means over {starts} with 95 % intervals (moderated t), paired by launch where"
         " launches pair; small dots: launches; an arrow: the interval goes on. 1 is no difference.",
     )
     left_out = f" (the first {MAX_GROUPS} of {len(compared)})" if len(compared) > MAX_GROUPS else ""
@@ -70,15 +70,15 @@ def ratios(record: ComparisonRecord) -> Figure:
     return figure
 
 
-def _compared(group: ComparisonGroup) -> list[ArmPair]:
+def _compared(group: ComparisonGroup) -> list[DeploymentPair]:
     return [pair for pair in baseline_pairs(group) if not pair.differences]
 
 
-def _has(pair: ArmPair, name: str) -> bool:
+def _has(pair: DeploymentPair, name: str) -> bool:
     return name in pair.ratios and pair.ratios[name].ratio.value is not None
 
 
-def _why_nothing(pairs: Sequence[ArmPair]) -> str:
+def _why_nothing(pairs: Sequence[DeploymentPair]) -> str:
     for pair in pairs:
         if pair.differences:
             return f"{pair.other} is not compared with {pair.baseline}: {'; '.join(pair.differences)}"
@@ -140,7 +140,7 @@ def _name_groups(axes: Axes, groups: Sequence[ComparisonGroup]) -> None:
     axes.set_ylim(len(groups) - 0.5, -0.5)
 
 
-def _legend(pairs: Sequence[ArmPair], looks: Mapping[str, Look]) -> list[Line2D]:
+def _legend(pairs: Sequence[DeploymentPair], looks: Mapping[str, Look]) -> list[Line2D]:
     handles = [Line2D([], [], color=look.colour, marker=look.marker, label=name) for name, look in looks.items()]
     metrics = [metric for pair in pairs for metric in pair.ratios.values()]
     if not all(metric.valid for metric in metrics):

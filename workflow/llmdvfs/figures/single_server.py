@@ -43,15 +43,15 @@ def vllm_server_comparison(record: ComparisonRecord, cells: Sequence[MeasuredCel
     for axes, (phase, own) in zip(panels, isolated.items(), strict=True):
         _draw_over_time(axes, phase, own)
     equal_tops([axes for axes, own in zip(panels, isolated.values(), strict=True) if own])
-    arms = [arm for group in groups.values() for arm in group.arms]
+    deployments = [deployment for group in groups.values() for deployment in group.deployments]
     legend_below(
         below,
         [],
-        f"Above, a dot: a server start; bars: the mean over {starts_text(arms)}, upright {INTERVALS}. Below: every"
-        " reading of one launch, shaded with its phases.",
+        f"Above, a dot: a server start; bars: the mean over {starts_text(deployments)}, upright {INTERVALS}. Below:"
+        " every reading of one launch, shaded with its phases.",
     )
-    deployment = cells[0].run.cell.deployment if cells else "no cell"
-    set_title(figure, f"{deployment}: prefill alone and decode alone")
+    name = cells[0].run.cell.deployment if cells else "no cell"
+    set_title(figure, f"{name}: prefill alone and decode alone")
     return figure
 
 
@@ -63,7 +63,7 @@ def _group_of(record: ComparisonRecord, cell: MeasuredCell) -> ComparisonGroup:
 def _draw_quantity(axes: Axes, name: str, groups: dict[str, ComparisonGroup]) -> None:
     metric = METRICS[name]
     axes.set_title(f"{metric.label}\n({metric.unit})")
-    summaries = {phase: group.arms[0].metrics[name] for phase, group in groups.items()}
+    summaries = {phase: group.deployments[0].metrics[name] for phase, group in groups.items()}
     if all(summary.n == 0 for summary in summaries.values()):
         draw_note(axes, NO_POWER_DATA if metric.of_energy else "not read on this machine", width=12)
         return

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+OBSERVE_VARIABLE = "LLMDVFS_OBSERVE"
+"""Set to anything but 0, it forbids every change of clocks and limits, whatever this process has the right to do."""
 ZEUSD_VARIABLE = "ZEUSD_SOCK_PATH"  # Zeus's own
 ZEUSD_SOCKET = Path("/run/zeusd/zeusd.sock")
 
@@ -14,13 +16,20 @@ def has_capability(number: int, root: Path = Path("/")) -> bool:
     return bool((_effective(root) or 0) >> number & 1)
 
 
+def only_observes() -> bool:
+    """Return whether GPUs are to be looked at and never changed, as on a machine that is borrowed or shared."""
+    return os.environ.get(OBSERVE_VARIABLE, "") not in ("", "0")
+
+
 def may_set_clocks(root: Path = Path("/")) -> bool | None:
     """Return whether the kernel gives this process the right that NVIDIA's driver asks for before it sets a clock.
 
     That is CAP_SYS_ADMIN, or a socket of zeusd that it may write to. True: a driver or that daemon may still refuse.
     None: the kernel does not tell. It reads one small file, so that it can be asked while a study is planned, on
-    machines without a driver too; so sudo is not asked.
+    machines without a driver too; so sudo is not asked. False where LLMDVFS_OBSERVE forbids it.
     """
+    if only_observes():
+        return False
     if may_ask_zeusd():
         return True
     effective = _effective(root)

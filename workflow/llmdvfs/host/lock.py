@@ -74,6 +74,20 @@ def take_lock(path: Path, *, wait: bool = False) -> int | None:
     return fd
 
 
+def share_lock(path: Path) -> int | None:
+    """Return the descriptor that holds the lock together with others who share it; None: somebody has it alone.
+
+    It keeps `take_lock` out until it is closed or this process ends; children that are executed do not inherit it.
+    """
+    fd = open_lock(path)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
 def holder_of(path: Path) -> str:
     """Return who holds a lock that could not be had, in words."""
     try:

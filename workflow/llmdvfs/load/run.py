@@ -1,7 +1,8 @@
-"""One whole run of the load generator: warm-up, load, and afterwards the reading of the journal."""
+"""One whole run of the load generator: warm-up, load, and where it ends by itself the reading of the journal."""
 
 import asyncio
 import resource
+import signal
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from llmdvfs.load.sending.client import Client
 from llmdvfs.load.sending.feed import Feed
 from llmdvfs.load.sending.heartbeat import Heartbeat
 from llmdvfs.load.sending.journal import JournalWriter, read_journal
+from llmdvfs.load.sending.progress import ProgressWriter
 from llmdvfs.load.sending.shape import Shape, load_shape
 from llmdvfs.load.sending.spool import Spool
 from llmdvfs.load.sending.undisturbed import allow_many_files, undisturbed
@@ -25,6 +27,8 @@ from llmdvfs.records.load import LoadReport, Priority
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import WorkloadSpec
 from llmdvfs.records.store import write_lines, write_record
+
+JOURNAL, PROGRESS = "journal.bin", "progress.jsonl"
 
 
 @dataclass(slots=True)
@@ -40,6 +44,7 @@ class _Run:
     spool: Spool
     heartbeat: Heartbeat
     suspended_s: float
+    num_ended: int
 
 
 def run_load(
@@ -54,21 +59,60 @@ def run_load(
     api_key: str | None = None,
 ) -> LoadReport:
     """Run the load in this process and write journal.bin, requests.jsonl and load_report.json into the folder."""
-    shape = load_shape(workload)
-    to = target(base_url, endpoint=workload.endpoint, model=model, api_key=api_key)
-    folder.mkdir(parents=True, exist_ok=True)
-    journal = folder / "journal.bin"
-    feed = Feed(plan_requests(workload, tokenizer_folder, seed_prompts, seed_arrivals), to)
-    warmup = Feed(iter(plan_warmup(workload, tokenizer_folder, seed_prompts, seed_arrivals)), to)
-    allow_many_files()
-    with JournalWriter(journal, api_key) as writer, asyncio.Runner(loop_factory=_fast_loop) as runner:
-        run = runner.run(_run(workload, shape, to, feed, warmup, Spool(writer)))
+    run = _run_in_loop(
+        workload, base_url, model, tokenizer_folder, (seed_prompts, seed_arrivals), folder, api_key, until_told=False
+    )
     cpu_s = process_time()
-    requests = read_requests(journal, token_counter(tokenizer_folder))
+    requests = read_requests(folder / JOURNAL, token_counter(tokenizer_folder))
     write_lines(folder / "requests.jsonl", requests)
     report = _report(run, requests, workload.num_warmup_requests, process_time() - cpu_s)
     write_record(folder / "load_report.json", report)
     return report
+
+
+def run_load_until_told(
+    workload: WorkloadSpec,
+    *,
+    base_url: str,
+    model: str,
+    tokenizer_folder: Path | None,
+    seed_prompts: int,
+    seed_arrivals: int,
+    folder: Path,
+    api_key: str | None = None,
+) -> int:
+    """Run the load until SIGTERM, then to the end of what is in flight; return how many requests have ended.
+
+    workload: one whose plan does not end before that. Writes journal.bin, each request soon after its end, and
+    progress.jsonl (LoadProgress) into the folder; nothing is read back.
+    """
+    return _run_in_loop(
+        workload, base_url, model, tokenizer_folder, (seed_prompts, seed_arrivals), folder, api_key, until_told=True
+    ).num_ended
+
+
+def _run_in_loop(
+    workload: WorkloadSpec,
+    base_url: str,
+    model: str,
+    tokenizer_folder: Path | None,
+    seeds: tuple[int, int],
+    folder: Path,
+    api_key: str | None,
+    *,
+    until_told: bool,
+) -> _Run:
+    """Run the load in an event loop of its own, and close the journal after it."""
+    shape = load_shape(workload)
+    to = target(base_url, endpoint=workload.endpoint, model=model, api_key=api_key)
+    folder.mkdir(parents=True, exist_ok=True)
+    feed = Feed(plan_requests(workload, tokenizer_folder, *seeds), to)
+    warmup = Feed(iter(plan_warmup(workload, tokenizer_folder, *seeds)), to)
+    allow_many_files()
+    with JournalWriter(folder / JOURNAL, api_key) as writer, asyncio.Runner(loop_factory=_fast_loop) as runner:
+        spool = Spool(writer, max_held_reads=0) if until_told else Spool(writer)
+        progress = ProgressWriter(folder / PROGRESS, spool) if until_told else None
+        return runner.run(_run(workload, shape, to, feed, warmup, spool, progress))
 
 
 def read_requests(journal: Path, count_tokens: CountTokens | None = None) -> list[RequestRecord]:
@@ -77,8 +121,22 @@ def read_requests(journal: Path, count_tokens: CountTokens | None = None) -> lis
     return sorted(records, key=lambda record: record.index)
 
 
-async def _run(workload: WorkloadSpec, shape: Shape, to: Target, feed: Feed, warmup: Feed, spool: Spool) -> _Run:
-    client = Client(to, request_timeout_s=workload.request_timeout_s, idle_timeout_s=workload.idle_timeout_s)
+async def _run(
+    workload: WorkloadSpec,
+    shape: Shape,
+    to: Target,
+    feed: Feed,
+    warmup: Feed,
+    spool: Spool,
+    progress: ProgressWriter | None,
+) -> _Run:
+    """Run warm-up and load. progress: of a load that goes on until SIGTERM; None: the plan ends it."""
+    client = Client(
+        to,
+        request_timeout_s=workload.request_timeout_s,
+        idle_timeout_s=workload.idle_timeout_s,
+        watch=None if progress is None else progress.watch,
+    )
     feed.fill(shape.num_connections, shape.ahead_s)
     try:
         await _open_connections(client.pool, shape, to)
@@ -86,12 +144,17 @@ async def _run(workload: WorkloadSpec, shape: Shape, to: Target, feed: Feed, war
             await client.run(warmup, shape.warmup_pacer, Spool(None), shape.num_connections)
         with undisturbed() as priority:
             cpu_s = process_time()
+            if progress is not None:
+                progress.begin(priority)
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, client.end)
             await client.run(feed, shape.pacer, spool, 2 * shape.num_connections)
             cpu_s = process_time() - cpu_s
             suspended_s = client.heartbeat.suspended_s()
     finally:
         await client.pool.close()
     spool.write_all()
+    if progress is not None:
+        progress.end(client)
     return _Run(
         begin_mono_ns=client.begin_mono_ns,
         stopped_early=client.stopped_early,
@@ -102,6 +165,7 @@ async def _run(workload: WorkloadSpec, shape: Shape, to: Target, feed: Feed, war
         spool=spool,
         heartbeat=client.heartbeat,
         suspended_s=suspended_s,
+        num_ended=client.num_ended,
     )
 
 

@@ -16,7 +16,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"model folder {folder}: config.json cannot be read ({error})") from error
     if not isinstance(config, dict):
         raise ConfigError(f"model folder {folder}: config.json holds no mapping; expected the model's own")

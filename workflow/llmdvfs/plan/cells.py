@@ -12,9 +12,11 @@ from llmdvfs.plan.identity import StudyIdentities
 from llmdvfs.plan.points import distinct_points
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
+from llmdvfs.plan.under_load import is_repeat, is_under_load, sweep_order
 from llmdvfs.records.job import CellJob, LaunchJob
 from llmdvfs.records.places import RAW, RUN, cell_folder, measured_link, store_entry
 from llmdvfs.records.spec import CellId
+from llmdvfs.records.store import is_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class PlannedCell:
     id: CellId
     key: str
     link: Path
-    """The file that Snakemake sees; it leads somewhere only where the cell's folder holds this very measurement."""
+    """The file that Snakemake sees; it leads to a whole run.json only where the cell holds this very measurement."""
     is_held: bool
     is_permitted: bool = False
     """It is, or is to be, measured with the right to set its operating point."""
@@ -66,10 +68,29 @@ def all_cells(study: Study) -> Iterator[CellId]:
 
 
 def launch_cells(study: Study, deployment: str, launch: int) -> list[CellId]:
-    """Return a launch's cells in their random order, which adding a cell does not change for the others."""
+    """Return a launch's cells in their random order, which adding a cell does not change for the others.
+
+    Cells whose points share a load stand together, with stock among them as often as a sweep has it (`sweep_order`).
+    """
     points = distinct_points(study.points.values(), study.deployments[deployment].engine)
-    cells = [CellId(deployment, workload, point, launch) for workload in study.workloads for point in points]
-    return sorted(cells, key=lambda cell: derive_seed(study.seed, "order", launch, cell.workload, cell.point))
+
+    def place(*what: str) -> int:
+        return derive_seed(study.seed, "order", launch, *what)
+
+    runs: list[tuple[int, list[str], str]] = []  # place in the launch, points, workload
+    for workload in study.workloads.values():
+        if is_under_load(workload, study.settings):
+            stock = [point for point in points if not study.points[point].asks_for_something]
+            others = sorted(set(points) - set(stock), key=lambda point: place(workload.id, point))
+            runs.append((place(workload.id), sweep_order(stock, others), workload.id))
+        else:
+            own = [point for point in points if not is_repeat(point)]
+            runs += [(place(workload.id, point), [point], workload.id) for point in own]
+    return [
+        CellId(deployment, workload, point, launch)
+        for _, together, workload in sorted(runs, key=lambda run: run[0])
+        for point in together
+    ]
 
 
 def plan_cells(study: Study) -> list[PlannedCell]:
@@ -113,7 +134,7 @@ def _planned_cell(study: Study, identities: StudyIdentities, cell: CellId, may_s
         if is_wanted or _is_known(study, folder, permitted):
             key, is_permitted = permitted, True
     link = measured_link(folder, key)
-    is_held = link.exists() and (study.tolerate_failed_cells or not _is_failure(link))
+    is_held = is_whole(link) and (study.tolerate_failed_cells or not _is_failure(link))
     if is_held:
         _check_raw(folder, key)
     return PlannedCell(cell, key, link, is_held, is_permitted)
@@ -131,10 +152,10 @@ def _was_not_permitted(run: Path) -> bool:
     """
     try:
         told = json.loads(run.read_bytes())
-    except (OSError, ValueError):
-        return False
-    applied = told.get("applied") or {}
-    before = any(str(text).startswith("operating point not_permitted") for text in told.get("warnings", ()))
+        applied = told.get("applied") or {}
+        before = any(str(text).startswith("operating point not_permitted") for text in told.get("warnings", ()))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False  # damaged: whoever reads it whole says so
     return bool(applied.get("state") == "not_permitted" or (not applied and before))
 
 
@@ -161,11 +182,16 @@ def _check_raw(folder: Path, key: str) -> None:
 
 def _starts(cells: Iterable[PlannedCell]) -> list[str]:
     """Return the server starts that the cells' measurements come from, each once."""
-    found = set()
-    for cell in cells:
-        content = json.loads(cell.link.read_bytes()) if cell.is_held else {}
-        found.add(content.get("server_start", {}).get("id"))
-    return sorted(found - {None})
+    found = {_server_start(cell.link) for cell in cells if cell.is_held}
+    return sorted(start for start in found if start is not None)
+
+
+def _server_start(run: Path) -> str | None:
+    """Return the name of the start that a run.json tells; None: it tells none, as the record of a failure."""
+    try:
+        return str(json.loads(run.read_bytes())["server_start"]["id"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _planned_launch(

@@ -16,11 +16,13 @@ from jsonschema.exceptions import ValidationError
 from llmdvfs.arrivals.table import ARRIVALS
 from llmdvfs.errors import ConfigError
 from llmdvfs.inputs.traces.table import TRACE_FORMATS
+from llmdvfs.plan.overrides import overrides
 from llmdvfs.plan.refusal import explain
 from llmdvfs.plan.secrets import secrets
 
 READ_AS_ANOTHER_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
 """What YAML 1.1 takes for octal (010 is 8) or for minutes and seconds (1:30 is 90)."""
+MAX_VALUES = 100_000  # of a study of thousands of operating points: some thousands
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 SCHEMA_PATH = Path(str(resources.files("llmdvfs"))).parent / "schemas" / "config.schema.yaml"
 
@@ -49,15 +51,29 @@ def complete_config(given: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ConfigError with one line for every wrong key or value: the key, the value seen and what is allowed.
     """
+    _check_size(given)
     try:
         config: dict[str, Any] = _complete(dict(given), config_schema())
     except RecursionError:
-        raise ConfigError("wrong configuration: a part contains itself (a YAML alias); write it out") from None
+        raise ConfigError("wrong configuration: brackets in brackets, too deep to be read") from None
     # Secrets alone, where there are any: another line might show them.
     problems = secrets(config) or [explain(error) for error in _leaves(schema_validator().iter_errors(config))]
-    if problems:
+    if problems := problems or overrides(config):
         raise ConfigError("wrong configuration:\n  " + "\n  ".join(sorted(set(problems))))
     return config
+
+
+def _check_size(given: Mapping[str, Any]) -> None:
+    """Refuse what would take minutes to look through: aliases of YAML make a page of text a million values."""
+    waiting: list[Any] = [given]
+    for _ in range(MAX_VALUES):
+        if not waiting:
+            return
+        value = waiting.pop()
+        waiting += value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    raise ConfigError(
+        f"wrong configuration: over {MAX_VALUES} values, or a part that contains itself (YAML aliases); write them out"
+    )
 
 
 @cache

@@ -10,6 +10,7 @@ import yaml
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.config import READ_AS_ANOTHER_NUMBER
 
+MAX_BYTES = 2**20  # PyYAML takes 20 s a MiB
 EXAMPLE = "expected keys with values, as in config/config.yaml"
 
 
@@ -21,11 +22,13 @@ def read_config_file(path: Path) -> dict[str, Any]:
     text = _text(path)
     try:
         content = json.loads(text, object_pairs_hook=_without_twins)
-    except ValueError:
+    except (ValueError, RecursionError):
         try:
             content = yaml.load(text, _Loader)  # a SafeLoader
         except yaml.MarkedYAMLError as error:
             raise ConfigError(f"{path}:{_what_is_wrong(error)}") from error
+        except RecursionError as error:
+            raise ConfigError(f"{path}: brackets in brackets, too deep to be read; {EXAMPLE}") from error
         except (yaml.YAMLError, ValueError) as error:  # a character that YAML does not allow; a date like 2026-13-45
             raise ConfigError(f"{path}: {' '.join(str(error).split())}; {EXAMPLE}") from error
     if content is None:
@@ -38,7 +41,13 @@ def read_config_file(path: Path) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ConfigError(
+                f"{path}: over {MAX_BYTES / 2**20:g} MiB; a study of a thousand cells takes a hundredth of it"
+            )
+        return content.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
     except UnicodeDecodeError as error:

@@ -10,6 +10,8 @@ from typing import Any
 from llmdvfs.plan.content import content_fingerprint, study_files
 from llmdvfs.plan.measuring import MEASURING_VERSION
 from llmdvfs.plan.study import Study
+from llmdvfs.plan.under_load import is_under_load
+from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.spec import CellId, DeploymentSpec, SloSpec, WorkloadSpec
 
@@ -50,12 +52,12 @@ class StudyIdentities:
         self._shared = {
             "measuring_version": MEASURING_VERSION,
             "seed": study.seed,
-            # how often a cell is tried again does not change what is measured
-            "settings": asdict(replace(study.settings, retries=0)),
+            "settings": _settings(study.settings),
             "remeasure": study.remeasure,
         }
         self._deployments = {name: _deployment(spec, study) for name, spec in study.deployments.items()}
         self._workloads = {name: _workload(spec) for name, spec in study.workloads.items()}
+        self._under_load = {name for name, spec in study.workloads.items() if is_under_load(spec, study.settings)}
         self._points = {name: point_identity(spec) for name, spec in study.points.items()}
         shared = _texts(self._shared)
         self._deployment_texts = {name: {**shared, **_texts(part)} for name, part in self._deployments.items()}
@@ -74,6 +76,7 @@ class StudyIdentities:
             "point": self._points[cell.point],
             "launch": cell.launch,
             **({"permitted": True} if permitted else {}),
+            **({"points_under_load": True} if cell.workload in self._under_load else {}),
         }
 
     def key(self, cell: CellId, *, permitted: bool = False) -> str:
@@ -85,8 +88,17 @@ class StudyIdentities:
                 "point": self._point_texts[cell.point],
                 "launch": str(cell.launch),
                 **({"permitted": "true"} if permitted else {}),
+                **({"points_under_load": "true"} if cell.workload in self._under_load else {}),
             }
         )
+
+
+def _settings(settings: MeasureSettings) -> dict[str, Any]:
+    """Return the settings without what does not change what is measured, or is a part of its own."""
+    given = asdict(replace(settings, retries=0))
+    for name in ("points_under_load", "skip_cap_bound"):
+        del given[name]
+    return given
 
 
 def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:
@@ -102,7 +114,10 @@ def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:
         base_url=deployment.base_url if is_external else None,
         balancer=deployment.balancer if chooses else "",
     )
-    return asdict(relevant)
+    identity = asdict(relevant)
+    if deployment.model.served_name is None:
+        del identity["model"]["served_name"]  # measurements from before there was one keep their keys
+    return identity
 
 
 def point_identity(point: OperatingPoint) -> dict[str, Any]:

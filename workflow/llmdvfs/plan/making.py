@@ -7,6 +7,7 @@ from pathlib import Path
 
 from llmdvfs.plan.cells import PlannedCell
 from llmdvfs.records.made import FILES, STAGES, Stage, stamp
+from llmdvfs.records.store import is_whole
 
 CELLS_A_JOB = 16  # one start of Python and its imports (a second) serves so many; more would leave more cores idle
 
@@ -55,4 +56,4 @@ def _made_cell(cell: PlannedCell, folder: Path, made_from: Mapping[Stage, str]) 
 
 
 def _is_there(folder: Path, stage: Stage, own: Path) -> bool:
-    return own.exists() and all((folder / name).exists() for name in FILES[stage])
+    return own.exists() and all(is_whole(folder / name) for name in FILES[stage])

@@ -14,6 +14,7 @@ from llmdvfs.plan.cells import PlannedCell
 from llmdvfs.plan.identity import deployment_identity, workload_identity
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
+from llmdvfs.plan.under_load import is_under_load
 from llmdvfs.records.places import IDENTITY, RUN, store_entry
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId
@@ -81,6 +82,7 @@ def _matches(run: RunRecord, study: Study) -> bool:
         deployment_identity(run.deployment) == deployment_identity(deployment)
         and workload_identity(run.workload) == workload_identity(study.workloads[run.cell.workload])
         and run.point == study.points[run.cell.point]
+        and not is_under_load(run.workload, study.settings)
         and run.seeds == seeds
         and (is_external or run.server_start.engine_versions == study.engine_versions)
     )

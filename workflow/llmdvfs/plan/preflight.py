@@ -14,6 +14,9 @@ from llmdvfs.models.resolve import config_of
 from llmdvfs.plan.study import DATA_SETS, Study
 from llmdvfs.records.spec import DeploymentSpec, WorkloadSpec
 
+PLACES = ("store", "drafts", "cells", "failed", "forgotten", "deployments", "comparison")
+"""Folders of the results that somebody may have put on another disk, by a link."""
+
 
 def check_preconditions(
     study: Study, *, measuring: bool, owner_of: Callable[[int], str | None] = lambda port: None
@@ -36,6 +39,12 @@ def check_preconditions(
 def _check_results(results: Path) -> None:
     if ".." in results.parts or results.resolve() in (Path("/"), Path.cwd()):
         raise ConfigError(f"results: {str(results)!r}: expected a folder of its own, without '..'")
+    for place in (results, *(results / name for name in PLACES)):
+        if place.is_symlink() and not place.exists():
+            raise ConfigError(
+                f"results: {str(results)!r}: {place} is a link to {place.readlink()}, which is not there; mount or "
+                "make it, or remove the link"
+            )
     nearest = next(folder for folder in (results, *results.absolute().parents) if folder.exists())
     if not os.access(nearest, os.W_OK) or not nearest.is_dir():
         raise ConfigError(f"results: {str(results)!r}: {nearest} is not a writable folder; free it or name another one")

@@ -15,6 +15,8 @@ within the margin of the baseline, or `no_loss`: not worse by more than that. El
 `no_conclusion` where the launches differ too much for the ratio to mean anything."""
 
 
+DECIDED: tuple[Conclusion, ...] = ("better", "worse", "different")
+"""Conclusions that claim a difference."""
 MAX_MORE_LAUNCHES = 100
 FAMILY = (
     "ttft_p50_s",
@@ -119,7 +121,7 @@ class LaunchValue:
 
 
 @dataclass(frozen=True, slots=True)
-class ArmMetric:
+class MetricSummary:
     """One metric of one deployment over its server starts."""
 
     by_launch: tuple[LaunchValue, ...]
@@ -138,16 +140,16 @@ class ArmMetric:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class DeploymentSummary:
     """A deployment at the group's workload and operating point."""
 
-    deployment: str
+    id: str
     architecture: str
     model: str
     num_gpus: int | None
     """0 on a CPU; None: not known (`external`)."""
     num_without_result: int
-    metrics: dict[str, ArmMetric]
+    metrics: dict[str, MetricSummary]
     sm_clock_mhz: dict[str, float] = field(default_factory=dict)
     """Core clock of each role as it was applied, on the GPU's own grid; empty: left alone, or applied in no launch."""
     memory_clock_mhz: dict[str, float] = field(default_factory=dict)
@@ -210,7 +212,7 @@ class MetricRatio:
 
 
 @dataclass(frozen=True, slots=True)
-class ArmPair:
+class DeploymentPair:
     """Two deployments; they are compared only if nothing but the architecture and its size differs."""
 
     baseline: str
@@ -238,8 +240,8 @@ class ComparisonGroup:
     """Name shared by the workloads that differ in nothing but batch size and length of the run."""
     sm_clock_mhz: dict[str, int]
     """Core clock that was asked for each role; what was applied is said by each deployment."""
-    arms: tuple[Arm, ...]
-    pairs: tuple[ArmPair, ...]
+    deployments: tuple[DeploymentSummary, ...]
+    pairs: tuple[DeploymentPair, ...]
     memory_clock_mhz: dict[str, int] = field(default_factory=dict)
     power_limit_w: dict[str, float] = field(default_factory=dict)
     sm_clock_min_mhz: dict[str, int] = field(default_factory=dict)

@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from llmdvfs.records.comparison import METRICS, Arm, ArmMetric, ArmPair, ComparisonGroup, Metric, MetricRatio
+from llmdvfs.records.comparison import (
+    METRICS,
+    ComparisonGroup,
+    DeploymentPair,
+    DeploymentSummary,
+    Metric,
+    MetricRatio,
+    MetricSummary,
+)
 
 ELSEWHERE = "^"
 """Marks a mean beside which a launch did not run at the operating point."""
@@ -16,12 +24,15 @@ def group_table(group: ComparisonGroup, names: Sequence[str]) -> list[list[str]]
     """
     pairs = [pair for pair in baseline_pairs(group) if not pair.differences]
     header = [f"{group.workload}, {group.point}"]
-    header += [_arm_header(arm) for arm in group.arms]
+    header += [_deployment_header(deployment) for deployment in group.deployments]
     header += [f"{pair.other} / {pair.baseline}" for pair in pairs]
     return [header] + [
         [
             label(METRICS[name]),
-            *[interval_text(METRICS[name], arm.metrics[name], _starts(arm)) for arm in group.arms],
+            *[
+                interval_text(METRICS[name], deployment.metrics[name], _starts(deployment))
+                for deployment in group.deployments
+            ],
             *[ratio_text(pair.ratios[name], in_words=False) for pair in pairs],
         ]
         for name in names
@@ -31,30 +42,32 @@ def group_table(group: ComparisonGroup, names: Sequence[str]) -> list[list[str]]
 
 def was_measured(group: ComparisonGroup, name: str) -> bool:
     """Return whether any deployment of the group has a value of the metric."""
-    return any(launch.value is not None for arm in group.arms for launch in arm.metrics[name].by_launch)
+    return any(
+        launch.value is not None for deployment in group.deployments for launch in deployment.metrics[name].by_launch
+    )
 
 
-def _arm_header(arm: Arm) -> str:
+def _deployment_header(deployment: DeploymentSummary) -> str:
     """Name the deployment with its server starts, and how many launches were not at the operating point."""
-    left_out = f", {len(arm.not_applied_launches)} not applied" if arm.not_applied_launches else ""
-    return f"{arm.deployment} (n={_starts(arm)}{left_out})"
+    left_out = f", {len(deployment.not_applied_launches)} not applied" if deployment.not_applied_launches else ""
+    return f"{deployment.id} (n={_starts(deployment)}{left_out})"
 
 
-def _starts(arm: Arm) -> int:
-    return arm.metrics["failed_fraction"].n
+def _starts(deployment: DeploymentSummary) -> int:
+    return deployment.metrics["failed_fraction"].n
 
 
-def baseline_pairs(group: ComparisonGroup) -> list[ArmPair]:
+def baseline_pairs(group: ComparisonGroup) -> list[DeploymentPair]:
     """Return the pairs of the group's first deployment, the baseline that tables and figures use, with every other."""
-    return [pair for pair in group.pairs if pair.baseline == group.arms[0].deployment]
+    return [pair for pair in group.pairs if pair.baseline == group.deployments[0].id]
 
 
-def equal_gpu_pairs(group: ComparisonGroup) -> list[ArmPair]:
+def equal_gpu_pairs(group: ComparisonGroup) -> list[DeploymentPair]:
     """Return the pairs of the first deployment with each number of GPUs with every other that has as many."""
     first: dict[int | None, str] = {}
-    gpus = {arm.deployment: arm.num_gpus for arm in group.arms}
-    for deployment, count in gpus.items():
-        first.setdefault(count, deployment)
+    gpus = {deployment.id: deployment.num_gpus for deployment in group.deployments}
+    for deployment in group.deployments:
+        first.setdefault(deployment.num_gpus, deployment.id)
     return [
         pair
         for pair in group.pairs
@@ -62,7 +75,7 @@ def equal_gpu_pairs(group: ComparisonGroup) -> list[ArmPair]:
     ]
 
 
-def claimed_pairs(group: ComparisonGroup) -> list[ArmPair]:
+def claimed_pairs(group: ComparisonGroup) -> list[DeploymentPair]:
     """Return the pairs that tables and verdict make claims of: those of the baseline, and those at equal GPUs."""
     equal, of_baseline = equal_gpu_pairs(group), baseline_pairs(group)
     return [pair for pair in group.pairs if pair in of_baseline or pair in equal]
@@ -73,7 +86,7 @@ def label(metric: Metric) -> str:
     return f"{metric.label} ({metric.unit})" if metric.unit else metric.label
 
 
-def mean_text(metric: Metric, summary: ArmMetric, starts: int | None = None) -> str:
+def mean_text(metric: Metric, summary: MetricSummary, starts: int | None = None) -> str:
     """Return the mean, the lowest and highest launch and their number, e.g. `828 (381 ... 2418, n=3)`.
 
     Shown in the metric's unit; `*` marks a launch in which a gate failed, `^` one that did not run at the operating
@@ -94,18 +107,18 @@ def mean_text(metric: Metric, summary: ArmMetric, starts: int | None = None) -> 
     return f"{_number(value, value)}{f' ({inside})' if inside else ''}{mark}"
 
 
-def _marks(summary: ArmMetric) -> str:
+def _marks(summary: MetricSummary) -> str:
     doubtful = any(not launch.valid for launch in summary.by_launch if launch.applied)
     return ("*" if doubtful else "") + (ELSEWHERE if any(not launch.applied for launch in summary.by_launch) else "")
 
 
-def mean_words(metric: Metric, summary: ArmMetric) -> str:
+def mean_words(metric: Metric, summary: MetricSummary) -> str:
     """Return `TTFT p50 828 ms (381 ... 2418, n=3)`."""
     number, _, rest = mean_text(metric, summary).partition(" ")
     return " ".join(part for part in (metric.label, number, metric.unit, rest) if part)
 
 
-def interval_text(metric: Metric, summary: ArmMetric, starts: int | None = None) -> str:
+def interval_text(metric: Metric, summary: MetricSummary, starts: int | None = None) -> str:
     """Return the mean and the half width of its interval, e.g. `0.183 ±1.2%`; `x/1.8` where it is over a half.
 
     starts: n is said where it is another number than this; whoever knows it has said which launches are left out.

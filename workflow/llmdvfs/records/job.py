@@ -23,6 +23,10 @@ class MeasureSettings:
     """New servers for every cell."""
     calibrate_client: bool = True
     """Measure the client's own error against a mock at the cell's load."""
+    points_under_load: bool = False
+    """The operating points of a workload change under one running load, where the workload allows it."""
+    skip_cap_bound: bool = False
+    """Points under load whose clock the load cannot hold, by the probe at stock, are not measured: they fail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import orjson
+
 from llmdvfs.records.spec import WorkloadSpec
 
 Priority = Literal["real_time", "raised", "normal"]
@@ -26,6 +28,44 @@ class LoadSpec:
     """Where requests.jsonl, journal.bin and load_report.json are written."""
     api_key_env: str | None = None
     """Environment variable that holds the key of an endpoint that wants one; the key itself is never written."""
+    until_told: bool = False
+    """It goes on until SIGTERM, tells how far it is in progress.jsonl, and leaves the reading of journal.bin, into
+    which every request is written soon after its end, to whoever has told it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """How far a load is that goes on until it is told to end: a line of `progress.jsonl` every 0.2 s at most."""
+
+    at_mono_ns: int
+    num_sent: int
+    """Requests since the load's begin, as are the following."""
+    num_ended: int
+    num_ok: int
+    num_written: int
+    """Of those that have ended, in their order: so many are in journal.bin."""
+    num_reads: int
+    """From the sockets, of requests in flight too; a stream's read is a token, or a burst of them."""
+    oldest_mono_ns: int | None
+    """When the oldest request in flight was scheduled; None: none is in flight."""
+    peak_in_flight: int
+    num_connections: int
+    cpu_s: float
+    """CPU time of the client's process since the load's begin."""
+    max_rss_bytes: int
+    priority: Priority
+    standstill_mono_ns: tuple[tuple[int, int], ...]
+    """As in LoadReport, since the line before."""
+    suspended_s: float
+    stopped_early: str | None
+    """Why it sends nothing more though nobody has told it to end; None: it goes on."""
+
+
+def parse_progress(line: bytes) -> LoadProgress:
+    """Return what a line of progress.jsonl tells; ValueError or TypeError where it is none."""
+    told = orjson.loads(line)
+    told["standstill_mono_ns"] = tuple((due, awake) for due, awake in told["standstill_mono_ns"])
+    return LoadProgress(**told)
 
 
 @dataclass(frozen=True, slots=True)

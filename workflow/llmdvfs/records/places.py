@@ -33,7 +33,14 @@ def listed_cells(path: Path) -> tuple[list[Path], list[Path]]:
 
     Raises DataError for a folder that has neither: something that the list was made for did not come about.
     """
-    folders = [Path(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        folders = [Path(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); expected a list of cells' folders, a line each") from error
+    if not folders:
+        raise DataError(
+            f"{path}: lists no cell; expected the folders of measured cells, a line each; run snakemake again"
+        )
     failed = [folder for folder in folders if (folder / RAW / FAILED).exists()]
     measured = [folder for folder in folders if folder not in set(failed)]
     missing = [folder for folder in measured if not (folder / "result.json").exists()]

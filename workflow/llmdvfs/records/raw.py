@@ -9,6 +9,7 @@ from llmdvfs.records.places import RUN as RUN
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.run import RunRecord
+from llmdvfs.records.seal import check_seal
 from llmdvfs.records.store import read_lines, read_record
 from llmdvfs.records.telemetry import Reading, SamplerReport, TelemetryHeader
 from llmdvfs.records.telemetry_file import read_telemetry
@@ -19,8 +20,12 @@ TELEMETRY = "telemetry.jsonl"
 TELEMETRY_REPORT = "telemetry_report.json"
 PROXY = "proxy.jsonl"
 CALIBRATION = "calibration.json"
+IDLE_TELEMETRY = "idle_telemetry.jsonl"
+"""Of a sweep's step: readings of the sweep's idle windows, which lie far from the step's own."""
 METRICS_BEFORE = "metrics_before.json"
 METRICS_AFTER = "metrics_after.json"
+READ = (REQUESTS, LOAD_REPORT, TELEMETRY, TELEMETRY_REPORT, PROXY, CALIBRATION, METRICS_BEFORE, METRICS_AFTER)
+"""What results are made of; the rest is kept for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +44,19 @@ class RawCell:
     """By request id; empty where no proxy stood before the servers."""
     metrics_before: MetricsRecord
     metrics_after: MetricsRecord
+    idle_readings: tuple[Reading, ...] = ()
+    """Of a sweep's step; empty elsewhere: the idle windows are then covered by `readings`."""
 
 
 def read_raw(folder: Path) -> RawCell:
-    """Read a raw folder; SchemaError names the file that is missing or damaged."""
+    """Read a raw folder; SchemaError names the file that is missing, damaged or not as it was recorded."""
+    run = read_record(folder / RUN, RunRecord)
+    check_seal(folder, run.checksums, READ)
     header, readings = read_telemetry(folder / TELEMETRY)
+    idle = folder / IDLE_TELEMETRY
     proxy, calibration = folder / PROXY, folder / CALIBRATION
     return RawCell(
-        run=read_record(folder / RUN, RunRecord),
+        run=run,
         requests=tuple(read_lines(folder / REQUESTS, RequestRecord)),
         load_report=read_record(folder / LOAD_REPORT, LoadReport),
         calibration=read_record(calibration, CalibrationResult) if calibration.exists() else None,
@@ -56,4 +66,5 @@ def read_raw(folder: Path) -> RawCell:
         proxy={record.request_id: record for record in read_lines(proxy, ProxyRecord)} if proxy.exists() else {},
         metrics_before=read_record(folder / METRICS_BEFORE, MetricsRecord),
         metrics_after=read_record(folder / METRICS_AFTER, MetricsRecord),
+        idle_readings=tuple(read_telemetry(idle)[1]) if idle.exists() else (),
     )

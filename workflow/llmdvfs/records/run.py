@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.device_id import gpu_indices
 from llmdvfs.records.host import GpuLink, NetworkPath
 from llmdvfs.records.point import AppliedPoint, OperatingPoint
 from llmdvfs.records.spec import CellId, DeploymentSpec, Role, WorkloadSpec
 from llmdvfs.records.telemetry import EnergySource
+from llmdvfs.records.under_load import UnderLoad
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,26 @@ class RunRecord:
     """The network that the engine's environment made KV take; None: it took a way within the host."""
     applied: AppliedPoint | None = None
     """What became of the operating point; None: the run is older than this field; ask `applied_point`."""
+    under_load: UnderLoad | None = None
+    """The step of a sweep that the cell is; None: it had a load of its own. Idle windows are then the sweep's."""
+    checksums: dict[str, str] | None = None
+    """SHA-256 of every other file of the raw folder, by name; None: the run is older than this field."""
+
+    @property
+    def measured_load_s(self) -> float:
+        """Return for how long the load was measured: all of a load of its own, the window of a sweep's step."""
+        if self.under_load is not None:
+            begin, end = self.under_load.window_mono_ns
+        else:
+            begin, end = self.load_begin_mono_ns, self.load_end_mono_ns
+        return (end - begin) / NS_PER_S
+
+    @property
+    def idle_windows_mono_ns(self) -> tuple[tuple[int, int], ...]:
+        """Return the loaded-idle windows that were taken, those of the sweep for one of its steps."""
+        if self.under_load is not None:
+            return self.under_load.idle_mono_ns
+        return tuple(window for window in (self.idle_before, self.idle_after) if window is not None)
 
     @property
     def applied_point(self) -> AppliedPoint:

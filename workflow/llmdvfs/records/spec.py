@@ -19,6 +19,13 @@ class ModelSpec:
     """tiny: generated here; path: a folder; hub: a hub name; shape: config.json of a known model, dummy weights."""
     location: str
     """The folder, the hub name or the shape's name; empty for `tiny`."""
+    served_name: str | None = None
+    """What requests ask for, as `org/model:tag` at an endpoint; None: its name."""
+
+    @property
+    def asked_name(self) -> str:
+        """Return the name that servers serve the model under, and that requests carry."""
+        return self.served_name or self.name
 
 
 @dataclass(frozen=True, slots=True)

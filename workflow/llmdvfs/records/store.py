@@ -19,6 +19,9 @@ from llmdvfs.errors import SchemaError
 
 SCHEMA_VERSION = 1
 
+END_BYTES = 16
+MAX_SHOWN = 200  # characters of a value in a message
+
 T = TypeVar("T")
 
 
@@ -63,7 +66,11 @@ def compact_json(record: Any) -> str:
 
 def from_json(text: str, kind: type[T]) -> T:
     """Read what compact_json wrote; SchemaError says what is wrong with it."""
-    return _validate(Path("argument"), kind, json.loads(text))
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SchemaError(f"argument: cannot be read as JSON ({error}); expected a {schema_name(kind)}") from error
+    return _validate(Path("argument"), kind, data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -77,8 +84,10 @@ def write_text(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink()
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a full disk is told of no file, or of the draft
         raise
 
 
@@ -87,12 +96,30 @@ def write_record(path: Path, record: Any) -> None:
     write_text(path, json.dumps(to_json(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def is_whole(path: Path) -> bool:
+    """Return whether a file is there with content, and a JSON file with its last brace: a cut one has lost that.
+
+    It reads the end alone: a plan asks it of every file that is held.
+    """
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - END_BYTES, 0))
+            end = file.read()
+    except OSError:
+        return False
+    return end.rstrip().endswith(b"}") if path.suffix == ".json" else size > 0
+
+
 def read_record(path: Path, kind: type[T]) -> T:
     """Read a record; SchemaError names the file and what is wrong with it."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SchemaError(f"{path}: cannot be read as JSON ({error}); expected a {schema_name(kind)} file") from error
+        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except (OSError, ValueError, RecursionError) as error:
+        raise SchemaError(
+            f"{path}: cannot be read as JSON ({_why(error)}); expected a whole {schema_name(kind)} file. "
+            "Where it was made of other files, remove it and run again"
+        ) from error
     return record_of(path, data, kind)
 
 
@@ -115,19 +142,37 @@ def write_lines(path: Path, records: Iterable[Any]) -> None:
 
 def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
     """Yield the records of a JSON-lines file; SchemaError names the line."""
-    with path.open(encoding="utf-8") as file:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise SchemaError(f"{path}: cannot be read ({_why(error)}); expected lines of {schema_name(kind)}") from error
+    with file:
         for number, line in enumerate(file, 1):
             try:
                 yield _adapter(kind).validate_json(line)
             except ValidationError as error:
-                raise SchemaError(f"{path}:{number}: not a {schema_name(kind)}: {error.errors()[0]}") from error
+                raise SchemaError(f"{path}:{number}: not a {schema_name(kind)}: {_first(error)}") from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _why(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _validate(path: Path, kind: type[T], data: Any) -> T:
     try:
         record: T = _adapter(kind).validate_python(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SchemaError(f"{path}: {where}: {first['msg']} (seen {first['input']!r})") from error
+        raise SchemaError(f"{path}: {_first(error)}") from error
     return record
+
+
+def _first(error: ValidationError) -> str:
+    """Return the first of the faults: where, what was expected, and what was seen, shortened."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    seen = repr(first["input"])
+    return f"{where}: {first['msg']} (seen {seen if len(seen) <= MAX_SHOWN else f'{seen[:MAX_SHOWN]}...'})"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from llmdvfs.records.comparison import METRICS, Arm, ArmMetric, ComparisonRecord
+from llmdvfs.records.comparison import METRICS, ComparisonRecord, DeploymentSummary, MetricSummary
 
 DIGITS = 5
 
@@ -11,30 +11,30 @@ DIGITS = 5
 def chart_points(record: ComparisonRecord, metrics: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Yield plain data for each point: where it lies, and of every metric mean, interval, starts, in the shown unit."""
     for group in record.groups:
-        for arm in group.arms:
+        for deployment in group.deployments:
             yield {
-                "deployment": arm.deployment,
-                "architecture": arm.architecture,
+                "deployment": deployment.id,
+                "architecture": deployment.architecture,
                 "workload": group.workload,
                 "sweep": group.sweep,
                 "point": group.point,
                 "batch": group.batch_size,
-                "clock": _clock_mhz(arm),
+                "clock": _clock_mhz(deployment),
                 "metrics": {
-                    name: _metric(arm.metrics[name], METRICS[name].per_unit)
+                    name: _metric(deployment.metrics[name], METRICS[name].per_unit)
                     for name in metrics
-                    if arm.metrics[name].mean.value is not None
+                    if deployment.metrics[name].mean.value is not None
                 },
             }
 
 
-def _clock_mhz(arm: Arm) -> float | None:
+def _clock_mhz(deployment: DeploymentSummary) -> float | None:
     """Return the core clock that was applied: prefill's where the roles have clocks of their own; None: none was."""
-    clocks = arm.sm_clock_mhz
+    clocks = deployment.sm_clock_mhz
     return clocks.get("prefill", max(clocks.values())) if clocks else None
 
 
-def _metric(own: ArmMetric, per_unit: float) -> dict[str, Any]:
+def _metric(own: MetricSummary, per_unit: float) -> dict[str, Any]:
     launches = [launch for launch in own.by_launch if launch.value is not None and launch.applied]
     return {
         "mean": _shown(own.mean.value, per_unit),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from llmdvfs.records.comparison import METRICS, CellRow, ComparisonRecord
-from llmdvfs.records.comparison_text import baseline_pairs, mean_text, ratio_text
+from llmdvfs.records.comparison_text import claimed_pairs, mean_text, ratio_text
 from llmdvfs.report.cells import ReportedStudy
 
 
@@ -47,7 +47,11 @@ def measured_metrics(record: ComparisonRecord) -> list[str]:
     return [
         name
         for name in METRICS
-        if any(arm.metrics[name].mean.value is not None for group in record.groups for arm in group.arms)
+        if any(
+            deployment.metrics[name].mean.value is not None
+            for group in record.groups
+            for deployment in group.deployments
+        )
     ]
 
 
@@ -55,21 +59,21 @@ def mean_rows(record: ComparisonRecord, metrics: Sequence[str]) -> list[Row]:
     """Return a row for each deployment at each workload and operating point: its number of starts, then the means."""
     rows = []
     for group in record.groups:
-        for arm in group.arms:
-            starts = arm.metrics["failed_fraction"].n
+        for deployment in group.deployments:
+            starts = deployment.metrics["failed_fraction"].n
             means = [
-                Shown(mean_text(METRICS[name], arm.metrics[name], starts), arm.metrics[name].mean.value)
+                Shown(mean_text(METRICS[name], deployment.metrics[name], starts), deployment.metrics[name].mean.value)
                 for name in metrics
             ]
-            rows.append(Row((arm.deployment, group.workload, group.point), (Shown(str(starts), starts), *means)))
+            rows.append(Row((deployment.id, group.workload, group.point), (Shown(str(starts), starts), *means)))
     return rows
 
 
 def ratio_rows(record: ComparisonRecord) -> list[Row]:
-    """Return a row for each ratio to the baseline: deployment, workload, point, metric; ratio and its interval, n."""
+    """Return a row for each ratio that claims are made of: both deployments, workload, point, metric; ratio, n."""
     rows = []
     for group in record.groups:
-        for pair in baseline_pairs(group):
+        for pair in claimed_pairs(group):
             for name, ratio in pair.ratios.items():
                 if ratio.ratio.value is not None:
                     named = (pair.other, pair.baseline, group.workload, group.point, name)

@@ -1,13 +1,14 @@
 """A deployment as it will be started, before anything runs: what `launch.json` says."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from llmdvfs.architectures.table import architecture_named
 from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.models.facts import kv_bytes_per_token
-from llmdvfs.models.resolve import resolve_model
+from llmdvfs.models.resolve import model_folder, resolve_model
 from llmdvfs.records.job import LaunchRecord, PlannedInstance
 from llmdvfs.records.spec import DeploymentSpec, Role
 from llmdvfs.serving.instance.command import LOOPBACK, server_argv, server_env
@@ -25,23 +26,48 @@ def plan_launch(deployment: DeploymentSpec, models: Path) -> LaunchRecord:
     model_path = resolve_model(deployment.model, models)
     is_folder = Path(model_path).is_dir()
     engines = list(deployment.engine.values())
-    architecture = architecture_named(deployment.architecture)
     return LaunchRecord(
         deployment=deployment,
         model_path=model_path,
-        served_model_name=deployment.model.name,
+        served_model_name=deployment.model.asked_name,
         engine_versions=versions,
         kv_bytes_per_token=(
             kv_bytes_per_token(Path(model_path), engines[0].dtype, engines[0].extra_args)
             if is_folder and engines
             else None
         ),
-        instances=tuple(
-            _instance(deployment, role, number, model_path, versions)
-            for role in architecture.roles
-            for number in range(deployment.num_instances[role])
-        ),
-        front_door=architecture.front_door,
+        instances=_instances(deployment, model_path, versions),
+        front_door=architecture_named(deployment.architecture).front_door,
+    )
+
+
+def contradictions(launch: LaunchRecord) -> list[str]:
+    """Return the parts of a launch record that do not follow from its deployment: somebody has edited them."""
+    deployment, model = launch.deployment, launch.deployment.model
+    # A generated model's folder, and the Python, may be those of another machine, which the results were copied from.
+    expected = model.location if model.source == "hub" else model_folder(model, Path()).name
+    found = []
+    if model.source != "path" and not launch.model_path.endswith(expected):
+        found.append("model_path")
+    if launch.served_model_name != model.asked_name:
+        found.append("served_model_name")
+    if launch.front_door != architecture_named(deployment.architecture).front_door:
+        found.append("front_door")
+    planned = _instances(deployment, launch.model_path, launch.engine_versions)
+    if [_without_python(item) for item in planned] != [_without_python(item) for item in launch.instances]:
+        found.append("instances")
+    return found
+
+
+def _without_python(instance: PlannedInstance) -> PlannedInstance:
+    return replace(instance, argv=instance.argv[1:])
+
+
+def _instances(deployment: DeploymentSpec, model_path: str, versions: dict[str, str]) -> tuple[PlannedInstance, ...]:
+    return tuple(
+        _instance(deployment, role, number, model_path, versions)
+        for role in architecture_named(deployment.architecture).roles
+        for number in range(deployment.num_instances[role])
     )
 
 

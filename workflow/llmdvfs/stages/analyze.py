@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from llmdvfs.analysis.cell import analyze_cell
+from llmdvfs.errors import input_boundary
 from llmdvfs.records import made
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.places import RAW
@@ -26,9 +27,10 @@ def run(options: argparse.Namespace) -> int:
     """Analyze cells, one after the other."""
     for cell in options.cells:
         made.begin(cell, "analyze")
-        phases = read_record(cell / "phases.json", PhasesRecord)
-        result = analyze_cell(read_raw(cell / RAW), phases, limits=options.gates, seed=options.seed)
-        write_record(cell / "result.json", result)
+        with input_boundary(str(cell)):
+            phases = read_record(cell / "phases.json", PhasesRecord)
+            result = analyze_cell(read_raw(cell / RAW), phases, limits=options.gates, seed=options.seed)
+            write_record(cell / "result.json", result)
         if options.tell is not None and os.isatty(options.tell):
             os.write(options.tell, f"{result.cell.folder()}: {result_line(result)}\n".encode())
     return 0

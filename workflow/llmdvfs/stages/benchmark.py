@@ -6,10 +6,10 @@ import signal
 import sys
 from pathlib import Path
 
+from llmdvfs.benchmark.as_planned import check_as_planned
 from llmdvfs.benchmark.failed import record_failures
 from llmdvfs.benchmark.launch import measure_launch
-from llmdvfs.benchmark.one_start import set_aside_other_starts
-from llmdvfs.errors import DiskError, GpusNotRestored, LlmDvfsError
+from llmdvfs.errors import GpusNotRestored, LlmDvfsError, told_of
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.store import read_record
 from llmdvfs.serving.lifetime import become_subreaper_with_parent_death_signal, end_descendants
@@ -35,20 +35,18 @@ def run(options: argparse.Namespace) -> int:
     _begin_log(options.log)
     launch, job = read_record(options.launch, LaunchRecord), read_record(options.job, LaunchJob)
     try:
-        if job.one_start:
-            set_aside_other_starts(job, options.results)
+        check_as_planned(launch, job)
         measure_launch(launch, job, options.results)
     except LlmDvfsError as error:
         logging.error("%s", error)
         if isinstance(error, GpusNotRestored) or not job.tolerate_failures:
             return 1  # on a GPU that is not as it was found, nothing that follows could be believed
         record_failures(launch.deployment.id, job, options.results, error)
-    except Exception as error:
-        told = DiskError.of(error) if isinstance(error, OSError) else None
-        if told is None:
-            logging.exception("benchmark: an error that should not happen; what was measured is kept")
-        else:
-            logging.error("%s", told)
+    except OSError as error:
+        logging.error("%s", told_of(error))
+        return 1
+    except Exception:
+        logging.exception("benchmark: an error that should not happen; what was measured is kept")
         return 1
     finally:
         end_descendants()  # orphans of killed guards come back to this process

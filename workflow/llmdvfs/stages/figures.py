@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from llmdvfs.analysis.requests.samples import latency_samples
 from llmdvfs.comparison.groups import compare
 from llmdvfs.figures.paper import paper_figures
@@ -18,6 +16,7 @@ from llmdvfs.records.places import RAW, listed_cells
 from llmdvfs.records.raw import read_raw
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.store import read_record
+from llmdvfs.records.timeline_file import read_timeline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +84,6 @@ def _read_cell(folder: Path) -> MeasuredCell:
         run=raw.run,
         phases=phases,
         header=raw.header,
-        timeline=pd.read_csv(folder / "timeline.csv"),
+        timeline=read_timeline(folder / "timeline.csv"),
         samples_s=latency_samples(raw, phases, result.window),
     )

@@ -4,6 +4,7 @@ import argparse
 from fnmatch import fnmatch
 from pathlib import Path
 
+from llmdvfs.benchmark.results_lock import results_lock
 from llmdvfs.benchmark.store import forget
 from llmdvfs.errors import ConfigError
 
@@ -27,9 +28,10 @@ def run(options: argparse.Namespace) -> int:
     chosen = [name for name in names if any(_matches(name, pattern) for pattern in options.selection)]
     if not chosen:
         raise ConfigError(f"{' '.join(options.selection)}: no measured or failed cell has such a name; see {cells}")
-    for name in chosen:
-        forget(options.results, names[name])
-        print(f"forgotten: {name}")
+    with results_lock(options.results, wait=False):
+        for name in chosen:
+            forget(options.results, names[name])
+            print(f"forgotten: {name}")
     return 0
 
 

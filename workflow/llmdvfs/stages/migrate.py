@@ -2,13 +2,14 @@
 
 import argparse
 
+from llmdvfs.benchmark.results_lock import results_lock
 from llmdvfs.benchmark.store import adopt, set_aside
 from llmdvfs.plan.cells import plan_cells
 from llmdvfs.plan.command_line import add_study_arguments, given_configuration
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.identity import StudyIdentities
 from llmdvfs.plan.older_store import NOT_RECORDED, older_measurements
-from llmdvfs.plan.study import make_study
+from llmdvfs.plan.study import Study, make_study
 from llmdvfs.serving.instance.engine_version import engine_versions
 
 
@@ -21,11 +22,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Move every older measurement that the study asks for to its key, or aside."""
     study = make_study(complete_config(given_configuration(options)), engine_versions)
+    with results_lock(study.results, wait=False):
+        _migrate(study, set_older_aside=options.set_aside)
+    return 0
+
+
+def _migrate(study: Study, *, set_older_aside: bool) -> None:
     identities = StudyIdentities(study)
     older = older_measurements(study, plan_cells(study))
     for item in older:
         old_key = item.folder.name
-        if options.set_aside:
+        if set_older_aside:
             place = set_aside(item.folder, study.results / "forgotten", old_key)
             print(f"{item.cell.id.folder()}: {old_key} is in {place}, and will be measured again")
             continue
@@ -34,4 +41,3 @@ def run(options: argparse.Namespace) -> int:
         print(f"{item.cell.id.folder()}: {old_key} is now {item.cell.key}; not compared: {', '.join(NOT_RECORDED)}")
     if not older:
         print(f"{study.results / 'store'} has no older measurement that this study asks for")
-    return 0

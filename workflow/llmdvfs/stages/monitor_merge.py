@@ -5,6 +5,7 @@ from pathlib import Path
 
 from llmdvfs.analysis.axis.merge import merge
 from llmdvfs.analysis.axis.timeline import timeline_csv
+from llmdvfs.errors import input_boundary
 from llmdvfs.records import made
 from llmdvfs.records.places import RAW
 from llmdvfs.records.raw import read_raw
@@ -20,7 +21,8 @@ def run(options: argparse.Namespace) -> int:
     """Merge cells, one after the other."""
     for cell in options.cells:
         made.begin(cell, "merge")
-        phases, frame = merge(read_raw(cell / RAW))
-        write_record(cell / "phases.json", phases)
-        write_text(cell / "timeline.csv", timeline_csv(frame))
+        with input_boundary(str(cell)):
+            phases, frame = merge(read_raw(cell / RAW))
+            write_record(cell / "phases.json", phases)
+            write_text(cell / "timeline.csv", timeline_csv(frame))
     return 0

@@ -3,13 +3,12 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from llmdvfs.analysis.deployment_files import CellFiles, deployment_files
 from llmdvfs.records.places import RAW, RUN, listed_cells
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record, write_record
+from llmdvfs.records.timeline_file import read_timeline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
         CellFiles(
             run=read_record(folder / RAW / RUN, RunRecord),
             result=read_record(folder / "result.json", CellResult),
-            timeline=pd.read_csv(folder / "timeline.csv", keep_default_na=True, dtype={"role": str}),
+            timeline=read_timeline(folder / "timeline.csv"),
         )
         for folder in listed_cells(options.cells)[0]
     ]

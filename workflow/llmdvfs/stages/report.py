@@ -3,14 +3,13 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from llmdvfs.records.answers import AnswersRecord
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.places import RAW, RUN, listed_cells
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record, write_text
+from llmdvfs.records.timeline_file import read_timeline
 from llmdvfs.report.cells import ReportedCell, ReportedStudy
 from llmdvfs.report.render import report_page
 
@@ -39,5 +38,5 @@ def _read_cell(folder: Path) -> ReportedCell:
     return ReportedCell(
         result=read_record(folder / "result.json", CellResult),
         run=read_record(folder / RAW / RUN, RunRecord),
-        timeline=pd.read_csv(folder / "timeline.csv"),
+        timeline=read_timeline(folder / "timeline.csv"),
     )

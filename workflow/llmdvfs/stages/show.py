@@ -62,6 +62,6 @@ def _read(path: Path) -> dict[str, Any]:
             lines = text.splitlines()
             return {"lines": len(lines), "first": json.loads(lines[0]) if lines else None}
         data = json.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read as JSON ({error}); expected a record of a results folder") from error
     return data if isinstance(data, dict) else {"items": data}

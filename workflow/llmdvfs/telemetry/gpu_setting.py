@@ -7,7 +7,7 @@ from llmdvfs.errors import ClockControlError
 from llmdvfs.records.point import GpuSetting, How
 from llmdvfs.telemetry.nvml import NvmlGpu
 from llmdvfs.telemetry.setters.setter import ClockSetter
-from llmdvfs.telemetry.setters.ways import WAYS
+from llmdvfs.telemetry.setters.ways import setter_of
 
 LIMIT_TOLERANCE_W = 1.0  # drivers round limits to whole watts
 NOT_LOCKED = "not locked"
@@ -53,7 +53,7 @@ def steps_of(setting: GpuSetting, original_limit_w: float, gpu: NvmlGpu, how: Ho
 
     ClocksDenied where there is no such way to set clocks here; whether it may shows with the first step.
     """
-    setter = WAYS[how](gpu)
+    setter = setter_of(gpu, how)
     smi, steps = f"nvidia-smi -i {gpu.index}", []
     if (sm_range := setting.sm_clock_range_mhz) is not None:
         low_mhz, high_mhz = sm_range

@@ -8,11 +8,12 @@ then.
 from collections.abc import Mapping, Sequence
 
 from llmdvfs.errors import ClockControlError
+from llmdvfs.host.capabilities import only_observes
 from llmdvfs.records.point import GpuSetting, How, PointState
 from llmdvfs.telemetry.gpu_setting import Step, steps_of
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu
 from llmdvfs.telemetry.setters.setter import is_denied
-from llmdvfs.telemetry.setters.ways import WAYS
+from llmdvfs.telemetry.setters.ways import FORBIDDEN, WAYS
 
 RIGHTS = "it needs root with CAP_SYS_ADMIN, zeusd, or sudo for nvidia-smi (docs/operating-points.md)"
 
@@ -32,6 +33,8 @@ def rehearsed(
 
     A driver that refuses for another reason than a missing right is not asked again in another way.
     """
+    if only_observes():
+        raise NotRehearsed("not_permitted", FORBIDDEN)
     denials = []
     for how in WAYS:
         where = ""

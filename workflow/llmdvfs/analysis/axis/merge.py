@@ -10,7 +10,7 @@ import pandas as pd
 
 from llmdvfs.analysis.axis.phases import phase_intervals
 from llmdvfs.analysis.axis.role_steps import role_steps
-from llmdvfs.analysis.axis.steady_state import find_window
+from llmdvfs.analysis.axis.steady_state import cell_window
 from llmdvfs.analysis.axis.timeline import timeline
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.device_id import CPU
@@ -31,7 +31,7 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
     started = run.started_mono_ns
     intervals = phase_intervals(raw.requests, raw.proxy, started_mono_ns=started)
     roles = device_roles(run, raw.header)
-    window = find_window(raw.requests, run.workload, started)
+    window = cell_window(run, raw.requests)
     num_instances = Counter(instance.role for instance in run.server_start.instances)
     found = role_steps(raw.requests, raw.proxy, num_instances, started_mono_ns=started)
     phases = PhasesRecord(

@@ -13,6 +13,7 @@ from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Window
+from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import WorkloadSpec
 
 HELD_FRACTION = 0.9  # mean requests in flight / configured concurrency; the rest is the turn-round of the places
@@ -54,6 +55,22 @@ def find_window(requests: Sequence[RequestRecord], workload: WorkloadSpec, start
     if isinstance(found, Window):
         return found
     return Window(float(series.scheduled_s.min()), float(series.end_s.max()), "whole", found)
+
+
+def cell_window(run: RunRecord, requests: Sequence[RequestRecord]) -> Window:
+    """Return the window of a cell, in seconds since its start: found from the load, of a sweep's step as it was set.
+
+    requests: as for find_window; of a step those that were in flight in its window or were scheduled in it.
+    """
+    if run.under_load is None:
+        return find_window(requests, run.workload, run.started_mono_ns)
+    begin_s, end_s = ((instant - run.started_mono_ns) / NS_PER_S for instant in run.under_load.window_mono_ns)
+    if not run.under_load.is_settled:
+        return Window(begin_s, end_s, "whole", f"the operating point had not settled: {run.under_load.settled_by}")
+    reason, is_steady = _judge(_series(requests, run.started_mono_ns), (begin_s, end_s), run.workload, is_cut=False)
+    return Window(
+        begin_s, end_s, "steady" if is_steady else "whole", f"{reason}; under load: {run.under_load.settled_by}"
+    )
 
 
 def _series(requests: Sequence[RequestRecord], started_mono_ns: int) -> _Series:

@@ -35,6 +35,7 @@ def energy_result(
     *,
     started_mono_ns: int,
     idle_windows_s: Sequence[tuple[float, float]],
+    idle_readings: Sequence[Reading] | None = None,
     num_prompt_tokens: int,
     num_output_tokens: int,
     num_requests: int,
@@ -46,6 +47,7 @@ def energy_result(
 
     The deployment is the devices that have a role; others are reported beside it and never added. Token and request
     counts are those of the window. idle_windows_s: loaded but idle, before and after the load; none: no net energy.
+    idle_readings: those that cover these windows, where they are not among `readings`.
     """
     window_s = (phases.window_begin_s, phases.window_end_s)
     source = header.deployment_source(phases.device_roles)
@@ -59,6 +61,7 @@ def energy_result(
             started_mono_ns=started_mono_ns,
             window_s=window_s,
             idle_windows_s=idle_windows_s,
+            idle_readings=idle_readings,
         )
         for device in header.devices
     ]

@@ -8,11 +8,13 @@ import numpy as np
 from llmdvfs.analysis.distribution import distribution
 from llmdvfs.analysis.energy.curve import EnergyCurve, curve_from_counter, curve_from_power
 from llmdvfs.analysis.sensors import Series, device_series, sensor_traits
+from llmdvfs.clock import NS_PER_S
 from llmdvfs.errors import TelemetryGap
 from llmdvfs.records.result import DeviceEnergy, Distribution, SensorTraits
 from llmdvfs.records.spec import DeviceRole
 from llmdvfs.records.telemetry import EnergySource, Reading
 
+IDLE_MARGIN_S = 0.5  # readings beyond an idle window's edges, between which the edges lie
 SENSORS = ("energy_j", "power_instant_w", "power_average_w")
 CLOCKS = ("sm_clock_mhz", "cpu_clock_mhz")
 UTILISATIONS = ("gpu_utilisation_fraction", "cpu_utilisation_fraction")
@@ -41,8 +43,12 @@ def measure_device(
     started_mono_ns: int,
     window_s: tuple[float, float],
     idle_windows_s: Sequence[tuple[float, float]],
+    idle_readings: Sequence[Reading] | None = None,
 ) -> MeasuredDevice:
-    """Return what the device used in the window; what the readings cannot give is None, the reason in `gaps`."""
+    """Return what the device used in the window; what the readings cannot give is None, the reason in `gaps`.
+
+    idle_readings: those of the idle windows alone, each window apart from the others; None: `readings` cover them.
+    """
     series = device_series(readings, device_id, (*SENSORS, *CONDITION), started_mono_ns)
     gaps: list[str] = []
     power = series["power_instant_w"] if len(series["power_instant_w"]) else series["power_average_w"]
@@ -51,6 +57,9 @@ def measure_device(
     counter_j = _energy(counter_curve, window_s, gaps)
     integral_j = _energy(power_curve, window_s, gaps)
     curve, energy_j = (power_curve, integral_j) if source == "nvml_power" else (counter_curve, counter_j)
+    idle_curves = [curve for _ in idle_windows_s]
+    if idle_readings is not None:
+        idle_curves = [_idle_curve(idle_readings, device_id, source, started_mono_ns, w, gaps) for w in idle_windows_s]
     length_s = window_s[1] - window_s[0]
     traits = {name: found for name in SENSORS if (found := sensor_traits(series[name])) is not None}
     record = DeviceEnergy(
@@ -59,7 +68,7 @@ def measure_device(
         counter_j=counter_j,
         integral_j=integral_j,
         disagreement_fraction=integral_j / counter_j - 1 if counter_j and integral_j is not None else None,
-        idle_power_w=_mean_power(curve, idle_windows_s, gaps),
+        idle_power_w=_mean_power(idle_curves, idle_windows_s, gaps),
         mean_power_w=None if energy_j is None or length_s <= 0 else energy_j / length_s,
         max_power_w=_highest(power, window_s),
         memory_power_w=distribution(series["memory_power_w"].between(*window_s)).mean,
@@ -111,9 +120,33 @@ def _energy(curve: EnergyCurve | None, window_s: tuple[float, float], gaps: list
         return None
 
 
-def _mean_power(curve: EnergyCurve | None, windows_s: Sequence[tuple[float, float]], gaps: list[str]) -> float | None:
-    """Return energy over time of the windows together; None where one of them is not covered."""
-    energies_j = [_energy(curve, window_s, gaps) for window_s in windows_s]
+def _idle_curve(
+    readings: Sequence[Reading],
+    device_id: str,
+    source: EnergySource,
+    started_mono_ns: int,
+    window_s: tuple[float, float],
+    gaps: list[str],
+) -> EnergyCurve | None:
+    """Return the device's curve around one idle window.
+
+    A curve through all windows would have no beat to find: what lies between them was not read.
+    """
+    first_ns, last_ns = (started_mono_ns + round(edge_s * NS_PER_S) for edge_s in window_s)
+    margin_ns = round(IDLE_MARGIN_S * NS_PER_S)
+    near = [r for r in readings if first_ns - margin_ns <= r.begin_mono_ns <= last_ns + margin_ns]
+    series = device_series(near, device_id, SENSORS, started_mono_ns)
+    if source == "nvml_power":
+        power = series["power_instant_w"] if len(series["power_instant_w"]) else series["power_average_w"]
+        return _curve(curve_from_power, f"idle power of {device_id}", power, gaps)
+    return _curve(curve_of_live_counter, f"idle energy counter of {device_id}", series["energy_j"], gaps)
+
+
+def _mean_power(
+    curves: Sequence[EnergyCurve | None], windows_s: Sequence[tuple[float, float]], gaps: list[str]
+) -> float | None:
+    """Return energy over time of the windows together, a curve each; None where one of them is not covered."""
+    energies_j = [_energy(curve, window_s, gaps) for curve, window_s in zip(curves, windows_s, strict=True)]
     known_j = [energy_j for energy_j in energies_j if energy_j is not None]
     length_s = sum(end_s - begin_s for begin_s, end_s in windows_s)
     return sum(known_j) / length_s if length_s > 0 and len(known_j) == len(energies_j) else None

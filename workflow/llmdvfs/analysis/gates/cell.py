@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from llmdvfs.analysis.gates import devices, load
 from llmdvfs.analysis.gates import energy as phase_energy
+from llmdvfs.analysis.gates.agreement import raw_files_agree
 from llmdvfs.analysis.gates.devices import ServingDevices
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.standstill import client_standstill
 from llmdvfs.records.load import CalibrationResult, LoadReport
+from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import EnergyResult, Gate, LatencyResult, ThroughputResult, TransferResult, Window
 from llmdvfs.records.run import RunRecord
@@ -29,6 +31,7 @@ def cell_gates(
     foreign_processes: Sequence[str] | None,
     limits: GateLimits | None = None,
     load_report: LoadReport | None = None,
+    metrics: tuple[MetricsRecord, MetricsRecord] | None = None,
 ) -> tuple[Gate, ...]:
     """Return all gates of a cell; one without data or sense here is `not_applicable`. Failing marks, it never drops.
 
@@ -36,7 +39,7 @@ def cell_gates(
     readings: all of the cell's telemetry. sampler: what the sampler says of itself; None: it left no report.
     calibration: the client's own error at this load; None: not calibrated.
     foreign_processes: what else was seen computing on the deployment's devices; None: nobody could look (no GPU).
-    limits: None for the defaults.
+    limits: None for the defaults. metrics: the servers' own, before and after the load.
     """
     limits = limits or GateLimits()
     serving = ServingDevices(
@@ -46,6 +49,7 @@ def cell_gates(
         window_s=(window.begin_s, window.end_s),
     )
     return (
+        raw_files_agree(requests, load_report, None if run.deployment.device == "external" else metrics),
         load.failed_requests(throughput, run.workload),
         load.token_counts(requests),
         load.achieved_rate(requests, run.workload, limits),

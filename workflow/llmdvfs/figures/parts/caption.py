@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from textwrap import fill
 
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN
-from llmdvfs.records.comparison import Arm
+from llmdvfs.records.comparison import DeploymentSummary
 
 CHARACTERS = 125  # of a line across the double column
-INTERVALS = "95 % t-intervals (of the logs where all values are above 0); an arrow: the interval goes on"
+INTERVALS = "95 % intervals (moderated t, of the logs where all values are above 0); an arrow: the interval goes on"
 
 
 def caption_lines(text: str, width_in: float = DOUBLE_COLUMN_IN) -> str:
@@ -15,9 +15,9 @@ def caption_lines(text: str, width_in: float = DOUBLE_COLUMN_IN) -> str:
     return fill(text, int(CHARACTERS * width_in / DOUBLE_COLUMN_IN))
 
 
-def starts_text(arms: Iterable[Arm]) -> str:
+def starts_text(deployments: Iterable[DeploymentSummary]) -> str:
     """Return `n = 3 server starts`, or from how few to how many where deployments differ."""
-    return n_text(arm.metrics["failed_fraction"].n for arm in arms)
+    return n_text(deployment.metrics["failed_fraction"].n for deployment in deployments)
 
 
 def n_text(counts: Iterable[int]) -> str:

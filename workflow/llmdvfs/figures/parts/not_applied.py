@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from llmdvfs.figures.parts.note import NOT_APPLIED, NOTE_LOOK
 from llmdvfs.figures.parts.style import BLACK, Look
 from llmdvfs.figures.parts.summary_marks import SPREAD
-from llmdvfs.records.comparison import Arm, ArmMetric, ComparisonRecord, Metric
+from llmdvfs.records.comparison import ComparisonRecord, DeploymentSummary, Metric, MetricSummary
 from llmdvfs.records.comparison_text import label
 from llmdvfs.records.point import in_words
 
@@ -29,21 +29,23 @@ MARK_AREA = 26.0  # points squared: wide enough for its hatching to be seen
 HATCH = 12 * "/"  # dense enough to cross every small mark
 
 
-def draw_beside(axes: Axes, x: float, summary: ArmMetric, per_unit: float, look: Look, width: float) -> None:
+def draw_beside(axes: Axes, x: float, summary: MetricSummary, per_unit: float, look: Look, width: float) -> None:
     """Draw every launch without the point at x in a slot of the given width, beside those at which it was applied."""
     values = _as_found(summary)
     offsets = np.linspace(-SPREAD, SPREAD, len(values)) * width if len(values) > 1 else np.zeros(len(values))
     _scatter(axes, x + offsets, np.array(values) * per_unit, look)
 
 
-def draw_in_strip(axes: Axes, arms: Sequence[Arm], name: str, per_unit: float, looks: Sequence[Look]) -> None:
-    """Draw every launch of the arms, each arm with its look, side by side in the strip that `open_strip` shades.
+def draw_in_strip(
+    axes: Axes, deployments: Sequence[DeploymentSummary], name: str, per_unit: float, looks: Sequence[Look]
+) -> None:
+    """Draw every launch of the deployments, each with its look, side by side in the strip that `open_strip` shades.
 
     Only the height of a mark is data, so only it widens the axes' limits.
     """
-    places = STRIP_FRACTION * (np.arange(len(arms)) + 0.5) / max(len(arms), 1)
-    for place, arm, look in zip(places, arms, looks, strict=True):
-        heights = np.array(_as_found(arm.metrics[name])) * per_unit
+    places = STRIP_FRACTION * (np.arange(len(deployments)) + 0.5) / max(len(deployments), 1)
+    for place, deployment, look in zip(places, deployments, looks, strict=True):
+        heights = np.array(_as_found(deployment.metrics[name])) * per_unit
         if len(heights):
             data_limits = axes.dataLim.frozen()
             _scatter(axes, np.full(len(heights), place), heights, look, transform=axes.get_yaxis_transform())
@@ -99,7 +101,7 @@ def states_in_words(record: ComparisonRecord, points: Iterable[tuple[str, str]])
     return ", ".join(sorted(in_words(state) for state in states if state not in (None, "stock", "applied")))
 
 
-def _as_found(summary: ArmMetric) -> list[float]:
+def _as_found(summary: MetricSummary) -> list[float]:
     return [launch.value for launch in summary.by_launch if launch.value is not None and not launch.applied]
 
 

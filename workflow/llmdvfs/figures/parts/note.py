@@ -6,17 +6,17 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from llmdvfs.records.comparison import Arm, Metric
+from llmdvfs.records.comparison import DeploymentSummary, Metric
 
 NO_POWER_DATA = "no power data on this machine"
 NOT_APPLIED = "operating point not applied"
 NOTE_LOOK: dict[str, Any] = {"ha": "center", "va": "center", "color": "0.35", "style": "italic"}
 
 
-def why_absent(metric: Metric, arms: Iterable[Arm]) -> str:
+def why_absent(metric: Metric, deployments: Iterable[DeploymentSummary]) -> str:
     """Return why a panel has no mean of the metric: what no launch ran at was not left unmeasured."""
-    shown = list(arms)
-    if shown and all(arm.was_never_applied for arm in shown):
+    shown = list(deployments)
+    if shown and all(deployment.was_never_applied for deployment in shown):
         return NOT_APPLIED
     return NO_POWER_DATA if metric.of_energy else "not measured"
 

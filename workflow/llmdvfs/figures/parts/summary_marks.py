@@ -9,14 +9,14 @@ from matplotlib.lines import Line2D
 
 from llmdvfs.figures.parts.intervals import draw_interval
 from llmdvfs.figures.parts.style import BLACK, INVALID, Look
-from llmdvfs.records.comparison import ArmMetric
+from llmdvfs.records.comparison import MetricSummary
 from llmdvfs.records.result import Estimate
 
 SPREAD = 0.16  # of the slot's width, over which the dots of the starts lie side by side
 HALF_BAR = 0.3
 
 
-def draw_marks(axes: Axes, x: float, summary: ArmMetric, per_unit: float, look: Look, width: float = 1.0) -> None:
+def draw_marks(axes: Axes, x: float, summary: MetricSummary, per_unit: float, look: Look, width: float = 1.0) -> None:
     """Draw one summary at x in a slot of the given width; nothing where nothing was measured at the operating point."""
     mean = summary.mean
     if mean.value is None:
@@ -37,7 +37,9 @@ def draw_marks(axes: Axes, x: float, summary: ArmMetric, per_unit: float, look: 
     _draw_interval(axes, x, mean, per_unit, colour=BLACK, width=0.7)
 
 
-def draw_line(axes: Axes, x: list[float], summaries: list[ArmMetric], per_unit: float, look: Look, label: str) -> None:
+def draw_line(
+    axes: Axes, x: list[float], summaries: list[MetricSummary], per_unit: float, look: Look, label: str
+) -> None:
     """Draw means joined by a line with their intervals as bars, and every server start as a small dot.
 
     A mean is grey where a gate of any of its starts failed. Starts that did not run at the operating point are not
@@ -68,7 +70,7 @@ def _draw_interval(axes: Axes, x: float, mean: Estimate, per_unit: float, *, col
         draw_interval(axes, "y", x, ends, mean.value * per_unit, colour=colour, width=width)
 
 
-def any_gate_failed(summaries: Iterable[ArmMetric]) -> bool:
+def any_gate_failed(summaries: Iterable[MetricSummary]) -> bool:
     """Return whether a gate failed in any of the server starts."""
     return not all(launch.valid or not launch.applied for summary in summaries for launch in summary.by_launch)
 

@@ -12,12 +12,12 @@ from llmdvfs.figures.parts.limits import from_zero
 from llmdvfs.figures.parts.note import draw_note, why_absent
 from llmdvfs.figures.parts.style import LINES, MARKERS, Look
 from llmdvfs.figures.parts.summary_marks import any_gate_failed, draw_line, gate_failed_handle
-from llmdvfs.records.comparison import METRICS, Arm
+from llmdvfs.records.comparison import METRICS, DeploymentSummary
 from llmdvfs.records.comparison_text import label
 
 MAX_TICKS = 8
 
-Lines = Mapping[str, Sequence[tuple[float, Arm]]]
+Lines = Mapping[str, Sequence[tuple[float, DeploymentSummary]]]
 """Name of the line -> its points (x, deployment there)."""
 
 
@@ -35,20 +35,20 @@ def draw_lines(axes: Axes, name: str, lines: Lines, looks: Mapping[str, Look]) -
     """Draw a metric of every line, means with intervals and every server start as a dot; or say that it is absent."""
     metric = METRICS[name]
     axes.set_ylabel(label(metric))
-    arms = [arm for points in lines.values() for _, arm in points]
-    if not any(arm.metrics[name].n for arm in arms):
-        draw_note(axes, why_absent(metric, arms), width=20)
+    deployments = [deployment for points in lines.values() for _, deployment in points]
+    if not any(deployment.metrics[name].n for deployment in deployments):
+        draw_note(axes, why_absent(metric, deployments), width=20)
         return
     for line, points in lines.items():
         ordered = sorted(points, key=lambda point: point[0])
-        summaries = [arm.metrics[name] for _, arm in ordered]
+        summaries = [deployment.metrics[name] for _, deployment in ordered]
         draw_line(axes, [x for x, _ in ordered], summaries, metric.per_unit, looks[line], line)
     from_zero(axes)
 
 
 def marks_of(lines: Iterable[Lines], name: str) -> list[Line2D]:
     """Return the legend's entry of a failed gate, where a metric of any line was measured in spite of one."""
-    summaries = (arm.metrics[name] for own in lines for points in own.values() for _, arm in points)
+    summaries = (deployment.metrics[name] for own in lines for points in own.values() for _, deployment in points)
     return [gate_failed_handle()] if any_gate_failed(summaries) else []
 
 

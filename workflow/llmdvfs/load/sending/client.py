@@ -1,6 +1,7 @@
 """Drives a load while it runs: sends what the pacer says, takes answers in, and ends what takes too long."""
 
 import asyncio
+from collections.abc import Callable, Iterator
 from time import monotonic_ns
 from typing import Any
 
@@ -23,12 +24,21 @@ MIN_FAILURES_TO_STOP = 32
 class Client:
     """Drives one load at a time over a pool of connections."""
 
-    def __init__(self, to: Target, *, request_timeout_s: float, idle_timeout_s: float) -> None:
+    def __init__(
+        self,
+        to: Target,
+        *,
+        request_timeout_s: float,
+        idle_timeout_s: float,
+        watch: Callable[["Client"], None] | None = None,
+    ) -> None:
+        """watch: called between two slices of housekeeping, every REST_S at least."""
+        self._watch = watch
         self.pool = ConnectionPool(to, self._done)
         self._request_timeout_ns = round(request_timeout_s * NS_PER_S)
         self._idle_timeout_ns = round(idle_timeout_s * NS_PER_S)
         self._busy: set[Connection] = set()
-        self._connecting: set[asyncio.Task[None]] = set()
+        self._connecting: dict[asyncio.Task[None], Exchange] = {}
 
     async def run(self, feed: Feed, make_pacer: MakePacer, spool: Spool, max_failures: int) -> None:
         """Run one load to its end; a server that hangs (no byte on any stream for the idle time-out) ends it early.
@@ -39,7 +49,8 @@ class Client:
         self._max_failures = max(max_failures, MIN_FAILURES_TO_STOP)
         self._failures_in_row = 0
         self._in_flight = 0
-        self.peak_in_flight = 0
+        self.peak_in_flight = self.num_sent = self.num_ended = self.num_ok = 0
+        self._num_reads_of_ended = 0
         self.stopped_early: str | None = None
         self._over = asyncio.Event()
         self._pacer = make_pacer(feed, self._dispatch)
@@ -59,15 +70,34 @@ class Client:
         if self._error is not None:
             raise self._error
 
+    def end(self) -> None:
+        """Send nothing more: the load is over once what is in flight has ended."""
+        self._feed.stop()
+
+    @property
+    def num_reads(self) -> int:
+        """Return the reads of the load so far, of requests in flight too."""
+        return self._num_reads_of_ended + sum(len(exchange.reads) for exchange in self._exchanges_in_flight())
+
+    @property
+    def oldest_mono_ns(self) -> int | None:
+        """Return when the oldest request in flight was scheduled; None: none is in flight."""
+        return min((exchange.scheduled_mono_ns for exchange in self._exchanges_in_flight()), default=None)
+
+    def _exchanges_in_flight(self) -> Iterator[Exchange]:
+        yield from self._connecting.values()
+        yield from (each.exchange for each in self._busy if each.exchange is not None)
+
     def _dispatch(self, request: ReadyRequest, scheduled_mono_ns: int) -> None:
         request.exchange.scheduled_mono_ns = scheduled_mono_ns
+        self.num_sent += 1
         self._in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
         connection = self.pool.take()
         if connection is None:
             task = self._loop.create_task(self._connect_and_send(request))
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
+            self._connecting[task] = request.exchange
+            task.add_done_callback(self._connecting.pop)
         else:
             self._send(connection, request)
 
@@ -95,8 +125,11 @@ class Client:
 
     def _ended_exchange(self, exchange: Exchange, failure: str | None) -> None:
         self._in_flight -= 1
+        self.num_ended += 1
+        self._num_reads_of_ended += len(exchange.reads)
         self._spool.add(exchange)
         if failure is None:
+            self.num_ok += 1
             self._failures_in_row = 0
             self._last_success_mono_ns = exchange.end_mono_ns or 0
         else:
@@ -127,6 +160,8 @@ class Client:
     def _tick(self) -> None:
         """Do in small slices what must not be done between two stamps."""
         self.heartbeat.beat()
+        if self._watch is not None:
+            self._watch(self)
         has_worked = [self._feed.top_up(), self._spool.write_some(), self.pool.refresh()]
         now = monotonic_ns()
         if now > self._first_limit_mono_ns:

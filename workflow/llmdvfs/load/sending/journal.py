@@ -51,18 +51,21 @@ class JournalWriter:
         self._file.close()
 
     def write(self, exchange: Exchange) -> None:
-        """Append one finished exchange."""
+        """Append one finished exchange; it outlives this process."""
         fields: dict[str, object] = {name: getattr(exchange, name) for name in _FIELDS}
         header = orjson.dumps(fields | {"reads": [(instant, len(data)) for instant, data in exchange.reads]})
         body = redacted(b"".join([data for _, data in exchange.reads]), self._api_key)
         try:
             self._file.write(b"".join((_LENGTHS.pack(len(header), len(body)), header, body)))
+            self._file.flush()
         except OSError as error:
             raise DataError(f"{self._path} cannot be written: {error.strerror}; free some space") from error
 
 
 def read_journal(path: Path) -> Iterator[Exchange]:
     """Yield the exchanges of a journal, one in memory at a time; SchemaError where it is none or was cut off."""
+    if not path.is_file():
+        raise SchemaError(f"{path}: no such file; expected the journal of a load")
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise SchemaError(

@@ -11,13 +11,15 @@ MAX_HELD_READS = 50_000  # about 20 MB; a short run writes nothing before its en
 class Spool:
     """Holds exchanges in memory and writes one at a time once they are many."""
 
-    def __init__(self, journal: JournalWriter | None) -> None:
-        """journal: None drops every exchange, for a warm-up."""
+    def __init__(self, journal: JournalWriter | None, max_held_reads: int = MAX_HELD_READS) -> None:
+        """journal: None drops every exchange, for a warm-up. max_held_reads: beyond so many, exchanges are written."""
         self._journal = journal
+        self._max_held_reads = max_held_reads
         self._held: deque[Exchange] = deque()
         self._held_reads = 0
         self.num_reads = 0
         self.num_bytes = 0
+        self.num_written = 0
 
     def add(self, exchange: Exchange) -> None:
         """Take a finished exchange; a spool without a journal drops it."""
@@ -27,7 +29,7 @@ class Spool:
 
     def write_some(self) -> bool:
         """Write one exchange, or the share of a long queue that brings it down, where too much is held; say whether."""
-        is_much = self._held_reads > MAX_HELD_READS
+        is_much = self._held_reads > self._max_held_reads
         if is_much:
             for _ in range(1 + len(self._held) // 100):
                 self._write_one()
@@ -43,5 +45,6 @@ class Spool:
         exchange = self._held.popleft()
         self._held_reads -= len(exchange.reads)
         self._journal.write(exchange)
+        self.num_written += 1
         self.num_reads += len(exchange.reads)
         self.num_bytes += sum(len(data) for _, data in exchange.reads)

@@ -50,7 +50,7 @@ def server_argv(
     model: a folder or a hub name. kv: the instance's own addresses, for a deployment with a connector.
     """
     engine = deployment.engine[role]
-    argv = [python, "-m", MODULE, "--model", model, "--served-model-name", deployment.model.name]
+    argv = [python, "-m", MODULE, "--model", model, "--served-model-name", deployment.model.asked_name]
     argv += ["--host", host, "--port", str(http_port)]
     # Answers carry the cached prompt tokens; a line in the log for every request would cost time under load.
     argv += ["--enable-prompt-tokens-details", "--disable-uvicorn-access-log"]

@@ -26,8 +26,8 @@ def scrape(base_urls: Mapping[str, str]) -> MetricsRecord:
 def _parse_if_metrics(body: bytes) -> dict[str, float] | None:
     try:
         return parse_metrics(body.decode("utf-8"))
-    except ValueError:  # somebody else's endpoint may answer anything there
-        return None
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None  # somebody else's endpoint may answer anything there, which the parser does not expect
 
 
 def parse_metrics(text: str) -> dict[str, float]:

@@ -18,6 +18,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+MAX_BODY_BYTES = 64 << 20
+"""A body is passed on whole; ten million token ids, the longest prompt of a workload, take about as much."""
 PATHS = frozenset({"/v1/completions", "/v1/chat/completions"})
 
 
@@ -47,7 +49,12 @@ class Door:
             await self._app(scope, receive, send)
             return
         stamps = Stamps(_request_id(scope) or uuid.uuid4().hex, mono_ns())
-        content = await _whole_body(receive)
+        try:
+            content = await _whole_body(receive)
+        except _TooLarge:
+            told = f"a request of more than {MAX_BODY_BYTES} bytes; shorten the prompt"
+            await _send_whole(send, 413, error_body(told, 413))
+            return
         if content is None:
             return
         with _Leaving(receive):
@@ -117,11 +124,19 @@ async def _send_whole(send: Send, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
+class _TooLarge(Exception):
+    """A body that is not kept."""
+
+
 async def _whole_body(receive: Receive) -> bytes | None:
-    """Return the request's body; None: the client has gone before its end."""
+    """Return the request's body; None: the client has gone before its end. _TooLarge: beyond MAX_BODY_BYTES."""
     parts: list[bytes] = []
+    left = MAX_BODY_BYTES
     while (message := await receive())["type"] == "http.request":
         parts.append(message["body"])
+        left -= len(message["body"])
+        if left < 0:
+            raise _TooLarge
         if not message["more_body"]:
             return b"".join(parts)
     return None

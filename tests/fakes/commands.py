@@ -1,0 +1,134 @@
+"""Every command that reads files, with sound ones: what a fault of theirs is tried on."""
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fakes.sweeps import sweep
+from fakes.workloads import workload
+
+from llmdvfs.__main__ import main
+from llmdvfs.load.sending.journal import JournalWriter
+from llmdvfs.load.wire.exchange import Exchange
+from llmdvfs.records.load import LoadSpec
+from llmdvfs.records.store import write_record
+
+MEASURED = Path(__file__).parents[1] / "golden" / "disaggregated_small"
+RAW = (
+    *("run.json", "requests.jsonl", "load_report.json", "telemetry.jsonl", "telemetry_report.json", "proxy.jsonl"),
+    *("calibration.json", "metrics_before.json", "metrics_after.json"),
+)
+MS = 1_000_000
+STUDY = """
+architectures: [external]
+models: {m: {source: path, location: model}}
+serving: {base_url: "http://127.0.0.1:9"}
+workloads:
+  chat:
+    prompts: {source: sharegpt, path: sharegpt.json, output_tokens: 8}
+    arrival: {kind: trace, trace_path: trace.jsonl, trace_format: mooncake}
+"""
+STREAM = (
+    b"HTTP/1.1 200 OK\r\nContent-Length: 97\r\n\r\n"
+    b'data: {"choices": [{"text": "a", "finish_reason": "length"}]}\n\n'
+    b'data: {"choices": []}\n\ndata: [DONE]\n\n'
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line, relative to a folder, and the files that it reads there."""
+
+    line: str
+    reads: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    """Of them, those whose absence is no fault."""
+    may_be_empty: tuple[str, ...] = ()
+    """Of them, those of which nothing need be left: a table of lines without one, a mapping without a key."""
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.line.split()[:2]) if self.line.startswith(("figures", "clocks")) else self.line.split()[0]
+
+
+def _in(folder: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{folder}/{name}" for name in names)
+
+
+OF_A_CELL = _in("cell/raw", *RAW)
+MAY_BE_ABSENT = _in("cell/raw", "proxy.jsonl", "calibration.json")
+LINES = _in("cell/raw", "requests.jsonl", "proxy.jsonl")
+PHASES, RESULT, TIMELINE = _in("cell", "phases.json", "result.json", "timeline.csv")
+RUN, COMPARISON = _in("cell", "raw/run.json", "comparison.json")
+MODEL, DATA = "model/config.json", ("trace.jsonl", "sharegpt.json")
+COMMANDS = (
+    Command("monitor-merge cell", OF_A_CELL, MAY_BE_ABSENT, LINES),
+    Command("analyze --seed 1 cell", (*OF_A_CELL, PHASES), MAY_BE_ABSENT, LINES),
+    Command("figures cell --cell cell --figures latency", (*OF_A_CELL, PHASES, RESULT), MAY_BE_ABSENT, LINES),
+    Command(
+        "figures deployment --cells cells.txt --figures batch_analysis --output out",
+        ("cells.txt", PHASES, RESULT, TIMELINE),
+    ),
+    Command(f"figures comparison --comparison {COMPARISON} --figures ratios --output out", (COMPARISON,)),
+    Command("phase-files --cells cells.txt --output out", ("cells.txt", RUN, RESULT, TIMELINE)),
+    Command(
+        "compare --cells cells.txt --output out/c.json --csv out/c.csv --frequencies out/f.csv",
+        ("cells.txt", RUN, RESULT),
+    ),
+    Command(f"summary --comparison {COMPARISON}", (COMPARISON,)),
+    Command(
+        "answer --cells points.txt --output out/a.json --csv out/a.csv --recommended out/r.json --figure out/a.png"
+        " --table out/a.txt",
+        ("points.txt", *_in("points/0", "raw/run.json", "result.json")),
+    ),
+    Command("explain answers.json", ("answers.json",)),
+    Command(
+        f"report --cells cells.txt --comparison {COMPARISON} --output out/report.html",
+        ("cells.txt", RUN, RESULT, TIMELINE, COMPARISON),
+    ),
+    Command(f"show {RESULT}", (RESULT,), may_be_empty=(RESULT,)),  # it shows any JSON
+    Command("lens load", _in("load", "journal.bin", "load_spec.json")),
+    Command("export load --output out/e.json", _in("load", "journal.bin", "load_spec.json")),
+    Command(
+        "doctor --configfile study.yaml", ("study.yaml", MODEL, "trace.jsonl", "sharegpt.json"), may_be_empty=(MODEL,)
+    ),
+    Command("migrate --configfile study.yaml", ("study.yaml",)),
+    Command("clocks apply recommended.json", ("recommended.json",)),
+)
+
+
+def write_inputs(folder: Path) -> None:
+    """Write all the files, sound."""
+    shutil.copytree(MEASURED, folder / "cell")
+    (folder / "cells.txt").write_text("cell\n")
+    points = sweep({None: 1.0, 1200: 0.8}, {None: 0.010, 1200: 0.013})
+    for number, (result, run) in enumerate(points):
+        write_record(folder / "points" / str(number) / "result.json", result)
+        write_record(folder / "points" / str(number) / "raw" / "run.json", run)
+    (folder / "points.txt").write_text("".join(f"points/{number}\n" for number in range(len(points))))
+    files = {
+        "output": "answers.json",
+        "recommended": "recommended.json",
+        "csv": "a.csv",
+        "table": "a.txt",
+        "figure": "a.png",
+    }
+    named = [word for option, name in files.items() for word in (f"--{option}", name)]
+    assert main(["answer", "--cells", "points.txt", *named]) == 0
+    (folder / "load").mkdir()
+    asked = replace(workload(num_output=1), duration_s=None)
+    write_record(folder / "load" / "load_spec.json", LoadSpec(asked, "http://127.0.0.1:9", "m", None, 1, 2, "load"))
+    with JournalWriter(folder / "load" / "journal.bin") as journal:
+        for index in range(3):
+            reads = [(10 * MS, STREAM)]
+            journal.write(Exchange(index, f"r{index}", None, 8, 1, 0, MS, reads, 11 * MS))
+    (folder / "model").mkdir()
+    (folder / "model" / "config.json").write_text(
+        '{"num_attention_heads": 8, "hidden_size": 64, "architectures": ["L"]}'
+    )
+    (folder / "trace.jsonl").write_text(
+        '{"timestamp": 0, "input_length": 9, "output_length": 5, "hash_ids": [1]}\n' * 3
+    )
+    turns = '{"from": "human", "value": "Hello"}, {"from": "gpt", "value": "Hi"}'
+    (folder / "sharegpt.json").write_text(f'[{{"id": "a", "conversations": [{turns}]}}]')
+    (folder / "study.yaml").write_text(STUDY)

@@ -1,0 +1,70 @@
+"""What is made of a cell, and what of it is to be made again."""
+
+from pathlib import Path
+
+import pytest
+from unit.plan.test_cells import finish_all, with_results
+
+from llmdvfs.plan.cells import pending_launches, plan_cells
+from llmdvfs.plan.making import MadeCell, made_cells
+from llmdvfs.plan.study import Study
+from llmdvfs.records.made import FILES, STAGES
+from llmdvfs.records.places import cell_folder, store_entry
+
+FROM = {"merge": "code", "analyze": "code", "figures": "code"}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    """A study of one cell, measured and with all that is made of it."""
+    one = {"workloads": {"only": ONLY}, "architectures": ["single"], "launches": 1}
+    study = with_results(tmp_path, **one)
+    finish_all(study)
+    (cell,) = made(study)
+    for stage in STAGES:
+        cell.stamps[stage].parent.mkdir(exist_ok=True)
+        cell.stamps[stage].touch()
+        for name in FILES[stage]:
+            (cell.folder / name).write_text("{}\n")
+    return study
+
+
+ONLY = {
+    "prompts": {"prompt_tokens": 8, "output_tokens": 4},
+    "arrival": {"kind": "closed", "concurrency": 1},
+    "num_requests": 1,
+}
+
+
+def made(study: Study) -> list[MadeCell]:
+    cells = plan_cells(study)
+    return made_cells(cells, (cell_folder(study.results, cell.id) for cell in cells), FROM)
+
+
+def test_what_is_there_is_not_made_again(study: Study) -> None:
+    assert [cell.stale for cell in made(study)] == [frozenset()]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "stale"),
+    [
+        ("phases.json", "", {"merge", "analyze", "figures"}),
+        ("timeline.csv", "", {"merge", "analyze", "figures"}),
+        ("result.json", '{"schema": "llmdv', {"analyze", "figures"}),
+        ("latency.png", "", {"figures"}),
+    ],
+)
+def test_what_is_empty_or_cut_is_made_again(study: Study, name: str, content: str, stale: set[str]) -> None:
+    """An empty result.json stood there: every further run compared it, and failed."""
+    (cell,) = made(study)
+    (cell.folder / name).write_text(content)
+    assert [cell.stale for cell in made(study)] == [frozenset(stale)]
+
+
+@pytest.mark.parametrize("content", ["", '{"key": "01'])
+def test_a_cell_with_a_cut_run_json_is_to_be_measured(study: Study, content: str) -> None:
+    """It was taken for finished by its existence, and delivered again by every run."""
+    (cell,) = plan_cells(study)
+    (store_entry(study.results, cell.key) / "run.json").write_text(content)
+    (launch,) = pending_launches(study)
+    assert [item.key for item in launch.cells] == [cell.key]

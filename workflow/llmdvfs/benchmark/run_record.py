@@ -1,0 +1,91 @@
+"""What run.json says of a measurement, from what is known at its end."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from llmdvfs.benchmark.gpus import links_between
+from llmdvfs.benchmark.network import kv_network
+from llmdvfs.benchmark.provenance import hardware, measuring_versions
+from llmdvfs.benchmark.task import CellTask
+from llmdvfs.host.capabilities import may_set_clocks
+from llmdvfs.records import raw
+from llmdvfs.records.point import AppliedPoint
+from llmdvfs.records.run import RunRecord
+from llmdvfs.records.seal import checksums
+from llmdvfs.records.store import write_record
+from llmdvfs.records.telemetry import SamplerReport, TelemetryHeader
+from llmdvfs.records.under_load import UnderLoad
+from llmdvfs.serving.deployment import Deployment
+
+
+def run_record(
+    task: CellTask,
+    deployment: Deployment,
+    header: TelemetryHeader,
+    applied: AppliedPoint,
+    *,
+    started: tuple[float, int],
+    load_mono_ns: tuple[int, int],
+    idle: tuple[tuple[int, int] | None, tuple[int, int] | None] = (None, None),
+    foreign_processes: tuple[str, ...] | None,
+    warnings: tuple[str, ...],
+    under_load: UnderLoad | None = None,
+) -> RunRecord:
+    """Return the record. started: wall clock [s] and [mono ns]; idle: windows before and after the load."""
+    device_ids = {id_ for instance in deployment.server_start.instances for id_ in instance.device_ids}
+    return RunRecord(
+        key=task.cell.key,
+        cell=task.id,
+        deployment=task.launch.deployment,
+        workload=task.workload,
+        point=task.point,
+        server_start=deployment.server_start,
+        order_in_launch=task.order_in_launch,
+        seeds=task.seeds,
+        started_unix_s=started[0],
+        started_mono_ns=started[1],
+        load_begin_mono_ns=load_mono_ns[0],
+        load_end_mono_ns=load_mono_ns[1],
+        idle_before=idle[0],
+        idle_after=idle[1],
+        energy_source=header.deployment_source(device_ids),
+        versions=measuring_versions(),
+        hardware=hardware()
+        | {
+            "gpus": [device.name for device in header.devices if device.kind == "gpu"],
+            "may_set_clocks": may_set_clocks(),
+        },
+        kv_bytes_per_token=task.launch.kv_bytes_per_token,
+        foreign_processes=foreign_processes,
+        warnings=_clock_warnings(applied) + warnings,
+        gpu_links=links_between(deployment.gpu_indices),
+        kv_network=kv_network(task.launch.deployment.connector, deployment.server_start),
+        applied=applied,
+        under_load=under_load,
+    )
+
+
+def joined(before: tuple[str, ...] | None, after: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return what was seen before or after, each once; None where one of the looks could not be taken."""
+    return None if before is None or after is None else tuple(dict.fromkeys((*before, *after)))
+
+
+def lost_warnings(report: SamplerReport) -> tuple[str, ...]:
+    """Return a warning for each device that was lost and that nobody measured needs."""
+    return tuple(
+        f"{device_id} was lost during the cell ({why}); it serves nobody here, so the measurement went on without it"
+        for device_id, why in report.lost_devices.items()
+    )
+
+
+def _clock_warnings(applied: AppliedPoint) -> tuple[str, ...]:
+    if applied.is_as_asked:
+        return ()
+    return (f"operating point {applied.state}: {applied.reason}; the cell was measured at stock clocks",)
+
+
+def write_sealed(folder: Path, run: RunRecord) -> RunRecord:
+    """Write run.json, the last file of a raw folder, with the checksums of all others; return what was written."""
+    sealed = replace(run, checksums=checksums(folder))
+    write_record(folder / raw.RUN, sealed)
+    return sealed

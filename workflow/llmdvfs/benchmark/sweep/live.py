@@ -1,0 +1,102 @@
+"""Follows what sampler and load generator write, while they write it."""
+
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.records.load import LoadProgress, parse_progress
+from llmdvfs.records.telemetry import Reading
+from llmdvfs.records.telemetry_file import parse_reading
+
+Floats = npt.NDArray[np.float64]
+MAX_KEPT_NS = 120 * NS_PER_S  # longer than a point may take to settle
+
+
+class Tail:
+    """The whole lines that are added to a file, from its begin; none as long as there is no file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._offset = path, 0
+
+    def new_lines(self) -> list[bytes]:
+        """Return the lines since the last call; one that is still being written waits for the next."""
+        if not self._path.exists():
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            whole, end, _ = file.read().rpartition(b"\n")
+        self._offset += len(whole) + len(end)
+        return whole.split(b"\n") if whole else []
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One quantity of one device."""
+
+    device_id: str
+    quantity: str
+
+
+class Live:
+    """The newest two minutes of a load that is running: readings of some devices, and the client's progress."""
+
+    def __init__(self, telemetry: Path, progress: Path, device_ids: Collection[str]) -> None:
+        self._telemetry, self._progress = Tail(telemetry), Tail(progress)
+        self._telemetry_has_header = False
+        self._device_ids = frozenset(device_ids)
+        self._readings: deque[Reading] = deque()
+        self._lines: deque[LoadProgress] = deque()
+
+    def update(self) -> None:
+        """Take in what was added."""
+        lines = self._telemetry.new_lines()
+        if lines and not self._telemetry_has_header:
+            self._telemetry_has_header = True
+            del lines[0]
+        readings = (parse_reading(line) for line in lines)
+        self._readings.extend(reading for reading in readings if reading.device_id in self._device_ids)
+        while self._readings and self._readings[-1].begin_mono_ns - self._readings[0].begin_mono_ns > MAX_KEPT_NS:
+            self._readings.popleft()
+        self._lines.extend(parse_progress(line) for line in self._progress.new_lines())
+        while len(self._lines) > 1 and self._lines[-1].at_mono_ns - self._lines[0].at_mono_ns > MAX_KEPT_NS:
+            self._lines.popleft()
+
+    @property
+    def progress(self) -> LoadProgress | None:
+        """Return the client's newest word; None before the load's begin."""
+        return self._lines[-1] if self._lines else None
+
+    def sensors(self, quantities: Collection[str]) -> list[Sensor]:
+        """Return the devices' sensors of these quantities, as far as they have told anything."""
+        found = {
+            Sensor(reading.device_id, quantity)
+            for reading in self._readings
+            for quantity in quantities
+            if reading.values.get(quantity) is not None
+        }
+        return sorted(found, key=lambda sensor: (sensor.device_id, sensor.quantity))
+
+    def values(self, sensor: Sensor, begin_mono_ns: int, end_mono_ns: int) -> Floats:
+        """Return what a sensor showed in a span, in the order of reading."""
+        return np.array(
+            [
+                value
+                for reading in self._readings
+                if reading.device_id == sensor.device_id and begin_mono_ns <= reading.begin_mono_ns <= end_mono_ns
+                if (value := reading.values.get(sensor.quantity)) is not None
+            ]
+        )
+
+    def read_rates_per_s(self, begin_mono_ns: int, end_mono_ns: int, num_bins: int) -> Floats | None:
+        """Return the rate of the client's reads in equal parts of a span; None where its word does not cover it."""
+        at = np.array([line.at_mono_ns for line in self._lines], dtype=np.float64)
+        if at.size < 2 or at[0] > begin_mono_ns or at[-1] < end_mono_ns:
+            return None
+        edges = np.linspace(begin_mono_ns, end_mono_ns, num_bins + 1)
+        reads = np.interp(edges, at, np.array([line.num_reads for line in self._lines], dtype=np.float64))
+        return np.asarray(np.diff(reads) / (np.diff(edges) / NS_PER_S))

@@ -1,0 +1,85 @@
+"""One step of a sweep at a point that is held: settle, measure a window, wait for the requests of the window."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmdvfs.benchmark.sweep.settling import MAX_SETTLE_S, Settled, look
+from llmdvfs.benchmark.sweep.under_way import UnderWay
+from llmdvfs.clock import NS_PER_S, mono_ns
+from llmdvfs.errors import ServerDied
+from llmdvfs.records import raw
+from llmdvfs.records.spec import WorkloadSpec
+from llmdvfs.records.store import write_record
+from llmdvfs.telemetry.clocks import HeldPoint
+
+LOOK_INTERVAL_NS = NS_PER_S // 4
+MAX_HOLD_S = 60.0  # for the requests of the window; where they take longer, latencies lack the slowest
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step has measured; the requests and readings are in the sweep's recording."""
+
+    entered_mono_ns: int
+    settled: Settled
+    window_mono_ns: tuple[int, int]
+    has_held_all: bool
+
+
+def measure_step(under_way: UnderWay, held: HeldPoint, workload: WorkloadSpec, folder: Path) -> Step:
+    """Measure at a point that was just set, for the workload's duration; raises what ended it early.
+
+    folder: takes the servers' counters at the window's two edges.
+    """
+    entered = mono_ns()
+    settled = settle(under_way, held, entered)
+    num_ok, num_ended = under_way.progress.num_ok, under_way.progress.num_ended
+    write_record(folder / raw.METRICS_BEFORE, under_way.deployment.scrape_metrics())
+    window = _window(under_way, held, workload)
+    write_record(folder / raw.METRICS_AFTER, under_way.deployment.scrape_metrics())
+    has_held_all = _hold(under_way, held, window[1])
+    progress = under_way.progress
+    if progress.num_ended > num_ended and progress.num_ok == num_ok:
+        raise ServerDied(f"none of {progress.num_ended - num_ended} requests succeeded; see journal.bin")
+    return Step(entered, settled, window, has_held_all)
+
+
+def settle(under_way: UnderWay, held: HeldPoint, entered_mono_ns: int) -> Settled:
+    """Return what was seen once all is level, or at the limit."""
+    next_look = entered_mono_ns
+    while True:
+        under_way.wait(held)
+        now = mono_ns()
+        if now < next_look:
+            continue
+        next_look = now + LOOK_INTERVAL_NS
+        found = look(under_way.live, entered_mono_ns, now)
+        if found.is_level or now - entered_mono_ns > MAX_SETTLE_S * NS_PER_S:
+            return found
+
+
+def _window(under_way: UnderWay, held: HeldPoint, workload: WorkloadSpec) -> tuple[int, int]:
+    """Return begin and end of a window of duration_s, which goes on for min_requests up to max_duration_s."""
+    begin, num_sent = mono_ns(), under_way.progress.num_sent
+    while True:
+        under_way.wait(held)
+        now = mono_ns()
+        is_enough = under_way.progress.num_sent - num_sent >= (workload.min_requests or 0)
+        limit_s = workload.duration_s if is_enough else workload.max_duration_s
+        if limit_s is not None and now - begin >= limit_s * NS_PER_S:
+            return begin, now
+
+
+def _hold(under_way: UnderWay, held: HeldPoint, end_mono_ns: int) -> bool:
+    """Wait until all requests scheduled up to an instant have ended and are in the journal; False at the limit."""
+    num_awaited: int | None = None
+    while mono_ns() - end_mono_ns < MAX_HOLD_S * NS_PER_S:
+        under_way.wait(held)
+        progress = under_way.progress
+        if progress.at_mono_ns <= end_mono_ns:
+            continue
+        if num_awaited is None and (progress.oldest_mono_ns is None or progress.oldest_mono_ns > end_mono_ns):
+            num_awaited = progress.num_ended
+        if num_awaited is not None and progress.num_written >= num_awaited:
+            return True
+    return False

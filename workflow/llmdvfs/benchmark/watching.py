@@ -1,0 +1,63 @@
+"""What a job does around a load: looks whether everything still runs, waits, and asks the proxy what it saw."""
+
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from llmdvfs.clock import mono_ns
+from llmdvfs.errors import DataError, ServerDied, TelemetryError
+from llmdvfs.records.job import MeasureSettings
+from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.serving.deployment import Deployment
+from llmdvfs.telemetry.sampler import SamplerHandle, start_sampler
+
+WATCH_INTERVAL_S = 0.05  # how soon a death under load is noticed; a look costs microseconds
+
+
+def start_watching(deployment: Deployment, settings: MeasureSettings, path: Path) -> SamplerHandle:
+    """Start the sampler for a deployment, as start_sampler does."""
+    return start_sampler(
+        path,
+        interval_s=settings.interval_s,
+        counter_interval_s=settings.counter_interval_s,
+        gpu_indices=None if deployment.gpu_indices else (),  # all of them: what others draw is reported apart
+        needed_gpus=deployment.gpu_indices,
+    )
+
+
+def idle(length_s: float) -> tuple[int, int] | None:
+    """Let the loaded servers be idle; return begin and end of that."""
+    if not length_s:
+        return None
+    begin = mono_ns()
+    time.sleep(length_s)
+    return begin, mono_ns()
+
+
+def check(deployment: Deployment, sampler: SamplerHandle, when: str) -> None:
+    """Raise what has ended and should not have; it costs microseconds."""
+    check_servers(deployment, when)
+    cause = sampler.poll()
+    if cause is not None:
+        raise TelemetryError(f"the telemetry sampler died {when}: {cause}")
+
+
+def check_servers(deployment: Deployment, when: str) -> None:
+    """Raise ServerDied where a server has ended."""
+    dead = deployment.first_dead()
+    if dead is not None:
+        raise ServerDied(f"{dead[0]} died {when}: {dead[1]}")
+
+
+def proxy_stamps(deployment: Deployment, sent: Collection[str]) -> list[ProxyRecord]:
+    """Return the stamps of these requests from the proxy's log, which goes on over all cells of the launch.
+
+    DataError where there are stamps of half of them at most.
+    """
+    stamps = deployment.proxy_records(sent)
+    if len(stamps) <= len(sent) // 2:
+        raise DataError(
+            f"{deployment.proxy_log}: stamps of {len(stamps)} of {len(sent)} requests; expected one line for each: "
+            "phases and KV transfer could not be told; see proxy.log beside it"
+        )
+    return stamps

@@ -1,0 +1,21 @@
+"""`timeline.csv` read back: every reading and every token of a cell on one time axis (docs/metrics.md)."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from llmdvfs.errors import SchemaError
+
+NEEDED = ("t_s", "device_id", "role", "phase")
+
+
+def read_timeline(path: Path) -> pd.DataFrame:
+    """Return the table; a role that no reading has is missing there. SchemaError where it is not a whole timeline."""
+    try:
+        frame = pd.read_csv(path, dtype={"role": str, "device_id": str, "phase": str})
+    except (OSError, ValueError) as error:  # pandas' own errors of parsing are ValueErrors
+        raise SchemaError(f"{path}: cannot be read as a table ({error}); remove it and run again") from error
+    missing = [name for name in NEEDED if name not in frame.columns]
+    if missing:
+        raise SchemaError(f"{path}: no column {missing[0]!r}; expected {', '.join(NEEDED)}; remove it and run again")
+    return frame

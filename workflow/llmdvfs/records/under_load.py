@@ -1,0 +1,89 @@
+"""What is told of a cell that was one step of a sweep: its operating point was set while the load went on."""
+
+from dataclasses import dataclass, field
+
+from llmdvfs.clock import NS_PER_S
+from llmdvfs.records.point import OperatingPoint
+
+CLOCK_STEP_MHZ = 15
+CAPPED_FRACTION = 0.1  # of the readings; a burst reaches the limit now and then without being held by it
+CAPPED_BY = ("power cap", "hardware slowdown", "software thermal", "hardware thermal", "power brake")
+
+
+@dataclass(frozen=True, slots=True)
+class RoleProbe:
+    """GPUs of one role at stock under the load; None: not read."""
+
+    sm_clock_p50_mhz: float | None
+    sm_clock_p10_mhz: float | None
+    power_w: float | None
+    """Mean of one GPU, as is the idle power."""
+    idle_power_w: float | None
+    clock_event_fraction: dict[str, float] = field(default_factory=dict)
+    """Share of the readings in which the clock was held down, by reason."""
+    sm_clocks_mhz: tuple[int, ...] = ()
+    """Core clocks that all of them can be asked for, rising; empty: the driver does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class StockProbe:
+    """Which clock the load lets each role hold, seen at stock before the other points of a sweep."""
+
+    begin_mono_ns: int
+    end_mono_ns: int
+    roles: dict[str, RoleProbe]
+    """Empty without GPUs."""
+
+    def cap_bound(self, point: OperatingPoint) -> tuple[str, ...]:
+        """Return for each role why the load cannot hold the core clock that a point asks for; mostly nothing.
+
+        A GPU that ran below its highest clock at stock, and was held down in a tenth of the readings by its power limit
+        or by heat, is held down there as well where more is asked.
+        """
+        reasons = []
+        for role, asked_mhz in point.sm_clock_mhz.items():
+            seen = self.roles.get(role)
+            if seen is None or seen.sm_clock_p50_mhz is None:
+                continue
+            capped = {why: share for why, share in seen.clock_event_fraction.items() if why in CAPPED_BY}
+            if asked_mhz > seen.sm_clock_p50_mhz + CLOCK_STEP_MHZ and max(capped.values(), default=0) > CAPPED_FRACTION:
+                why = max(capped, key=lambda name: capped[name])
+                reasons.append(
+                    f"{role}: {asked_mhz} MHz asked, stock holds {seen.sm_clock_p50_mhz:.0f} MHz under this load "
+                    f"({why} in {capped[why]:.0%} of the readings)"
+                )
+        return tuple(reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class UnderLoad:
+    """One step: enter the point, settle, measure a window, hold the point for the window's requests, leave it."""
+
+    sweep: str
+    """Random; steps with equal ids shared sampler, client and load."""
+    step: int
+    """Position in the sweep, from 0."""
+    entered_mono_ns: int
+    """When the point was set: the cell's `started_mono_ns`."""
+    window_mono_ns: tuple[int, int]
+    """What was measured; the time before it from the entry is the settling."""
+    is_settled: bool
+    """False: the window began at the limit for settling."""
+    settled_by: str
+    """What was seen, in words."""
+    left_mono_ns: int
+    has_held_all: bool
+    """Whether the point was held until the last request scheduled in the window had ended; False: up to the limit."""
+    idle_mono_ns: tuple[tuple[int, int], ...] = ()
+    """Loaded-idle windows before and after the whole sweep; their readings are in idle_telemetry.jsonl."""
+    probe: StockProbe | None = None
+    cap_bound: tuple[str, ...] = ()
+    """Why the load cannot hold the point's clocks, by the probe; empty: it can, or nobody knows."""
+    measured_fraction: float | None = None
+    """Share of the sweep, from the begin of its first idle window to the end of its last, in the windows of its steps;
+    None: it did not come to its end."""
+
+    @property
+    def settle_s(self) -> float:
+        """Return how long the step waited for its window."""
+        return (self.window_mono_ns[0] - self.entered_mono_ns) / NS_PER_S
