@@ -14,7 +14,8 @@ from llmdvfs.records.telemetry import Reading
 from llmdvfs.records.telemetry_file import parse_reading
 
 Floats = npt.NDArray[np.float64]
-MAX_KEPT_NS = 120 * NS_PER_S  # longer than a point may take to settle
+KEPT_READINGS_NS = 10 * NS_PER_S  # what is judged is younger; eight GPUs with their counters give 500 readings/s
+KEPT_PROGRESS_NS = 120 * NS_PER_S  # longer than a point may take to settle
 
 
 class Tail:
@@ -43,7 +44,7 @@ class Sensor:
 
 
 class Live:
-    """The newest two minutes of a load that is running: readings of some devices, and the client's progress."""
+    """The newest ten seconds of readings of some devices, and two minutes of the client's progress."""
 
     def __init__(self, telemetry: Path, progress: Path, device_ids: Collection[str]) -> None:
         self._telemetry, self._progress = Tail(telemetry), Tail(progress)
@@ -60,10 +61,10 @@ class Live:
             del lines[0]
         readings = (parse_reading(line) for line in lines)
         self._readings.extend(reading for reading in readings if reading.device_id in self._device_ids)
-        while self._readings and self._readings[-1].begin_mono_ns - self._readings[0].begin_mono_ns > MAX_KEPT_NS:
+        while self._readings and self._readings[-1].begin_mono_ns - self._readings[0].begin_mono_ns > KEPT_READINGS_NS:
             self._readings.popleft()
         self._lines.extend(parse_progress(line) for line in self._progress.new_lines())
-        while len(self._lines) > 1 and self._lines[-1].at_mono_ns - self._lines[0].at_mono_ns > MAX_KEPT_NS:
+        while len(self._lines) > 1 and self._lines[-1].at_mono_ns - self._lines[0].at_mono_ns > KEPT_PROGRESS_NS:
             self._lines.popleft()
 
     @property

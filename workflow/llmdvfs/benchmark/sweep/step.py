@@ -26,13 +26,13 @@ class Step:
     has_held_all: bool
 
 
-def measure_step(under_way: UnderWay, held: HeldPoint, workload: WorkloadSpec, folder: Path) -> Step:
-    """Measure at a point that was just set, for the workload's duration; raises what ended it early.
+def measure_step(
+    under_way: UnderWay, held: HeldPoint, workload: WorkloadSpec, entered_mono_ns: int, settled: Settled, folder: Path
+) -> Step:
+    """Measure at a point that has settled, for the workload's duration; raises what ended it early.
 
     folder: takes the servers' counters at the window's two edges.
     """
-    entered = mono_ns()
-    settled = settle(under_way, held, entered)
     num_ok, num_ended = under_way.progress.num_ok, under_way.progress.num_ended
     write_record(folder / raw.METRICS_BEFORE, under_way.deployment.scrape_metrics())
     window = _window(under_way, held, workload)
@@ -41,7 +41,7 @@ def measure_step(under_way: UnderWay, held: HeldPoint, workload: WorkloadSpec, f
     progress = under_way.progress
     if progress.num_ended > num_ended and progress.num_ok == num_ok:
         raise ServerDied(f"none of {progress.num_ended - num_ended} requests succeeded; see journal.bin")
-    return Step(entered, settled, window, has_held_all)
+    return Step(entered_mono_ns, settled, window, has_held_all)
 
 
 def settle(under_way: UnderWay, held: HeldPoint, entered_mono_ns: int) -> Settled:

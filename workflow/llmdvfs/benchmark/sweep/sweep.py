@@ -105,11 +105,9 @@ class Sweep:
                 under_way = UnderWay(self.deployment, sampler, client, live)
                 under_way.wait_for_load()
                 if self.first.point.asks_for_something:  # what is left of a sweep: its stock was measured before
-                    self._probe(under_way, idle_power_w, None)
+                    self._settle_at_stock(under_way, idle_power_w)
                 for task in self.tasks:
-                    self._try_step(task, under_way)
-                    if self.probe is None and self.done:
-                        self._probe(under_way, idle_power_w, self.done[0].step.settled.span_mono_ns)
+                    self._try_step(task, under_way, idle_power_w)
                     self.after_step(self)
                 under_way.end_load(MAX_HOLD_S)
             self._idle(settings.idle_s)
@@ -125,18 +123,21 @@ class Sweep:
         powers = {id_: mean_power_w(live, id_, self.idle_mono_ns[0]) for id_ in device_ids}
         return {id_: power for id_, power in powers.items() if power is not None}
 
-    def _probe(self, under_way: UnderWay, idle_power_w: dict[str, float], span: Span | None) -> None:
-        """Look at the GPUs at stock under the load: over a span that was settled, or else once it is."""
+    def _settle_at_stock(self, under_way: UnderWay, idle_power_w: dict[str, float]) -> None:
+        """Take the probe without measuring a step."""
         gpus_of_role = self.deployment.server_start.gpus_of_role()
-        if span is None:
-            stock = OperatingPoint("stock")
-            with locked_clocks(stock, gpus_of_role, gpu_indices=self.deployment.gpu_indices) as held:
-                span = settle(under_way, held, mono_ns()).span_mono_ns
+        stock = OperatingPoint("stock")
+        with locked_clocks(stock, gpus_of_role, gpu_indices=self.deployment.gpu_indices) as held:
+            self._probe(under_way, settle(under_way, held, mono_ns()).span_mono_ns, idle_power_w)
+
+    def _probe(self, under_way: UnderWay, span: Span, idle_power_w: dict[str, float]) -> None:
+        """Look at the GPUs at stock under the load, over the span in which it has settled just now."""
+        gpus_of_role = self.deployment.server_start.gpus_of_role()
         self.probe = probe_stock(under_way.live, span, gpus_of_role, idle_power_w)
         for role, seen in self.probe.roles.items():
             LOG.info("%s: at stock %s", role, _in_words(seen.sm_clock_p50_mhz, seen.sm_clock_p10_mhz, seen.power_w))
 
-    def _try_step(self, task: CellTask, under_way: UnderWay) -> None:
+    def _try_step(self, task: CellTask, under_way: UnderWay, idle_power_w: dict[str, float]) -> None:
         """Enter a point, measure and leave it; a point that cannot be set or watched over fails this step alone."""
         if (why := self.cap_bound(task)) and task.job.settings.skip_cap_bound:
             self.failures.append(
@@ -147,7 +148,7 @@ class Sweep:
         self.entered_mono_ns[task.cell.key] = mono_ns()
         self.step_folder(task.cell.key).mkdir(parents=True)
         try:
-            done = self._step(task, under_way)
+            done = self._step(task, under_way, idle_power_w)
         except GpusNotRestored:
             raise
         except ClockControlError as error:
@@ -165,13 +166,17 @@ class Sweep:
             (window[1] - window[0]) / NS_PER_S,
         )
 
-    def _step(self, task: CellTask, under_way: UnderWay) -> Done:
+    def _step(self, task: CellTask, under_way: UnderWay, idle_power_w: dict[str, float]) -> Done:
         watched = self.deployment.gpu_indices if self.deployment.instances else ()
         before = foreign_processes(watched)
         gpus_of_role = self.deployment.server_start.gpus_of_role()
         with locked_clocks(task.point, gpus_of_role, gpu_indices=self.deployment.gpu_indices) as held:
-            started_unix_s = unix_s()
-            step = measure_step(under_way, held, task.workload, self.step_folder(task.cell.key))
+            started_unix_s, entered = unix_s(), mono_ns()
+            settled = settle(under_way, held, entered)
+            if self.probe is None and not task.point.asks_for_something:
+                self._probe(under_way, settled.span_mono_ns, idle_power_w)
+            folder = self.step_folder(task.cell.key)
+            step = measure_step(under_way, held, task.workload, entered, settled, folder)
             left = mono_ns()
         return Done(
             key=task.cell.key,
