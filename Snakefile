@@ -30,7 +30,7 @@ rule all:
     input:
         # What is missing in the middle of a chain stands here by itself: Snakemake takes no notice of it as long as what
         # is made from it exists. One file of a job brings all of them.
-        [planned.cells[0].link for planned in PENDING],
+        [wanted_of(planned) for planned in PENDING],
         rules.cells_compared.output,
         rules.summary.output,
         cell_files,

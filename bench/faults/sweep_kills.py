@@ -160,10 +160,12 @@ def watchdog_kill(place: Place, at_s: float, more: bool) -> Outcome:
     was_set = place.gpus.setting(0) != AS_FOUND
     os.kill(pid, signal.SIGKILL)
     code = place.run.wait(RUN_LIMIT_S)
-    problem = None if code == 0 and len(place.finished()) == len(POINTS) else f"exit code {code}"
-    if problem and "the watchdog that would take the clocks back did not start" in place.run.output:
-        problem = None  # killed before it was ready: said, and nothing was set yet
-    return judged(place, fault, was_set, "replaced, and the study went on to its end", problem)
+    if code == 0 and len(place.finished()) == len(POINTS):
+        return judged(place, fault, was_set, "replaced, and the study went on to its end", None)
+    # Killed before it was ready, when nothing is set yet: the cell fails, and says why.
+    is_said = "the watchdog that would take the clocks back did not start" in place.run.output
+    problem = None if is_said and not was_set else f"exit code {code}, {len(place.finished())} cells"
+    return judged(place, fault, was_set, "said before anything was set, and the launch ended", problem)
 
 
 def after_its_end(place: Place, fault: str) -> Outcome:
@@ -202,7 +204,7 @@ def lost_gpu(place: Place, at_s: float, more: bool) -> Outcome:
     was_set = under_way(place, at_s, lambda: place.gpus.lose_gpu(0))
     code, said = place.run.wait(RUN_LIMIT_S), place.run.output
     place.gpus.find_gpu(0)
-    problem = None if code == 0 or "GPU" in said else f"exit code {code} and no word of the GPU"
+    problem = None if code == 0 or "(NVML error 15)" in said else f"exit code {code} and no word of a lost GPU"
     command(place, "clocks", "restore")
     return judged(
         place, "GPU lost", was_set, "said, and the launch ended" if code else "ended before", problem, None, more

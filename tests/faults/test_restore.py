@@ -28,7 +28,7 @@ def place(machine: Machine, tmp_path: Path) -> Iterator[Place]:
 
 def test_nothing_more_is_measured_until_the_gpu_is_brought_back(place: Place) -> None:
     """The launch ends, the next one refuses; when the driver takes orders again, it brings the GPU back and goes on."""
-    place.gpus.deny(0, ["reset_sm"], UNKNOWN_ERROR)
+    place.gpus.deny(0, ["reset_sm"], UNKNOWN_ERROR, after=1)  # the rehearsal goes well
     for _ in range(2):
         run = place.start("job")
         assert run.wait(RUN_LIMIT_S) == 1, run.output

@@ -40,6 +40,17 @@ def test_strict_leaves_a_launch_of_one_start_alone(finished: Checkout) -> None:
     assert finished.planned(*STRICT) == {}
 
 
+def test_a_mixed_launch_is_planned_whatever_snakemake_remembers(changed: Checkout, tmp_path: Path) -> None:
+    """All its files were there, and only its memory of older parameters had Snakemake measure: `make clean` took it."""
+    shutil.copytree(changed.folder, tmp_path / "checkout", symlinks=True)
+    copy = Checkout(tmp_path / "checkout")
+    run = copy.snakemake("--until", JOB)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert len(set(starts(copy).values())) == 2
+    shutil.rmtree(copy.folder / ".snakemake")
+    assert copy.to_measure(*STRICT, "--rerun-triggers", "mtime") == {"first", "second"}
+
+
 def test_a_mixed_launch_is_measured_anew_in_one_start(changed: Checkout) -> None:
     """For `external` a start is one benchmark job's connection to the endpoint: nobody here starts its servers."""
     before = starts(changed)

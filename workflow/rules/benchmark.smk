@@ -7,7 +7,7 @@
 #
 # INPUTS   {results}/deployments/{deployment}/launch.json
 # OUTPUTS  {cell}/measured-<key>.json, and beside it {cell}/raw, of each missing cell: links into {results}/store/<key>
-#          {results}/jobs/   the cells of each job, written when a run starts
+#          {results}/jobs/   the cells of each job, written when a run starts; which mixed launches were replaced
 #          {results}/measured.txt   where failed cells are tolerated: every cell, and whether it was measured
 # CONFIG   launches, seed, workloads, operating_points, telemetry, measure, remeasure, strict_launches, tolerate_failed_cells
 
@@ -39,6 +39,8 @@ for planned in PENDING:
             launch=f"{RESULTS}/deployments/{planned.deployment}/launch.json",
         output:
             measured=[cell.link for cell in planned.cells],
+            # A launch of several starts has all its cells: what is missing is that they are of one (strict_launches).
+            one_start=touch(f"{RESULTS}/jobs/{planned.one_start}") if planned.one_start else [],
         log:
             f"{LOGS}/benchmark/{planned.deployment}.launch-{planned.job.launch}.log",
         # launch 1 of every deployment, then launch 2; and nothing else beside a measurement

@@ -178,6 +178,11 @@ def job_file(planned):
     return f"{RESULTS}/jobs/{planned.deployment}.launch-{planned.job.launch}.json"
 
 
+def wanted_of(planned):
+    """Return one file that a launch's job makes and that is not there: with it come all others."""
+    return planned.missing_link or f"{RESULTS}/jobs/{planned.one_start}"
+
+
 def cells_file(deployment):
     """Return the file that lists the cells which a deployment's files are made of."""
     return f"{RESULTS}/deployments/{deployment}/{Path(list_of(cells_of(deployment))).name}"

@@ -64,7 +64,26 @@ def test_a_launch_that_was_not_applied_is_in_no_mean() -> None:
         in (record.warnings[0])
     )
     assert "| concurrent | 2 |" in comparison_markdown(record)
-    assert "(1000 ... 3000, n=2)" in comparison_text(record)
+    assert "(1000 ... 3000, n=2) ^" in comparison_text(record)
+    assert "^ a launch did not run at the operating point" in comparison_text(record)
+
+
+def test_a_study_in_which_all_points_were_applied_has_no_such_mark() -> None:
+    assert "^" not in comparison_text(compared([clocked(1, 1005), clocked(2, 1005)]))
+
+
+def test_a_launch_without_the_point_is_drawn_hollow_beside_those_that_had_it() -> None:
+    """It was in `by_launch` and nowhere to be seen."""
+    cells = [with_ttft(clocked(1, 1005), 1.0), refused(with_ttft(clocked(2, 1005), 2.0))]
+    record = compared([*cells, clocked(1, None)])
+    beside = performance_comparison(compared(cells))
+    ttft = next(axes for axes in beside.axes if axes.get_title("left").startswith("TTFT"))
+    assert [y for _, y in hollow_marks(ttft)] == pytest.approx([2000.0])
+    assert "point not applied (not permitted): ran as found" in legend_names(beside)
+    over_clocks = cross_frequency_comparison(record)
+    assert [len(hollow_marks(axes)) for axes in over_clocks.axes] == [1, 1, 1]
+    assert "1 point not applied in some launches" in over_clocks.get_suptitle()
+    assert "point not applied (not permitted): ran as found" in legend_names(over_clocks)
 
 
 def test_a_launch_that_was_not_applied_is_in_no_ratio() -> None:
@@ -97,6 +116,10 @@ def hollow_marks(axes: Axes) -> list[tuple[float, float]]:
     ]
 
 
+def texts_of(axes: Axes) -> list[str]:
+    return [" ".join(text.get_text().split()) for text in axes.texts]
+
+
 def legend_names(figure: Figure) -> list[str]:
     legends = [legend for own in (figure, *figure.subfigs) for legend in own.legends]
     return [text.get_text() for legend in legends for text in legend.get_texts()]
@@ -114,7 +137,11 @@ def test_a_point_that_was_not_applied_lies_in_a_strip_beside_the_clocks() -> Non
         assert axes.get_ylim()[0] <= height <= axes.get_ylim()[1]
         assert axes.transLimits.transform((1200.0, 0.0))[0] > 0.16  # the lowest clock is right of the strip
         assert all(axes.transLimits.transform((tick, 0.0))[0] > 0.16 for tick in axes.get_xticks())
-        assert "not applied" in [text.get_text() for text in axes.texts]
+    *upper, lowest = figure.axes
+    assert ["not applied" in texts_of(axes) for axes in (*upper, lowest)] == [False, False, True]
+    (name,) = (text for text in lowest.texts if "applied" in text.get_text())
+    figure.canvas.draw()
+    assert name.get_window_extent().y1 < lowest.get_window_extent().y0  # below the strip: marks covered it inside
     assert "point not applied (not permitted): ran as found" in legend_names(figure)
 
 

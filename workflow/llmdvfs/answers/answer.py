@@ -143,7 +143,10 @@ def _flags(
     yield from not_near(choices, NEAR)
     yield from doubtful(points, {STOCK, *(choice.point for choice in choices if choice.point is not None)})
     yield from drift(loaded.observations[STOCK])
-    yield from interacts({name: point.sm_clock_mhz for name, point in loaded.points.items()}, loaded.energy_j)
+    yield from interacts(
+        {name: point.sm_clock_mhz for name, point in loaded.points.items() if not point.sm_clock_min_mhz},
+        loaded.energy_j,
+    )
 
 
 def _power_w(loaded: Loaded, name: str) -> float | None:

@@ -37,10 +37,11 @@ WITHOUT_LINE = Look(BLACK, "o", "")  # a point of a workload that has no line
 def cross_frequency_comparison(record: ComparisonRecord) -> Figure:
     """Return energy per token, TPOT and E2E over applied core clocks, a line a batch size; stock is a level across.
 
-    Where the roles have different clocks the axis is prefill's, and the line's name says decode's. Points that were
-    not applied in any launch lie in a strip beside the axis; the title counts them, and those without a core clock.
+    Where the roles have different clocks the axis is prefill's, and the line's name says decode's. Launches in which
+    the point was not applied lie in a strip beside the axis; the title counts the points of which that is so in all
+    launches or in some, and those without a core clock.
     """
-    lines, not_applied = _lines(record), _never_applied(record)
+    lines, not_applied = _lines(record), _not_always_applied(record)
     if not lines:
         return _without_clocks(record)
     with_column = list(dict.fromkeys([*lines, *(deployment.id for _, deployment in not_applied)]))
@@ -108,6 +109,15 @@ def _never_applied(record: ComparisonRecord) -> list[tuple[ComparisonGroup, Depl
     ]
 
 
+def _not_always_applied(record: ComparisonRecord) -> list[tuple[ComparisonGroup, DeploymentSummary]]:
+    return [
+        (group, deployment)
+        for group in record.groups
+        for deployment in group.deployments
+        if deployment.not_applied_launches
+    ]
+
+
 def _without_place(record: ComparisonRecord) -> list[str]:
     """Return a line that counts the points without a place on the clock axis, and says why; none where all have one."""
     asked = [
@@ -115,7 +125,12 @@ def _without_place(record: ComparisonRecord) -> list[str]:
     ]
     never = {(deployment.id, group.point) for group, deployment in _never_applied(record)}
     without_clock = {(deployment.id, group.point) for group, deployment in asked if not deployment.sm_clock_mhz} - never
-    counts = ((never, "not applied in any launch"), (without_clock, "without a core clock, not shown"))
+    sometimes = {(deployment.id, group.point) for group, deployment in _not_always_applied(record)} - never
+    counts = (
+        (never, "not applied in any launch"),
+        (sometimes, "not applied in some launches"),
+        (without_clock, "without a core clock, not shown"),
+    )
     told = [f"{len(points)} {'point' if len(points) == 1 else 'points'} {why}" for points, why in counts if points]
     return ["; ".join(told)] if told else []
 

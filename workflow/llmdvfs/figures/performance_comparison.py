@@ -36,6 +36,7 @@ QUANTITIES = (
 OF_ROLES = {"sm_clock_mean_mhz": ("prefill_sm_clock_mean_mhz", "decode_sm_clock_mean_mhz")}
 MIN_LOG_SPAN = 20.0  # highest / lowest mean above which a linear axis would hide the lowest
 MAX_WORKLOADS = 6  # more do not fit beside one another
+SLOT_END = 0.42  # of a slot's width, from its middle
 MAX_BRIEF = 2  # deployments in small panels above a table; more have wide panels and no table
 PANEL_CHARACTERS = 50  # of workload names side by side below a wide panel
 NAME_CHARACTERS = 16  # of a workload's name below a small panel, in a line
@@ -132,8 +133,10 @@ def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], loo
     width = 0.8 / len(looks)
     places = {deployment: (number + 0.5) * width - 0.4 for number, deployment in enumerate(looks)}
     for x, deployment, summary in summaries:
-        draw = draw_marks if summary.n else draw_beside
-        draw(axes, x + places[deployment], summary, metric.per_unit, looks[deployment], width)
+        own, look = x + places[deployment], looks[deployment]
+        draw_marks(axes, own, summary, metric.per_unit, look, width)
+        # Launches without the point stand at the end of the slot, clear of those that had it.
+        draw_beside(axes, own + (SLOT_END * width if summary.n else 0.0), summary, metric.per_unit, look, width)
     _choose_scale(axes, [summary for _, _, summary in summaries], metric.per_unit)
 
 
@@ -176,10 +179,11 @@ def _legend(looks: Mapping[str, Look], names: Mapping[str, str], groups: Sequenc
 
 
 def _not_applied(axes: Axes, record: ComparisonRecord, groups: Sequence[ComparisonGroup]) -> list[PathCollection]:
-    """Return the legend's entry of deployments whose point was not applied, where others' was and so they are drawn."""
+    """Return the legend's entry of launches without the operating point, where any had it and so they are drawn."""
     deployments = [(deployment, group.point) for group in groups for deployment in group.deployments]
-    never = [(deployment.id, point) for deployment, point in deployments if deployment.was_never_applied]
-    return [not_applied_handle(axes, record, never)] if 0 < len(never) < len(deployments) else []
+    without = [(deployment.id, point) for deployment, point in deployments if deployment.not_applied_launches]
+    is_drawn = without and not all(deployment.was_never_applied for deployment, _ in deployments)
+    return [not_applied_handle(axes, record, without)] if is_drawn else []
 
 
 def _table(groups: Sequence[ComparisonGroup], names: Mapping[str, str]) -> list[list[str]]:

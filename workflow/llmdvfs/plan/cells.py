@@ -1,8 +1,9 @@
 """The cells of a study, and which of them are still to be measured."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmdvfs.errors import ConfigError
@@ -39,6 +40,24 @@ class PlannedLaunch:
     job: LaunchJob
     cells: tuple[PlannedCell, ...]
     """In the order of job.cells."""
+    mixed_starts: tuple[str, ...] = ()
+    """Server starts that its cells come from, where nothing of it is missing but that they are of one start."""
+
+    @property
+    def one_start(self) -> str | None:
+        """Return the name of the file that says that these starts are replaced by one; None: there is nothing to say.
+
+        The starts are part of the name, so that it is missing whenever they are mixed anew.
+        """
+        if not self.mixed_starts:
+            return None
+        digest = hashlib.sha256(" ".join(self.mixed_starts).encode()).hexdigest()[:12]
+        return f"{self.deployment}.launch-{self.job.launch}.replaced-{digest}"
+
+    @property
+    def missing_link(self) -> Path | None:
+        """Return the link of a cell that is missing: asking for it brings the whole launch; None: none is."""
+        return next((cell.link for cell in self.cells if not cell.is_held), None)
 
 
 def all_cells(study: Study) -> Iterator[CellId]:
@@ -104,11 +123,15 @@ def pending_launches(study: Study, cells: Iterable[PlannedCell] | None = None) -
         by_launch.setdefault((cell.id.launch, cell.id.deployment), []).append(cell)
     launches = []
     for (launch, deployment), own in by_launch.items():
-        missing = [cell for cell in own if not cell.is_held]
-        if study.strict_launches and (missing or _num_starts(own) > 1):
-            missing = own  # whatever is there of the launch comes from another start of its servers
+        missing, mixed = [cell for cell in own if not cell.is_held], []
+        if study.strict_launches:
+            starts = [] if missing else _starts(own)
+            mixed = starts if len(starts) > 1 else []
+            if missing or mixed:
+                missing = own  # whatever is there of the launch comes from another start of its servers
         if missing:
-            launches.append(_planned_launch(study, identities, deployment, launch, missing))
+            planned = _planned_launch(study, identities, deployment, launch, missing)
+            launches.append(replace(planned, mixed_starts=tuple(mixed)))
     return launches
 
 
@@ -167,9 +190,10 @@ def _check_raw(folder: Path, key: str) -> None:
         )
 
 
-def _num_starts(cells: Iterable[PlannedCell]) -> int:
-    """Return how many server starts the cells' measurements come from."""
-    return len({_server_start(cell.link) for cell in cells if cell.is_held} - {None})
+def _starts(cells: Iterable[PlannedCell]) -> list[str]:
+    """Return the server starts that the cells' measurements come from, each once."""
+    found = {_server_start(cell.link) for cell in cells if cell.is_held}
+    return sorted(start for start in found if start is not None)
 
 
 def _server_start(run: Path) -> str | None:

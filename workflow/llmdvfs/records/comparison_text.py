@@ -12,6 +12,9 @@ from llmdvfs.records.comparison import (
     MetricSummary,
 )
 
+ELSEWHERE = "^"
+"""Marks a mean beside which a launch did not run at the operating point."""
+
 
 def group_table(group: ComparisonGroup, names: Sequence[str]) -> list[list[str]]:
     """Return header and rows: a metric a row, a deployment a column, then the ratios to the first deployment.
@@ -86,13 +89,15 @@ def label(metric: Metric) -> str:
 def mean_text(metric: Metric, summary: MetricSummary, starts: int | None = None) -> str:
     """Return the mean, the lowest and highest launch and their number, e.g. `828 (381 ... 2418, n=3)`.
 
-    Shown in the metric's unit; `*` marks a launch in which a gate failed. starts: left out where it is n.
+    Shown in the metric's unit; `*` marks a launch in which a gate failed, `^` one that did not run at the operating
+    point and is in none of these numbers. starts: left out where it is n.
     """
     mean = summary.mean
     if mean.value is None:
         return "not applied" if any(not launch.applied for launch in summary.by_launch) else "-"
     value = mean.value * metric.per_unit
-    mark = "" if all(launch.valid for launch in summary.by_launch if launch.applied) else " *"
+    marks = _marks(summary)
+    mark = f" {marks}" if marks else ""
     count = "" if summary.n == starts else f"n={summary.n}"
     span = ""
     if summary.n > 1 and summary.lowest is not None and summary.highest is not None:
@@ -100,6 +105,11 @@ def mean_text(metric: Metric, summary: MetricSummary, starts: int | None = None)
         span = f"{_number(low, value)} ... {_number(high, value)}"
     inside = ", ".join(part for part in (span, count) if part)
     return f"{_number(value, value)}{f' ({inside})' if inside else ''}{mark}"
+
+
+def _marks(summary: MetricSummary) -> str:
+    doubtful = any(not launch.valid for launch in summary.by_launch if launch.applied)
+    return ("*" if doubtful else "") + (ELSEWHERE if any(not launch.applied for launch in summary.by_launch) else "")
 
 
 def mean_words(metric: Metric, summary: MetricSummary) -> str:
@@ -111,14 +121,14 @@ def mean_words(metric: Metric, summary: MetricSummary) -> str:
 def interval_text(metric: Metric, summary: MetricSummary, starts: int | None = None) -> str:
     """Return the mean and the half width of its interval, e.g. `0.183 ±1.2%`; `x/1.8` where it is over a half.
 
-    starts: n is said where it is another number than this.
+    starts: n is said where it is another number than this; whoever knows it has said which launches are left out.
     """
     mean = summary.mean
     if mean.value is None or mean.low is None or mean.high is None or mean.low <= 0:
         return mean_text(metric, summary, summary.n)
     value = mean.value * metric.per_unit
     count = "" if starts in (None, summary.n) else f" (n={summary.n})"
-    mark = count + ("" if all(launch.valid for launch in summary.by_launch if launch.applied) else "*")
+    mark = count + (_marks(summary) if starts is None else _marks(summary).removesuffix(ELSEWHERE))
     factor = mean.high / mean.value
     half = f"±{100 * (factor - 1):.1f}%" if factor < 1.5 else f"x/{factor:.1f}"
     return f"{_number(value, value)} {half}{mark}"

@@ -15,6 +15,7 @@ from llmdvfs.records.comparison import (
     MetricRatio,
 )
 from llmdvfs.records.comparison_text import (
+    ELSEWHERE,
     baseline_pairs,
     interval_text,
     label,
@@ -82,6 +83,9 @@ def legend(record: ComparisonRecord) -> list[str]:
     said = [
         "geometric mean over launches (lowest ... highest, n launches); * a gate failed in a launch",
     ]
+    deployments = [deployment for group in record.groups for deployment in group.deployments]
+    if any(deployment.not_applied_launches and not deployment.was_never_applied for deployment in deployments):
+        said.append(f"{ELSEWHERE} a launch did not run at the operating point, and is in none of these numbers")
     if is_long(record):
         said.append("brief table: mean, half width of its 95 % interval; summary.md and summary.csv have all")
     if record.family_size:

@@ -1,6 +1,6 @@
-"""How an operating point is drawn that was applied in no launch: hollow and hatched, and never at the clock it asked.
+"""How a launch is drawn in which the operating point was not applied: hollow and hatched, never at the clock it asked.
 
-Its cells ran as the GPUs were found. Beside other deployments it keeps its place; over clocks it has none, and lies in
+Its cell ran as the GPUs were found. Beside other deployments it keeps its place; over clocks it has none, and lies in
 a strip of its own at the left.
 """
 
@@ -23,13 +23,14 @@ from llmdvfs.records.point import in_words
 
 STRIP_FRACTION = 0.16  # of a panel's width
 STRIP_SHADE = "0.92"
-NAME_SHADE = "0.5"
+NAME_SHADE = "0.4"
+NAME_BELOW_PT = 4.0
 MARK_AREA = 26.0  # points squared: wide enough for its hatching to be seen
 HATCH = 12 * "/"  # dense enough to cross every small mark
 
 
 def draw_beside(axes: Axes, x: float, summary: MetricSummary, per_unit: float, look: Look, width: float) -> None:
-    """Draw every launch at x in a slot of the given width, among deployments whose point was applied."""
+    """Draw every launch without the point at x in a slot of the given width, beside those at which it was applied."""
     values = _as_found(summary)
     offsets = np.linspace(-SPREAD, SPREAD, len(values)) * width if len(values) > 1 else np.zeros(len(values))
     _scatter(axes, x + offsets, np.array(values) * per_unit, look)
@@ -53,7 +54,10 @@ def draw_in_strip(
 
 
 def open_strip(panels: Sequence[Axes]) -> None:
-    """Make room at the left of panels that share their clock axis, shade it and name it; no tick stands below it."""
+    """Make room at the left of panels that share their clock axis and shade it; no tick stands below it.
+
+    Its name stands below the lowest panels, in place of a tick: inside, marks would cover it.
+    """
     low, high = panels[0].get_xlim()
     ticks = [tick for tick in panels[0].get_xticks() if low <= tick <= high]
     panels[0].set_xlim(low - (high - low) * STRIP_FRACTION / (1 - STRIP_FRACTION), high)
@@ -62,18 +66,19 @@ def open_strip(panels: Sequence[Axes]) -> None:
         axes.add_patch(
             Rectangle((0, 0), STRIP_FRACTION, 1, transform=axes.transAxes, color=STRIP_SHADE, linewidth=0, zorder=0)
         )
-        axes.text(
-            STRIP_FRACTION / 2,
-            0.04,
-            "not applied",
-            transform=axes.transAxes,
-            rotation=90,
-            ha="center",
-            va="bottom",
-            color=NAME_SHADE,
-            fontsize="x-small",
-            zorder=0.5,
-        )
+        place = axes.get_subplotspec()
+        if place is not None and place.is_last_row():
+            axes.annotate(
+                "not\napplied",
+                (STRIP_FRACTION / 2, 0),
+                (0, -NAME_BELOW_PT),
+                xycoords=axes.transAxes,
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                color=NAME_SHADE,
+                fontsize="x-small",
+            )
 
 
 def say_not_applied(axes: Axes, metric: Metric) -> None:
