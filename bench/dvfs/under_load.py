@@ -2,9 +2,9 @@
 
     python bench/dvfs/under_load.py --output FOLDER [--points 5] [--duration-s 10] [--page docs/dvfs.md]
 
-A folder that was measured before is only read again. One launch of one instance of the generated model on this machine's CPU, measured twice by the same job: each of some
+One launch of one instance of the generated model on this machine's CPU, measured twice by the same job: each of some
 points, which ask for nothing, as a cell of its own, and under one running load. All points are the same, so their
-figures have to agree within a way and between both.
+figures have to agree within a way and between both. A folder that was measured before is only read again.
 """
 
 import argparse
