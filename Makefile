@@ -1,4 +1,5 @@
-# make run     measure the default study and print what came out (ARGS="--config launches=5" goes to snakemake)
+# make run     measure the default study and print what came out (ARGS="--config launches=5" goes to snakemake;
+#              `snakemake` itself names every job with its files)
 # make test    the test suite, real vLLM on this machine's CPU included (ARGS goes to pytest)
 # make check   formatting, lint, types; changes nothing
 # make golden  what the analysis makes of a small measured cell, written anew: look at the diff
@@ -23,7 +24,7 @@ unexport PYTHONHOME
 
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m llmdvfs unlock
-	$(BIN)/snakemake --cores all $(ARGS)
+	$(BIN)/snakemake --cores all $(ARGS) --quiet host progress rules
 	@$(BIN)/snakemake --cores 1 --report results/provenance.html --quiet all $(ARGS)
 	@echo "report: results/report.html (opens offline in any browser); how each file was made: results/provenance.html"
 
@@ -56,7 +57,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/sampler/bench.py
 	$(BIN)/python bench/proxy/bench.py --page docs/proxy.md
 	$(BIN)/python bench/energy/estimator_error.py --figure docs/figures/energy_error.png
-	$(BIN)/python bench/dvfs/twin.py --page docs/dvfs.md
+	$(BIN)/python bench/dvfs/study.py --page docs/dvfs.md
 	$(BIN)/python bench/statistics/coverage.py --studies 2000 --page docs/statistics.md
 
 schemas: $(VENV)/run.stamp

@@ -128,8 +128,8 @@ def result(raw: RawCell) -> CellResult:
 
 def table(ways: list[Way]) -> Iterator[str]:
     yield (
-        "| way | job | servers ready | of which measured | a further point, beside its load | output tokens/s: mean, sd | "
-        "TPOT: mean, sd | steady |"
+        "| way | job | servers ready | of which measured | a further point, beside its load "
+        "| output tokens/s: mean, sd | TPOT: mean, sd | steady |"
     )
     yield "|---|---|---|---|---|---|---|---|"
     for way in ways:

@@ -18,13 +18,13 @@ sys.path.insert(0, str(HERE.parents[1] / "workflow"))
 from llmdvfs.comparison.conclusion import concluded  # noqa: E402
 from llmdvfs.comparison.contrast import contrast  # noqa: E402
 from llmdvfs.comparison.groups import MARGIN_FRACTION, GroupDraft, with_ratios  # noqa: E402
-from llmdvfs.comparison.markdown import comparison_markdown  # noqa: E402
 from llmdvfs.comparison.order import ARCHITECTURE_ORDER  # noqa: E402
 from llmdvfs.comparison.pair import PairDraft  # noqa: E402
-from llmdvfs.comparison.rows import tidy_rows  # noqa: E402
 from llmdvfs.comparison.summary import of_launches  # noqa: E402
-from llmdvfs.comparison.text import comparison_text  # noqa: E402
-from llmdvfs.comparison.verdict import verdict  # noqa: E402
+from llmdvfs.comparison.words.markdown import comparison_markdown  # noqa: E402
+from llmdvfs.comparison.words.rows import tidy_rows  # noqa: E402
+from llmdvfs.comparison.words.text import comparison_text  # noqa: E402
+from llmdvfs.comparison.words.verdict import verdict  # noqa: E402
 from llmdvfs.figures.batch_analysis import batch_analysis  # noqa: E402
 from llmdvfs.figures.parts.style import save_figure  # noqa: E402
 from llmdvfs.figures.performance_comparison import performance_comparison  # noqa: E402

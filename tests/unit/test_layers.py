@@ -26,12 +26,13 @@ ALLOWED = {
     "comparison": {*GROUND, "arrivals"},
     "answers": GROUND,
     "figures": GROUND,
+    "search": {*GROUND, "plan", "answers"},
     "report": GROUND,
     "doctor": {*GROUND, "arrivals", "connectors", "models", "plan", "serving", "telemetry", "benchmark"},
     "benchmark": {*GROUND, "plan", "serving", "load", "telemetry", "connectors"},
 }
 ONLY_IN = {
-    "pynvml": {"telemetry/nvml.py"},
+    "pynvml": {"telemetry/nvml.py", "telemetry/gpm.py"},
     "quart": {"serving/proxy/app.py"},
     "snakemake": set(),
     "vllm": set(),

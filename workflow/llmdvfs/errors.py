@@ -88,6 +88,14 @@ class GpusNotRestored(ClockControlError):
     """A GPU could not be brought back to how it was found: nothing more may be measured before that is done by hand."""
 
 
+class MeasuringFailed(LlmDvfsError):
+    """A run of Snakemake that was to measure something ended with an error."""
+
+
+class SearchStalled(LlmDvfsError):
+    """A round of a search was to be measured, and nothing of it was."""
+
+
 class LockError(LlmDvfsError):
     """What lies under the name of a lock file cannot be used as one."""
 

@@ -86,7 +86,15 @@ for number, cells in enumerate(jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB)):
 
 
 localrules:
+    analysed,
     cells_of_deployment,
+
+
+# What a search needs between its rounds: numbers, no figures.
+rule analysed:
+    input:
+        measured=[cell.link for cell in PLAN if not cell.is_held],
+        results=lambda wildcards: [STAMPS[cell]["analyze"] for cell in measured_cells()],
 
 
 # As with the comparison: the files of a deployment are those of this set of measurements, and of no other.

@@ -4,9 +4,18 @@
 # OUTPUTS  {results}/answers/answers.json              ratios to stock with intervals, choices, flags
 #          {results}/answers/answers.csv               one row a point
 #          {results}/answers/recommended_clocks.json   what to set, with the commands that apply, check and undo it
+#          {results}/answers/lookup.csv                deployment x phase x batch size -> clocks, for schedulers
 #          {results}/answers/answers.txt               the same as a table
-#          {results}/answers/energy_time.png .pdf      energy against time of every point
-# CONFIG   operating_points, workloads (slo, isolates), launches, tolerate_failed_cells
+#          {results}/answers/*.png .pdf                the figures of ANSWER_FIGURE_NAMES
+# CONFIG   operating_points, search, workloads (slo, isolates), launches, tolerate_failed_cells
+
+ANSWER_FIGURE_NAMES = [
+    "energy_time",
+    "over_clock",
+    "clock_map",
+    "batch_clock",
+    "saving_over_load",
+]
 
 
 localrules:
@@ -20,18 +29,26 @@ rule answer:
         answers=f"{ANSWERS}/answers.json",
         table=f"{ANSWERS}/answers.csv",
         recommended=f"{ANSWERS}/recommended_clocks.json",
+        lookup=f"{ANSWERS}/lookup.csv",
         text=f"{ANSWERS}/answers.txt",
-        figure=report(f"{ANSWERS}/energy_time.png", caption="../report/energy_time.rst", category="Which clocks"),
-        pdf=f"{ANSWERS}/energy_time.pdf",
+        figures=[
+            report(f"{ANSWERS}/{name}.png", caption=f"../report/{name}.rst", category="Which clocks")
+            for name in ANSWER_FIGURE_NAMES
+        ],
+        pdf=[f"{ANSWERS}/{name}.pdf" for name in ANSWER_FIGURE_NAMES],
     log:
         f"{LOGS}/answer.log",
     conda:
         CONDA
     params:
+        folder=lambda wildcards, output: str(Path(output.answers).parent),
         code=code_hash(["stages.answer"]),
+        # by its content: what a search chose before the launches that confirm it
+        decided=digest_of(decided_file(STUDY.results)) if STUDY.search else "",
+        search=["--search", str(decided_file(STUDY.results))] if STUDY.search else [],
     shell:
-        "python -m llmdvfs answer --cells {input.cells:q} --output {output.answers:q} --csv {output.table:q}"
-        " --recommended {output.recommended:q} --table {output.text:q} --figure {output.figure:q} > {log:q} 2>&1"
+        "python -m llmdvfs answer {params.search:q} --cells {input.cells:q} --output {output.answers:q} --csv {output.table:q}"
+        " --recommended {output.recommended:q} --lookup {output.lookup:q} --table {output.text:q} --figures {params.folder:q} > {log:q} 2>&1"
 
 
 # A study of stock alone asks nothing about clocks.

@@ -39,6 +39,7 @@ from llmdvfs.plan.cells import pending_launches, plan_cells
 from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
+from llmdvfs.plan.decided import as_decided
 from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.long_requests import long_requests
@@ -48,7 +49,7 @@ from llmdvfs.plan.rule_names import rule_names
 from llmdvfs.plan.study import make_study
 from llmdvfs.plan.under_load import kept_apart
 from llmdvfs.records.made import FILES, STAGES
-from llmdvfs.records.places import FAILED, PROGRESS, cell_folder
+from llmdvfs.records.places import FAILED, PROGRESS, cell_folder, decided_file
 from llmdvfs.records.store import compact_json, write_record, write_text
 from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.instance.ports import owner_of
@@ -79,7 +80,7 @@ if not IS_MODULE and not workflow.overwrite_configfiles:
 
 try:
     CONFIG = complete_config(config)
-    STUDY = make_study(CONFIG, engine_versions)
+    STUDY = as_decided(make_study(CONFIG, engine_versions))
     PLAN = plan_cells(STUDY)
     PENDING = pending_launches(STUDY, PLAN)
     refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])
@@ -122,6 +123,11 @@ def list_of(cells):
     """
     text = "\n".join(STAMPS[cell]["analyze"] for cell in sorted(cells))
     return f"{RESULTS}/jobs/cells-{hashlib.sha256(text.encode()).hexdigest()[:12]}.txt"
+
+
+def digest_of(file):
+    """Return what tells two contents of a file apart."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
 CONDA = str(CHECKOUT / "envs" / "cpu.yaml").replace("{", "{{").replace("}", "}}")

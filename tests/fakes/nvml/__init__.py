@@ -25,11 +25,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-SensorName = Literal["power_instant", "power_average", "energy", "sm_clock", "utilisation", "temperature"]
+SensorName = Literal[
+    "power_instant", "power_average", "energy", "sm_clock", "utilisation", "temperature", "power_sample", "gpm"
+]
 CallName = Literal[
     "init", "identity", "memory", "power_usage", "energy", "fields", "clock", "utilisation", "temperature",
     "event_reasons", "power_limit", "performance_state", "processes", "topology", "mig", "set_clocks",
-    "set_power_limit", "lock_sm", "reset_sm", "lock_memory", "reset_memory",
+    "set_power_limit", "lock_sm", "reset_sm", "lock_memory", "reset_memory", "samples", "gpm",
 ]  # fmt: skip
 ROOT_VARIABLE = "FAKE_NVML_ROOT"
 NOT_SUPPORTED, NO_PERMISSION, DRIVER_NOT_LOADED = 3, 4, 9

@@ -6,15 +6,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "state.h"
+#include "nvml.h"
 
-enum { SUCCESS, UNINITIALIZED, INVALID_ARGUMENT, NOT_SUPPORTED, NO_PERMISSION, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
-       DRIVER_NOT_LOADED = 9, GPU_IS_LOST = 15, OUT_OF_MEMORY = 20 };
 enum { SLOWDOWN_IDLE = 1, SLOWDOWN_CLOCK_SETTING = 2, SLOWDOWN_POWER_CAP = 4 };
 
-typedef int Return;
-typedef void *Device;  /* index + 1: still means the same GPU when another state is put in place */
-typedef union { double f64; unsigned u32; unsigned long long u64; } Value;
 typedef struct { uint32_t id, scope; int64_t timestamp_us, latency_us; unsigned type; Return error; Value value; } FieldValue;
 typedef struct { char legacy_bus_id[16]; unsigned domain, bus, device, pci_id, subsystem_id; char bus_id[32]; } PciInfo;
 typedef struct { unsigned pid; unsigned long long memory_bytes; unsigned gpu_instance, compute_instance; } ProcessInfo;
@@ -34,7 +29,7 @@ static void spend(State *state, int call) {
 }
 
 /* The error that the call returns now; the last one of a number that was asked for ends them. */
-static Return failure(Gpu *gpu, int call) {
+Return failure(Gpu *gpu, int call) {
     Return error = gpu->errors[call];
     if (error == NO_PERMISSION && getenv("FAKE_NVML_ROOT")) return SUCCESS;
     if (error && gpu->successes_left[call] > 0) {
@@ -45,7 +40,7 @@ static Return failure(Gpu *gpu, int call) {
     return error;
 }
 
-static Return enter(Device device, int call, State **state, Gpu **gpu) {
+Return enter(Device device, int call, State **state, Gpu **gpu) {
     *state = current_state();
     if (!*state || !num_inits) return UNINITIALIZED;
     intptr_t index = (intptr_t)device - 1;
@@ -54,12 +49,6 @@ static Return enter(Device device, int call, State **state, Gpu **gpu) {
     spend(*state, call);
     return (*gpu)->lost ? GPU_IS_LOST : failure(*gpu, call);
 }
-
-#define ENTER(call) \
-    State *state; Gpu *gpu; \
-    Return failed = enter(device, C_##call, &state, &gpu); \
-    if (failed) return failed
-#define ALSO(call) if ((failed = failure(gpu, C_##call))) return failed
 
 static double sense(State *state, Gpu *gpu, int sensor) {
     lock_state(state);

@@ -112,7 +112,7 @@ static double true_energy_j(const Gpu *gpu, int64_t t_ns) {
     return s->energy_j + s->power_w * (double)(t_ns - s->t_ns) / NS;  /* before the first: as in the first */
 }
 
-static double busy_s(const Gpu *gpu, int64_t t_ns) {
+double busy_s(const Gpu *gpu, int64_t t_ns) {
     const Segment *s = segment_at(gpu, t_ns);
     return s->busy_s + s->busy * (double)(t_ns - s->t_ns) / NS;
 }
@@ -124,7 +124,7 @@ double capped_s(const Gpu *gpu, int64_t t_ns) {
 
 /* ---- sensors ---- */
 
-static int64_t update_ns(const Sensor *sensor, int64_t update) {
+int64_t update_ns(const Sensor *sensor, int64_t update) {
     uint64_t hash = (uint64_t)(update + 1) * 0x9E3779B97F4A7C15ull ^ (uint64_t)sensor->phase_ns * 0xBF58476D1CE4E5B9ull;
     hash ^= hash >> 31;
     hash *= 0x94D049BB133111EBull;
@@ -132,7 +132,7 @@ static int64_t update_ns(const Sensor *sensor, int64_t update) {
     return sensor->phase_ns + update * sensor->period_ns + (int64_t)(uniform * (double)sensor->jitter_ns);
 }
 
-static int64_t last_update(const Sensor *sensor, int64_t t_ns) {
+int64_t last_update(const Sensor *sensor, int64_t t_ns) {
     int64_t update = (t_ns - sensor->phase_ns) / sensor->period_ns + 1;
     while (update_ns(sensor, update) > t_ns) update--;
     return update;
@@ -166,6 +166,7 @@ double sensor_value(State *state, Gpu *gpu, int which, int64_t t_ns) {
         return gpu->counter_offset_j
             + (window ? partial_counter_j(state, gpu, sensor, update) : true_energy_j(gpu, at));
     case S_power_instant:
+    case S_power_sample:
     case S_power_average: return window ? windowed_j(gpu, at, window, NS) : s->power_w;
     case S_sm_clock: return s->sm_clock_mhz;
     case S_utilisation: return (busy_s(gpu, at) - busy_s(gpu, at - window)) * NS / (double)window;
@@ -204,6 +205,8 @@ static const Sensor H200_SENSORS[NUM_SENSORS] = {
     [S_sm_clock] = {100 * NS / 1000, 0, 0, 0},
     [S_utilisation] = {200 * NS / 1000, 200 * NS / 1000, 0, 0},
     [S_temperature] = {100 * NS / 1000, 0, 0, 0},
+    [S_power_sample] = {20 * NS / 1000, 20 * NS / 1000, 0, 0},
+    [S_gpm] = {100 * NS / 1000, 0, 0, 0},
 };
 static const double H200_PROPERTIES[NUM_PROPERTIES] = {
     [P_idle_w] = 75, [P_memory_total_bytes] = 141.0 * (1 << 30), [P_memory_used_bytes] = 1.0 * (1 << 30),
@@ -211,7 +214,7 @@ static const double H200_PROPERTIES[NUM_PROPERTIES] = {
     [P_power_exponent] = 2.4, [P_settling_s] = 0.02, [P_limit_min_w] = 200, [P_limit_max_w] = 700,
     [P_ambient_c] = 28, [P_kelvin_per_w] = 0.06, [P_thermal_time_s] = 15, [P_memory_temperature_c] = 40, [P_memory_power_w] = 33,
     [P_persistence] = 1, [P_nvlinks] = 18, [P_peer_access] = 1, [P_topology_level] = 50,
-    [P_pcie_generation] = 5, [P_pcie_width] = 16, [P_nvlink_mbps] = 26562,
+    [P_pcie_generation] = 5, [P_pcie_width] = 16, [P_nvlink_mbps] = 26562, [P_gpm_supported] = 1, [P_sm_percent] = 80, [P_tensor_percent] = 40, [P_dram_percent] = 60,
 };
 
 State *fake_create(const char *path, int num_gpus, int64_t virtual_ns, double counter_j) {
@@ -229,6 +232,9 @@ State *fake_create(const char *path, int num_gpus, int64_t virtual_ns, double co
     state->is_virtual = virtual_ns >= 0;
     state->virtual_ns = virtual_ns;
     state->origin_ns = state->is_virtual ? virtual_ns : real_now();
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    if (!state->is_virtual) state->wall_offset_ns = wall.tv_sec * NS + wall.tv_nsec - real_now();
     snprintf(state->driver, sizeof state->driver, "999.1 fake");
     for (int index = 0; index < num_gpus; index++) {
         Gpu *gpu = &state->gpus[index];

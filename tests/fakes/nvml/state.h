@@ -15,14 +15,15 @@
 /* A sensor shows, from each of its updates to the next, the mean over the window that ends at the update. */
 typedef struct { int64_t period_ns, window_ns, phase_ns, jitter_ns; } Sensor;
 
-#define SENSORS(X) X(power_instant) X(power_average) X(energy) X(sm_clock) X(utilisation) X(temperature)
+#define SENSORS(X) X(power_instant) X(power_average) X(energy) X(sm_clock) X(utilisation) X(temperature) X(power_sample) X(gpm)
 #define CALLS(X) X(init) X(identity) X(memory) X(power_usage) X(energy) X(fields) X(clock) X(utilisation) \
     X(temperature) X(event_reasons) X(power_limit) X(performance_state) X(processes) X(topology) X(mig) \
-    X(set_clocks) X(set_power_limit) X(lock_sm) X(reset_sm) X(lock_memory) X(reset_memory)
+    X(set_clocks) X(set_power_limit) X(lock_sm) X(reset_sm) X(lock_memory) X(reset_memory) X(samples) X(gpm)
 #define PROPERTIES(X) X(idle_w) X(memory_total_bytes) X(memory_used_bytes) X(clock_min_mhz) X(clock_max_mhz) \
     X(clock_step_mhz) X(lock_ceiling_mhz) X(power_exponent) X(settling_s) X(limit_min_w) X(limit_max_w) \
     X(ambient_c) X(kelvin_per_w) X(thermal_time_s) X(memory_temperature_c) X(memory_power_w) X(mig) X(persistence) X(nvlinks) \
-    X(peer_access) X(topology_level) X(pcie_generation) X(pcie_width) X(nvlink_mbps) X(application_sm_mhz)
+    X(peer_access) X(topology_level) X(pcie_generation) X(pcie_width) X(nvlink_mbps) X(application_sm_mhz) \
+    X(gpm_supported) X(sm_percent) X(tensor_percent) X(dram_percent) X(wall_offset_ns)
 
 #define NAME(name) S_##name,
 enum { SENSORS(NAME) NUM_SENSORS };
@@ -69,7 +70,7 @@ typedef struct {
 typedef struct {
     pthread_mutex_t mutex;
     int num_gpus, is_virtual, init_error;
-    int64_t virtual_ns, origin_ns;
+    int64_t virtual_ns, origin_ns, wall_offset_ns;  /* the last: 0 in virtual time */
     int64_t cost_ns[NUM_CALLS];
     int burns[NUM_CALLS];  /* the call's cost is spent computing, not sleeping */
     char driver[80];
@@ -83,6 +84,9 @@ extern void unlock_state(State *state);
 extern int add_control(State *state, Gpu *gpu, Control control);
 extern const Segment *segment_at(const Gpu *gpu, int64_t t_ns);
 extern double sensor_value(State *state, Gpu *gpu, int sensor, int64_t t_ns);
+extern int64_t last_update(const Sensor *sensor, int64_t t_ns);
+extern int64_t update_ns(const Sensor *sensor, int64_t update);
+extern double busy_s(const Gpu *gpu, int64_t t_ns);
 extern double capped_s(const Gpu *gpu, int64_t t_ns);
 
 #endif

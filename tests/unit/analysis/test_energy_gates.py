@@ -61,13 +61,34 @@ def gates(
 def test_the_fitted_idle_power_is_the_measured_one(fitted_w: float, status: str, difference: str) -> None:
     """Two instances out of step had 81 W printed for idle in a result whose own `idle_power_w` said 120 W."""
     gate = gates(phase("idle", fitted_w, 500.0))["fitted_idle_power"]
-    assert (gate.status, gate.seen) == (status, f"single {fitted_w:.0f} W for 100 W ({difference})")
+    assert (gate.status, gate.seen) == (status, f"single {fitted_w:.0f} W for 100 W ({difference}, at most 103 W)")
+
+
+@pytest.mark.parametrize(
+    ("fitted_w", "wait_s", "decode_w", "status"),
+    [
+        # 100 W x (1 + 0.03 + 0.076 s / 0.76 s) = 113 W
+        (112.0, 0.76, 400.0, "passed"),
+        (114.0, 0.76, 400.0, "failed"),
+        # 100 W x (1.03 + 0.076 / 0.04) = 293 W: less than that is drawn in decode, and no GPU waits with more.
+        (180.0, 0.04, 250.0, "passed"),
+        (251.0, 0.04, 250.0, "failed"),
+        # However short it waits, it never draws less than at rest: what is missing was given to a neighbour.
+        (81.0, 0.04, 250.0, "failed"),
+    ],
+)
+def test_a_gpu_that_waits_for_moments_draws_more_than_at_rest(
+    fitted_w: float, wait_s: float, decode_w: float, status: str
+) -> None:
+    """An H100 needs a quarter of a second to come to rest: 183 W in waits of 40 ms failed the gate, 125 W at rest."""
+    waiting = replace(phase("idle", fitted_w, 500.0), mean_stretch_s=wait_s)
+    assert gates(waiting, phase("decode", decode_w, 500.0))["fitted_idle_power"].status == status
 
 
 def test_the_idle_power_of_two_devices_is_their_mean() -> None:
     """Powers fitted are means over a role's devices: 90 and 110 W make 100 W."""
     gate = gates(phase("idle", 100.0, 500.0), devices=(device("gpu0", 90.0), device("gpu1", 110.0)))
-    assert gate["fitted_idle_power"].seen == "single 100 W for 100 W (+0.0%)"
+    assert gate["fitted_idle_power"].seen == "single 100 W for 100 W (+0.0%, at most 103 W)"
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,21 @@ import pytest
 from fakes.requests import ok_request
 
 from llmdvfs.analysis.axis.phases import decode_step_ns, phase_intervals
-from llmdvfs.analysis.axis.timeline import phase_of, timeline, timeline_csv
-from llmdvfs.records.phases import PhaseInterval
+from llmdvfs.analysis.axis.timeline import timeline, timeline_csv
+from llmdvfs.records.phases import EngineSteps, PhaseInterval, PhasesRecord, phase_of
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.spec import DeviceRole
 from llmdvfs.records.telemetry import Reading
 
 S = 1_000_000_000
 START = 7_000 * S  # an absolute monotonic instant, far from 0: the fault of the original would show
+
+
+def phases_record(
+    intervals: tuple[PhaseInterval, ...], device_roles: dict[str, DeviceRole], *steps: EngineSteps
+) -> PhasesRecord:
+    return PhasesRecord(intervals, device_roles, 0.0, 10.0, 0.0, 10.0, steps)
 
 
 def request(
@@ -125,7 +132,7 @@ def test_every_reading_gets_its_phase_on_its_own_device() -> None:
         for t in instants
         for device in ("gpu0", "gpu1", "gpu7")
     ]
-    frame = timeline(readings, intervals, {"gpu0": "prefill", "gpu1": "decode"}, started_mono_ns=START)
+    frame = timeline(readings, phases_record(intervals, {"gpu0": "prefill", "gpu1": "decode"}), started_mono_ns=START)
     phases = {device: list(rows["phase"]) for device, rows in frame.groupby("device_id")}
     assert phases["gpu0"] == ["idle", "prefill", "prefill", "prefill", "prefill", "idle", "idle", "idle"]
     # 2.2: r0 on its way; 2.55: r0 decodes; 2.8: r1 on its way; 3.05: r1 decodes
@@ -143,15 +150,35 @@ def test_host_device_sees_the_phases_of_all_roles() -> None:
         started_mono_ns=START,
     )
     readings = [Reading("cpu", START + int(t * S), START + int(t * S), {}) for t in (1.5, 2.55)]
-    frame = timeline(readings, intervals, {"cpu": "host"}, started_mono_ns=START)
+    frame = timeline(readings, phases_record(intervals, {"cpu": "host"}), started_mono_ns=START)
     assert list(frame["phase"]) == ["prefill", "mixed"]
+
+
+def test_the_phase_of_a_reading_is_what_the_engine_did_not_what_a_client_can_see() -> None:
+    """A stream that waits while another's prompt is prefilled looks as if it decoded, and both together like `mixed`.
+
+    The energies went by the engine's steps, the timeline did not: its readings were `mixed` where no step ever was.
+    """
+    intervals = (
+        PhaseInterval(0, "decode", "single", 1.0, 3.0, is_bound=False),
+        PhaseInterval(1, "prefill", "single", 1.5, 2.0, is_bound=False),
+    )
+    steps = (
+        EngineSteps("single", "decode", 1.0, 1.5, 50, 1, 0),
+        EngineSteps("single", "prefill", 1.5, 2.0, 1, 0, 2048),
+        EngineSteps("single", "decode", 2.0, 3.0, 100, 2, 0),
+    )
+    readings = [Reading("gpu0", START + int(t * S), START + int(t * S), {}) for t in (1.2, 1.7, 2.5, 3.5)]
+    frame = timeline(readings, phases_record(intervals, {"gpu0": "single"}, *steps), started_mono_ns=START)
+    assert list(frame["phase"]) == ["decode", "prefill", "decode", "idle"]
+    assert list(frame["num_decoding"]) == [1, 1, 1, 0]  # of requests: the one that waits has begun
 
 
 def test_a_large_counter_keeps_its_steps_in_the_csv() -> None:
     """With nine digits a counter of 2e10 J moved in steps of 100 J: four readings 0.5 J apart were the same number."""
     values = [20_000_000_000.25 + 0.5 * step for step in range(4)]
     readings = [Reading("gpu0", step, step, {"energy_j": value}) for step, value in enumerate(values)]
-    lines = timeline_csv(timeline(readings, (), {}, started_mono_ns=0)).splitlines()
+    lines = timeline_csv(timeline(readings, phases_record((), {}), started_mono_ns=0)).splitlines()
     assert [line.rsplit(",", 1)[1] for line in lines[1:]] == [
         "20000000000.25",
         "20000000000.75",

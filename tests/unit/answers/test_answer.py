@@ -206,3 +206,42 @@ def test_words_say_the_clock_its_saving_and_where_the_figure_is_from() -> None:
     )
     assert "saves 16.5%" in explain(record)
     assert "each launch judged the choice that the others made" in table(record)
+
+
+def test_a_fast_point_that_turns_out_dearer_than_its_rule_allows_is_said() -> None:
+    """1400 MHz was 1.25 % above 1200 MHz when it was chosen; in launches 4 and 5 it is 0.84 / 0.80 = 5 % above."""
+    cells = sweep(ENERGY, TIME)
+    for launch in (4, 5):
+        cells += [cell(None, launch, 1.0, 0.010), cell(1200, launch, 0.80, 0.013), cell(1400, launch, 0.84, 0.012)]
+    texts = [flag.text for flag in answer(cells).flags if flag.name == "unconfirmed"]
+    assert ["fastest within 2%" in text and "5.0% more than clock-1200" in text for text in texts] == [True]
+
+
+def test_a_search_whose_launches_have_no_point_in_common_but_stock_is_answered() -> None:
+    """Each round has launches of its own: 1000 and 1400 MHz in the first, 1200 in the second, 1200 again to confirm."""
+    cells = [cell(None, launch, 1.0, 0.010) for launch in (1, 2, 3, 4)]
+    cells += [cell(1000, 1, 0.85, 0.015), cell(1400, 1, 0.83, 0.012)]
+    cells += [cell(1200, launch, energy, 0.013) for launch, energy in ((2, 0.80), (3, 0.82), (4, 0.82))]
+    found = answer(cells)
+    assert (found.choices[0].point, found.choices[0].basis) == ("clock-1200", "confirming_launches")
+    assert found.choices[0].saving.value == pytest.approx(0.18)
+
+
+def test_a_point_without_stock_in_its_launch_has_no_answer() -> None:
+    cells = [cell(None, 1, 1.0, 0.01), cell(1200, 1, 0.8, 0.01), cell(1400, 2, 0.9, 0.01)]
+    assert "no launch has stock and clock-1400" in answers(cells).refused[0]
+
+
+def test_limits_of_one_launch_are_not_called_broken() -> None:
+    """TPOT of one launch is 8 ms and the limit 9 ms: without a bound nothing is known, and nothing is out."""
+    slo = SloSpec(tpot_s=0.009)
+    record = answers([cell(clock, 1, 1.0, 0.008, slo=slo) for clock in (None, 1200)])
+    assert "breaks a limit" not in table(record)
+    assert "Of 2 points, in one launch each, it cannot be told" in explain(record)
+
+
+def test_a_clock_that_was_not_held_is_never_chosen() -> None:
+    """Asked 1900 MHz and held at 1500 it is the lowest by luck: to set it would be to set what no GPU runs."""
+    cells = sweep(ENERGY, TIME)
+    cells += [cell(1900, launch, 0.79, 0.0102, held_mhz=1500.0) for launch in (1, 2, 3)]
+    assert "clock-1900" not in {choice.point for choice in answer(cells).choices}

@@ -8,15 +8,16 @@ import pytest
 from llmdvfs.answers.search import (
     Found,
     Measure,
-    Range,
     Tried,
+    _what_more_costs,
     first_round,
     lowest_by_parabola,
     next_step,
     second_round,
 )
+from llmdvfs.records.search import ClockRange
 
-H100 = Range(210, 1980)
+H100 = ClockRange(210, 1980)
 
 
 def parabola(clock_mhz: int, lowest_mhz: float = 1200.0) -> float:
@@ -69,7 +70,24 @@ def test_the_search_gives_up_at_its_limit_and_says_so() -> None:
     tried = [Tried(clock, parabola(clock) * math.exp(rng.normal(0, 0.2))) for clock in range(960, 1441, 15)]
     step = next_step(tried, H100, target=0.001, max_cells=20)
     assert isinstance(step, Found)
-    assert "more would cost more" in step.reason
+    assert "more would bring the bound from" in (step.reason or "")
+
+
+def test_what_more_costs_goes_with_the_square_of_the_bound() -> None:
+    """Twice the target after 20 cells: four times as many are needed, 60 more."""
+    assert (
+        _what_more_costs(20, 0.02, 0.01)
+        == "20 cells are spent; about 60 more would bring the bound from 2.0% under 1.0%"
+    )
+
+
+def test_a_range_without_further_clocks_ends_the_search() -> None:
+    """300, 510, 720, 930: within 25 % of 720 there is no other, so nothing new can be measured and no bound be had."""
+    coarse = ClockRange(300, 930, 210)
+    step = next_step([Tried(clock, parabola(clock, 700)) for clock in (300, 510, 720, 930)], coarse)
+    assert isinstance(step, Found)
+    assert step.clock_mhz == 720
+    assert "no further clock" in (step.reason or "")
 
 
 def test_two_clocks_have_no_bound() -> None:

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from llmdvfs.arrivals.table import ARRIVALS
 from llmdvfs.comparison.groups import compare
-from llmdvfs.comparison.markdown import comparison_markdown
-from llmdvfs.comparison.rows import comparison_rows, summary_rows
-from llmdvfs.comparison.text import comparison_text
+from llmdvfs.comparison.words.markdown import comparison_markdown
+from llmdvfs.comparison.words.rows import comparison_rows, summary_rows
+from llmdvfs.comparison.words.text import comparison_text
 from llmdvfs.figures.cross_frequency import QUANTITIES, cross_frequency_comparison
 from llmdvfs.figures.parts.cell import MeasuredCell, representative
 from llmdvfs.figures.performance_comparison import performance_comparison

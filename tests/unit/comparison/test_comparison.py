@@ -7,8 +7,8 @@ import pytest
 from fakes.records import Toy, fake_cell
 
 from llmdvfs.comparison.groups import compare
-from llmdvfs.comparison.rows import comparison_rows, summary_rows
-from llmdvfs.comparison.text import comparison_text
+from llmdvfs.comparison.words.rows import comparison_rows, summary_rows
+from llmdvfs.comparison.words.text import comparison_text
 from llmdvfs.errors import DataError
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.records.comparison import METRICS, ComparisonRecord, DeploymentPair

@@ -7,9 +7,9 @@ import pytest
 from fakes.records import Toy, fake_cell, fake_study
 from unit.comparison.studies import compared, two_deployments
 
-from llmdvfs.comparison.markdown import comparison_markdown
-from llmdvfs.comparison.rows import tidy_rows
-from llmdvfs.comparison.text import WIDTH, comparison_text
+from llmdvfs.comparison.words.markdown import comparison_markdown
+from llmdvfs.comparison.words.rows import tidy_rows
+from llmdvfs.comparison.words.text import WIDTH, comparison_text
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.records.comparison import METRICS
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-from fakes.nvml import NOT_SUPPORTED, FakeNvml
+from fakes.nvml import NO_PERMISSION, NOT_SUPPORTED, FakeNvml
 from unit.doctor.test_gpus import cuda_study
 from unit.plan.test_config import study_of
 
-from llmdvfs.doctor.measuring import energy
+from llmdvfs.doctor.measuring import activity, energy
 
 MakeGpus = Callable[..., FakeNvml]
 COUNTER_FIELD = 83
@@ -45,3 +45,15 @@ def test_a_machine_without_a_driver_and_a_study_on_cpus(make_gpus: MakeGpus) -> 
     assert (check.status, check.seen) == ("warning", "no GPU to read")
     (check,) = energy(study_of({}))
     assert check.seen.startswith(("RAPL", "no power data on this machine"))
+
+
+def test_the_right_to_see_what_the_parts_of_a_gpu_do_is_asked_for(make_gpus: MakeGpus) -> None:
+    """Without it a study ran through, and said only at its end that nobody knows what a phase is bound by."""
+    fake = make_gpus(num_gpus=2)
+    fake.deny(1, ["gpm"], NO_PERMISSION)
+    denied, granted = activity(cuda_study())
+    assert (denied.status, granted.status) == ("warning", "ok")
+    assert denied.seen.startswith("GPU 1: nvmlGpmSampleGet")
+    assert "NVreg_RestrictProfilingToAdminUsers=0" in denied.seen
+    assert granted.seen == "SM, tensor cores and DRAM of GPU 0"
+    assert not list(activity(study_of({})))

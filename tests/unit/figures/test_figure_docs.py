@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from llmdvfs.figures.answer_figures import ANSWER_FIGURES
 from llmdvfs.figures.table import CELL_FIGURES, COMPARISON_FIGURES, DEPLOYMENT_FIGURES
 
 ROOT = Path(__file__).parents[3]
@@ -9,6 +10,7 @@ NAMES = {
     **{f"cell_{name}": f"cells/.../{name}" for name in CELL_FIGURES},
     **{name: f"deployments/.../{name}" for name in DEPLOYMENT_FIGURES},
     **{name: f"comparison/{name}" for name in COMPARISON_FIGURES},
+    **{name: f"answers/{name}" for name in ANSWER_FIGURES},
 }
 
 

@@ -14,6 +14,7 @@ pytest.importorskip("playwright", reason="envs/dev.lock is not installed")
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
+BUSY_MACHINE_MS = 180_000
 SYSTEM_CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
@@ -40,6 +41,7 @@ class Opened:
 
     def __init__(self, browser: Browser, file: Path, width: int = 1280, scheme: str = "light", locale: str = "en-US"):
         self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, locale=locale)
+        self.context.set_default_timeout(BUSY_MACHINE_MS)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
         self.requests: list[str] = []
@@ -130,6 +132,7 @@ def test_the_language_and_the_theme_change_at_a_button(browser: Browser, file: P
 
 def test_without_scripts_all_tables_are_there(browser: Browser, file: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(BUSY_MACHINE_MS)
     page = context.new_page()
     page.goto(file.as_uri())
     assert page.locator("#table-means tbody tr:visible").count() > 0

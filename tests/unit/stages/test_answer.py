@@ -7,6 +7,7 @@ import pytest
 from fakes.sweeps import cell
 
 from llmdvfs.__main__ import main
+from llmdvfs.figures.answer_figures import ANSWER_FIGURES
 from llmdvfs.records.store import write_record
 
 
@@ -22,7 +23,7 @@ def test_files_of_a_study_become_answers_and_an_explanation(tmp_path: Path, caps
     out = tmp_path / "answers"
     recommended_file = out / "recommended_clocks.json"
     files = {"output": out / "answers.json", "csv": out / "answers.csv", "table": out / "answers.txt"}
-    files["recommended"], files["figure"] = recommended_file, out / "energy_time.png"
+    files |= {"recommended": recommended_file, "lookup": out / "lookup.csv", "figures": out}
     named = [word for option, name in files.items() for word in (f"--{option}", str(name))]
     cells = tmp_path / "cells.txt"
     cells.write_text("".join(f"{folder}\n" for folder in results))
@@ -30,7 +31,11 @@ def test_files_of_a_study_become_answers_and_an_explanation(tmp_path: Path, caps
     recommended = json.loads(recommended_file.read_text())["recommendations"]
     assert [item["point"]["id"] for item in recommended] == ["clock-1600"]  # 0.83 <= 0.8 x 1.05, and faster
     assert len((out / "answers.csv").read_text().splitlines()) == 4  # a header and three points
-    assert (out / "energy_time.png").stat().st_size > 0
-    assert (out / "energy_time.pdf").stat().st_size > 0
+    lookup = (out / "lookup.csv").read_text().splitlines()
+    assert lookup[0].startswith("deployment,phase,batch_size,rate_rps,workload,point,single_sm_clock_mhz,")
+    assert lookup[1].split(",")[:7] == ["single_tiny", "decode", "1", "", "decode", "clock-1600", "1600"]
+    for name in ANSWER_FIGURES:
+        assert (out / f"{name}.png").stat().st_size > 0
+        assert (out / f"{name}.pdf").stat().st_size > 0
     assert main(["explain", str(tmp_path)]) == 0
     assert "run it at clock-1600" in capsys.readouterr().out

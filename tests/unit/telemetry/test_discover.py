@@ -27,9 +27,13 @@ def test_gpus_with_a_counter(make_gpus: MakeGpus, tmp_path: Path) -> None:
         ("gpu0", "state"),
         ("gpu0", "counter"),
         ("gpu0", "slow"),
+        ("gpu0", "samples"),
+        ("gpu0", "activity"),
         ("gpu2", "state"),
         ("gpu2", "counter"),
         ("gpu2", "slow"),
+        ("gpu2", "samples"),
+        ("gpu2", "activity"),
         ("rapl-package-0", "state"),
         ("cpu", "slow"),
     }

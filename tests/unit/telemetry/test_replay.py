@@ -48,6 +48,30 @@ def test_readings_come_back_at_the_pace_of_the_recording(tmp_path: Path) -> None
     assert cpu.read().values == {"cpu_clock_mhz": 2000.0}
 
 
+def test_samples_with_instants_of_their_own_are_all_played_and_keep_their_distances(tmp_path: Path) -> None:
+    """They are fetched once a second: to play only the last before each fetch would lose 49 of 50."""
+    path = tmp_path / "t.jsonl"
+    readings = [
+        Reading("gpu0", 1000, 1001, {"power_instant_w": 1.0}),
+        Reading("gpu0", 1010, 1012, {"power_sample_w": 300.0}),
+        Reading("gpu0", 1030, 1032, {"power_sample_w": 400.0}),
+        Reading("gpu0", 1000, 1040, {"sm_active_fraction": 0.5}),
+    ]
+    path.write_bytes(header_line(HEADER) + b"".join(map(reading_line, readings)))
+    now = 500_000
+    probes, _ = replay_probes(path, clock=lambda: now)
+    played = {probe.cadence: probe for probe in probes}
+    now = 500_035
+    assert played["samples"].read().stamped == (
+        Reading("gpu0", 500_010, 500_012, {"power_sample_w": 300.0}),
+        Reading("gpu0", 500_030, 500_032, {"power_sample_w": 400.0}),
+    )
+    assert played["samples"].read().stamped == ()
+    assert played["activity"].read().stamped == ()  # its mean is not at its end yet
+    now = 500_040
+    assert played["activity"].read().stamped == (Reading("gpu0", 500_000, 500_040, {"sm_active_fraction": 0.5}),)
+
+
 def test_a_recording_without_readings_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_bytes(header_line(HEADER))

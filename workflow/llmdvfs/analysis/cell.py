@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from llmdvfs.analysis.activity import role_activities
 from llmdvfs.analysis.axis.steady_state import cell_window
 from llmdvfs.analysis.energy.cell import EnergySettings, energy_result
 from llmdvfs.analysis.energy.phase_energy import RegressionSettings
@@ -79,6 +80,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         transfer=transfer,
         client=raw.calibration,
         balance=balance_result(run.server_start.instances, raw.proxy.values()),
+        activity=role_activities(raw.readings, phases, started_mono_ns=run.started_mono_ns),
         gates=gates,
         warnings=(*run.warnings, *transfer_warnings(transfer, run.kv_bytes_per_token)),
     )

@@ -1,56 +1,63 @@
 """All answers of a study: each deployment at each load, its operating points against stock."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from statistics import fmean, geometric_mean
 
-from llmdvfs.answers.between import lowest_between
-from llmdvfs.answers.choice import Picker, choose, fastest_within, full_launches, lowest_energy, nothing
-from llmdvfs.answers.flags import drift, edges, flat, interacts, not_applied, not_held, unconfirmed
+from llmdvfs.answers.between import MIN_CLOCKS, lowest_between
+from llmdvfs.answers.choice import Confirmed, Picker, choose, fastest_within, lowest_energy, nothing
+from llmdvfs.answers.details import details
+from llmdvfs.answers.flags import doubtful, drift, edges, flat, interacts, not_applied, not_held, not_near, unconfirmed
 from llmdvfs.answers.intervals import paired_ratio, ties_with_lowest
 from llmdvfs.answers.limits import within_limits
 from llmdvfs.answers.loaded import Loaded, Measured, NoAnswer, load_table
-from llmdvfs.answers.measured import held_clocks
+from llmdvfs.answers.measured import energy_of_unit, held_clocks
 from llmdvfs.answers.observation import STOCK
 from llmdvfs.answers.pareto import pareto_set
 from llmdvfs.answers.physical import physical_fit
 from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord, Choice, Flag, Rule
 from llmdvfs.records.result import Estimate
 
+NEAR: dict[Rule, float] = {"fastest_within_2_percent": 0.02, "fastest_within_5_percent": 0.05}
+"""Rule -> how far above the lowest energy the point that it takes may lie, as a fraction."""
 RULES: dict[Rule, Picker] = {
     "lowest_energy": lowest_energy,
-    "fastest_within_2_percent": fastest_within(0.02),
-    "fastest_within_5_percent": fastest_within(0.05),
+    **{rule: fastest_within(fraction) for rule, fraction in NEAR.items()},
 }
 
 
-def answers(measured: Iterable[Measured]) -> AnswersRecord:
-    """Return an answer for each deployment and load, or why there is none; takes each cell's result and run."""
+def answers(
+    measured: Iterable[Measured], confirmed: Mapping[tuple[str, str], Confirmed] | None = None
+) -> AnswersRecord:
+    """Return an answer for each deployment and load, or why there is none; takes each cell's result and run.
+
+    confirmed: (deployment, workload) -> what a search chose there before its confirming launches.
+    """
     by_load: dict[tuple[str, str], list[Measured]] = defaultdict(list)
     for result, run in measured:
         by_load[result.cell.deployment, result.cell.workload].append((result, run))
     found, refused = [], []
     for (deployment, workload), cells in sorted(by_load.items()):
         try:
-            found.append(answer(cells))
+            found.append(answer(cells, (confirmed or {}).get((deployment, workload))))
         except NoAnswer as reason:
             refused.append(f"{deployment}/{workload}: {reason}")
     return AnswersRecord(tuple(found), tuple(refused))
 
 
-def answer(measured: Sequence[Measured]) -> Answer:
+def answer(measured: Sequence[Measured], confirmed: Confirmed | None = None) -> Answer:
     """Return the answer of one deployment at one load; NoAnswer says why there is none.
 
     A cell whose point was not applied ran at some other one: it counts for none, and a flag names it.
     """
     loaded = load_table(measured)
-    full = full_launches(loaded.energy_j)
-    ties = ties_with_lowest({name: {k: values[k] for k in full} for name, values in loaded.energy_j.items()})
+    ties = ties_with_lowest(loaded.energy_j)
     pareto = pareto_set(loaded.energy, loaded.time)
     points = tuple(
         _answered(loaded, name, name in pareto, name in ties) for name in sorted(loaded.points, key=loaded.order)
     )
-    choices = _choices(points, loaded)
+    choices = _choices(points, loaded, confirmed)
     power = {name: power for name in loaded.points if (power := _power_w(loaded, name)) is not None}
     physical, no_physical = physical_fit(loaded.by_held_clock(power), loaded.by_held_clock(loaded.time))
     return Answer(
@@ -63,10 +70,13 @@ def answer(measured: Sequence[Measured]) -> Answer:
         time_of=loaded.terms.time_of,
         points=points,
         choices=choices,
-        flags=tuple(_flags(loaded, points, choices[0])),
+        flags=tuple(_flags(loaded, points, choices, confirmed)),
         between=lowest_between(loaded.by_held_clock(loaded.energy)),
         physical=physical,
         physical_reason=no_physical,
+        search=None if confirmed is None else confirmed.text,
+        rate_rps=loaded.run.workload.arrival.rate_rps,
+        num_gpus=loaded.run.deployment.num_gpus,
     )
 
 
@@ -103,24 +113,33 @@ def _answered(loaded: Loaded, name: str, pareto: bool, ties: bool) -> AnsweredPo
         limits_reason=reason,
         pareto=pareto,
         ties_with_best=ties,
+        details=details(loaded.cells[name], partial(energy_of_unit, loaded.terms)),
     )
 
 
-def _choices(points: Sequence[AnsweredPoint], loaded: Loaded) -> tuple[Choice, ...]:
-    choices = [choose(rule, pick, loaded.energy_j, loaded.time_s) for rule, pick in RULES.items()]
+def _choices(points: Sequence[AnsweredPoint], loaded: Loaded, confirmed: Confirmed | None = None) -> tuple[Choice, ...]:
+    held = loaded.as_named
+    choices = [choose(rule, pick, loaded.energy_j, loaded.time_s, held, confirmed) for rule, pick in RULES.items()]
     if all(point.within_limits is None for point in points):
         return (*choices, nothing("within_limits", "the load has no latency limits (workloads.*.slo)"))
-    allowed = [point.point.id for point in points if point.within_limits]
-    return (*choices, choose("within_limits", lowest_energy, loaded.energy_j, loaded.time_s, allowed))
+    allowed = [point.point.id for point in points if point.within_limits and point.point.id in held]
+    return (*choices, choose("within_limits", lowest_energy, loaded.energy_j, loaded.time_s, allowed, confirmed))
 
 
-def _flags(loaded: Loaded, points: Sequence[AnsweredPoint], lowest: Choice) -> Iterable[Flag]:
+def _flags(
+    loaded: Loaded, points: Sequence[AnsweredPoint], choices: Sequence[Choice], confirmed: Confirmed | None
+) -> Iterable[Flag]:
+    lowest = choices[0]
+    # A search goes beyond what it measured last by itself; two clocks that it crossed are no grid to widen.
+    rows = loaded.rows if confirmed is None else [row for row in loaded.rows if len(row.points) >= MIN_CLOCKS]
     ties = [point.point.id for point in points if point.ties_with_best]
     yield from not_applied(loaded.left_out)
-    yield from edges(lowest.point or STOCK, loaded.rows, loaded.energy)
+    yield from edges(lowest.point or STOCK, rows, loaded.energy)
     yield from not_held(points)
     yield from flat(ties, loaded.rows, lowest_between(loaded.by_held_clock(loaded.energy)))
     yield from unconfirmed(lowest)
+    yield from not_near(choices, NEAR)
+    yield from doubtful(points, {STOCK, *(choice.point for choice in choices if choice.point is not None)})
     yield from drift(loaded.observations[STOCK])
     yield from interacts({name: point.sm_clock_mhz for name, point in loaded.points.items()}, loaded.energy_j)
 

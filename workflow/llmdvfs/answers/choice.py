@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +17,17 @@ Ratios = Mapping[str, float]
 """point -> mean ratio to stock."""
 Picker = Callable[[Ratios, Ratios], str]
 """(energy ratios, time ratios) -> the point to take; both have the same points, one at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What a search chose at a load, and the launches that it measured afterwards to confirm it."""
+
+    chosen: Mapping[Rule, str]
+    launches: Set[int]
+    text: str
+    """How the search ended."""
+
 
 MIN_LAUNCHES_TO_LEAVE_ONE_OUT = 3  # the others must be two at least, so that no single launch decides
 
@@ -36,30 +48,41 @@ def fastest_within(fraction: float) -> Picker:
     return pick
 
 
-def choose(rule: Rule, pick: Picker, energy_j: Table, time_s: Table, allowed: Iterable[str] | None = None) -> Choice:
+def choose(
+    rule: Rule,
+    pick: Picker,
+    energy_j: Table,
+    time_s: Table,
+    allowed: Iterable[str] | None = None,
+    confirmed: Confirmed | None = None,
+) -> Choice:
     """Return the point that the rule takes, with its saving and slowdown.
 
-    allowed: points that may be taken (those within limits); None: all. The saving is not read off the launches that
-    made the choice where that can be helped: the lowest of noisy energies is low by luck too. Launches that lack some
-    points are confirming ones, where two of them have the choice and stock. Else each launch judges the choice that
-    the others make, given three. Below that it is the same launches, and the answer says so.
+    allowed: points that may be taken (those within limits); None: all. confirmed: what a search chose, which is taken
+    where it may be. The saving is not read off the launches that made the choice where that can be helped: the lowest
+    of noisy energies is low by luck too. Launches after the survey are confirming ones, where two of them have the
+    choice and stock. Else each launch judges the choice that the others make, given three with all points. Below that
+    it is the same launches, and the answer says so.
     """
     names = sorted(energy_j if allowed is None else set(allowed) & set(energy_j))
     if not names:
         return nothing(rule, "no measured point keeps the limits with 95 % confidence")
-    survey = full_launches(energy_j)
+    survey = survey_launches(energy_j) if confirmed is None else _all_launches(energy_j) - confirmed.launches
 
     def pick_from(launches: Set[int]) -> str:
         return pick(mean_ratios(energy_j, names, launches), mean_ratios(time_s, names, launches))
 
-    chosen = pick_from(survey)
-    confirming = (energy_j[chosen].keys() & energy_j[STOCK].keys()) - survey
+    found = None if confirmed is None else confirmed.chosen.get(rule)
+    chosen = found if found in names else pick_from(survey)
+    both = energy_j[chosen].keys() & energy_j[STOCK].keys()
+    confirming = both - survey
     if len(confirming) > 1:
         return _judged(rule, chosen, "confirming_launches", energy_j, time_s, dict.fromkeys(confirming, chosen))
-    if len(survey) >= MIN_LAUNCHES_TO_LEAVE_ONE_OUT:
-        by_launch = {launch: pick_from(survey - {launch}) for launch in survey}
+    full = full_launches(energy_j)
+    if len(full) >= MIN_LAUNCHES_TO_LEAVE_ONE_OUT:
+        by_launch = {launch: pick_from(full - {launch}) for launch in full}
         return _judged(rule, chosen, "left_out_launches", energy_j, time_s, by_launch)
-    return _judged(rule, chosen, "same_launches", energy_j, time_s, dict.fromkeys(survey, chosen))
+    return _judged(rule, chosen, "same_launches", energy_j, time_s, dict.fromkeys(both & survey, chosen))
 
 
 def nothing(rule: Rule, reason: str) -> Choice:
@@ -73,13 +96,36 @@ def full_launches(table: Table) -> set[int]:
     return set.intersection(*(set(values) for values in table.values()))
 
 
+def survey_launches(table: Table) -> set[int]:
+    """Return the launches that choices are made from: those that have every point.
+
+    Where there is none, as in a search, it is those up to the last that brought a point for the first time: what comes
+    after them was measured to confirm.
+    """
+    full = full_launches(table)
+    if full:
+        return full
+    newest = max(min(values) for values in table.values())
+    return {launch for launch in _all_launches(table) if launch <= newest}
+
+
+def _all_launches(table: Table) -> set[int]:
+    return {launch for values in table.values() for launch in values}
+
+
 def mean_ratios(table: Table, names: Iterable[str], launches: Set[int]) -> dict[str, float]:
-    """Return the geometric mean of point / stock over those launches, for each of the points."""
-    stock = table[STOCK]
-    return {
-        name: math.exp(float(np.mean([math.log(table[name][launch] / stock[launch]) for launch in sorted(launches)])))
-        for name in names
-    }
+    """Return the geometric mean of point / stock for each of the points, over those launches that have both.
+
+    A point that none of them has is judged by all launches that do; one that no launch has beside stock is left out.
+    """
+    stock, found = table[STOCK], {}
+    for name in names:
+        shared = table[name].keys() & stock.keys()
+        own = sorted(shared & launches) or sorted(shared)
+        if own:
+            logs = [math.log(table[name][launch] / stock[launch]) for launch in own]
+            found[name] = math.exp(float(np.mean(logs)))
+    return found
 
 
 def _judged(

@@ -1,14 +1,14 @@
 """What makes an answer weaker than it looks, each with the values seen and what to do."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from llmdvfs.answers.axis import UNITS, Axis
 from llmdvfs.answers.intervals import paired_ratio, ratio_of_logs
+from llmdvfs.answers.measured import is_held
 from llmdvfs.answers.observation import STOCK, Observation
-from llmdvfs.records.answers import AnsweredPoint, Between, Choice, Flag
+from llmdvfs.records.answers import AnsweredPoint, Between, Choice, Flag, Rule
 
-NOT_HELD_FRACTION = 0.02  # a GPU's step is 15 MHz, 1.5 % at 1000 MHz; more below the asked clock is another clock
 FLAT_SHARE = 1 / 3  # of the measured range
 DRIFT_FRACTION = 0.01  # what a study wants to tell apart
 WIDEN_STEPS = 2  # further settings that an edge asks for, at the spacing of the last two
@@ -62,8 +62,7 @@ def not_held(points: Iterable[AnsweredPoint]) -> list[Flag]:
         for answered in points
         for role, asked in answered.point.sm_clock_mhz.items()
         if role not in answered.point.sm_clock_min_mhz
-        and (held := answered.held_sm_clock_mhz.get(role)) is not None
-        and held < asked * (1 - NOT_HELD_FRACTION)
+        and not is_held(asked, held := answered.held_sm_clock_mhz.get(role))
     ]
 
 
@@ -100,6 +99,49 @@ def unconfirmed(choice: Choice) -> list[Flag]:
             "launches of all points, or two more of the chosen point and stock",
         )
     ]
+
+
+def not_near(choices: Sequence[Choice], near: Mapping[Rule, float]) -> list[Flag]:
+    """Return a flag for each point that was taken as near the lowest, and was not in the launches that judged it.
+
+    near: rule -> how far above the lowest energy its point may lie, as a fraction.
+    """
+    lowest, flags = choices[0], []
+    for choice in choices:
+        if choice.rule not in near or choice.basis != "confirming_launches" or lowest.basis != choice.basis:
+            continue
+        if choice.saving.value is None or lowest.saving.value is None:
+            continue
+        above = (1 - choice.saving.value) / (1 - lowest.saving.value) - 1
+        if above > near[choice.rule]:
+            flags.append(
+                Flag(
+                    "unconfirmed",
+                    f"{choice.point} was taken as the fastest within {near[choice.rule]:.0%} of the lowest energy; in "
+                    f"the launches that confirm it, it cost {above:.1%} more than {lowest.point}",
+                )
+            )
+    return flags
+
+
+def doubtful(points: Iterable[AnsweredPoint], resting_on: Set[str]) -> list[Flag]:
+    """Return a flag for each point that the answer rests on and of which a cell failed a gate.
+
+    resting_on: the points chosen, and stock, which everything is relative to.
+    """
+    flags = []
+    for answered in points:
+        seen = answered.details
+        if answered.point.id in resting_on and seen is not None and seen.failed_gates:
+            gates = ", ".join(f"{name} in {count}" for name, count in seen.failed_gates.items())
+            flags.append(
+                Flag(
+                    "doubtful",
+                    f"{answered.point.id}: of its {seen.num_cells} cell(s) some failed a gate ({gates}), and its "
+                    f"figures may not hold: result.json of each says what was seen and what to do",
+                )
+            )
+    return flags
 
 
 def drift(stock: Mapping[int, Sequence[Observation]]) -> list[Flag]:

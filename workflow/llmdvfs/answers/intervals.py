@@ -40,18 +40,27 @@ def upper_bound(values: Sequence[float]) -> float | None:
 def ties_with_lowest(energy_j: Mapping[str, Mapping[int, float]]) -> set[str]:
     """Return the points whose energy is not distinguishable from the lowest one's, that one included.
 
-    energy_j: point -> launch -> energy. Only launches that have all points count. ln E is point + launch + noise, and
-    the noise's variance is pooled over all points, (points - 1) x (launches - 1) degrees of freedom: three launches
-    alone would leave two, and would tell nothing apart. One-sided at 95 % a point. One launch tells none apart.
+    energy_j: point -> launch -> energy. ln E is point + launch + noise, fitted by least squares, so that launches may
+    lack points, as those of a search do; the noise's variance is pooled over all points: three launches alone would
+    leave two degrees of freedom, and would tell nothing apart. One-sided at 95 % a point. Where nothing is left to tell
+    the noise by, as in one launch, none is told apart.
     """
-    launches = sorted(set.intersection(*(set(values) for values in energy_j.values())))
     names = list(energy_j)
-    if len(launches) < 2 or len(names) < 2:
+    launches = sorted({launch for values in energy_j.values() for launch in values})
+    cells = [(names.index(name), launches.index(launch)) for name in names for launch in energy_j[name]]
+    design = np.zeros((len(cells), len(names) + len(launches) - 1))
+    for row, (point, launch) in enumerate(cells):
+        design[row, point] = 1
+        if launch:  # the first launch is what the points' own terms are of
+            design[row, len(names) + launch - 1] = 1
+    logs = np.log([energy_j[names[point]][launches[launch]] for point, launch in cells])
+    effects, _, rank, _ = np.linalg.lstsq(design, logs)
+    degrees = len(cells) - int(rank)
+    if degrees < 1:
         return set(names)
-    logs = np.log([[energy_j[name][launch] for launch in launches] for name in names])
-    means = logs.mean(axis=1)
-    residuals = logs - means[:, None] - logs.mean(axis=0)[None, :] + logs.mean()
-    degrees = (len(names) - 1) * (len(launches) - 1)
-    noise = math.sqrt(float((residuals**2).sum()) / degrees)
-    margin = float(stats.t.ppf(CONFIDENCE, degrees)) * noise * math.sqrt(2 / len(launches))
-    return {name for name, mean in zip(names, means, strict=True) if mean - means.min() <= margin}
+    noise = float(((logs - design @ effects) ** 2).sum()) / degrees
+    means, spread = effects[: len(names)], np.linalg.pinv(design.T @ design)[: len(names), : len(names)]
+    lowest = int(np.argmin(means))
+    variance = spread[lowest, lowest] + np.diag(spread) - 2 * spread[lowest]
+    margin = float(stats.t.ppf(CONFIDENCE, degrees)) * np.sqrt(np.maximum(variance, 0) * noise)
+    return {name for name, above, allowed in zip(names, means - means[lowest], margin, strict=True) if above <= allowed}

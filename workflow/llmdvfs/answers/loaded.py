@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmdvfs.answers.axis import Axis, axes
-from llmdvfs.answers.choice import Table, full_launches, mean_ratios
-from llmdvfs.answers.measured import Terms, held_clocks, observation, terms_of
+from llmdvfs.answers.choice import Table, mean_ratios, survey_launches
+from llmdvfs.answers.measured import Terms, held_clocks, is_held, observation, terms_of
 from llmdvfs.answers.observation import STOCK, Observation, by_point
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.result import CellResult
@@ -31,7 +31,7 @@ class Loaded:
     """Of one unit of the answer; repeats within a launch are averaged."""
     time_s: Table
     energy: dict[str, float]
-    """Mean ratio to stock, over the launches that have all points."""
+    """Mean ratio to stock, over the launches that choices are made from."""
     time: dict[str, float]
     left_out: tuple[str, ...]
     """Cells that ran at another point than their name says: which and why."""
@@ -40,6 +40,19 @@ class Loaded:
     def rows(self) -> list[Axis]:
         """Return the points in rows."""
         return axes(self.points.values())
+
+    @property
+    def as_named(self) -> list[str]:
+        """Return the points that ran at the core clocks that their names say; the others are labels of lower ones."""
+        return [
+            name
+            for name, point in self.points.items()
+            if all(
+                is_held(asked, held)
+                for role, held in held_clocks(self.cells[name]).items()
+                if (asked := point.sm_clock_mhz.get(role)) is not None and role not in point.sm_clock_min_mhz
+            )
+        ]
 
     def by_held_clock(self, values: dict[str, float]) -> dict[float, float]:
         """Return values by point over the clock held (MHz), along the longest row of core clocks, stock among them."""
@@ -82,9 +95,11 @@ def load_table(measured: Sequence[Measured]) -> Loaded:
         }
         for quantity in ("energy_j", "time_s")
     )
-    launches = full_launches(energy_j)
-    if not launches:
-        raise NoAnswer("no launch has all points: measure the missing cells")
+    launches = survey_launches(energy_j)
+    energy, time = mean_ratios(energy_j, energy_j, launches), mean_ratios(time_s, energy_j, launches)
+    alone = sorted(energy_j.keys() - energy.keys())
+    if alone:
+        raise NoAnswer(f"no launch has stock and {', '.join(alone)}: measure the missing cells")
     run = as_asked[0][1]
     return Loaded(
         run=run,
@@ -94,8 +109,8 @@ def load_table(measured: Sequence[Measured]) -> Loaded:
         observations=table,
         energy_j=energy_j,
         time_s=time_s,
-        energy=mean_ratios(energy_j, energy_j, launches),
-        time=mean_ratios(time_s, energy_j, launches),
+        energy=energy,
+        time=time,
         left_out=left_out,
     )
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmdvfs.answers.observation import Observation
-from llmdvfs.records.result import CellResult
+from llmdvfs.records.result import CellResult, EnergyResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import Phase
+
+NOT_HELD_FRACTION = 0.02  # a GPU's step is 15 MHz, 1.5 % at 1000 MHz; more below the asked clock is another clock
 
 EnergyPer = Literal["prompt_token", "output_token", "request"]
 TimeOf = Literal["ttft_mean", "tpot_mean", "e2e_mean"]
@@ -36,10 +38,16 @@ def terms_of(run: RunRecord) -> Terms:
     return {"prefill": PREFILL, "decode": DECODE, None: MIXED}[run.workload.isolates]
 
 
+def energy_of_unit(terms: Terms, energy: EnergyResult) -> float | None:
+    """Return a cell's energy per unit of the terms; None: not measured."""
+    value: float | None = getattr(energy, f"energy_per_{terms.energy_per}_j")
+    return value
+
+
 def observation(result: CellResult, run: RunRecord) -> Observation | None:
     """Return the cell as an observation; None: it has no energy or no time."""
     terms = terms_of(run)
-    energy_j = getattr(result.energy, f"energy_per_{terms.energy_per}_j")
+    energy_j = energy_of_unit(terms, result.energy)
     latency = {"ttft_mean": result.latency.ttft_s, "tpot_mean": result.latency.tpot_s, "e2e_mean": result.latency.e2e_s}
     time_s = latency[terms.time_of].mean
     if not energy_j or not time_s or energy_j < 0:
@@ -64,3 +72,8 @@ def held_clocks(results: Iterable[CellResult]) -> dict[str, float]:
             if device.role is not None and device.sm_clock_mhz.mean is not None:
                 seen[device.role].append(device.sm_clock_mhz.mean)
     return {role: sum(clocks) / len(clocks) for role, clocks in sorted(seen.items())}
+
+
+def is_held(asked_mhz: float, held_mhz: float | None) -> bool:
+    """Whether a role ran at the clock that was asked of it; where no GPU told its clock, it is taken to have."""
+    return held_mhz is None or held_mhz >= asked_mhz * (1 - NOT_HELD_FRACTION)

@@ -7,30 +7,18 @@ around the lowest clock only, uses all cells of the neighbourhood at once.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from llmdvfs.records.search import ClockRange, RoundKind
+
 CLOCKS_A_ROUND = 7
 AROUND_FRACTION = 0.25  # of the best clock, on both sides: the second round, and the parabola's range
 CONFIDENCE = 0.95
 MIN_CLOCKS_OF_A_PARABOLA = 4  # three parameters and one to contradict them
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The clocks that a GPU can be set to and hold under this load, from a probe."""
-
-    low_mhz: int
-    high_mhz: int
-    step_mhz: int = 15
-
-    def snapped(self, clock_mhz: float) -> int:
-        """Return the nearest clock of the GPU's grid inside the range."""
-        steps = round((min(max(clock_mhz, self.low_mhz), self.high_mhz) - self.low_mhz) / self.step_mhz)
-        return self.low_mhz + steps * self.step_mhz
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +33,7 @@ class Tried:
 class Measure:
     """Measure these clocks next."""
 
+    kind: RoundKind
     clocks_mhz: tuple[int, ...]
     reason: str
 
@@ -57,48 +46,60 @@ class Found:
     regret_bound: float
     """Energy above the lowest, as a fraction, not exceeded with 95 % confidence by the parabola."""
     near_mhz: tuple[int, int]
-    """Range of clocks whose energy the cells cannot tell from the found one's."""
-    reason: str
+    """ClockRange of clocks whose energy the cells cannot tell from the found one's."""
+    reason: str | None = None
+    """Why the search ended before the bound was under its target; None: it is under it."""
 
 
-def next_step(tried: Sequence[Tried], allowed: Range, target: float = 0.01, max_cells: int = 28) -> Measure | Found:
+def next_step(
+    tried: Sequence[Tried], allowed: ClockRange, target: float = 0.01, max_cells: int = 28
+) -> Measure | Found:
     """Return what to measure next, or the end of the search.
 
     target: the regret bound, as a fraction of the energy, to stop at; max_cells: where to stop without reaching it.
     """
     if not tried:
-        return Measure(first_round(allowed), "seven clocks over the whole range")
+        return Measure("range", first_round(allowed), "seven clocks over the whole range")
     best = _lowest_clock(tried)
-    if len({cell.clock_mhz for cell in tried}) <= CLOCKS_A_ROUND:
-        clocks = second_round(tried, allowed)
-        if clocks:
-            return Measure(clocks, f"within 25 % of {best} MHz, the lowest so far")
+    clocks = second_round(tried, allowed)
+    if len({cell.clock_mhz for cell in tried}) <= CLOCKS_A_ROUND and clocks and len(tried) < max_cells:
+        return Measure("near", clocks, f"within 25 % of {best} MHz, the lowest so far")
     found = lowest_by_parabola(tried, allowed)
     if found.regret_bound <= target:
-        return Found(found.clock_mhz, found.regret_bound, found.near_mhz, f"the regret bound is under {target:.1%}")
-    if len(tried) >= max_cells:
-        reason = (
-            f"{len(tried)} cells measured and the regret bound is still {found.regret_bound:.1%}: more would cost more"
+        return found
+    if math.isinf(found.regret_bound) and not clocks:
+        return replace(
+            found, reason="the range has no further clock near the lowest: too few for a bound on the regret"
         )
-        return Found(found.clock_mhz, found.regret_bound, found.near_mhz, reason)
+    if len(tried) >= max_cells:
+        return replace(found, reason=_what_more_costs(len(tried), found.regret_bound, target))
     low, high = found.near_mhz
     clocks = tuple(sorted({allowed.snapped(clock) for clock in (low, found.clock_mhz, high)}))
-    return Measure(clocks, f"the regret bound is {found.regret_bound:.1%}: the best again, and the ends of its ties")
+    bound = "unknown" if math.isinf(found.regret_bound) else f"{found.regret_bound:.1%}"
+    return Measure("again", clocks, f"the regret bound is {bound}: the best again, and the ends of its ties")
 
 
-def first_round(allowed: Range) -> tuple[int, ...]:
+def _what_more_costs(num_cells: int, bound: float, target: float) -> str:
+    """Say how many cells more it would take: standard errors fall with the root of their number."""
+    if math.isinf(bound):
+        return f"{num_cells} cells are spent on too few clocks for a bound on the regret; raise max_cells"
+    more = max(1, math.ceil(num_cells * ((bound / target) ** 2 - 1)))
+    return f"{num_cells} cells are spent; about {more} more would bring the bound from {bound:.1%} under {target:.1%}"
+
+
+def first_round(allowed: ClockRange) -> tuple[int, ...]:
     """Return seven clocks, evenly spaced over the range, both ends among them."""
     return _spaced(allowed.low_mhz, allowed.high_mhz, allowed)
 
 
-def second_round(tried: Sequence[Tried], allowed: Range) -> tuple[int, ...]:
+def second_round(tried: Sequence[Tried], allowed: ClockRange) -> tuple[int, ...]:
     """Return seven clocks within 25 % of the lowest so far, without those that were measured."""
     best = _lowest_clock(tried)
     clocks = _spaced(best * (1 - AROUND_FRACTION), best * (1 + AROUND_FRACTION), allowed)
     return tuple(sorted(set(clocks) - {cell.clock_mhz for cell in tried}))
 
 
-def _spaced(low_mhz: float, high_mhz: float, allowed: Range) -> tuple[int, ...]:
+def _spaced(low_mhz: float, high_mhz: float, allowed: ClockRange) -> tuple[int, ...]:
     low, high = max(low_mhz, allowed.low_mhz), min(high_mhz, allowed.high_mhz)
     return tuple(sorted({allowed.snapped(clock) for clock in np.linspace(low, high, CLOCKS_A_ROUND)}))
 
@@ -111,7 +112,7 @@ def _lowest_clock(tried: Sequence[Tried]) -> int:
     return min(by_clock, key=lambda clock: (float(np.mean(by_clock[clock])), -clock))
 
 
-def lowest_by_parabola(tried: Sequence[Tried], allowed: Range) -> Found:
+def lowest_by_parabola(tried: Sequence[Tried], allowed: ClockRange) -> Found:
     """Return the lowest clock by a parabola of ln E over ln f through all cells within 25 % of the lowest.
 
     The regret bound is the upper 95 % bound of E(chosen) / E(g) - 1, largest over all clocks g of that range:
@@ -122,7 +123,7 @@ def lowest_by_parabola(tried: Sequence[Tried], allowed: Range) -> Found:
     near = [cell for cell in tried if abs(cell.clock_mhz / centre - 1) <= AROUND_FRACTION + 1e-9]
     clocks = sorted({cell.clock_mhz for cell in near})
     if len(clocks) < MIN_CLOCKS_OF_A_PARABOLA:
-        return Found(centre, math.inf, (clocks[0], clocks[-1]), "too few clocks for a parabola")
+        return Found(centre, math.inf, (clocks[0], clocks[-1]))
     design = _terms(np.array([cell.clock_mhz for cell in near]), centre)
     logs = np.log([cell.energy_ratio for cell in near])
     inverse = np.linalg.inv(design.T @ design)
@@ -136,7 +137,7 @@ def lowest_by_parabola(tried: Sequence[Tried], allowed: Range) -> Found:
     errors = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", contrasts, inverse, contrasts) * variance, 0))
     bounds = contrasts @ coefficients + float(stats.t.ppf(CONFIDENCE, degrees)) * errors
     tied = grid[bounds >= 0]
-    return Found(chosen, math.expm1(float(bounds.max())), (int(tied.min()), int(tied.max())), "parabola")
+    return Found(chosen, math.expm1(float(bounds.max())), (int(tied.min()), int(tied.max())))
 
 
 def _terms(clocks_mhz: NDArray[np.int_], centre_mhz: float) -> NDArray[np.float64]:

@@ -1,8 +1,9 @@
 """Answers flat: one row a point, for spreadsheets."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
-from llmdvfs.records.answers import AnswersRecord
+from llmdvfs.records.answers import AnswersRecord, PointDetails
 
 
 def answer_rows(record: AnswersRecord) -> Iterator[dict[str, object]]:
@@ -30,6 +31,7 @@ def answer_rows(record: AnswersRecord) -> Iterator[dict[str, object]]:
                     f"{name}_ratio_low": estimate.low,
                     f"{name}_ratio_high": estimate.high,
                 }
+            row |= {} if point.details is None else _details(point.details)
             row |= {
                 "within_limits": point.within_limits,
                 "pareto": point.pareto,
@@ -37,3 +39,9 @@ def answer_rows(record: AnswersRecord) -> Iterator[dict[str, object]]:
                 "chosen_by": chosen.get(point.point.id),
             }
             yield row
+
+
+def _details(details: PointDetails) -> dict[str, object]:
+    columns = asdict(details)
+    failed = columns.pop("failed_gates")
+    return columns | {"failed_gates": " ".join(failed)}

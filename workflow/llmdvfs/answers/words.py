@@ -39,7 +39,7 @@ def _answer_lines(answer: Answer) -> Iterator[str]:
         marks = [
             "Pareto" if point.pareto else "",
             "= best" if point.ties_with_best else "",
-            "breaks a limit" if point.within_limits is False else "",
+            "breaks a limit" if point.breaks_a_limit else "",
         ]
         yield (
             f"  {point.point.id:<20} {held:>18} {point.num_launches:>8}  {_ratio(point.energy_ratio):<24} "
@@ -80,8 +80,13 @@ def _sentences(answer: Answer) -> Iterator[str]:
         if len(ties) > 1:
             yield f"In energy {', '.join(ties)} cannot be told apart from the lowest."
     for point in answer.points:
-        if point.within_limits is False:
+        if point.breaks_a_limit:
             yield f"{point.point.id} is out: {point.limits_reason}."
+    num_unjudged = sum(point.within_limits is False and not point.breaks_a_limit for point in answer.points)
+    if num_unjudged:
+        yield f"Of {num_unjudged} points, in one launch each, it cannot be told whether they keep the limits."
+    if answer.search is not None:
+        yield f"The search ended so: {answer.search}."
     for flag in answer.flags:
         yield f"Mind ({flag.name}): {flag.text}."
 

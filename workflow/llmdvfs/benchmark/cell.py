@@ -7,6 +7,7 @@ from pathlib import Path
 from llmdvfs.benchmark.calibration import calibrate_cell
 from llmdvfs.benchmark.client import load_client
 from llmdvfs.benchmark.gpus import foreign_processes
+from llmdvfs.benchmark.host_cpu import HostCpu, host_cpu, others_between
 from llmdvfs.benchmark.run_record import joined, lost_warnings, run_record, write_sealed
 from llmdvfs.benchmark.task import CellTask
 from llmdvfs.benchmark.watching import WATCH_INTERVAL_S, check, check_servers, idle, proxy_stamps, start_watching
@@ -15,7 +16,7 @@ from llmdvfs.errors import ServerDied, TelemetryError
 from llmdvfs.records import raw
 from llmdvfs.records.load import LoadReport, LoadSpec
 from llmdvfs.records.request import RequestRecord
-from llmdvfs.records.run import RunRecord
+from llmdvfs.records.run import OthersCpu, RunRecord
 from llmdvfs.records.store import read_lines, read_record, write_lines, write_record
 from llmdvfs.records.telemetry_file import read_telemetry
 from llmdvfs.serving.deployment import Deployment
@@ -49,9 +50,12 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, held: Hel
     started_unix_s, started = unix_s(), mono_ns()
     with start_watching(deployment, settings, folder / raw.TELEMETRY) as sampler:
         sampler.wait_ready()
+        cpu_at_start = host_cpu()
         idle_before = idle(settings.idle_s)
         write_record(folder / raw.METRICS_BEFORE, deployment.scrape_metrics())
+        cpu_before_load = host_cpu()
         report = _run_load(load, deployment, sampler, folder, held)
+        cpu_after_load = host_cpu()
         write_record(folder / raw.METRICS_AFTER, deployment.scrape_metrics())
         idle_after = idle(settings.idle_s)
         check(deployment, sampler, "after the load")
@@ -75,7 +79,17 @@ def _record_cell(task: CellTask, deployment: Deployment, folder: Path, held: Hel
         idle=(idle_before, idle_after),
         foreign_processes=joined(foreign, foreign_processes(watched)),
         warnings=lost_warnings(sampler_report),
+        others_cpu=_others_cpu(deployment, cpu_at_start, cpu_before_load, cpu_after_load),
     )
+
+
+def _others_cpu(
+    deployment: Deployment, start: HostCpu, load_begin: HostCpu, load_end: HostCpu
+) -> tuple[OthersCpu | None, OthersCpu | None]:
+    """Return what others took while idle and under load; None beside an endpoint of somebody else on this host."""
+    if not deployment.instances:
+        return None, None
+    return others_between(start, load_begin), others_between(load_begin, load_end)
 
 
 def _run_load(

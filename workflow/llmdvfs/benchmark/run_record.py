@@ -10,7 +10,7 @@ from llmdvfs.benchmark.task import CellTask
 from llmdvfs.host.capabilities import may_set_clocks
 from llmdvfs.records import raw
 from llmdvfs.records.point import AppliedPoint
-from llmdvfs.records.run import RunRecord
+from llmdvfs.records.run import OthersCpu, RunRecord
 from llmdvfs.records.seal import checksums
 from llmdvfs.records.store import write_record
 from llmdvfs.records.telemetry import SamplerReport, TelemetryHeader
@@ -30,8 +30,12 @@ def run_record(
     foreign_processes: tuple[str, ...] | None,
     warnings: tuple[str, ...],
     under_load: UnderLoad | None = None,
+    others_cpu: tuple[OthersCpu | None, OthersCpu | None] = (None, None),
 ) -> RunRecord:
-    """Return the record. started: wall clock [s] and [mono ns]; idle: windows before and after the load."""
+    """Return the record. started: wall clock [s] and [mono ns]; idle: windows before and after the load.
+
+    others_cpu: what others took of the host's CPUs while idle and under load.
+    """
     device_ids = {id_ for instance in deployment.server_start.instances for id_ in instance.device_ids}
     return RunRecord(
         key=task.cell.key,
@@ -62,6 +66,8 @@ def run_record(
         kv_network=kv_network(task.launch.deployment.connector, deployment.server_start),
         applied=applied,
         under_load=under_load,
+        others_cpu_idle=others_cpu[0],
+        others_cpu_load=others_cpu[1],
     )
 
 

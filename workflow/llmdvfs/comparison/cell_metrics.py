@@ -1,11 +1,11 @@
 """The compared metrics of one cell, taken from its result."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
 from llmdvfs.comparison.phase_energy import undivided_energy_j
-from llmdvfs.records.result import CellResult, DeviceEnergy
-from llmdvfs.records.spec import DeviceRole
+from llmdvfs.records.result import CellResult, DeviceEnergy, RoleActivity
+from llmdvfs.records.spec import DeviceRole, Phase
 
 
 def metric_values(result: CellResult) -> dict[str, float | None]:
@@ -38,6 +38,9 @@ def metric_values(result: CellResult) -> dict[str, float | None]:
         "prefill_sm_clock_mean_mhz": _clock_of(serving, "prefill"),
         "decode_sm_clock_mean_mhz": _clock_of(serving, "decode"),
         "utilisation_mean_fraction": _mean_or_none(device.utilisation_fraction.mean for device in serving),
+        "prefill_tensor_fraction": _activity(result.activity, "prefill", lambda one: one.tensor_fraction),
+        "decode_dram_fraction": _activity(result.activity, "decode", lambda one: one.dram_fraction),
+        "memory_power_fraction": _memory_share(serving),
         "kv_transfer_mean_s": transfer.time_s.mean if transfer else None,
         "kv_rate_bytes_per_s": transfer.rate_bytes_per_s if transfer else None,
         "external_kv_fraction": (
@@ -46,6 +49,21 @@ def metric_values(result: CellResult) -> dict[str, float | None]:
         "imbalance_fraction": result.balance.imbalance_fraction if result.balance else None,
         "failed_fraction": throughput.failed_fraction,
     }
+
+
+def _activity(
+    activity: Iterable[RoleActivity], phase: Phase, of: Callable[[RoleActivity], float | None]
+) -> float | None:
+    return _mean_or_none(of(one) for one in activity if one.phase == phase)
+
+
+def _memory_share(serving: Sequence[DeviceEnergy]) -> float | None:
+    """Return the memory's share of the energy; None where a device does not tell both."""
+    memory_w = [device.memory_power_w for device in serving]
+    whole_w = [device.mean_power_w for device in serving]
+    if None in memory_w or None in whole_w:
+        return None
+    return _share(sum(filter(None, memory_w)), sum(filter(None, whole_w)))
 
 
 def _clock_of(devices: Iterable[DeviceEnergy], *roles: DeviceRole) -> float | None:

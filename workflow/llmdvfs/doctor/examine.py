@@ -23,6 +23,7 @@ OF_THE_STUDY: dict[str, Callable[[Study], Iterator[Check]]] = {
     "GPU links": gpus.links,
     "clocks": gpus.clocks,
     "energy": measuring.energy,
+    "activity": measuring.activity,
     "CPUs": host.cpus,
     "memory": host.memory,
     "disk": host.disk,

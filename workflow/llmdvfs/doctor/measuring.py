@@ -9,6 +9,8 @@ from llmdvfs.doctor.gpus import candidates, is_usable
 from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
 from llmdvfs.telemetry.discover import discover
+from llmdvfs.telemetry.gpu_fine import activity_absence
+from llmdvfs.telemetry.nvml import NvmlGpu
 
 SOURCES = {
     "nvml_counter": "the energy counter",
@@ -46,6 +48,22 @@ def energy(study: Study) -> Iterator[Check]:
         yield Check("energy", "warning", seen, "bursts shorter than the sensor's window are averaged")
     else:
         yield Check("energy", "ok", seen or "no GPU to read")
+
+
+def activity(study: Study) -> Iterator[Check]:
+    """Say whether the GPUs tell this process how busy their parts are (GPM), which needs a right of its own."""
+    if not any(deployment.num_gpus for deployment in study.deployments.values()) or not is_usable(study):
+        return
+    having: list[str] = []
+    for gpu in candidates(study):
+        why_not = activity_absence(NvmlGpu(gpu.index))
+        if why_not is None:
+            having.append(str(gpu.index))
+            continue
+        advice = "without it no result says what a phase is bound by; everything else is measured all the same"
+        yield Check("activity", "warning", f"GPU {gpu.index}: {why_not}", advice)
+    if having:
+        yield Check("activity", "ok", f"SM, tensor cores and DRAM of GPU {', '.join(having)}")
 
 
 def _energy_of_cpu() -> Check:

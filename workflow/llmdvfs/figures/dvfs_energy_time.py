@@ -1,11 +1,13 @@
 """Energy against time of every operating point, relative to stock: one panel a deployment and load."""
 
 import math
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from llmdvfs.figures.parts.caption import n_text
+from llmdvfs.figures.parts.clock_series import is_chosen, set_ratio_axis, short_name
 from llmdvfs.figures.parts.intervals import Along, draw_interval
 from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, PHASES, VERMILLION, styled
@@ -14,13 +16,14 @@ from llmdvfs.records.result import Estimate
 
 PANELS_A_ROW = 2
 PANEL_HEIGHT_IN = 2.6
+LABEL_WIDTH, LABEL_HEIGHT = 0.15, 0.07  # of a panel: a name that has less room for itself is left out
 INTERVAL_REACH = 1.5  # points differ by tenths: what two launches leave open would squeeze them into a corner
 TIMES = {"ttft_mean": "TTFT", "tpot_mean": "TPOT", "e2e_mean": "E2E latency"}
 
 
 @styled
 def dvfs_energy_time(record: AnswersRecord) -> Figure:
-    """Return the figure: points with 95 % intervals, the Pareto set joined, the recommended rule's points circled."""
+    """Return the figure: points with 95 % intervals, the Pareto set joined, the recommended point circled."""
     rows = max(1, math.ceil(len(record.answers) / PANELS_A_ROW))
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, rows * PANEL_HEIGHT_IN), layout="constrained")
     if not record.answers:
@@ -35,7 +38,7 @@ def dvfs_energy_time(record: AnswersRecord) -> Figure:
         figure,
         [],
         f"Ratios to stock paired by launch, {starts}, with 95 % t-intervals of their logarithm; an arrow: the interval"
-        " goes on. Line: the Pareto set; circle: the fastest point within 5 % of the lowest energy; open: breaks a"
+        " goes on. Line: the Pareto set; circle: the recommended point; open: breaks a"
         " latency limit.",
     )
     return figure
@@ -48,14 +51,15 @@ def _panel(axes: Axes, answer: Answer) -> None:
         _point(axes, point, colour)
     pareto = sorted((_value(point.time_ratio), _value(point.energy_ratio)) for point in shown if point.pareto)
     axes.plot([time for time, _ in pareto], [energy for _, energy in pareto], color=colour, linewidth=0.8, zorder=1)
-    chosen = {choice.point for choice in answer.choices if choice.rule == "fastest_within_5_percent"}
     for point in shown:
-        if point.point.id in chosen:
+        if is_chosen(answer, point):
             place = (_value(point.time_ratio), _value(point.energy_ratio))
             axes.plot(*place, "o", markersize=10, fillstyle="none", color=VERMILLION)
     axes.axhline(1, color=BLACK, linewidth=0.6, zorder=0)
     axes.axvline(1, color=BLACK, linewidth=0.6, zorder=0)
     axes.margins(0.15)
+    set_ratio_axis(axes)
+    _name_points(axes, shown, answer)
     axes.set_title(f"{answer.deployment}, {answer.workload}")
     axes.set_xlabel(f"{TIMES[answer.time_of]} (ratio to stock)")
     axes.set_ylabel(f"Energy per {answer.energy_per.replace('_', ' ')}\n(ratio to stock)")
@@ -63,11 +67,30 @@ def _panel(axes: Axes, answer: Answer) -> None:
 
 def _point(axes: Axes, point: AnsweredPoint, colour: str) -> None:
     time, energy = _value(point.time_ratio), _value(point.energy_ratio)
-    face = colour if point.within_limits is not False else "none"  # open: breaks a latency limit
+    face = colour if not point.breaks_a_limit else "none"  # open: breaks a latency limit
     axes.plot(time, energy, "o", markersize=4, color=colour, markerfacecolor=face)
     _interval(axes, "x", energy, point.time_ratio, colour)
     _interval(axes, "y", time, point.energy_ratio, colour)
-    axes.annotate(point.point.id, (time, energy), xytext=(4, 4), textcoords="offset points", fontsize="x-small")
+
+
+def _name_points(axes: Axes, points: Sequence[AnsweredPoint], answer: Answer) -> None:
+    """Write the points' clocks beside them, the recommended first, then stock and the Pareto set; none on another."""
+    named: list[tuple[float, float]] = []
+    first = sorted(
+        points,
+        key=lambda point: (
+            not is_chosen(answer, point),
+            point.point.asks_for_something,
+            not point.pareto,
+            _value(point.time_ratio),
+        ),
+    )
+    for point in first:
+        place = (_value(point.time_ratio), _value(point.energy_ratio))
+        x, y = axes.transAxes.inverted().transform(axes.transData.transform(place))
+        if not any(abs(x - a) < LABEL_WIDTH and abs(y - b) < LABEL_HEIGHT for a, b in named):
+            named.append((x, y))
+            axes.annotate(short_name(point), place, xytext=(4, 4), textcoords="offset points", fontsize="x-small")
 
 
 def _value(estimate: Estimate) -> float:

@@ -53,25 +53,35 @@ def launch_cells(study: Study, deployment: str, launch: int) -> list[CellId]:
 
     Cells whose points share a load stand together, with stock among them as often as a sweep has it (`sweep_order`).
     """
-    points = distinct_points(study.points.values(), study.deployments[deployment].engine)
 
     def place(*what: str) -> int:
         return derive_seed(study.seed, "order", launch, *what)
 
     runs: list[tuple[int, list[str], str]] = []  # place in the launch, points, workload
-    for workload in study.workloads.values():
-        if is_under_load(workload, study.settings):
+    for name, points in _points_by_workload(study, deployment, launch).items():
+        if is_under_load(study.workloads[name], study.settings):
             stock = [point for point in points if not study.points[point].asks_for_something]
-            others = sorted(set(points) - set(stock), key=lambda point: place(workload.id, point))
-            runs.append((place(workload.id), sweep_order(stock, others), workload.id))
+            others = sorted(set(points) - set(stock), key=lambda point: place(name, point))
+            runs.append((place(name), sweep_order(stock, others), name))
         else:
             own = [point for point in points if not is_repeat(point)]
-            runs += [(place(workload.id, point), [point], workload.id) for point in own]
+            runs += [(place(name, point), [point], name) for point in own]
     return [
         CellId(deployment, workload, point, launch)
         for _, together, workload in sorted(runs, key=lambda run: run[0])
         for point in together
     ]
+
+
+def _points_by_workload(study: Study, deployment: str, launch: int) -> dict[str, list[str]]:
+    """Return the points of each workload in a launch, in the study's order: all of them, or what a search decided."""
+    if study.decided is None:
+        points = distinct_points(study.points.values(), study.deployments[deployment].engine)
+        return dict.fromkeys(study.workloads, points)
+    return {
+        workload: [point for point in study.points if CellId(deployment, workload, point, launch) in study.decided]
+        for workload in study.workloads
+    }
 
 
 def plan_cells(study: Study) -> list[PlannedCell]:

@@ -14,11 +14,14 @@ from llmdvfs.connectors.version import version_tuple
 from llmdvfs.errors import ConfigError
 from llmdvfs.inputs.traces.table import trace_format_named
 from llmdvfs.plan.points import operating_points
+from llmdvfs.plan.search import search_settings
 from llmdvfs.plan.under_load import is_under_load, with_stock_repeats
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.point import OperatingPoint
+from llmdvfs.records.search import SearchSettings
 from llmdvfs.records.spec import (
     ArrivalSpec,
+    CellId,
     DeploymentSpec,
     Device,
     EngineSpec,
@@ -54,11 +57,16 @@ class Study:
     """Analysis and comparison go on without cells that failed."""
     baseline: str | None = None
     """The architecture that others are related to; None: the simplest."""
+    search: SearchSettings | None = None
+    """What decides the points, round by round; None: they are listed."""
+    decided: frozenset[CellId] | None = None
+    """The cells that a search has decided so far; None: every workload at every point in every launch."""
 
     @property
     def launches(self) -> range:
-        """Launch numbers, from 1."""
-        return range(1, self.num_launches + 1)
+        """Launch numbers, from 1, of all cells."""
+        highest = max((cell.launch for cell in self.decided or ()), default=0)
+        return range(1, (self.num_launches if self.decided is None else highest) + 1)
 
 
 def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None], Mapping[str, str]]) -> Study:
@@ -104,6 +112,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         strict_launches=config["strict_launches"],
         tolerate_failed_cells=config["tolerate_failed_cells"],
         baseline=config["baseline"],
+        search=search_settings(config, points, deployments),
     )
 
 

@@ -49,8 +49,13 @@ def with_stock_repeats(points: Sequence[OperatingPoint]) -> list[OperatingPoint]
             "measure.points_under_load: true: expected a point that asks for nothing among operating_points, as "
             "`stock: {}`: a sweep begins and ends with it"
         )
-    num_further = num_stock_needed(len(points) - num_stock) - num_stock
-    return [*points, *(OperatingPoint(f"{REPEAT}{number}") for number in range(1, num_further + 1))]
+    return [*points, *stock_repeats(num_stock, len(points) - num_stock)]
+
+
+def stock_repeats(num_stock: int, num_others: int) -> list[OperatingPoint]:
+    """Return the repeats of stock that a sweep over so many other points needs beside its own stock points."""
+    num_further = num_stock_needed(num_others) - num_stock
+    return [OperatingPoint(f"{REPEAT}{number}") for number in range(1, num_further + 1)]
 
 
 def is_repeat(point: str) -> bool:

@@ -7,7 +7,7 @@ from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.result import Estimate
 from llmdvfs.records.spec import Phase
 
-FlagName = Literal["edge", "cap_bound", "flat", "unconfirmed", "drift", "interacts", "not_applied"]
+FlagName = Literal["edge", "cap_bound", "flat", "unconfirmed", "drift", "interacts", "not_applied", "doubtful"]
 Basis = Literal["confirming_launches", "left_out_launches", "same_launches", "none"]
 Rule = Literal["lowest_energy", "fastest_within_2_percent", "fastest_within_5_percent", "within_limits"]
 
@@ -18,6 +18,27 @@ class Flag:
 
     name: FlagName
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PointDetails:
+    """What a point's cells tell beside energy and time: means over all of them, null where one of them lacks it."""
+
+    num_cells: int
+    failed_gates: dict[str, int]
+    """Gate -> cells that failed it; empty: none is doubtful."""
+    memory_energy_j: float | None = None
+    """Of the GPUs' memory (HBM), a part of the energy, per unit of the answer."""
+    idle_energy_j: float | None = None
+    """What the GPUs would have drawn without load, a part of the energy, per unit of the answer."""
+    power_w: float | None = None
+    """Of the deployment under load."""
+    idle_power_w: float | None = None
+    """Of the deployment with the model loaded and nothing to do."""
+    request_rate_rps: float | None = None
+    goodput_rps: float | None = None
+    """Requests a second within the load's latency limits."""
+    slo_attainment_fraction: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +67,13 @@ class AnsweredPoint:
     """No other point is both cheaper and faster, by mean."""
     ties_with_best: bool
     """Its energy is not distinguishable from the lowest (one-sided, 95 %, pooled over points)."""
+    details: PointDetails | None = None
+    """None: the answer is older than this field."""
+
+    @property
+    def breaks_a_limit(self) -> bool:
+        """Whether its bound is above a limit; of one launch there is no bound, and nothing is known."""
+        return self.within_limits is False and self.num_launches > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +135,11 @@ class Answer:
     physical: PhysicalFit | None = None
     physical_reason: str | None = None
     """Why there is no physical fit."""
+    search: str | None = None
+    """How the search of this load ended; None: its points were listed."""
+    rate_rps: float | None = None
+    """Arrivals a second that were asked for; None: a closed loop, or a trace."""
+    num_gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +174,22 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
+class LookupRow:
+    """Clocks for a scheduler: a phase at a batch size (closed loops) or a rate (open ones), of one deployment."""
+
+    deployment: str
+    workload: str
+    phase: Phase
+    batch_size: int | None
+    rate_rps: float | None
+    point: OperatingPoint
+    """stock: leave the clocks alone, nothing measured is better."""
+    saving: Estimate
+    slowdown: Estimate
+    flags: tuple[FlagName, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Validity:
     """What was measured; elsewhere a recommendation is a guess."""
 
@@ -160,3 +209,5 @@ class RecommendedClocks:
 
     recommendations: tuple[Recommendation, ...]
     validity: Validity
+    lookup: tuple[LookupRow, ...] = ()
+    """A row a load, by deployment, phase and batch size; loads without an answer have none."""

@@ -55,3 +55,14 @@ class PhasesRecord:
     """role -> why its engine's steps cannot be told from the streams."""
     stamp_error_s: dict[str, float] = field(default_factory=dict)
     """role -> mean delay of a token's stamp behind its step, as far as streams that move together tell it."""
+
+
+def phase_of(num_prefilling: int, num_transferring: int, num_decoding: int) -> Phase:
+    """Return the phase of a device on which so many requests are in each phase."""
+    if num_prefilling and num_decoding:
+        return "mixed"
+    if num_prefilling:
+        return "prefill"
+    if num_decoding:
+        return "decode"
+    return "transfer" if num_transferring else "idle"

@@ -51,6 +51,11 @@ def listed_cells(path: Path) -> tuple[list[Path], list[Path]]:
     return measured, failed
 
 
+def decided_file(results: Path) -> Path:
+    """Return the file that says what an adaptive search has decided so far (records/search.py)."""
+    return results / "search" / "decided.json"
+
+
 def result_folders(results: Path) -> list[Path]:
     """Return the folders of a results folder's analysed cells; DataError where it has none."""
     found = sorted(path.parent for path in results.glob("cells/*/*/*/launch-*/result.json"))

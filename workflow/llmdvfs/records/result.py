@@ -128,6 +128,8 @@ class PhaseEnergy:
     """Device-seconds spent in the phase inside the window."""
     power_w: Estimate
     energy_j: Estimate
+    mean_stretch_s: float | None = None
+    """Mean length of the role's uninterrupted times in the phase; None: a result older than this field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,42 @@ class DeviceEnergy:
     """quantity -> traits, for the power and energy sensors that changed often enough to tell."""
     memory_power_w: float | None = None
     """Mean power of the GPU's memory (HBM) over the window, a part of `mean_power_w`; None: no such sensor."""
+
+
+ActivityBound = Literal["compute", "memory", "neither"]
+
+
+@dataclass(frozen=True, slots=True)
+class RoleActivity:
+    """How busy the parts of a role's GPUs were, mean over its devices; None: not measured or not to be told."""
+
+    role: DeviceRole
+    phase: Phase | None
+    """None: the whole window."""
+    sm_fraction: float | None
+    """Of SMs that were busy."""
+    tensor_fraction: float | None
+    """Of time in which tensor cores worked."""
+    dram_fraction: float | None
+    """Of the DRAM's bandwidth."""
+    memory_power_w: float | None
+    """Of the memory (HBM), a part of the device's power."""
+    bound_by: ActivityBound | None
+    """What works at least half of the time, and more than the other."""
+    batch_size: float | None = None
+    """Requests in a decode step, mean over steps; None: another phase, or steps cannot be told."""
+
+    @property
+    def words(self) -> str | None:
+        """Return the roofline in a line: `decode at batch 8: tensor 2 %, DRAM 65 %: bound by memory`; None: unknown."""
+        if self.tensor_fraction is None or self.dram_fraction is None:
+            return None
+        at = f" at batch {self.batch_size:.0f}" if self.batch_size is not None else ""
+        bound = {"neither": "bound by neither", "compute": "bound by compute", "memory": "bound by memory", None: ""}
+        return (
+            f"{self.phase or 'all'}{at}: tensor {self.tensor_fraction:.0%}, DRAM {self.dram_fraction:.0%}: "
+            f"{bound[self.bound_by]}"
+        ).replace("%", " %")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +269,8 @@ class CellResult:
     """The client's own error at this load; None: not calibrated."""
     balance: BalanceResult | None = None
     """None: no proxy stood before the servers."""
+    activity: tuple[RoleActivity, ...] = ()
+    """By role, and of it by phase; empty: no device tells any of it."""
 
     @property
     def valid(self) -> bool:

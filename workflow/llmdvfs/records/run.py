@@ -51,6 +51,17 @@ class ServerStart:
 
 
 @dataclass(frozen=True, slots=True)
+class OthersCpu:
+    """CPU that processes of others took on the host over a stretch of time."""
+
+    fraction: float
+    """Of all CPUs of the host."""
+    num_cpus: int
+    largest: tuple[str, ...]
+    """`name (pid) 0.50 CPUs`; of those that can be seen from here and still ran at the end."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """Everything needed to understand a raw folder without the configuration that made it."""
 
@@ -95,6 +106,10 @@ class RunRecord:
     """The step of a sweep that the cell is; None: it had a load of its own. Idle windows are then the sweep's."""
     checksums: dict[str, str] | None = None
     """SHA-256 of every other file of the raw folder, by name; None: the run is older than this field."""
+    others_cpu_idle: OthersCpu | None = None
+    """What others took of the host's CPUs in the idle time before the load ..."""
+    others_cpu_load: OthersCpu | None = None
+    """... and under load; None: a step of a sweep, or the run is older than this field."""
 
     @property
     def measured_load_s(self) -> float:

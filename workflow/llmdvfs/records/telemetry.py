@@ -5,7 +5,8 @@ Reading {"d": device_id, "b": begin_mono_ns, "e": end_mono_ns, "v": {quantity: v
 
 A quantity that could not be read is null in "v" and has its cause in "x"; one that the device does not have is absent.
 The energy counter of a GPU is polled on its own (its call blocks for milliseconds), so its readings are lines of
-their own with "v" = {"energy_j": ...}.
+their own with "v" = {"energy_j": ...}. So are the driver's own samples of power, {"power_sample_w": ...}, whose "b" and
+"e" enclose the driver's stamp, and the activity of a GPU's parts, a mean over the whole of "b" to "e".
 """
 
 from collections.abc import Collection
@@ -19,11 +20,15 @@ QUANTITIES: dict[str, str] = {
     "power_instant_w": "power now (NVML field 186)",
     "power_average_w": "power averaged by the sensor over its own window (NVML field 185 or nvmlDeviceGetPowerUsage)",
     "memory_power_w": "power of the GPU's memory (HBM) alone, averaged over about 1 s (NVML field 185, scope 2)",
+    "power_sample_w": "power over the last 25 ms or so, every 20 ms, stamped by the driver (nvmlDeviceGetSamples)",
     "energy_j": "energy counter, since driver load (NVML) or boot (RAPL, unwrapped)",
     "sm_clock_mhz": "core clock",
     "memory_clock_mhz": "memory clock",
     "gpu_utilisation_fraction": "share of time with a kernel running",
     "memory_utilisation_fraction": "share of time with device memory being read or written",
+    "sm_active_fraction": "share of SMs that were busy, mean over the reading's begin to end (GPM)",
+    "tensor_active_fraction": "share of time in which the tensor cores worked, likewise (GPM)",
+    "dram_active_fraction": "share of the DRAM's bandwidth in use, likewise (GPM)",
     "temperature_c": "core temperature",
     "memory_temperature_c": "memory temperature",
     "memory_used_bytes": "device memory in use",

@@ -1,29 +1,35 @@
 """`answer`: the results of all cells -> answers.json, answers.csv, recommended_clocks.json and a table."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from llmdvfs.answers.answer import answers
+from llmdvfs.answers.choice import Confirmed
+from llmdvfs.answers.lookup import lookup_rows, lookup_table
 from llmdvfs.answers.recommend import recommend
 from llmdvfs.answers.table import answer_rows
 from llmdvfs.answers.words import table
-from llmdvfs.figures.dvfs_energy_time import dvfs_energy_time
+from llmdvfs.figures.answer_figures import ANSWER_FIGURES
 from llmdvfs.figures.parts.style import save_figure
 from llmdvfs.records.places import RAW, RUN, listed_cells
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
+from llmdvfs.records.search import SearchRecord
 from llmdvfs.records.store import read_record, write_record, write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--cells", type=Path, required=True, help="list of the cells' folders, a line each")
+    parser.add_argument("--search", type=Path, help="decided.json of the search that decided the cells")
     parser.add_argument("--output", type=Path, required=True, help="answers.json to write")
     parser.add_argument("--csv", type=Path, required=True, help="answers.csv to write: one row a point")
     parser.add_argument("--recommended", type=Path, required=True, help="recommended_clocks.json to write")
-    parser.add_argument("--figure", type=Path, required=True, help="energy_time.png to write, and a PDF beside it")
+    parser.add_argument("--lookup", type=Path, required=True, help="lookup.csv to write: one row a load")
+    parser.add_argument("--figures", type=Path, required=True, help="folder of the figures, each a PNG and a PDF")
     parser.add_argument("--table", type=Path, required=True, help="text table to write")
 
 
@@ -34,10 +40,22 @@ def run(options: argparse.Namespace) -> int:
         (read_record(folder / "result.json", CellResult), read_record(folder / RAW / RUN, RunRecord))
         for folder in folders
     ]
-    record = answers(measured)
+    record = answers(measured, _confirmed(options.search) if options.search else None)
     write_record(options.output, record)
-    write_record(options.recommended, recommend(record, measured))
+    lookup = lookup_table(record.answers)
+    write_record(options.recommended, replace(recommend(record, measured), lookup=lookup))
+    write_text(options.lookup, pd.DataFrame(list(lookup_rows(lookup))).to_csv(index=False))
     write_text(options.csv, pd.DataFrame(list(answer_rows(record))).to_csv(index=False))
     write_text(options.table, table(record))
-    save_figure(dvfs_energy_time(record), options.figure)
+    for name, draw in ANSWER_FIGURES.items():
+        save_figure(draw(record), options.figures / f"{name}.png")
     return 0
+
+
+def _confirmed(file: Path) -> dict[tuple[str, str], Confirmed]:
+    """Return what the search chose at each load before the launches that confirm it; nothing while it goes on."""
+    return {
+        (load.deployment, load.workload): Confirmed(step.chosen, set(step.launches), load.text)
+        for load in read_record(file, SearchRecord).loads
+        if (step := load.confirmation) is not None
+    }

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from llmdvfs.comparison.groups import MARGIN_FRACTION, compare
-from llmdvfs.comparison.rows import comparison_rows, summary_rows
 from llmdvfs.comparison.summary import Measured
-from llmdvfs.comparison.text import comparison_text
 from llmdvfs.comparison.two_folders import compare_two, labels_of
+from llmdvfs.comparison.words.rows import comparison_rows, summary_rows
+from llmdvfs.comparison.words.text import comparison_text
 from llmdvfs.errors import DataError
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.failed import FailedCell

@@ -8,6 +8,7 @@ from llmdvfs.records.answers import AnswersRecord, RecommendedClocks
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.deployment_files import BatchResults, DeviceData, PhaseResults
 from llmdvfs.records.failed import FailedCell
+from llmdvfs.records.fleet import FleetRecord
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.load import CalibrationResult, LoadReport, LoadSpec
 from llmdvfs.records.metrics import MetricsRecord
@@ -16,6 +17,7 @@ from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
+from llmdvfs.records.search import SearchRecord
 from llmdvfs.records.store import json_schema, schema_name, write_text
 from llmdvfs.records.telemetry import SamplerReport, TelemetryHeader
 
@@ -37,6 +39,8 @@ FILES: tuple[type, ...] = (
     ComparisonRecord,
     AnswersRecord,
     RecommendedClocks,
+    SearchRecord,
+    FleetRecord,
 )
 """Records that are a JSON file each (TelemetryHeader: the first line of one)."""
 LINES: tuple[type, ...] = (RequestRecord, ProxyRecord)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llmdvfs.answers.words import explain
-from llmdvfs.comparison.text import comparison_text
+from llmdvfs.comparison.words.text import comparison_text
 from llmdvfs.errors import DataError
 from llmdvfs.records.answers import AnswersRecord
 from llmdvfs.records.comparison import ComparisonRecord

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from llmdvfs.comparison.markdown import comparison_markdown
-from llmdvfs.comparison.rows import tidy_rows
-from llmdvfs.comparison.text import comparison_text
+from llmdvfs.comparison.words.markdown import comparison_markdown
+from llmdvfs.comparison.words.rows import tidy_rows
+from llmdvfs.comparison.words.text import comparison_text
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.store import read_record, write_text
 

@@ -3,10 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from llmdvfs.records.telemetry import TelemetryDevice
+from llmdvfs.records.telemetry import Reading, TelemetryDevice
 
-Cadence = Literal["state", "counter", "slow"]
-"""state: every slot; counter: on a thread of its own, because its call blocks; slow: at most ten times a second."""
+Cadence = Literal["state", "counter", "slow", "activity", "samples"]
+"""How often a probe is read, and on which thread.
+
+state: every slot; counter: on a thread of its own, because its call blocks; slow: at most ten times a second;
+activity: at most five times; samples: once a second, what the driver has gathered.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,8 @@ class Sample:
     """Cause of every null in `values`."""
     lost: str | None = None
     """Why the device will never answer again; None: it may."""
+    stamped: tuple[Reading, ...] = ()
+    """Readings whose instants are not this read's: the driver stamped them, or they are means over a time before."""
 
 
 class Probe(Protocol):

@@ -10,6 +10,7 @@ from llmdvfs.records.telemetry import BEST_LAST, EnergySource, TelemetryDevice
 from llmdvfs.telemetry.cpu import CpuProbe
 from llmdvfs.telemetry.device import Probe
 from llmdvfs.telemetry.gpu import GpuCounterProbe, GpuLinkProbe, GpuStateProbe, describe_gpu
+from llmdvfs.telemetry.gpu_fine import GpuActivityProbe, GpuPowerSamplesProbe, fine_probes
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus
 from llmdvfs.telemetry.rapl import POWERCAP, rapl_probes
 
@@ -79,7 +80,7 @@ def _gpu_probes(index: int, absences: list[str]) -> tuple[list[Probe], EnergySou
     gpu = NvmlGpu(index)
     device = describe_gpu(gpu)
     state, links = GpuStateProbe(gpu, device), GpuLinkProbe(gpu, device)
-    probes: list[GpuStateProbe | GpuCounterProbe | GpuLinkProbe] = [state]
+    probes: list[GpuStateProbe | GpuCounterProbe | GpuLinkProbe | GpuPowerSamplesProbe | GpuActivityProbe] = [state]
     source: EnergySource = "nvml_power" if state.has_power else "none"
     try:
         probes.append(GpuCounterProbe(gpu, device))
@@ -89,6 +90,9 @@ def _gpu_probes(index: int, absences: list[str]) -> tuple[list[Probe], EnergySou
             raise
         absences.append(f"no energy counter on {device.device_id}: {error}")
     probes += [links] if links.has_links else []
+    fine, missing = fine_probes(gpu, device)
+    absences += missing
+    probes += fine
     for probe in probes:
         probe.device = replace(device, energy_source=source)
     return list(probes), source

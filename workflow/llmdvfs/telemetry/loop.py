@@ -65,7 +65,9 @@ class SlotLoop:
             begin_ns = self._clock()
             sample = probe.read()
             device_id = probe.device.device_id
-            readings.append(Reading(device_id, begin_ns, self._clock(), sample.values, sample.errors))
+            readings += sample.stamped
+            if sample.values or sample.lost:
+                readings.append(Reading(device_id, begin_ns, self._clock(), sample.values, sample.errors))
             if sample.lost and device_id in self._dispensable:
                 self.lost[device_id] = sample.lost
             elif sample.lost:

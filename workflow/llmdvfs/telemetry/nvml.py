@@ -1,4 +1,4 @@
-"""NVML as this project uses it: the one importer of pynvml. Values leave in SI units, failures as NvmlError."""
+"""NVML as this project uses it, but for GPM (gpm.py). Values leave in SI units, failures as NvmlError."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -66,9 +66,11 @@ class NvmlError(TelemetryError):
         self.is_lost = error.value in _LOST
         """The device is gone."""
         self.is_denied = error.value == pynvml.NVML_ERROR_NO_PERMISSION
+        self.is_not_found = error.value == pynvml.NVML_ERROR_NOT_FOUND
 
 
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function of pynvml returns; NvmlError, which names the function, where the driver refuses."""
     try:
         return function(*arguments)
     except pynvml.NVMLError as error:
@@ -77,8 +79,8 @@ def _call(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def num_gpus() -> int:
     """Load the driver's library, if that is still to be done, and return how many GPUs it knows; or NvmlError."""
-    _call(pynvml.nvmlInit)
-    return int(_call(pynvml.nvmlDeviceGetCount))
+    call(pynvml.nvmlInit)
+    return int(call(pynvml.nvmlDeviceGetCount))
 
 
 class NvmlGpu:
@@ -87,14 +89,19 @@ class NvmlGpu:
     def __init__(self, index: int) -> None:
         """Take the GPU with this NVML index; `num_gpus` has been called before."""
         self.index = index
-        self._handle = _call(pynvml.nvmlDeviceGetHandleByIndex, index)
+        self._handle = call(pynvml.nvmlDeviceGetHandleByIndex, index)
+
+    @property
+    def handle(self) -> Any:
+        """Return the driver's handle, for calls of pynvml elsewhere (gpm.py)."""
+        return self._handle
 
     def fields(self, quantities: Sequence[str]) -> tuple[dict[str, float | None], dict[str, NvmlError]]:
         """Return the quantities of FIELDS, and why those that are None failed.
 
         NvmlError where the whole call fails. The driver can succeed and still refuse a field.
         """
-        answers = _call(pynvml.nvmlDeviceGetFieldValues, self._handle, [FIELDS[name][:2] for name in quantities])
+        answers = call(pynvml.nvmlDeviceGetFieldValues, self._handle, [FIELDS[name][:2] for name in quantities])
         values: dict[str, float | None] = {}
         errors: dict[str, NvmlError] = {}
         for quantity, answer in zip(quantities, answers, strict=True):
@@ -107,102 +114,116 @@ class NvmlGpu:
 
     def energy_j(self) -> float:
         """Return the energy counter [J since driver load]. It blocks: 3 ms, up to 16 ms on an H100 or H200."""
-        return float(_call(pynvml.nvmlDeviceGetTotalEnergyConsumption, self._handle)) / MJ_PER_J
+        return float(call(pynvml.nvmlDeviceGetTotalEnergyConsumption, self._handle)) / MJ_PER_J
 
     def power_usage_w(self) -> float:
         """Return nvmlDeviceGetPowerUsage: a 1 s average after Ampere but for GA100, power now elsewhere."""
-        return float(_call(pynvml.nvmlDeviceGetPowerUsage, self._handle)) / MW_PER_W
+        return float(call(pynvml.nvmlDeviceGetPowerUsage, self._handle)) / MW_PER_W
+
+    def power_samples(self, after_us: int) -> list[tuple[int, float]]:
+        """Return the driver's own samples of power after an instant: (microseconds of the wall clock, watts).
+
+        The driver takes one every 20 ms, whoever polls, and keeps about 2.4 s of them (119 on an H100). 0.3-1.7 ms.
+        """
+        try:
+            kind, samples = call(pynvml.nvmlDeviceGetSamples, self._handle, pynvml.NVML_TOTAL_POWER_SAMPLES, after_us)
+        except NvmlError as error:
+            if error.is_not_found:  # nothing newer
+                return []
+            raise
+        taken = [(int(s.timeStamp), getattr(s.sampleValue, _MEMBERS[kind]) / MW_PER_W) for s in samples]
+        return [sample for sample in taken if sample[0] > after_us]  # the buffer's empty places have stamp 0
 
     def sm_clock_mhz(self) -> float:
         """Return the core clock."""
-        return float(_call(pynvml.nvmlDeviceGetClockInfo, self._handle, pynvml.NVML_CLOCK_SM))
+        return float(call(pynvml.nvmlDeviceGetClockInfo, self._handle, pynvml.NVML_CLOCK_SM))
 
     def memory_clock_mhz(self) -> float:
         """Return the memory clock."""
-        return float(_call(pynvml.nvmlDeviceGetClockInfo, self._handle, pynvml.NVML_CLOCK_MEM))
+        return float(call(pynvml.nvmlDeviceGetClockInfo, self._handle, pynvml.NVML_CLOCK_MEM))
 
     def utilisation_fraction(self) -> tuple[float, float]:
         """Return the shares of time with a kernel running and with device memory in use."""
-        rates = _call(pynvml.nvmlDeviceGetUtilizationRates, self._handle)
+        rates = call(pynvml.nvmlDeviceGetUtilizationRates, self._handle)
         return rates.gpu / 100, rates.memory / 100
 
     def temperature_c(self) -> float:
         """Return the core temperature."""
-        return float(_call(pynvml.nvmlDeviceGetTemperature, self._handle, pynvml.NVML_TEMPERATURE_GPU))
+        return float(call(pynvml.nvmlDeviceGetTemperature, self._handle, pynvml.NVML_TEMPERATURE_GPU))
 
     def memory_bytes(self) -> tuple[int, int]:
         """Return device memory in use and in all."""
-        memory = _call(pynvml.nvmlDeviceGetMemoryInfo, self._handle)
+        memory = call(pynvml.nvmlDeviceGetMemoryInfo, self._handle)
         return int(memory.used), int(memory.total)
 
     def clock_event_reasons(self) -> int:
         """Return the bit set of reasons that hold the clock down now."""
-        return int(_call(pynvml.nvmlDeviceGetCurrentClocksEventReasons, self._handle))
+        return int(call(pynvml.nvmlDeviceGetCurrentClocksEventReasons, self._handle))
 
     def power_limit_w(self) -> float:
         """Return the power limit in force."""
-        return float(_call(pynvml.nvmlDeviceGetEnforcedPowerLimit, self._handle)) / MW_PER_W
+        return float(call(pynvml.nvmlDeviceGetEnforcedPowerLimit, self._handle)) / MW_PER_W
 
     def performance_state(self) -> int:
         """Return the P-state."""
-        return int(_call(pynvml.nvmlDeviceGetPerformanceState, self._handle))
+        return int(call(pynvml.nvmlDeviceGetPerformanceState, self._handle))
 
     def name(self) -> str:
         """Return the product's name."""
-        return str(_call(pynvml.nvmlDeviceGetName, self._handle))
+        return str(call(pynvml.nvmlDeviceGetName, self._handle))
 
     def uuid(self) -> str:
         """Return what identifies the GPU."""
-        return str(_call(pynvml.nvmlDeviceGetUUID, self._handle))
+        return str(call(pynvml.nvmlDeviceGetUUID, self._handle))
 
     def serial(self) -> str:
         """Return the number on the board; consumer GPUs have none."""
-        return str(_call(pynvml.nvmlDeviceGetSerial, self._handle))
+        return str(call(pynvml.nvmlDeviceGetSerial, self._handle))
 
     def vbios(self) -> str:
         """Return the version of the board's firmware."""
-        return str(_call(pynvml.nvmlDeviceGetVbiosVersion, self._handle))
+        return str(call(pynvml.nvmlDeviceGetVbiosVersion, self._handle))
 
     def application_sm_clock_mhz(self) -> int:
         """Return the core clock that applications are given; somebody may have set it (nvidia-smi -ac)."""
-        return int(_call(pynvml.nvmlDeviceGetApplicationsClock, self._handle, pynvml.NVML_CLOCK_SM))
+        return int(call(pynvml.nvmlDeviceGetApplicationsClock, self._handle, pynvml.NVML_CLOCK_SM))
 
     def default_application_sm_clock_mhz(self) -> int:
         """Return the core clock that applications are given where nobody has set it."""
-        return int(_call(pynvml.nvmlDeviceGetDefaultApplicationsClock, self._handle, pynvml.NVML_CLOCK_SM))
+        return int(call(pynvml.nvmlDeviceGetDefaultApplicationsClock, self._handle, pynvml.NVML_CLOCK_SM))
 
     def details(self) -> dict[str, str | int | float | None]:
         """Return what does not change during a run; None: this GPU does not tell."""
         handle = self._handle
         readers: dict[str, Callable[[], str | int | float]] = {
-            "driver": lambda: str(_call(pynvml.nvmlSystemGetDriverVersion)),
-            "pci_bus_id": lambda: str(_call(pynvml.nvmlDeviceGetPciInfo, handle).busId),
+            "driver": lambda: str(call(pynvml.nvmlSystemGetDriverVersion)),
+            "pci_bus_id": lambda: str(call(pynvml.nvmlDeviceGetPciInfo, handle).busId),
             "memory_total_bytes": lambda: self.memory_bytes()[1],
             "power_limit_w": self.power_limit_w,
             "power_limit_default_w": self.default_power_limit_w,
             "power_limit_min_w": lambda: self.power_limit_range_w()[0],
             "power_limit_max_w": lambda: self.power_limit_range_w()[1],
-            "sm_clock_max_mhz": lambda: int(_call(pynvml.nvmlDeviceGetMaxClockInfo, handle, pynvml.NVML_CLOCK_SM)),
-            "memory_clock_max_mhz": lambda: int(_call(pynvml.nvmlDeviceGetMaxClockInfo, handle, pynvml.NVML_CLOCK_MEM)),
+            "sm_clock_max_mhz": lambda: int(call(pynvml.nvmlDeviceGetMaxClockInfo, handle, pynvml.NVML_CLOCK_SM)),
+            "memory_clock_max_mhz": lambda: int(call(pynvml.nvmlDeviceGetMaxClockInfo, handle, pynvml.NVML_CLOCK_MEM)),
             "mig_mode": self.mig_mode,
             "num_nvlinks": self.num_nvlinks,
-            "persistence_mode": lambda: int(_call(pynvml.nvmlDeviceGetPersistenceMode, handle)),
+            "persistence_mode": lambda: int(call(pynvml.nvmlDeviceGetPersistenceMode, handle)),
         }
         return {key: or_none(read) for key, read in readers.items()}
 
     def power_limit_range_w(self) -> tuple[float, float]:
         """Return the lowest and the highest power limit that can be set."""
-        low, high = _call(pynvml.nvmlDeviceGetPowerManagementLimitConstraints, self._handle)
+        low, high = call(pynvml.nvmlDeviceGetPowerManagementLimitConstraints, self._handle)
         return low / MW_PER_W, high / MW_PER_W
 
     def mig_mode(self) -> int:
         """Return 1 where the GPU is divided into instances."""
-        return int(_call(pynvml.nvmlDeviceGetMigMode, self._handle)[0])
+        return int(call(pynvml.nvmlDeviceGetMigMode, self._handle)[0])
 
     def processes(self) -> dict[int, int | None]:
         """Return the processes that hold the GPU, and their device memory [bytes]. 5 ms and a lock: never in a loop."""
-        compute = _call(pynvml.nvmlDeviceGetComputeRunningProcesses, self._handle)
-        graphics = _call(pynvml.nvmlDeviceGetGraphicsRunningProcesses, self._handle)
+        compute = call(pynvml.nvmlDeviceGetComputeRunningProcesses, self._handle)
+        graphics = call(pynvml.nvmlDeviceGetGraphicsRunningProcesses, self._handle)
         return {int(process.pid): process.usedGpuMemory for process in (*compute, *graphics)}
 
     def num_nvlinks(self) -> int:
@@ -210,7 +231,7 @@ class NvmlGpu:
         num_active = 0
         for link in range(pynvml.NVML_NVLINK_MAX_LINKS):
             try:
-                num_active += int(_call(pynvml.nvmlDeviceGetNvLinkState, self._handle, link))
+                num_active += int(call(pynvml.nvmlDeviceGetNvLinkState, self._handle, link))
             except NvmlError as error:
                 if not error.is_absent:
                     raise
@@ -221,20 +242,20 @@ class NvmlGpu:
         """Return the nominal rate of all its active NVLinks together, one way; None: not told."""
         # Not ..._SPEED_MBPS_COMMON: an H200 does not support it.
         each = [(pynvml.NVML_FI_DEV_NVLINK_GET_SPEED, link) for link in range(pynvml.NVML_NVLINK_MAX_LINKS)]
-        told = _call(pynvml.nvmlDeviceGetFieldValues, self._handle, each)
+        told = call(pynvml.nvmlDeviceGetFieldValues, self._handle, each)
         speeds = [getattr(a.value, _MEMBERS[a.valueType]) for a in told if a.nvmlReturn == pynvml.NVML_SUCCESS]
         return float(sum(speeds) * MB) or None
 
     def pcie_rate_bytes_per_s(self) -> float | None:
         """Return the nominal rate of PCIe at its best, one way (it slows down when idle); None: unknown generation."""
-        generation = int(_call(pynvml.nvmlDeviceGetMaxPcieLinkGeneration, self._handle))
-        width = int(_call(pynvml.nvmlDeviceGetMaxPcieLinkWidth, self._handle))
+        generation = int(call(pynvml.nvmlDeviceGetMaxPcieLinkGeneration, self._handle))
+        width = int(call(pynvml.nvmlDeviceGetMaxPcieLinkWidth, self._handle))
         lane = PCIE_LANE_BYTES_PER_S.get(generation)
         return None if lane is None else lane * width
 
     def common_ancestor(self, other: "NvmlGpu") -> int:
         """Return the NVML_TOPOLOGY_ level at which the two meet on PCIe."""
-        return int(_call(pynvml.nvmlDeviceGetTopologyCommonAncestor, self._handle, other._handle))
+        return int(call(pynvml.nvmlDeviceGetTopologyCommonAncestor, self._handle, other._handle))
 
     def can_access(self, other: "NvmlGpu") -> bool:
         """Return whether it can read and write the other's memory directly."""
@@ -245,42 +266,42 @@ class NvmlGpu:
         return self._has_peer(other, pynvml.NVML_P2P_CAPS_INDEX_NVLINK)
 
     def _has_peer(self, other: "NvmlGpu", capability: int) -> bool:
-        status = _call(pynvml.nvmlDeviceGetP2PStatus, self._handle, other._handle, capability)
+        status = call(pynvml.nvmlDeviceGetP2PStatus, self._handle, other._handle, capability)
         return bool(status == pynvml.NVML_P2P_STATUS_OK)
 
     def supported_memory_clocks_mhz(self) -> list[int]:
         """Return the memory clocks that can be asked for."""
-        return [int(clock) for clock in _call(pynvml.nvmlDeviceGetSupportedMemoryClocks, self._handle)]
+        return [int(clock) for clock in call(pynvml.nvmlDeviceGetSupportedMemoryClocks, self._handle)]
 
     def supported_sm_clocks_mhz(self) -> list[int]:
         """Return the core clocks that can be asked for, at the highest memory clock."""
         memory_mhz = max(self.supported_memory_clocks_mhz())
-        return [int(clock) for clock in _call(pynvml.nvmlDeviceGetSupportedGraphicsClocks, self._handle, memory_mhz)]
+        return [int(clock) for clock in call(pynvml.nvmlDeviceGetSupportedGraphicsClocks, self._handle, memory_mhz)]
 
     def lock_sm_clock(self, low_mhz: int, high_mhz: int) -> None:
         """Keep the core clock between the two; it outlives this process. As all that follows it needs CAP_SYS_ADMIN."""
-        _call(pynvml.nvmlDeviceSetGpuLockedClocks, self._handle, low_mhz, high_mhz)
+        call(pynvml.nvmlDeviceSetGpuLockedClocks, self._handle, low_mhz, high_mhz)
 
     def lock_memory_clock(self, clock_mhz: int) -> None:
         """Lock the memory clock; it outlives this process."""
-        _call(pynvml.nvmlDeviceSetMemoryLockedClocks, self._handle, clock_mhz, clock_mhz)
+        call(pynvml.nvmlDeviceSetMemoryLockedClocks, self._handle, clock_mhz, clock_mhz)
 
     def reset_sm_clock(self) -> None:
         """Undo any lock of the core clock."""
-        _call(pynvml.nvmlDeviceResetGpuLockedClocks, self._handle)
+        call(pynvml.nvmlDeviceResetGpuLockedClocks, self._handle)
 
     def reset_memory_clock(self) -> None:
         """Undo any lock of the memory clock."""
-        _call(pynvml.nvmlDeviceResetMemoryLockedClocks, self._handle)
+        call(pynvml.nvmlDeviceResetMemoryLockedClocks, self._handle)
 
     def set_power_limit(self, limit_w: float) -> None:
         """Set the power limit; it outlives this process."""
         # Not ..._v2: pynvml's binding of that ignores what the driver answers.
-        _call(pynvml.nvmlDeviceSetPowerManagementLimit, self._handle, round(limit_w * MW_PER_W))
+        call(pynvml.nvmlDeviceSetPowerManagementLimit, self._handle, round(limit_w * MW_PER_W))
 
     def default_power_limit_w(self) -> float:
         """Return the power limit that the GPU starts with."""
-        return float(_call(pynvml.nvmlDeviceGetPowerManagementDefaultLimit, self._handle)) / MW_PER_W
+        return float(call(pynvml.nvmlDeviceGetPowerManagementDefaultLimit, self._handle)) / MW_PER_W
 
 
 def or_none(read: Callable[[], T]) -> T | None:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from llmdvfs.clock import mono_ns
@@ -9,6 +10,8 @@ from llmdvfs.errors import TelemetryGap
 from llmdvfs.records.telemetry import EnergySource, Reading, TelemetryDevice
 from llmdvfs.records.telemetry_file import read_telemetry
 from llmdvfs.telemetry.device import Cadence, Sample
+
+STAMPED: tuple[Cadence, ...] = ("activity", "samples")
 
 
 class ReplayProbe:
@@ -29,14 +32,25 @@ class ReplayProbe:
         self._instants = [reading.end_mono_ns for reading in readings]
         self._clock = clock
         self._shift_ns = clock() - begin_mono_ns
+        self._num_played = 0
 
     def read(self) -> Sample:
-        """Return what the last reading before this moment of the recording had found."""
+        """Return what the last reading before this moment of the recording had found.
+
+        Of streams whose readings have instants of their own, all since the read before.
+        """
         position = bisect_right(self._instants, self._clock() - self._shift_ns)
+        if self.cadence in STAMPED:
+            played, self._num_played = self._readings[self._num_played : position], position
+            return Sample({}, stamped=tuple(self._shifted(reading) for reading in played))
         if position == len(self._instants):
             return Sample({}, lost="the recording is at its end")
         reading = self._readings[max(position - 1, 0)]
         return Sample(dict(reading.values), dict(reading.errors))
+
+    def _shifted(self, reading: Reading) -> Reading:
+        begin_ns, end_ns = reading.begin_mono_ns + self._shift_ns, reading.end_mono_ns + self._shift_ns
+        return replace(reading, begin_mono_ns=begin_ns, end_mono_ns=end_ns)
 
 
 def replay_probes(path: Path, clock: Callable[[], int] = mono_ns) -> tuple[tuple[ReplayProbe, ...], EnergySource]:
@@ -60,5 +74,9 @@ def _cadence(reading: Reading) -> Cadence:
     """Return which probe made a reading: the quantities of different probes do not overlap."""
     if set(reading.values) == {"energy_j"}:
         return "counter"
+    if set(reading.values) == {"power_sample_w"}:
+        return "samples"
+    if "sm_active_fraction" in reading.values:
+        return "activity"
     is_slow = all(quantity.startswith(("nvlink_", "pcie_", "cpu_", "host_")) for quantity in reading.values)
     return "slow" if is_slow else "state"

@@ -5,7 +5,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, cast
@@ -14,6 +14,7 @@ from llmdvfs.errors import ConfigError, TelemetryError
 from llmdvfs.host.child import library_environment
 from llmdvfs.records.store import read_record
 from llmdvfs.records.telemetry import SamplerReport
+from llmdvfs.telemetry.device import Cadence
 from llmdvfs.telemetry.sampler_process import report_path
 
 MIN_INTERVAL_S = 0.001  # sensors update every 20 to 100 ms; below this only the load on the driver grows
@@ -112,6 +113,7 @@ def start_sampler(
     gpu_indices: Sequence[int] | None = None,
     needed_gpus: Sequence[int] | None = None,
     replay: Path | None = None,
+    without: Collection[Cadence] = (),
 ) -> SamplerHandle:
     """Start sampling into `path`, a new file; call wait_ready() before anything is to be measured.
 
@@ -119,7 +121,7 @@ def start_sampler(
     are always sampled. The energy counters are polled on their own every `counter_interval_s`: five polls a step of
     theirs place its instant within 20 ms. needed_gpus: those whose loss ends sampling; None: every GPU; a lost GPU that
     is not among them is left out from then on and stands in the report. replay: play this recorded file in place of the
-    devices.
+    devices. without: streams to leave out, to find out what they cost.
     """
     if min(interval_s, counter_interval_s) < MIN_INTERVAL_S:
         raise ConfigError(
@@ -133,6 +135,8 @@ def start_sampler(
         command += ["--gpus", ",".join(map(str, gpu_indices))]
     if needed_gpus is not None:
         command += ["--needed", ",".join(map(str, needed_gpus))]
+    if without:
+        command += ["--without", ",".join(without)]
     if replay is not None:
         command += ["--replay", str(replay)]
     return SamplerHandle(path, command)

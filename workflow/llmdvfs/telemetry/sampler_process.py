@@ -20,13 +20,15 @@ from llmdvfs.host.child import PR_SET_PDEATHSIG, process_control
 from llmdvfs.records.device_id import gpu_id
 from llmdvfs.records.store import write_record
 from llmdvfs.records.telemetry import EnergySource, SamplerReport, TelemetryHeader
-from llmdvfs.telemetry.device import Probe
+from llmdvfs.telemetry.device import Cadence, Probe
 from llmdvfs.telemetry.discover import discover
 from llmdvfs.telemetry.loop import SlotLoop
 from llmdvfs.telemetry.replay import replay_probes
 from llmdvfs.telemetry.writer import TelemetryWriter
 
 SLOW_INTERVAL_S = 0.1  # at least: /proc/stat ticks every 10 ms, and PCIe counters take half a millisecond
+PATIENT: dict[Cadence, float] = {"activity": 0.2, "samples": 1.0}
+"""Cadence -> how often [s]. GPM wants at least 100 ms between two samples; the driver keeps 2.4 s of power samples."""
 PARENT_CHECK_INTERVAL_S = 0.5
 PARENT_GONE = "the process that had started the sampler is gone"
 SIGNALS = {signal.SIGTERM, signal.SIGUSR1}  # "stop" and "the parent may be gone"
@@ -43,6 +45,9 @@ class Sampling:
         groups = [([probe for probe in probes if probe.cadence == "state"], interval_s)]
         groups += [([probe for probe in probes if probe.cadence == "slow"], max(interval_s, SLOW_INTERVAL_S))]
         self._slot_loops = [SlotLoop(group, interval, dispensable=dispensable) for group, interval in groups if group]
+        # Their readings say themselves over which time they are: a late read loses nothing, and is no missed slot.
+        patient = [([probe for probe in probes if probe.cadence == name], every) for name, every in PATIENT.items()]
+        self._patient_loops = [SlotLoop(group, every, dispensable=dispensable) for group, every in patient if group]
         # One thread a counter: the driver holds each call for milliseconds, and they do not wait for one another.
         self._counter_loops = [
             SlotLoop([probe], counter_interval_s, dispensable=dispensable)
@@ -50,10 +55,13 @@ class Sampling:
             if probe.cadence == "counter"
         ]
 
+    @property
+    def _loops(self) -> list[SlotLoop]:
+        return self._slot_loops + self._patient_loops + self._counter_loops
+
     def run(self, writer: TelemetryWriter, parent_pid: int) -> None:
         """Sample until SIGTERM, the parent's end or the failure of a loop."""
-        loops = self._slot_loops + self._counter_loops
-        threads = [threading.Thread(target=self._run_loop, args=(loop, writer)) for loop in loops]
+        threads = [threading.Thread(target=self._run_loop, args=(loop, writer)) for loop in self._loops]
         for thread in threads:
             thread.start()
         self._wait_for_end(parent_pid)
@@ -84,16 +92,14 @@ class Sampling:
         """Return what the loops did."""
         lateness_s = sorted(lateness for loop in self._slot_loops for lateness in loop.lateness_s)
         return SamplerReport(
-            num_readings=sum(loop.num_readings for loop in self._slot_loops + self._counter_loops),
+            num_readings=sum(loop.num_readings for loop in self._loops),
             num_missed_slots=sum(loop.num_missed_slots for loop in self._slot_loops),
             num_slots=sum(loop.num_slots for loop in self._slot_loops),
             lateness_p99_s=lateness_s[len(lateness_s) * 99 // 100] if lateness_s else None,
             cpu_s=time.process_time(),
             ended_mono_ns=mono_ns(),
             error=self._error,
-            lost_devices={
-                device: why for loop in self._slot_loops + self._counter_loops for device, why in loop.lost.items()
-            },
+            lost_devices={device: why for loop in self._loops for device, why in loop.lost.items()},
         )
 
 
@@ -154,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--counter-interval", type=float, required=True)
     parser.add_argument("--gpus", help="indices with commas between; left out: all")
     parser.add_argument("--needed", help="indices of GPUs whose loss ends sampling; left out: all")
+    parser.add_argument("--without", default="", help="cadences to leave out, with commas between: activity, samples")
     parser.add_argument("--replay", type=Path)
     parser.add_argument("--parent", type=int, required=True)
     return parser
@@ -171,7 +178,8 @@ def _probes(options: argparse.Namespace) -> tuple[Sequence[Probe], EnergySource,
         None if options.gpus is None else _indices(options.gpus),
         needed=None if options.needed is None else _indices(options.needed),
     )
-    return found.probes, found.energy_source, found.absences
+    left_out = options.without.split(",")
+    return [probe for probe in found.probes if probe.cadence not in left_out], found.energy_source, found.absences
 
 
 def _go_first() -> None:

@@ -45,7 +45,7 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
         steps_untold=found.untold,
         stamp_error_s=found.stamp_error_s,
     )
-    return phases, timeline(raw.readings, intervals, roles, started_mono_ns=started)
+    return phases, timeline(raw.readings, phases, started_mono_ns=started)
 
 
 def device_roles(run: RunRecord, header: TelemetryHeader) -> dict[str, DeviceRole]:

@@ -7,9 +7,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from llmdvfs.analysis.axis.timeline import phase_of
 from llmdvfs.analysis.sensors import Floats
-from llmdvfs.records.phases import EngineSteps, PhaseInterval
+from llmdvfs.records.phases import EngineSteps, PhaseInterval, PhasesRecord, phase_of
 from llmdvfs.records.spec import DeviceRole, Phase
 
 PHASES: tuple[Phase, ...] = ("prefill", "decode", "mixed", "transfer", "queue", "idle")
@@ -89,6 +88,11 @@ class Occupancy:
         found: Floats = around[np.searchsorted(self.edge_s, t_s, side="right")]
         return found
 
+    def phase_at(self, t_s: float) -> Phase:
+        """Return the phase at an instant; idle before the first edge and from the last one on."""
+        piece = int(np.searchsorted(self.edge_s, t_s, side="right")) - 1
+        return self.phase[piece] if 0 <= piece < len(self.phase) else "idle"
+
     def seconds_between(self, phase: Phase, begin_s: float, end_s: float) -> float:
         """Return the seconds spent in the phase in [begin, end]."""
         first, last = self.seconds_before(Level(phase), np.array([begin_s, end_s]))
@@ -134,6 +138,14 @@ class Occupancy:
             for p, waits in zip(piece, queues, strict=True)
         )
         return Occupancy(edge_s, phases, self.load[piece], self.early[piece], self.edge_error_s, self.overlaps)
+
+
+def occupancy_of(phases: PhasesRecord, role: DeviceRole) -> Occupancy:
+    """Return the phase of a role over time by the best that is known: its engine's steps, else its requests."""
+    steps = [step for step in phases.steps if step.role == role]
+    if steps:
+        return step_occupancy(steps, phases.intervals, role, phases.stamp_error_s.get(role, 0.0))
+    return role_occupancy(phases.intervals, role)
 
 
 def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occupancy:

@@ -1,12 +1,13 @@
 """Every telemetry reading on the one time axis, with the phase it fell into; docs/metrics.md#phases."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
+from llmdvfs.analysis.axis.occupancy import occupancy_of
 from llmdvfs.clock import NS_PER_S
-from llmdvfs.records.phases import PhaseInterval
+from llmdvfs.records.phases import PhaseInterval, PhasesRecord
 from llmdvfs.records.spec import DeviceRole, Phase
 from llmdvfs.records.telemetry import QUANTITIES, Reading
 
@@ -15,24 +16,22 @@ DIGITS = 15  # all that a float holds: a counter of 2e10 J moves by millijoules,
 COLUMNS = ("t_s", "device_id", "role", "phase", "num_prefilling", "num_transferring", "num_decoding")
 
 
-def timeline(
-    readings: Sequence[Reading],
-    intervals: Sequence[PhaseInterval],
-    device_roles: Mapping[str, DeviceRole],
-    *,
-    started_mono_ns: int,
-) -> pd.DataFrame:
+def timeline(readings: Sequence[Reading], phases: PhasesRecord, *, started_mono_ns: int) -> pd.DataFrame:
     """Return one row a reading, sorted by t_s: COLUMNS, then the quantities that any reading has.
 
-    A reading stands at the middle of its call. A device without a role serves nobody: no role, and idle throughout.
+    A reading stands at the middle of its time. Its phase is what the role's engine did, as for energies; the numbers
+    are of requests, so that a request that waits for another's prefill counts among them while the phase is `prefill`.
+    A device without a role serves nobody: no role, and idle throughout.
     """
-    counters = {role: _Occupancy(intervals, role) for role in set(device_roles.values())}
+    roles = set(phases.device_roles.values())
+    counters = {role: _Requests(phases.intervals, role) for role in roles}
+    occupancies = {role: occupancy_of(phases, role) for role in roles}
     rows = []
     for reading in readings:
         t_s = ((reading.begin_mono_ns + reading.end_mono_ns) / 2 - started_mono_ns) / NS_PER_S
-        role = device_roles.get(reading.device_id)
-        counts = counters[role].at(t_s) if role else (0, 0, 0)
-        rows.append((t_s, reading.device_id, role or "", phase_of(*counts), *counts, reading.values))
+        role = phases.device_roles.get(reading.device_id)
+        phase, counts = (occupancies[role].phase_at(t_s), counters[role].at(t_s)) if role else ("idle", (0, 0, 0))
+        rows.append((t_s, reading.device_id, role or "", phase, *counts, reading.values))
     seen = {name for row in rows for name in row[-1]}
     quantities = [name for name in QUANTITIES if name in seen]
     table = [(*row[:-1], *(row[-1].get(name) for name in quantities)) for row in rows]
@@ -45,18 +44,7 @@ def timeline_csv(frame: pd.DataFrame) -> str:
     return str(frame.to_csv(index=False, float_format=f"%.{DIGITS}g"))
 
 
-def phase_of(num_prefilling: int, num_transferring: int, num_decoding: int) -> Phase:
-    """Return the phase of a device on which so many requests are in each phase."""
-    if num_prefilling and num_decoding:
-        return "mixed"
-    if num_prefilling:
-        return "prefill"
-    if num_decoding:
-        return "decode"
-    return "transfer" if num_transferring else "idle"
-
-
-class _Occupancy:
+class _Requests:
     """How many requests are in each phase on the devices of a role, at any instant."""
 
     def __init__(self, intervals: Sequence[PhaseInterval], role: DeviceRole) -> None:

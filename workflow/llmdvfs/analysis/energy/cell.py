@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from llmdvfs.analysis.axis.occupancy import role_occupancy, step_occupancy
+from llmdvfs.analysis.axis.occupancy import occupancy_of
 from llmdvfs.analysis.energy.device import MeasuredDevice, measure_device
 from llmdvfs.analysis.energy.phase_energy import RegressionSettings, RoleIncrements, energy_of_phases, role_increments
 from llmdvfs.records.phases import PhasesRecord
@@ -128,14 +128,10 @@ def _increments(
     curves = [device.curve for device in members if device.curve is not None and device.energy_j is not None]
     if len(curves) < len(members):
         return None
-    steps = [step for step in phases.steps if step.role == role]
-    occupancy = (
-        step_occupancy(steps, phases.intervals, role, phases.stamp_error_s.get(role, 0.0))
-        if steps
-        else role_occupancy(phases.intervals, role)
-    )
+    occupancy = occupancy_of(phases, role)
+    has_steps = any(step.role == role for step in phases.steps)
     idle_w = _total([device.record.idle_power_w for device in members])
-    untold = None if steps or not occupancy.overlaps else phases.steps_untold.get(role)
+    untold = None if has_steps or not occupancy.overlaps else phases.steps_untold.get(role)
     return role_increments(
         role,
         curves,

@@ -90,6 +90,8 @@ class RoleIncrements:
     """Why nothing can be told of the role's phases."""
     idle_power_w: float | None = None
     """Of a device, measured before and after the load; None: not measured."""
+    num_begins: dict[Phase, int] = field(default_factory=dict)
+    """How often each phase began in the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ def role_increments(
         return PowerModel(rows, _sums(rows, window_s, settings))
 
     told = occupancy.with_queue(queue.best_s)
+    num_begins = {p: told.num_begins(p, *window_s) for p in PHASES}
     others = [occupancy.with_queue(s) for s in (queue.low_s, queue.high_s) if s != queue.best_s]
     enough = [levels for levels in ladder if len(rows.energy_j) >= len(levels)]
     return RoleIncrements(
@@ -145,10 +148,11 @@ def role_increments(
         len(curves),
         tuple(model(told, levels) for levels in enough),
         tuple((spent_s(other), model(other, enough[-1])) for other in others if enough),
-        {p: told.num_begins(p, *window_s) * occupancy.edge_error_s for p in PHASES},
+        {p: count * occupancy.edge_error_s for p, count in num_begins.items()},
         beyond,
         untold or queue.reason,
         idle_power_w,
+        num_begins,
     )
 
 
@@ -228,7 +232,8 @@ def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: R
         ends = rng.normal(0.0, ends_j * seconds / sum(device_s.values()), len(resampled_w))
         resampled_j = resampled_w[:, column] * seconds + ends
         energy = _estimate(value_j, resampled_j, error_j, own.models[0].sums.num_blocks, reason, settings)
-        found.append(PhaseEnergy(own.role, phase, seconds, _times(energy, 1 / seconds), energy))
+        stretch_s = own.spent_s[phase] / max(own.num_begins.get(phase, 0), 1)
+        found.append(PhaseEnergy(own.role, phase, seconds, _times(energy, 1 / seconds), energy, stretch_s))
     return RolePhases(tuple(found), condition, fit.lag_s if several and unknown_lag is None else None)
 
 

@@ -6,6 +6,7 @@ from llmdvfs.analysis.gates import devices, load
 from llmdvfs.analysis.gates import energy as phase_energy
 from llmdvfs.analysis.gates.agreement import raw_files_agree
 from llmdvfs.analysis.gates.devices import ServingDevices
+from llmdvfs.analysis.gates.host import host_quiet
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.standstill import client_standstill
 from llmdvfs.records.load import CalibrationResult, LoadReport
@@ -64,6 +65,7 @@ def cell_gates(
         phase_energy.fitted_idle_power(energy, limits),
         phase_energy.fitted_phase_powers(energy, serving, limits),
         phase_energy.sum_of_phases(energy, limits),
+        host_quiet(run.others_cpu_idle, run.others_cpu_load, limits),
         devices.missed_samples(sampler, limits),
         devices.foreign_processes(foreign_processes),
         devices.stock_state(serving, run.applied_point),

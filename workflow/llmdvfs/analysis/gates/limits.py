@@ -32,10 +32,17 @@ class GateLimits:
     min_window_per_e2e_p99: float = 2.0
     """Window over p99 of E2E: below it more than half of the slowest requests' time lies outside the load."""
     max_idle_disagreement_fraction: float = 0.03
-    """Fitted idle power against the measured one: idle is the phase whose power is known without the fit."""
+    """Fitted idle power against the measured one: idle is the phase whose power is known without the fit ..."""
+    after_load_s: float = 0.076
+    """... but for what a GPU draws on when its last kernel has ended, in seconds of its idle power.
+
+    MEASURED on an H100: 201 W at the next refresh, 131 W 0.1 s later, 122 W at rest from 0.25 s on, so at most
+    79 W x 0.1 s + 9 W x 0.15 s = 9.3 J."""
     min_phase_power_of_idle: float = 0.97
     """Fitted power over measured idle power: no phase draws less than a device at rest, but for the noise of both."""
     max_phase_power_of_limit: float = 1.35
     """Fitted power over power limit: the limit holds a mean, and a load's edge goes beyond it for some milliseconds."""
     max_phase_sum_disagreement_fraction: float = 0.01
     """Sum of a role's phases against its energy: they part in the increments at the window's two ends alone."""
+    max_others_cpu_fraction: float = 0.1
+    """Of the host's CPUs, taken by others under load: with more, servers and client wait for a CPU now and then."""

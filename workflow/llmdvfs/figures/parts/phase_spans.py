@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from llmdvfs.figures.parts.style import PHASES
-from llmdvfs.records.phases import PhaseInterval
+from llmdvfs.records.phases import PhaseInterval, phase_of
 
 Floats = npt.NDArray[np.float64]
 Span = tuple[float, float]
@@ -31,8 +31,9 @@ def phase_spans(intervals: Iterable[PhaseInterval]) -> dict[str, list[Span]]:
     spans: dict[str, list[Span]] = defaultdict(list)
     before_s = 0.0
     for t_s, change, phase in edges:
-        now = _phase_of({name for name, count in active.items() if count > 0})
-        if now and t_s > before_s:
+        both = active["mixed"]
+        now = phase_of(active["prefill"] + both, active["transfer"], active["decode"] + both)
+        if now != "idle" and t_s > before_s:
             _append(spans[now], (before_s, t_s))
         active[phase] += change
         before_s = t_s
@@ -74,13 +75,6 @@ def phase_fill(phase: str) -> dict[str, Any]:
     if phase == "mixed":
         return {"facecolor": PHASES["prefill"].colour, "hatch": "//////", "edgecolor": PHASES["decode"].colour}
     return {"facecolor": PHASES[phase].colour, "edgecolor": "none"}
-
-
-def _phase_of(active: set[str]) -> str | None:
-    computed = active & {"prefill", "decode"}
-    if len(computed) > 1:
-        return "mixed"
-    return next(iter(computed or active), None)
 
 
 def _append(spans: list[Span], span: Span) -> None:

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmdvfs.comparison.names import ShortNames
+from llmdvfs.comparison.words.names import ShortNames
 from llmdvfs.records.comparison import (
     DECIDED,
     FAMILY,
-    MAX_MORE_LAUNCHES,
     METRICS,
     ComparisonGroup,
     ComparisonRecord,
@@ -20,7 +19,6 @@ from llmdvfs.records.comparison_text import (
     interval_text,
     label,
     mean_text,
-    ratio_number,
     ratio_text,
     was_measured,
 )
@@ -93,49 +91,6 @@ def legend(record: ComparisonRecord) -> list[str]:
         )
         said.append("> best; = beside a name: not told apart from the best")
     return said
-
-
-def sensitivity(record: ComparisonRecord) -> Iterator[str]:
-    """Yield, for each workload, which ratios say something else without the launches in which a gate failed."""
-    short = ShortNames(record.groups)
-    for group in record.groups:
-        doubtful = [
-            (pair.other, name, ratio)
-            for pair in baseline_pairs(group)
-            for name in FAMILY
-            if (ratio := pair.ratios.get(name)) and ratio.without_doubtful is not None
-        ]
-        changed = [
-            f"{METRICS[name].label} of {short(other)} {_estimate(ratio)}"
-            for other, name, ratio in doubtful
-            if _is_moved(ratio)
-        ]
-        if changed:
-            yield f"{group.workload}, {group.point}: without the launches marked * : {'; '.join(changed)}"
-        elif doubtful:
-            yield f"{group.workload}, {group.point}: without the launches marked * no ratio leaves its interval"
-
-
-def more_launches(record: ComparisonRecord) -> Iterator[str]:
-    """Yield, for each workload, about how many more launches would decide what is open."""
-    for group in record.groups:
-        needed = [
-            (ratio.num_more_launches, METRICS[name].label)
-            for pair in baseline_pairs(group)
-            for name in FAMILY
-            if (ratio := pair.ratios.get(name)) and ratio.num_more_launches
-        ]
-        if needed:
-            fewest, most = min(needed), max(needed)
-            few = f"about {_launches(fewest[0])} would tell of {fewest[1]}"
-            yield f"{group.workload}, {group.point}: {few}" + (
-                f", about {_launches(most[0])} of {most[1]}" if most[0] > fewest[0] else ""
-            )
-
-
-def _launches(more: int) -> str:
-    count = f"{more} or more" if more == MAX_MORE_LAUNCHES else str(more)
-    return f"{count} more launch{'' if more == 1 else 'es'}"
 
 
 def _one_deployment(group: ComparisonGroup, short: ShortNames) -> Block:
@@ -250,18 +205,3 @@ def _brief_block(section: str, groups: Sequence[ComparisonGroup], short: ShortNa
     )
     only = "" if several else f", {short(groups[0].deployments[0].id)}"
     return Block(f"{section}{only}", "", header, rows)
-
-
-def _is_moved(ratio: MetricRatio) -> bool:
-    """Return whether the ratio of the sound launches lies outside the interval of all of them."""
-    sound, every = ratio.without_doubtful, ratio.ratio
-    if sound is None or sound.value is None or every.low is None or every.high is None:
-        return False
-    return not every.low <= sound.value <= every.high
-
-
-def _estimate(ratio: MetricRatio) -> str:
-    sound = ratio.without_doubtful
-    if sound is None or sound.value is None or ratio.ratio.value is None:
-        return "-"
-    return f"{ratio_number(sound.value)}x instead of {ratio_number(ratio.ratio.value)}x"

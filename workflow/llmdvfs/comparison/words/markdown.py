@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from llmdvfs.comparison.notes import notes
-from llmdvfs.comparison.tables import Block, brief, detailed, legend
+from llmdvfs.comparison.words.notes import notes
+from llmdvfs.comparison.words.tables import Block, brief, detailed, legend
 from llmdvfs.records.comparison import ComparisonRecord
 
 

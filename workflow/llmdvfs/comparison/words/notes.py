@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from llmdvfs.comparison.tables import more_launches, sensitivity
+from llmdvfs.comparison.words.doubts import more_launches, sensitivity
 from llmdvfs.records.comparison import ComparisonRecord, DeploymentPair
 from llmdvfs.records.comparison_text import baseline_pairs
 

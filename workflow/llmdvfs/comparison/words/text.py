@@ -4,8 +4,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from llmdvfs.comparison.notes import notes
-from llmdvfs.comparison.tables import Block, brief, detailed, is_long, legend
+from llmdvfs.comparison.words.notes import notes
+from llmdvfs.comparison.words.tables import Block, brief, detailed, is_long, legend
 from llmdvfs.records.comparison import ComparisonRecord
 
 WIDTH = 100

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from llmdvfs.comparison.names import ShortNames
+from llmdvfs.comparison.words.names import ShortNames
 from llmdvfs.records.comparison import DECIDED, METRICS, ComparisonGroup, DeploymentPair, DeploymentSummary, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs, equal_gpu_pairs, mean_words
 

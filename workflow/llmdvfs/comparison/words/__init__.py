@@ -1,0 +1,1 @@
+"""The comparison in words, tables and rows."""

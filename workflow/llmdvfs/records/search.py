@@ -1,0 +1,78 @@
+"""What an adaptive search has decided so far: `search/decided.json`, from which a study reads its points."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llmdvfs.records.answers import Rule
+from llmdvfs.records.point import OperatingPoint
+
+RoundKind = Literal["range", "near", "again", "cross", "confirm"]
+"""range: clocks over the whole range. near: within 25 % of the lowest. again: the best and the ends of its ties.
+cross: the best clocks of two roles together. confirm: the chosen points and stock, in fresh launches."""
+SEARCHING: tuple[RoundKind, ...] = ("range", "near", "again")
+SearchState = Literal["searching", "target_reached", "budget_spent", "no_clocks"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRange:
+    """The core clocks among which a search looks, both ends included."""
+
+    low_mhz: int
+    high_mhz: int
+    step_mhz: int = 15
+
+    def snapped(self, clock_mhz: float) -> int:
+        """Return the nearest clock of the range's grid."""
+        steps = round((min(max(clock_mhz, self.low_mhz), self.high_mhz) - self.low_mhz) / self.step_mhz)
+        clock = self.low_mhz + steps * self.step_mhz
+        return clock if clock <= self.high_mhz else clock - self.step_mhz
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """What a study asks of its search."""
+
+    sm_clock_mhz: dict[str, ClockRange]
+    """By role."""
+    target_regret_fraction: float
+    """Energy above the lowest, as a fraction of it, that the search may leave."""
+    max_cells: int
+    """Cells of a load and role, beside those of stock, after which it ends in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRound:
+    """Points that are measured together with stock, in launches of their own."""
+
+    kind: RoundKind
+    launches: tuple[int, ...]
+    points: tuple[OperatingPoint, ...]
+    """Beside those that ask for nothing."""
+    reason: str
+    chosen: dict[Rule, str] = field(default_factory=dict)
+    """confirm: the point that each rule had taken before these launches; empty elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedLoad:
+    """One deployment at one load: its rounds, and how its search stands."""
+
+    deployment: str
+    workload: str
+    rounds: tuple[SearchRound, ...] = ()
+    state: SearchState = "searching"
+    text: str = ""
+    """The state in words: what was found, why it ended there, what more would cost."""
+
+    @property
+    def confirmation(self) -> SearchRound | None:
+        """Return the round that confirms what the search found last; None: there is none yet."""
+        return self.rounds[-1] if self.rounds and self.rounds[-1].kind == "confirm" else None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRecord:
+    """All loads of a study."""
+
+    settings: SearchSettings
+    loads: tuple[SearchedLoad, ...]

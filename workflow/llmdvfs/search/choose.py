@@ -1,0 +1,68 @@
+"""The points that are taken when a search has ended, before the launches that confirm them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from statistics import fmean
+
+from llmdvfs.answers.answer import RULES
+from llmdvfs.answers.choice import lowest_energy
+from llmdvfs.answers.loaded import Measured, NoAnswer, load_table
+from llmdvfs.answers.observation import STOCK, Observation
+from llmdvfs.answers.recommend import PREFERRED
+from llmdvfs.records.answers import Rule
+from llmdvfs.records.point import OperatingPoint
+
+
+def chosen_points(measured: Sequence[Measured], found: OperatingPoint | None) -> dict[Rule, OperatingPoint]:
+    """Return what two rules take of a load's points: the lowest energy, and the one whose point is recommended.
+
+    found: the lowest clock by the parabola of a single role's search; None: the lowest of the measured points. Stock is
+    confirmed anyway: a rule that takes it is left out.
+    """
+    try:
+        loaded = load_table(measured)
+    except NoAnswer:
+        return {}
+    limits = {name: limit for name, limit in asdict(loaded.run.workload.slo).items() if limit is not None}
+    rule = PREFERRED[0 if limits else 1]
+    allowed = [name for name in loaded.as_named if _keeps(loaded.observations[name], limits)]
+    energy, time = ({name: ratios[name] for name in allowed} for ratios in (loaded.energy, loaded.time))
+    taken = {rule: loaded.points[RULES.get(rule, lowest_energy)(energy, time)]} if allowed else {}
+    held = {name: loaded.energy[name] for name in loaded.as_named}
+    lowest = found or loaded.points[lowest_energy(held, loaded.time)]
+    return {name: point for name, point in {"lowest_energy": lowest, **taken}.items() if point.id != STOCK}
+
+
+def clock_for_all(measured: Sequence[Measured]) -> OperatingPoint | None:
+    """Return the lowest point that sets several roles to one clock: what a clock for each role is held against."""
+    try:
+        loaded = load_table(measured)
+    except NoAnswer:
+        return None
+    one_clock = [
+        name
+        for name, point in loaded.points.items()
+        if len(point.sm_clock_mhz) > 1 and len(set(point.sm_clock_mhz.values())) == 1
+    ]
+    return loaded.points[min(one_clock, key=lambda name: loaded.energy[name])] if one_clock else None
+
+
+def cross_points(lowest: Mapping[str, int], fastest: Mapping[str, int]) -> tuple[OperatingPoint, ...]:
+    """Return the points that verify what was found role by role: both roles together, and one clock for all.
+
+    lowest, fastest: by role, the clock of lowest energy and the fastest clock within 5 % of it.
+    """
+    apart = [clocks for clocks in (lowest, fastest) if len(set(clocks.values())) > 1]
+    together = sorted(set(lowest.values()))
+    points = [OperatingPoint("cross-" + "-".join(map(str, clocks.values())), dict(clocks)) for clocks in apart]
+    points += [OperatingPoint(f"all-{clock}", dict.fromkeys(lowest, clock)) for clock in together]
+    return tuple({point.id: point for point in points}.values())
+
+
+def _keeps(launches: Mapping[int, Sequence[Observation]], limits: Mapping[str, float]) -> bool:
+    """Whether a point's mean p99 keeps every limit: one launch each allows no bound yet."""
+    seen = [cell.latencies_s for cells in launches.values() for cell in cells]
+    return all(
+        (values := [latencies[name] for latencies in seen if name in latencies]) and fmean(values) <= limit
+        for name, limit in limits.items()
+    )
