@@ -4,7 +4,7 @@
 
 One launch of one instance of the generated model on this machine's CPU, measured twice by the same job: each of some
 points, which ask for nothing, as a cell of its own, and under one running load. All points are the same, so their
-figures have to agree within a way and between both.
+figures have to agree within a way and between both. A folder that was measured before is only read again.
 """
 
 import argparse
@@ -14,8 +14,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import Any
 
 import yaml
@@ -31,7 +32,7 @@ from llmdvfs.plan.cells import all_cells, pending_launches  # noqa: E402
 from llmdvfs.plan.config import complete_config  # noqa: E402
 from llmdvfs.plan.study import Study, make_study  # noqa: E402
 from llmdvfs.records.places import cell_folder  # noqa: E402
-from llmdvfs.records.raw import read_raw  # noqa: E402
+from llmdvfs.records.raw import RawCell, read_raw  # noqa: E402
 from llmdvfs.records.result import CellResult  # noqa: E402
 from llmdvfs.records.store import write_record  # noqa: E402
 from llmdvfs.serving.instance.engine_version import engine_versions  # noqa: E402
@@ -52,6 +53,8 @@ class Way:
     """With servers ready."""
     load_s: float
     """Measured."""
+    further_point_s: float
+    """What one more point costs beside its load: median time from one begin to the next, less the load between."""
     cells: list[CellResult]
 
 
@@ -94,36 +97,48 @@ def measure(name: str, shares_load: bool, options: argparse.Namespace) -> Way:
     folder = options.output / ("under_load" if shares_load else "apart")
     planned_study = study(folder, shares_load, options.points, options.duration_s)
     (deployment,) = planned_study.deployments.values()
-    (planned,) = pending_launches(planned_study)
-    write_record(folder / "launch.json", plan_launch(deployment, options.output / "models"))
-    write_record(folder / "job.json", planned.job)
     log = folder / "benchmark.log"
-    command = [sys.executable, "-m", "llmdvfs", "benchmark", "--launch", str(folder / "launch.json")]
-    command += ["--job", str(folder / "job.json"), "--results", str(planned_study.results), "--log", str(log)]
-    subprocess.run(command, check=True, cwd=ROOT / "workflow")
+    if not log.exists():
+        (planned,) = pending_launches(planned_study)
+        write_record(folder / "launch.json", plan_launch(deployment, options.output / "models"))
+        write_record(folder / "job.json", planned.job)
+        command = [sys.executable, "-m", "llmdvfs", "benchmark", "--launch", str(folder / "launch.json")]
+        command += ["--job", str(folder / "job.json"), "--results", str(planned_study.results), "--log", str(log)]
+        subprocess.run(command, check=True, cwd=ROOT / "workflow")
     lines = log.read_text(encoding="utf-8").splitlines()
     begun, ended = (next(line for line in lines if what in line) for what in ("starting servers", "servers stopped"))
     wall_s = (datetime.strptime(ended[:8], CLOCK) - datetime.strptime(begun[:8], CLOCK)).total_seconds()
     told = next(found for line in lines if (found := re.search(r"([\d.]+) of ([\d.]+) s with servers ready", line)))
-    return Way(name, wall_s, float(told[2]), float(told[1]), list(results(planned_study)))
+    raws = sorted(read_cells(planned_study), key=lambda raw: raw.run.started_mono_ns)
+    further_s = [
+        (after.run.started_mono_ns - before.run.started_mono_ns) / 1e9 - before.run.measured_load_s
+        for before, after in pairwise(raws)
+    ]
+    return Way(name, wall_s, float(told[2]), float(told[1]), median(further_s), list(map(result, raws)))
 
 
-def results(planned: Study) -> Iterator[CellResult]:
-    for cell in all_cells(planned):
-        raw = read_raw(cell_folder(planned.results, cell) / "raw")
-        phases, _ = merge(raw)
-        yield analyze_cell(raw, phases, limits={}, seed=1)
+def read_cells(planned: Study) -> Iterator[RawCell]:
+    return (read_raw(cell_folder(planned.results, cell) / "raw") for cell in all_cells(planned))
+
+
+def result(raw: RawCell) -> CellResult:
+    phases, _ = merge(raw)
+    return analyze_cell(raw, phases, limits={}, seed=1)
 
 
 def table(ways: list[Way]) -> Iterator[str]:
-    yield "| way | job | servers ready | of which measured | output tokens/s: mean, sd | TPOT: mean, sd | steady |"
-    yield "|---|---|---|---|---|---|---|"
+    yield (
+        "| way | job | servers ready | of which measured | a further point, beside its load "
+        "| output tokens/s: mean, sd | TPOT: mean, sd | steady |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
     for way in ways:
         rates = [cell.throughput.output_token_rate_per_s or 0.0 for cell in way.cells]
         tpots_ms = [1e3 * (cell.latency.tpot_s.mean or 0.0) for cell in way.cells]
         num_steady = sum(cell.window.kind == "steady" for cell in way.cells)
         yield (
             f"| {way.name} | {way.wall_s:.0f} s | {way.held_s:.0f} s | {way.load_s / way.held_s:.0%} | "
+            f"{way.further_point_s:.1f} s | "
             f"{fmean(rates):.1f}, {stdev(rates):.1f} | {fmean(tpots_ms):.2f}, {stdev(tpots_ms):.2f} ms | "
             f"{num_steady} of {len(way.cells)} |"
         )
