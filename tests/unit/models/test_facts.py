@@ -8,7 +8,8 @@ import pytest
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.models.facts import kv_bytes_per_token, weight_bytes
-from llmdvfs.models.shapes import SHAPES, config, write_shape
+from llmdvfs.models.shape import config
+from llmdvfs.models.shapes import SHAPES, write_shape
 from llmdvfs.models.tiny import write_tiny_model
 from llmdvfs.models.weights import bits_per_weight, file_bytes, split_parameters
 
