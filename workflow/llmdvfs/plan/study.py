@@ -55,6 +55,8 @@ class Study:
     """All cells of a launch come from one start of its servers."""
     tolerate_failed_cells: bool = False
     """Analysis and comparison go on without cells that failed."""
+    refuse_long_requests: bool = False
+    """Recorded requests beyond an engine's context end the planning, instead of being counted and said."""
     baseline: str | None = None
     """The architecture that others are related to; None: the simplest."""
     search: SearchSettings | None = None
@@ -111,6 +113,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         remeasure=str(config["remeasure"]),
         strict_launches=config["strict_launches"],
         tolerate_failed_cells=config["tolerate_failed_cells"],
+        refuse_long_requests=config["refuse_long_requests"],
         baseline=config["baseline"],
         search=search_settings(config, points, deployments),
     )
