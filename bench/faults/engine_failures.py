@@ -32,6 +32,7 @@ sys.path[:0] = [str(CHECKOUT / "workflow")]
 from llmdvfs.models.tiny import write_tiny_model  # noqa: E402
 
 START_LIMIT_S = 240
+USAGE = re.compile(r" {15,}(\[|\{)")
 READY = "Application startup complete"
 PLAIN = ("--enforce-eager", "--max-model-len", "1024", "--num-gpu-blocks-override", "64", "--max-num-seqs", "4")
 WEIGHTS = "model.safetensors"
@@ -222,12 +223,13 @@ def port(*, held: bool) -> Iterator[int]:
 
 
 def without_places(log: str, folder: str) -> str:
-    """Return the log without paths of this machine, and without its colours and progress bars."""
+    """Return the log without paths of this machine, colours, progress bars, and the usage that argparse prints."""
     log = re.sub(r"\x1b\[[0-9;]*m", "", log)
     places = {folder: "/models", sys.prefix: "/venv", sys.base_prefix: "/python", str(CHECKOUT): "/checkout"}
     for place, name in (places | {socket.gethostname(): "host"}).items():
         log = log.replace(place, name)
-    return "\n".join(line.split("\r")[-1] for line in log.split("\n"))
+    lines = [line.split("\r")[-1].rstrip() for line in log.split("\n")]
+    return "\n".join(line for line in lines if not USAGE.match(line))
 
 
 if __name__ == "__main__":
