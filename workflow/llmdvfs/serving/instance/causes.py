@@ -146,7 +146,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "weights do not fit config.json",
         r"attempted to load weight|size mismatch|shape mismatch|there is no module or parameter named"
-        r"|weights were not initialized from checkpoint|assertionerror: .*loaded_weight",
+        r"|exceeds dimension size|weights were not initialized from checkpoint|assertionerror: .*loaded_weight",
         "take config.json and weights from the same model",
     ),
     Cause(
