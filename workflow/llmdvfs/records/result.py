@@ -94,6 +94,8 @@ class TransferResult:
     """queue, prefill, transfer, first_decode, residual: they add up to the TTFT from the send."""
     piece_bytes: float | None = None
     """Mean size of what the connector moves at a time; None: it does not tell."""
+    moved_bytes: float | None = None
+    """All that the connector says it has moved, warm-up included; None: it does not tell."""
     link: TransferLink | None = None
     """None: not on GPUs of one host, or not recorded."""
 
