@@ -15,8 +15,8 @@ def test_a_field_is_described_as_in_its_record() -> None:
 
 def test_fields_of_records_inside_are_described_too() -> None:
     schema = json_schema(CellResult)
-    gross = schema["$defs"]["EnergyResult"]["properties"]["net_j"]
-    assert gross["description"] == "Gross energy minus loaded-idle power times the length of the window."
+    net = schema["$defs"]["EnergyResult"]["properties"]["net_j"]
+    assert net["description"] == "Gross energy minus loaded-idle power times the length of the window."
     assert schema["properties"]["energy"] == {"$ref": "#/$defs/EnergyResult"}
     assert "CellResult" not in schema["$defs"]  # it is the schema itself
 
