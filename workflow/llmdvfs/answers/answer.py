@@ -134,7 +134,7 @@ def _flags(
     loaded: Loaded, points: Sequence[AnsweredPoint], choices: Sequence[Choice], confirmed: Confirmed | None
 ) -> Iterable[Flag]:
     lowest = choices[0]
-    # A search goes beyond what it measured last by itself; two clocks that it crossed are no grid to widen.
+    # A search widens its range by itself, and the clocks that it crossed are no grid: no advice to widen them.
     rows = loaded.rows if confirmed is None else [row for row in loaded.rows if len(row.points) >= MIN_CLOCKS]
     ties = [point.point.id for point in points if point.ties_with_best]
     yield from not_applied(loaded.left_out)

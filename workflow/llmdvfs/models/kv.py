@@ -89,7 +89,7 @@ def _kv_dtype(extra_args: tuple[str, ...]) -> str | None:
     found = None
     for number, text in enumerate(extra_args):
         name, equals, value = text.partition("=")
-        if name.replace("_", "-") == KV_DTYPE_OPTION:  # the engine takes either
+        if name.replace("_", "-") == KV_DTYPE_OPTION:  # vLLM accepts `_` for `-`
             found = value if equals else next(iter(extra_args[number + 1 :]), "")
     return found
 

@@ -90,7 +90,7 @@ def write_text(path: Path, text: str) -> None:
     except BaseException as error:
         Path(name).unlink()
         if isinstance(error, OSError):
-            error.filename = str(path)  # a full disk is told of no file, or of the draft
+            error.filename = str(path)  # the system names no file for a full disk, or the draft's
         raise
 
 
