@@ -61,7 +61,7 @@ def test_settings_of_a_run_are_left_alone_and_free_afterwards(gpus: FakeNvml, tm
     gpu = NvmlGpu(0)
     held = take_lock(lock_path(gpu.uuid(), tmp_path))
     assert held is not None
-    with pytest.raises(ClockControlError, match="another run .* holds the clocks of GPU 0"):
+    with pytest.raises(ClockControlError, match=r"another run .* holds the clocks of GPU 0"):
         restore_factory(gpu, tmp_path)
     assert gpus.setting(0) == (1200, 2201, 500)
     os.close(held)
