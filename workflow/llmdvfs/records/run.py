@@ -18,7 +18,7 @@ class InstanceRecord:
     """One vLLM server of a deployment, as it was started."""
 
     name: str
-    """`single-0`, `prefill-0`, `decode-1` ..."""
+    """Its role and number: `single-0`, `prefill-0`, `decode-1` ..."""
     role: Role
     base_url: str
     argv: tuple[str, ...]
