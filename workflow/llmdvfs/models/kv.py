@@ -117,7 +117,7 @@ def _heads(config: Config) -> KvLayout:
 
 
 def _explicit_heads(config: Config) -> KvLayout | None:
-    """Return the same for classes that have a head_dim of their own where the file does not name one."""
+    """Return the same where the file names head_dim; else None, for such classes have a default of their own."""
     return None if config.get("head_dim") is None else _heads(config)
 
 
