@@ -56,6 +56,16 @@ def decided_file(results: Path) -> Path:
     return results / "search" / "decided.json"
 
 
+def added_launches_file(results: Path) -> Path:
+    """Return the file that says how many launches a sequential study has come to (records/sequential.py)."""
+    return results / "sequential" / "decided.json"
+
+
+def comparison_file(results: Path) -> Path:
+    """Return the comparison of all cells of a study."""
+    return results / "comparison" / "comparison.json"
+
+
 def result_folders(results: Path) -> list[Path]:
     """Return the folders of a results folder's analysed cells; DataError where it has none."""
     found = sorted(path.parent for path in results.glob("cells/*/*/*/launch-*/result.json"))
