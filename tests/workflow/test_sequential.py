@@ -1,4 +1,4 @@
-"""`python -m llmdvfs sequential` as a user starts it: real Snakemake, scripted servers."""
+"""`python -m llmdvfs sequential` and `reproduce` as a user starts them: real Snakemake, scripted servers."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ STUDY = {
 }
 
 
-def test_one_command_adds_a_launch_and_plain_snakemake_keeps_it(tmp_path: Path) -> None:
+def test_launches_are_added_by_one_command_and_a_stored_cell_is_measured_again(tmp_path: Path) -> None:
     write_tiny_model(tmp_path / "model", 0)
     (tmp_path / "tmp").mkdir()
     study = {**STUDY, "models": {"m": {"source": "path", "location": str(tmp_path / "model")}}}
@@ -63,3 +63,10 @@ def test_one_command_adds_a_launch_and_plain_snakemake_keeps_it(tmp_path: Path) 
     assert [row.cell.launch for row in comparison.cells] == [1, 2, 3, 4]
     planned = run("snakemake", "compare", "-n", "--cores", "1", "--configfile", "study.yaml")
     assert "Nothing to be done" in planned
+
+    # one of its cells measured again, in a folder of its own: scripted servers are as fast as before
+    again = ("--cell", "single_m/decode", "--launches", "2", "--margin", "0.5", "--metrics", "output_token_rate_per_s")
+    said = run("llmdvfs", "reproduce", "results", *again, "--configfile", "study.yaml")
+    assert "single_m/decode/stock: stored in results -> measured again" in said
+    assert "1 of 1 reproduced within 50 %, 0 differ, 0 open" in said
+    assert len(list((tmp_path / "results_reproduced" / "store").iterdir())) == 2

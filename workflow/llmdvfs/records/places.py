@@ -66,6 +66,14 @@ def comparison_file(results: Path) -> Path:
     return results / "comparison" / "comparison.json"
 
 
+def comparison_table(stored: Path) -> Path:
+    """Return the comparison.csv of a results folder, or of a folder that holds one, or the file itself."""
+    if stored.is_dir():
+        inner = stored / "comparison" / "comparison.csv"
+        return inner if inner.exists() else stored / "comparison.csv"
+    return stored
+
+
 def result_folders(results: Path) -> list[Path]:
     """Return the folders of a results folder's analysed cells; DataError where it has none."""
     found = sorted(path.parent for path in results.glob("cells/*/*/*/launch-*/result.json"))
