@@ -18,7 +18,10 @@ NEAR_FRACTION = 0.01  # energies closer than this are one: launches of one point
 
 
 def energy_curve(energy_by_clock: Mapping[float, float]) -> PchipInterpolator:
-    """Return ln E as a function of ln f through all points; two clocks at least."""
+    """Return ln E as a function of ln f through all points.
+
+    energy_by_clock: clock [MHz] -> energy in any unit; at least two.
+    """
     clocks = sorted(energy_by_clock)
     return PchipInterpolator(np.log(clocks), np.log([energy_by_clock[clock] for clock in clocks]))
 

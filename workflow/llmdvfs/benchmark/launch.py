@@ -44,11 +44,11 @@ class CellsFailed(LlmDvfsError):
 
 
 def measure_launch(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
-    """Bring every cell of the job into the store and link it to its folder.
+    """Bring every cell of the job into the store, and link it to the cell's folder.
 
     A cell that fails does not end the launch: the others are measured, then CellsFailed tells of all that failed.
-    GpusNotRestored ends it: what was measured before is delivered, nothing more is measured. Another run that measures
-    into the same results is waited for first, and what it has measured is not measured again.
+    GpusNotRestored ends it: what was measured before is delivered, and nothing more is measured. Another run that
+    measures into the same results is waited for first, and what it has measured is not measured again.
     """
     with results_lock(results):
         if job.one_start:

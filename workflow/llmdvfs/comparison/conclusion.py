@@ -1,4 +1,4 @@
-"""What each ratio shows, once all of a study's ratios are looked at together."""
+"""Decides what each ratio shows, once all of a study's ratios are looked at together."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -60,7 +60,10 @@ def _concluded(pair: DeploymentPair, adjusted: dict[str, float | None]) -> Deplo
 
 
 def _with_conclusion(name: str, ratio: MetricRatio) -> MetricRatio:
-    """Outside the family a ratio is judged by its own p-value; what is decided needs no more launches."""
+    """Return the ratio with its conclusion.
+
+    Outside the family a ratio is judged by its own p-value; what is decided needs no more launches.
+    """
     said = _conclusion(name, ratio)
     more = None
     if said in ("undecided", "no_conclusion") and ratio.num_more_launches is not None:

@@ -1,4 +1,4 @@
-"""A complete configuration as the records of records/spec.py: what is deployed, what is asked, at which clocks."""
+"""Turns a complete configuration into records: what is deployed, what is asked, at which clocks."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -41,7 +41,7 @@ DATA_SETS = ("bbh", "sharegpt", "jsonl")
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Everything that one configuration asks for, each part by its id."""
+    """Everything that one configuration asks for: deployments, workloads and points by their ids, and settings."""
 
     results: Path
     seed: int
@@ -54,13 +54,17 @@ class Study:
     engine_versions: dict[str, str]
     remeasure: str
     strict_launches: bool = False
-    """All cells of a launch come from one start of its servers."""
+    """Whether all cells of a launch must come from one start of its servers."""
     tolerate_failed_cells: bool = False
-    """Analysis and comparison go on without cells that failed."""
+    """Whether analysis and comparison go on without the cells that failed."""
     baseline: str | None = None
+<<<<<<< HEAD
     """The architecture that others are related to; None: the simplest."""
     margin_fraction: float = 0.05
     """A ratio within this of 1 counts as equal."""
+=======
+    """The architecture that others are compared with; None: the simplest one."""
+>>>>>>> main
     search: SearchSettings | None = None
     """What decides the points, round by round; None: they are listed."""
     sequential: SequentialSettings | None = None
@@ -70,17 +74,17 @@ class Study:
 
     @property
     def launches(self) -> range:
-        """Launch numbers, from 1, of all cells."""
+        """Return the numbers of all launches, from 1."""
         highest = max((cell.launch for cell in self.decided or ()), default=0)
         return range(1, (self.num_launches if self.decided is None else highest) + 1)
 
 
 def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None], Mapping[str, str]]) -> Study:
-    """Return the study of a configuration completed by `complete_config`.
+    """Return the study of a configuration that `complete_config` returned.
 
-    look_up_engine: gives {"vllm": ..., "torch": ..., "python": ...} of a Python (None: this one); it is not called
-    where every deployment is somebody else's endpoint.
-    Raises ConfigError where keys that are right by themselves do not fit together.
+    look_up_engine: returns {"vllm": ..., "torch": ..., "python": ...} for the path of a Python (None: this one); it is
+    not called where every deployment is somebody else's endpoint. Raises ConfigError where keys that are right by
+    themselves do not fit together.
     """
     if config["strict_launches"] and config["measure"]["fresh_servers"]:
         raise ConfigError(

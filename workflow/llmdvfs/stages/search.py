@@ -1,4 +1,4 @@
-"""`search`: the study of a configuration with `search`, round by round, each measured by one run of Snakemake."""
+"""`search`: runs the study of a configuration with `search` round by round, each by one run of Snakemake."""
 
 import argparse
 from functools import partial
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Search, confirm, and answer; or say the next round."""
+    """Search, confirm what was found and answer; or, where asked, only print the next round."""
     study = make_study(complete_config(given_configuration(options)), engine_versions)
     if study.search is None:
         raise ConfigError(

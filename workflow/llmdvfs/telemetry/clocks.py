@@ -23,14 +23,15 @@ from llmdvfs.telemetry.watchdog import Watchdog
 
 @dataclass(frozen=True, slots=True)
 class HeldPoint:
-    """An operating point while a cell is measured at it."""
+    """The operating point that GPUs are held at while a cell is measured."""
 
     applied: AppliedPoint
+    """What became of the point: applied, or why not."""
     watchdog: Watchdog | None = None
-    """None: nothing was set, so there is nothing to watch."""
+    """The process that takes the point back should this one be killed; None: nothing was set."""
 
     def check(self) -> None:
-        """See to it that the point is still watched over; ClockControlError where it cannot be. Microseconds."""
+        """Make sure that a watchdog still watches; ClockControlError where none can be had. It takes microseconds."""
         if self.watchdog is not None:
             self.watchdog.check()
 

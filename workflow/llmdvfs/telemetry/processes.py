@@ -1,4 +1,4 @@
-"""Who else is on a GPU."""
+"""Finds the processes that hold a GPU."""
 
 from collections.abc import Container
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class GpuProcess:
     pid: int
     """As the driver sees it: in a container it may be a number that means nothing inside."""
     name: str | None
-    """None: the process cannot be seen from here."""
+    """Its command; None: the process cannot be seen from here."""
     memory_bytes: int | None
 
 

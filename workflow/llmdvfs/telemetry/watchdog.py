@@ -27,7 +27,7 @@ MAX_RESTARTS = 3
 
 
 class Watchdog:
-    """A process that takes GPUs' settings back when its owner is killed, or asks it to."""
+    """The process that takes GPUs' settings back if its owner is killed, or asks it to."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Watchdog:
     ) -> None:
         """Start it, and wait until it is ready; ClockControlError where it does not start.
 
-        lock_fds: locks that it inherits, so that the GPUs stay locked until it has ended, too.
+        lock_fds: locks that it inherits, so that the GPUs stay locked until it has ended too.
         """
         self._task = json.dumps(
             {
@@ -61,11 +61,11 @@ class Watchdog:
 
     @property
     def pid(self) -> int:
-        """Return its process id; another one after a restart."""
+        """Return its process id, which changes when it is started anew."""
         return self._process.pid
 
     def check(self) -> None:
-        """Start another one where it has ended or hangs; it costs microseconds.
+        """Start another one where it has ended or hangs; this takes microseconds.
 
         ClockControlError after the third time: something here ends them, and a point is not held without one.
         """
@@ -81,12 +81,15 @@ class Watchdog:
             self._asked_s = self._since_s = time.monotonic()
 
     def dismiss(self) -> None:
-        """End it: everything has been taken back."""
+        """End it, once everything has been taken back."""
         self._say("restored\n")
         self._close()
 
     def take_over(self) -> dict[int, str] | None:
-        """Let it take everything back; return what is left (position -> why), None where it does not answer."""
+        """Let it take everything back.
+
+        Return what is left, as position of the step -> why; None where it does not answer.
+        """
         with contextlib.suppress(OSError):
             cast(IO[bytes], self._process.stdin).close()
         word = self._word(TAKE_OVER_LIMIT_S)

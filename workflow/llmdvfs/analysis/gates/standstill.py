@@ -1,4 +1,4 @@
-"""The gate on the client's own standstills: the instrument's pause must not become the server's latency."""
+"""The gate on standstills of the client: a pause of the instrument must not become the server's latency."""
 
 from llmdvfs.analysis.gates.verdict import not_applicable, verdict
 from llmdvfs.clock import NS_PER_S

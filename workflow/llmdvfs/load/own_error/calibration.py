@@ -32,7 +32,7 @@ END_LIMIT_S = 10.0  # of the mock, which writes its log when it is told to end
 
 
 def calibration_shape(requests: Sequence[RequestRecord]) -> CalibrationShape | None:
-    """Return the load of a cell as a shape, rounded to the harder side; None: no request of it succeeded."""
+    """Return the shape of a cell's load, rounded to the harder side; None where no request of it succeeded."""
     ok = [r for r in requests if r.ok and r.sent_mono_ns is not None and r.end_mono_ns is not None]
     if not ok:
         return None
@@ -45,9 +45,9 @@ def calibration_shape(requests: Sequence[RequestRecord]) -> CalibrationShape | N
 
 
 def calibrate(shape: CalibrationShape, folder: Path) -> CalibrationResult:
-    """Run the client, as it runs in a measurement, against the mock; a few seconds. The folder keeps the raw files.
+    """Run the client, just as in a measurement, against the mock server for a few seconds; return its errors.
 
-    LlmDvfsError where the mock, the client or one of their files is missing at the end.
+    folder: keeps the raw files. LlmDvfsError where the mock, the client or one of their files is missing at the end.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "send_log.jsonl"
@@ -80,7 +80,7 @@ def calibrate(shape: CalibrationShape, folder: Path) -> CalibrationResult:
 def client_error(
     shape: CalibrationShape, requests: Iterable[RequestRecord], log: Iterable[SendRecord], report: LoadReport
 ) -> CalibrationResult:
-    """Return the difference between what the client saw and what the mock did, request by request."""
+    """Return the differences between what the client saw and what the mock server did, request by request."""
     truth = {record.request_id: record for record in log}
     ok = [r for r in requests if r.ok]
     if lost := [r.request_id for r in ok if r.request_id not in truth]:
@@ -120,7 +120,10 @@ def client_error(
 
 @contextmanager
 def mock_server(*, ttft_s: float, gap_s: float, log: Path) -> Iterator[str]:
-    """Run the mock in a process of its own and yield its base URL; its send log is there after the block."""
+    """Run the mock server in a process of its own for a block, and yield its base URL.
+
+    log: its send log, which is there after the block.
+    """
     command = [sys.executable, "-m", "llmdvfs", "mock-server", "--with-parent"]
     command += [f"--ttft-s={ttft_s}", f"--gap-s={gap_s}", f"--log={log}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:

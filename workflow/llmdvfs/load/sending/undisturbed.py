@@ -17,7 +17,10 @@ RESERVED_BYTES = 20_000_000  # about what the reads take that are held before th
 
 @contextmanager
 def undisturbed() -> Iterator[Priority]:
-    """Pause garbage collection and run as soon as there is something to do, as far as the system allows it."""
+    """Pause garbage collection for a block, and run before other processes as far as the system allows it.
+
+    Yields how the kernel schedules this process now.
+    """
     reserve = _touched_memory(RESERVED_BYTES)
     gc.collect()
     gc.freeze()
@@ -37,7 +40,7 @@ def undisturbed() -> Iterator[Priority]:
 
 
 def _touched_memory(num_bytes: int) -> list[bytes]:
-    """Take so much memory and give nearly all of it back to this process's allocator; what is returned keeps it there.
+    """Take so much memory, and give nearly all of it back to this process's allocator; what is returned keeps it there.
 
     The first write to a page costs microseconds, more in a virtual machine, and would come between two stamps.
     """
@@ -62,6 +65,6 @@ def _ask_for_priority(nice: int) -> Priority:
 
 
 def allow_many_files() -> None:
-    """Raise the soft limit of open files to the hard one: a connection is a file."""
+    """Raise the soft limit of open files to the hard one, since every connection is a file."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

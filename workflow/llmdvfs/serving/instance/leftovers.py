@@ -15,7 +15,7 @@ END_LIMIT_S = 10.0
 
 
 def keepers_mark(pids: list[int]) -> str:
-    """Return what tells these processes apart from all others, also from later ones with the same numbers."""
+    """Return a text that identifies these processes, and no later ones that get the same numbers."""
     return " ".join([_namespace("self") or "?", *(f"{pid}:{_start_ticks(pid)}" for pid in pids)])
 
 
