@@ -49,13 +49,8 @@ class LogMean:
     def shrunk(self, usual: Spread | None) -> "LogMean":
         """Return the same mean with its variance shrunk towards what is usual elsewhere.
 
-        <<<<<<< HEAD
-                The pool counts for a third of its degrees of freedom, and for MAX_POOL_DEGREES at most; the variance is no less
-                than LEAST_OF_USUAL of the usual one.
-        =======
-                usual: None, where nothing is known of it, leaves the variance. The pool counts for a third of its degrees of
-                freedom, and for MAX_POOL_DEGREES at most.
-        >>>>>>> main
+        usual: None, where nothing is known of it, leaves the variance. The pool counts for a third of its degrees of
+        freedom, and for MAX_POOL_DEGREES at most; the variance is no less than LEAST_OF_USUAL of the usual one.
         """
         if self.spread is None or usual is None:
             return self

@@ -58,13 +58,9 @@ class Study:
     tolerate_failed_cells: bool = False
     """Whether analysis and comparison go on without the cells that failed."""
     baseline: str | None = None
-<<<<<<< HEAD
-    """The architecture that others are related to; None: the simplest."""
+    """The architecture that others are compared with; None: the simplest one."""
     margin_fraction: float = 0.05
     """A ratio within this of 1 counts as equal."""
-=======
-    """The architecture that others are compared with; None: the simplest one."""
->>>>>>> main
     search: SearchSettings | None = None
     """What decides the points, round by round; None: they are listed."""
     sequential: SequentialSettings | None = None
