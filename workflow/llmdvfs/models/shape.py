@@ -9,7 +9,7 @@ from llmdvfs.models.tokenizer import END_TOKEN_ID, PAD_TOKEN_ID
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The figures that every kind of model has, and those of its own kind."""
+    """The numbers that every kind of model has, and those of its own kind."""
 
     architecture: str
     model_type: str

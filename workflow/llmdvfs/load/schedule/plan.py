@@ -1,4 +1,4 @@
-"""The plan of a load: every request with its time, its prompt and its length, before anything is sent."""
+"""Plans a load: every request with its time, its prompt and its length, before anything is sent."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,11 +19,11 @@ FIRST_WARMUP_INDEX = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class PlannedRequest:
-    """One request to send; exactly one of prompt_ids and prompt_text is set."""
+    """One request that is to be sent; exactly one of prompt_ids and prompt_text is set."""
 
     index: int
     offset_s: float | None
-    """Scheduled send, from the begin of the load; None: when a place is free."""
+    """When it is to be sent, in seconds since the load's begin; None: as soon as a place is free."""
     wave: int | None
     prompt_ids: Sequence[int] | None
     prompt_text: str | None
@@ -31,7 +31,7 @@ class PlannedRequest:
 
     @property
     def num_prompt_tokens(self) -> int | None:
-        """Tokens of the prompt as sent; None where the server turns a text into tokens."""
+        """Number of tokens of the prompt as sent; None where the server turns a text into tokens."""
         return None if self.prompt_ids is None else len(self.prompt_ids)
 
 
@@ -53,7 +53,7 @@ def plan_requests(
     first_index: int = 0,
     arrivals: Iterable[Arrival] | None = None,
 ) -> Iterator[PlannedRequest]:
-    """Yield the requests in the order of their sending; endless for a closed loop that ends by duration.
+    """Yield the requests in the order of sending; endless for a closed loop that is ended by duration.
 
     arrivals: drawn before; None: they are drawn here.
     """
@@ -82,7 +82,7 @@ def plan_warmup(
     seed_arrivals: int,
     arrivals: Sequence[Arrival] | None = None,
 ) -> list[PlannedRequest]:
-    """Return `num_warmup_requests` requests of the measured kind, to be sent as places get free.
+    """Return `num_warmup_requests` requests like the measured ones, to be sent as places get free.
 
     arrivals: the first ones of the plan, as many or all there are; None: they are drawn here.
     """

@@ -1,4 +1,4 @@
-"""Why a server did not start or died: known causes, recognised in its log (pure)."""
+"""Recognises in a server's log why it did not start or died (pure)."""
 
 import re
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ _LOG_PREFIX = re.compile(r"^\(\w+[^)]*pid=\d+\)\s*|^(ERROR|WARNING|INFO) [\d-]+ 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The cause in words, the line of the log that shows it, and what to do."""
+    """What a log shows: the cause in words, the line that shows it, and what to do."""
 
     cause: str
     evidence: str
     remedy: str
 
     def __str__(self) -> str:
-        """Return one message."""
+        """Return cause, evidence and remedy as one message."""
         return f"{self.cause}: {self.evidence}; {self.remedy}"
 
 
 def diagnose(log: str) -> Diagnosis | None:
-    """Return the known cause that a log shows; None: it shows none of them."""
+    """Return the known cause that a log shows; None where it shows none."""
     lines = log.splitlines()
     for cause in CAUSES:
         pattern = re.compile(cause.pattern, re.IGNORECASE)
