@@ -65,7 +65,8 @@ def server() -> Iterator[str]:
                 time.sleep(max(0.0, due - time.monotonic()))
                 due += gap_s
                 finish = "length" if number == num_tokens - 1 else None
-                self._event({"choices": [{"index": 0, "text": " a", "finish_reason": finish}]})
+                said = {"delta": {"content": " a"}} if "chat" in self.path else {"text": " a"}
+                self._event({"choices": [{"index": 0, "finish_reason": finish} | said]})
             usage = {"prompt_tokens": 64, "completion_tokens": num_tokens, "total_tokens": 64 + num_tokens}
             self._event({"choices": [], "usage": usage})
             self._chunk(b"data: [DONE]\n\n")
