@@ -20,6 +20,18 @@ def test_memory_over_tokens_is_what_a_token_takes() -> None:
     assert made.bytes_per_token == pytest.approx(147_456, rel=1e-3)
 
 
+def test_a_cpus_log_has_other_words() -> None:
+    """The tiny model: 2 x 4 x 2 x 64 x 2 = 2,048 bytes a token, 1 GiB for 524,288 of them."""
+    log = (
+        "INFO 11-27 19:44:01 [cpu_worker.py:260] Explicitly set (1.0/12.46) GiB for KV cache on node 0.\n"
+        "(EngineCore pid=2) INFO 11-27 19:44:01 [kv_cache_utils.py:2327] CPU KV cache size: 524,288 tokens, Maximum "
+        "concurrency for 1,024 tokens per request: 512.00x\n"
+    )
+    made = kv_cache_made(log)
+    assert made == KvCacheMade(524_288, GIB)
+    assert made.bytes_per_token == 2048
+
+
 def test_the_worker_with_the_least_memory_counts() -> None:
     second = "(Worker_TP1 pid=10) INFO 11-27 10:00:00 [gpu_worker.py:436] Available KV cache memory: 50.00 GiB\n"
     made = kv_cache_made(second + GPU_LOG)

@@ -9,7 +9,7 @@ import re
 from llmdvfs.records.run import KvCacheMade
 
 GIB = 2**30
-_MEMORY = re.compile(r"Available KV cache memory: (-?[\d.]+) GiB")
+_MEMORY = re.compile(r"(?:Available KV cache memory: |Explicitly set \()(-?[\d.]+)")  # the latter on a CPU
 _TOKENS = re.compile(r"KV cache size: ([\d,]+) tokens")
 
 
