@@ -129,7 +129,6 @@ FAILURES = (
     Failure("longer_than_the_model", ("--max-model-len", "99999")),
     Failure("kv_cache_too_small", plain=("--enforce-eager", "--num-gpu-blocks-override", "2")),
     Failure("budget_below_the_context", ("--no-enable-chunked-prefill", "--max-num-batched-tokens", "512")),
-    Failure("block_size", ("--block-size", "7")),
     Failure("attention_backend", ("--attention-backend", "NO_SUCH_BACKEND")),
     Failure("tensor_parallel_3", ("--tensor-parallel-size", "3")),
     Failure("more_gpus_than_there_are", ("--tensor-parallel-size", "2"), devices=("cuda",)),
