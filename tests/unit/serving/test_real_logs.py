@@ -9,6 +9,7 @@ from llmdvfs.serving.instance.diagnosis import diagnose, last_error_line
 LOGS = Path(__file__).parent / "logs"
 CAUSE_OF = {
     "address_of_another_host": "address not of this machine",
+    "attention_backend": "attention backend not in this engine or on this device",
     "bad_dtype": "wrong value of a flag",
     "budget_below_the_context": "token budget below the context length",
     "config_is_no_json": "config.json cannot be read",
@@ -18,6 +19,7 @@ CAUSE_OF = {
     "kv_cache_too_small": "not enough memory for the KV cache",
     "longer_than_the_model": "context longer than the model's",
     "needs_remote_code": "model needs code of its own",
+    "nixl_not_installed": "KV connector not in this engine",
     "no_config": "model not found",
     "no_model_folder": "model not found",
     "no_tokenizer": "tokenizer missing or damaged",
@@ -26,7 +28,9 @@ CAUSE_OF = {
     "quantization_not_on_this_device": "quantization not in this engine",
     "quantization_of_a_config": "quantization not in this engine",
     "quantization_without_its_weights": "weights do not fit config.json",
+    "tensor_parallel_3": "tensor parallel size does not fit the model",
     "unknown_architecture": "model architecture not supported",
+    "unknown_connector": "KV connector not in this engine",
     "unknown_flag": "unknown flag",
     "unknown_model_type": "model architecture not supported",
     "unknown_quantization": "quantization not in this engine",
@@ -35,7 +39,7 @@ CAUSE_OF = {
     "weights_cut_in_the_header": "weights cannot be read",
     "weights_of_another_shape": "weights do not fit config.json",
 }
-WRAPPERS = ("Engine core initialization failed", "validation error for", "WorkerProc initialization failed")
+WRAPPERS = ("Engine core initialization failed", "validation error for", "Worker failed with error")
 
 
 def logs() -> list[Path]:

@@ -11,7 +11,7 @@ _HARMLESS = re.compile(rf"^{_PROCESS}(INFO|DEBUG|WARNING)\b|\bNCCL (INFO|TRACE)\
 """A line's own level stands at its begin; `NCCL error: ... (run with NCCL_DEBUG=INFO)` is an error that names one."""
 _WRAPPERS = re.compile(
     r"engine core initialization failed|workerproc initialization failed|failed core proc|see root cause above"
-    r"|\d+ validation errors? for \w+|for further information visit|childfailederror",
+    r"|check the stack trace above|\d+ validation errors? for \w+|for further information visit|childfailederror",
     re.IGNORECASE,
 )
 """What processes say because another one, or a line beside it, has failed."""
