@@ -169,7 +169,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         "missing file",
-        r"filenotfounderror|no such file or directory",
+        r"filenotfounderror|no such file or directory|appears path-like, but doesn't exist",
         "check the model folder and the paths in the configuration",
     ),
     Cause(

@@ -1,6 +1,7 @@
 """Recognises in a server's log why it did not start or died (pure)."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmdvfs.serving.instance.causes import CAUSES
@@ -16,6 +17,7 @@ _WRAPPERS = re.compile(
 )
 """What processes say because another one, or a line beside it, has failed."""
 _ERROR_LINE = re.compile(r"(\w+Error|\w+Exception|error):? .*|^(value|assertion) error, ", re.IGNORECASE)
+_PYDANTIC_HEAD = re.compile(r"validation errors? for \w+$")
 _PYDANTIC_TAIL = re.compile(r" \[type=\w+, input_value=.*")
 _LOG_PREFIX = re.compile(r"^\(\w+[^)]*pid=\d+\)\s*|^(ERROR|WARNING|INFO) [\d-]+ [\d:.]+ \[[^\]]*\]\s*")
 
@@ -38,10 +40,18 @@ def diagnose(log: str) -> Diagnosis | None:
     lines = log.splitlines()
     for cause in CAUSES:
         pattern = re.compile(cause.pattern, re.IGNORECASE)
-        for line in lines:
+        for number, line in enumerate(lines):
             if pattern.search(line) and not _HARMLESS.search(line):
-                return Diagnosis(cause.name, _clean(line), cause.remedy)
+                return Diagnosis(cause.name, _evidence(lines, number), cause.remedy)
     return None
+
+
+def _evidence(lines: Sequence[str], number: int) -> str:
+    """Return a line; with it, where it only counts pydantic's errors, the first of them: a key and what is wrong."""
+    first = lines[number + 1 : number + 3]
+    if _PYDANTIC_HEAD.search(lines[number]) and first and _PYDANTIC_TAIL.search(first[-1]):
+        return _clean(" ".join([lines[number], *(line.strip() for line in first)]))
+    return _clean(lines[number])
 
 
 def last_error_line(log: str) -> str | None:
