@@ -98,7 +98,17 @@ def compiler_without_python_headers(model: Path) -> None:
 
 
 COMPILED = ("--max-model-len", "1024", "--num-gpu-blocks-override", "64", "--max-num-seqs", "4")
-NO_COMPILER = {"CC": "", "CXX": "", "PATH": "/nonexistent"}
+NEEDED_PROGRAMS = ("lscpu", "sh", "bash", "cat", "env", "uname", "ls", "which", "ldconfig")
+
+
+def programs_without_compilers(model: Path) -> None:
+    """Put links to what the engine calls beside the model, and no compiler."""
+    (model / "bin").mkdir(exist_ok=True)
+    for name in NEEDED_PROGRAMS:
+        if (real := shutil.which(name)) is not None:
+            (model / "bin" / name).symlink_to(real)
+
+
 FAILURES = (
     Failure("port_in_use", holds_port=True),
     Failure("address_of_another_host", ("--host", "203.0.113.1")),
@@ -138,7 +148,9 @@ FAILURES = (
     Failure("connector_role", kv(kv_connector="ExampleConnector", kv_role="kv_eater")),
     Failure("no_chat_template", ("--chat-template", "/models/no_such_template.jinja")),
     Failure("draft_model", ("--speculative-config", '{"model": "/models/no_draft", "num_speculative_tokens": 2}')),
-    Failure("no_compiler", plain=COMPILED, env=NO_COMPILER),
+    Failure("no_programs_on_the_path", plain=COMPILED, env={"PATH": "/nonexistent"}),
+    Failure("no_compiler", plain=COMPILED, spoil=programs_without_compilers,
+            env={"PATH": "{model}/bin", "CC": "", "CXX": ""}),
     Failure("no_python_headers", plain=COMPILED, spoil=compiler_without_python_headers,
             env={"PATH": "{model}/bin:/usr/bin:/bin", "CC": "{model}/bin/gcc", "CXX": "{model}/bin/g++"}),
     Failure("kv_cache_beyond_the_host", env={"VLLM_CPU_KVCACHE_SPACE": "1000"}, devices=("cpu",),

@@ -26,6 +26,7 @@ CAUSE_OF = {
     "no_chat_template": "missing file",
     "no_config": "model not found",
     "no_model_folder": "model not found",
+    "no_programs_on_the_path": "a program that the engine calls is missing",
     "no_tokenizer": "tokenizer missing or damaged",
     "no_weights": "model not found",
     "port_in_use": "port already in use",

@@ -206,6 +206,11 @@ CAUSES: tuple[Cause, ...] = (
         "look at `dmesg` for Xid messages; try serving.engine.enforce_eager: true",
     ),
     Cause(
+        "a program that the engine calls is missing",
+        r"returned non-zero exit status 127|: command not found",
+        "install it (lscpu is of util-linux), or put its folder on the PATH that the engine is started with",
+    ),
+    Cause(
         "engine's Python lacks a package",
         r"modulenotfounderror: |importerror: ",
         "install it where serving.python points, from the lock in envs/",
