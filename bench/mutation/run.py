@@ -84,9 +84,10 @@ def room_score(tree: Path, room: str, num: int, seed: int) -> Score:
             path = Path(mutant["path"])
             code = path.read_text()
             path.write_text(mutant["code"])
-            if passes(copy, room):
-                survivors.append(f"{path.relative_to(copy)}:{mutant['line']}: {mutant['was']}  ->  {mutant['now']}")
-                print(f"survived  {survivors[-1]}", file=sys.stderr, flush=True)
+            what = f"{path.relative_to(copy)}:{mutant['line']}: {mutant['was']}  ->  {mutant['now']}"
+            if survives := passes(copy, room):
+                survivors.append(what)
+            print(f"{'survived' if survives else 'killed  '}  {what}", file=sys.stderr, flush=True)
             path.write_text(code)
     return Score(room, drawn["num_places"], len(drawn["mutants"]), tuple(survivors))
 
