@@ -32,7 +32,7 @@ TESTS = {
     "analysis": ["tests/unit/analysis"],
 }
 COPIED = ("tests", "workflow", "config", "pyproject.toml", "docs", "envs", "Snakefile")
-TIMEOUT_S = 900.0  # a mutant that loops for ever is noticed as well; a busy machine needs minutes without one
+TIMEOUT_S = 300.0  # a mutant that loops for ever is noticed as well
 
 
 @dataclass(frozen=True)
