@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmdvfs.answers.observation import STOCK
-from llmdvfs.answers.recommend import preferred, recommended, may_save_nothing
+from llmdvfs.answers.recommend import may_save_nothing, preferred, recommended
 from llmdvfs.records.answers import Answer, AnswersRecord, Choice
 from llmdvfs.records.modelled import MODELLED_NOTE
 from llmdvfs.records.result import Estimate
