@@ -15,10 +15,12 @@ from llmdvfs.errors import ConfigError
 from llmdvfs.inputs.traces.table import trace_format_named
 from llmdvfs.plan.points import operating_points
 from llmdvfs.plan.search import search_settings
+from llmdvfs.plan.sequential import decided_launches, sequential_settings
 from llmdvfs.plan.under_load import is_under_load, with_stock_repeats
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.search import SearchSettings
+from llmdvfs.records.sequential import SequentialSettings
 from llmdvfs.records.spec import (
     ArrivalSpec,
     CellId,
@@ -32,7 +34,7 @@ from llmdvfs.records.spec import (
     WorkloadSpec,
 )
 
-MAX_REQUESTS = 2_000_000  # of a cell: a client keeps about a kilobyte of each, and its analysis some more
+MAX_REQUESTS = 2_000_000  # a cell: client and analysis keep a kilobyte or more of each request
 DATA_SETS = ("bbh", "sharegpt", "jsonl")
 """Sources of prompts that may have answers."""
 
@@ -57,8 +59,12 @@ class Study:
     """Whether analysis and comparison go on without the cells that failed."""
     baseline: str | None = None
     """The architecture that others are compared with; None: the simplest one."""
+    margin_fraction: float = 0.05
+    """A ratio within this of 1 counts as equal."""
     search: SearchSettings | None = None
     """What decides the points, round by round; None: they are listed."""
+    sequential: SequentialSettings | None = None
+    """What decides the number of launches; None: it is given."""
     decided: frozenset[CellId] | None = None
     """The cells that a search has decided so far; None: every workload at every point in every launch."""
 
@@ -92,6 +98,8 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     deployments = [_deployment(text, model, config, versions) for text in config["architectures"] for model in models]
     workloads = [_workload(name, given) for name, given in config["workloads"].items()]
     settings = MeasureSettings(**config["telemetry"], **config["measure"])
+    sequential = sequential_settings(config)
+    results, num_launches = Path(config["results"]), config["launches"]
     points = operating_points(config)
     if any(is_under_load(workload, settings) for workload in workloads):
         points = with_stock_repeats(points)
@@ -99,9 +107,9 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     _check_lengths(workloads, deployments)
     _check_roles(points, deployments)
     return Study(
-        results=Path(config["results"]),
+        results=results,
         seed=config["seed"],
-        num_launches=config["launches"],
+        num_launches=decided_launches(results, sequential, num_launches) if sequential else num_launches,
         deployments={item.id: item for item in deployments},
         workloads={item.id: item for item in workloads},
         points={item.id: item for item in points},
@@ -112,6 +120,8 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         strict_launches=config["strict_launches"],
         tolerate_failed_cells=config["tolerate_failed_cells"],
         baseline=config["baseline"],
+        margin_fraction=config["margin_fraction"],
+        sequential=sequential,
         search=search_settings(config, points, deployments),
     )
 
