@@ -1,11 +1,18 @@
 """When a window's energy per token is known well enough to end it."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
+from llmdvfs.benchmark.sweep import step
+from llmdvfs.benchmark.sweep.live import Sensor
 from llmdvfs.benchmark.sweep.precision import Precision
+from llmdvfs.clock import NS_PER_S
 
 from .test_settling import live, ns
 
@@ -45,3 +52,52 @@ def test_blocks_come_as_they_are_told(tmp_path: Path) -> None:
     precision = Precision(ns(1.0))
     precision.take(live(tmp_path, 5.0))
     assert len(precision._logs) == 3
+
+
+@dataclass
+class LevelLoad:
+    """A load at 400 W and 500 reads a second, on a clock that each look at it moves by a quarter of a second."""
+
+    now_mono_ns: int = 0
+    sent_per_s: float = 8.0
+
+    def wait(self, held: object) -> None:
+        self.now_mono_ns += NS_PER_S // 4
+
+    @property
+    def progress(self) -> Any:
+        return SimpleNamespace(num_sent=int(self.now_mono_ns / NS_PER_S * self.sent_per_s), peak_in_flight=4)
+
+    @property
+    def live(self) -> "LevelLoad":
+        return self
+
+    def covers(self, instant_mono_ns: int) -> bool:
+        return self.now_mono_ns > instant_mono_ns
+
+    def sensors(self, quantities: tuple[str, ...]) -> list[Sensor]:
+        return [Sensor("gpu0", quantity) for quantity in quantities if quantity == "power_instant_w"]
+
+    def values(self, *_: object) -> Any:
+        return np.array([400.0])
+
+    def read_rates_per_s(self, *_: object) -> Any:
+        return np.array([500.0])
+
+
+@pytest.mark.parametrize(
+    ("half_width_fraction", "sent_per_s", "expected_s"),
+    [
+        (0.01, 8.0, 6.25),  # the look after six whole blocks
+        (None, 8.0, 20.0),
+        (0.01, 0.1, 20.0),  # two requests in twenty seconds: two of four streams still are in their first answer
+    ],
+)
+def test_a_window_ends_when_it_knows_enough(
+    monkeypatch: pytest.MonkeyPatch, half_width_fraction: float | None, sent_per_s: float, expected_s: float
+) -> None:
+    load = LevelLoad(sent_per_s=sent_per_s)
+    monkeypatch.setattr(step, "mono_ns", lambda: load.now_mono_ns)
+    workload = SimpleNamespace(duration_s=20.0, min_requests=None, max_duration_s=None)
+    begin, end = step._window(cast(Any, load), cast(Any, None), cast(Any, workload), half_width_fraction)
+    assert (end - begin) / NS_PER_S == expected_s
