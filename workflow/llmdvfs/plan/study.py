@@ -140,6 +140,11 @@ def _check_measure(given: Mapping[str, Any], tolerates_failures: bool) -> None:
         )
     if given["skip_cap_bound"] and not given["points_under_load"]:
         raise ConfigError("measure.skip_cap_bound: true: expected beside points_under_load: its sweep has the probe")
+    if given["half_width_fraction"] is not None and not given["points_under_load"]:
+        raise ConfigError(
+            f"measure.half_width_fraction: {given['half_width_fraction']}: expected beside points_under_load, whose "
+            "windows can end while the load goes on"
+        )
     if given["skip_cap_bound"] and not tolerates_failures:
         raise ConfigError(
             "measure.skip_cap_bound: true: expected tolerate_failed_cells: true, since a point that is skipped has no "
