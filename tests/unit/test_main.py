@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llmdvfs.__main__ import main
-from llmdvfs.errors import DiskError, ServerNotReady
+from llmdvfs.errors import DiskError, ServerNotReady, told_of
 
 LIBRARY = Path(__file__).parents[2] / "workflow"
 
@@ -45,6 +45,12 @@ def test_a_full_disk_is_told_with_the_file_that_was_meant(tmp_path: Path) -> Non
         pytest.skip(f"no mount namespace here: {run.stderr.strip()}")
     assert run.returncode == 1, run.stderr
     assert f"{tmp_path}/README.md cannot be written: No space left on device; free some space" in run.stderr
+
+
+def test_a_name_of_megabytes_is_told_in_a_line() -> None:
+    """A damaged list of cells: its one line was opened as a path, and the message was all of it."""
+    told = told_of(OSError(errno.ENAMETOOLONG, "File name too long", "x" * 8_000_000))
+    assert told == f"{'x' * 300}...: File name too long; put it right, and run again"
 
 
 def test_what_an_endpoint_says_does_not_steer_the_terminal() -> None:

@@ -9,6 +9,7 @@ from traceback import extract_tb
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What steers a terminal; lines and tabs may stand in a message."""
+MAX_NAME = 300  # characters of a file's name in a message: a damaged list may name what is megabytes long
 LIBRARY = str(Path(__file__).parent)
 FREE_SPACE, MAY_WRITE = "free some space", "make it writable for this user"
 DISK_ADVICE = {
@@ -56,7 +57,7 @@ class DiskError(LlmDvfsError):
         if (advice := DISK_ADVICE.get(error.errno or 0)) is None:
             return None
         return cls(
-            f"{error.filename or 'a file'} cannot be written: {error.strerror}; {advice}, and run again: what was "
+            f"{_name(error) or 'a file'} cannot be written: {error.strerror}; {advice}, and run again: what was "
             "finished before is kept"
         )
 
@@ -65,7 +66,12 @@ def told_of(error: OSError) -> str:
     """Return in words what the operating system refused, and what to do about it."""
     if (full := DiskError.of(error)) is not None:
         return str(full)
-    return f"{error.filename or 'the system'}: {error.strerror or error}; put it right, and run again"
+    return f"{_name(error) or 'the system'}: {error.strerror or error}; put it right, and run again"
+
+
+def _name(error: OSError) -> str:
+    name = str(error.filename or "")
+    return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}..."
 
 
 class DataError(LlmDvfsError):
