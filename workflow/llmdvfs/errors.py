@@ -10,6 +10,9 @@ from traceback import extract_tb
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What steers a terminal; lines and tabs may stand in a message."""
 MAX_NAME = 300  # characters of a file's name in a message: a damaged list may name what is megabytes long
+MISREAD = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+"""What looking for a value in JSON of somebody else's making may raise: another type, no such key, brackets without
+end, a number beyond all floats."""
 LIBRARY = str(Path(__file__).parent)
 FREE_SPACE, MAY_WRITE = "free some space", "make it writable for this user"
 DISK_ADVICE = {
