@@ -83,3 +83,26 @@ def test_ctrl_c_while_a_command_is_imported(
     monkeypatch.setattr(importlib, "import_module", interrupted)
     assert main(["doctor"]) == 130
     assert capsys.readouterr().err == "llmdvfs doctor: interrupted\n"
+
+
+def shown(*, environment: dict[str, str], output: str = "") -> subprocess.CompletedProcess[str]:
+    """Show a measured cell by the command; output: what the shell does with it."""
+    cell = Path(__file__).parents[1] / "golden" / "disaggregated_small" / "result.json"
+    return subprocess.run(
+        ["sh", "-c", f'"$@" {output}', "sh", sys.executable, "-m", "llmdvfs", "show", str(cell)],
+        env=os.environ | {"PYTHONPATH": str(LIBRARY)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_terminal_without_the_characters_shows_others() -> None:
+    """`show` ended at the first `±` of a machine whose locale is C, and blamed the file."""
+    run = shown(environment={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
+    assert run.returncode == 0, run.stderr
+    assert "?" in run.stdout
+
+
+def test_a_closed_output_is_no_fault_of_the_input() -> None:
+    assert shown(environment={}, output=">&-").returncode == 0
