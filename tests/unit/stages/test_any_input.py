@@ -22,6 +22,7 @@ from llmdvfs.__main__ import STAGES, main
 
 WITHOUT_FILES = {
     *("model", "unlock", "forget", "mock-server", "schemas", "measuring", "config-docs", "start-server", "guard"),
+    "sequential",
 }
 """They read no file that another command or a person wrote."""
 READS = [(command, name) for command in COMMANDS for name in command.reads]

@@ -34,7 +34,7 @@ READ = (
 
 @dataclass(frozen=True, slots=True)
 class RawCell:
-    """All that was recorded of one cell."""
+    """All that was recorded of one cell, as read back from its raw folder."""
 
     run: RunRecord
     requests: tuple[RequestRecord, ...]
@@ -49,7 +49,8 @@ class RawCell:
     metrics_before: MetricsRecord
     metrics_after: MetricsRecord
     idle_readings: tuple[Reading, ...] = ()
-    """Of a sweep's step; empty elsewhere: the idle windows are then covered by `readings`."""
+    """Readings in the idle windows of a sweep, for one of its steps; empty elsewhere, where `readings` cover the idle
+    windows."""
 
 
 def read_raw(folder: Path) -> RawCell:

@@ -1,4 +1,4 @@
-"""`python -m llmdvfs export`: writes a run in the file layout of `vllm bench serve --save-result`."""
+"""`export`: writes a run in the file layout of `vllm bench serve --save-result`."""
 
 import argparse
 import json
@@ -10,13 +10,13 @@ from llmdvfs.records.store import write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the stage's arguments."""
+    """Declare the arguments."""
     parser.add_argument("folder", type=Path, help="raw folder of a cell, with its journal.bin and load_spec.json")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file and say where it is."""
+    """Write the file and print its path."""
     spec, seen = read_load(args.folder)
     ended_unix_s = (args.folder / JOURNAL).stat().st_mtime
     result = vllm_result(seen, spec.workload, model=spec.model, ended_unix_s=ended_unix_s)

@@ -1,4 +1,4 @@
-"""`python -m llmdvfs lens`: prints a run's numbers as other benchmarks define them."""
+"""`lens`: prints a run's numbers as other benchmarks define them."""
 
 import argparse
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from llmdvfs.load.peers.lens import LENSES, LensNumbers, numbers, read_load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the stage's arguments."""
+    """Declare the arguments."""
     parser.add_argument("folder", type=Path, help="raw folder of a cell, with its journal.bin and load_spec.json")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one column a benchmark."""
+    """Print a table with one column for each benchmark."""
     _, requests = read_load(args.folder)
     columns = {name: _figures(numbers(requests, name)) for name in LENSES}
     width = max(len(name) for name in columns) + 2

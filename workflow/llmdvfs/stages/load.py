@@ -1,4 +1,4 @@
-"""`python -m llmdvfs load`: runs one load, alone in its process so that nothing shares the client's interpreter."""
+"""`load`: runs one load, in a process of its own so that nothing shares the client's interpreter."""
 
 import argparse
 import signal
@@ -15,7 +15,7 @@ from llmdvfs.stages.numbers import whole_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the stage's arguments."""
+    """Declare the arguments."""
     parser.add_argument("spec", type=Path, help="load_spec.json: workload, endpoint, seeds and output folder")
     parser.add_argument("--parent", type=whole_number, help="process that this one ends with (default: none)")
 

@@ -1,4 +1,4 @@
-"""`python -m llmdvfs mock-server`: serves tokens at known times and logs when each one went out."""
+"""`mock-server`: serves tokens at known times, and logs when each one went out."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from llmdvfs.stages.numbers import count, not_below_zero, port
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the stage's arguments."""
+    """Declare the arguments."""
     parser.add_argument("--port", type=port, default=0, help="loopback port; 0 takes a free one")
     parser.add_argument("--ttft-s", type=not_below_zero, default=0.05, help="time to the first token, at least")
     parser.add_argument("--gap-s", type=not_below_zero, default=0.01, help="time between two tokens of a stream")
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT, then write the log."""
     server = MockServer(ttft_s=args.ttft_s, gap_s=args.gap_s, tokens_per_step=args.tokens_per_step, port=args.port)
 
     def stop(number: int, frame: FrameType | None) -> None:
