@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from llmdvfs.architectures.architecture import ArchitectureChoice
 from llmdvfs.architectures.table import parse_architecture
@@ -179,6 +180,8 @@ def _deployment(
     device: Device = "external" if choice.name == "external" else config["device"]
     if device == "external" and not serving["base_url"]:
         raise ConfigError("serving.base_url: null: expected the endpoint's URL, since architectures names `external`")
+    if serving["base_url"]:
+        _check_address(serving["base_url"])
     roles = list(choice.num_instances)
     engine = {role: _engine(serving["engine"], serving["engine_by_role"].get(role, {}), choice) for role in roles}
     gpus = serving["gpus"]
@@ -206,6 +209,18 @@ def _deployment(
     if spec.num_gpus and gpus is not None and len(gpus) < spec.num_gpus:
         raise ConfigError(f"serving.gpus: {gpus}: {name} needs {spec.num_gpus} GPUs; name more, or null for free ones")
     return spec
+
+
+def _check_address(url: str) -> None:
+    """Refuse a URL of which no address can be read: a port beyond 65535, a bracket that is not closed."""
+    try:
+        host, port = urlsplit(url).hostname, urlsplit(url).port
+        if not host or port == 0:
+            raise ValueError("no host, or port 0")
+    except ValueError as error:
+        raise ConfigError(
+            f"serving.base_url: {url!r}: {error}; expected scheme, host and port, as in http://127.0.0.1:8000"
+        ) from error
 
 
 @contextmanager
