@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from llmdvfs.analysis.requests.samples import latency_samples
-from llmdvfs.comparison.groups import compare
 from llmdvfs.figures.paper import paper_figures
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.figures.parts.style import mark_modelled, save_figure, save_pdf
@@ -57,6 +56,8 @@ def _draw_cell(options: argparse.Namespace) -> None:
 
 
 def _draw_deployment(options: argparse.Namespace) -> None:
+    from llmdvfs.comparison.groups import compare  # scipy's statistics, half a second: cells are drawn without them
+
     cells = [_read_cell(folder) for folder in listed_cells(options.cells)[0]]
     record = compare([cell.result for cell in cells], [cell.run for cell in cells])
     for name in options.figures:
