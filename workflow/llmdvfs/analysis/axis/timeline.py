@@ -22,9 +22,9 @@ COLUMNS = ("t_s", "device_id", "role", "phase", "num_prefilling", "num_transferr
 def timeline(readings: Sequence[Reading], phases: PhasesRecord, *, started_mono_ns: int) -> pd.DataFrame:
     """Return one row a reading, sorted by t_s: COLUMNS, then the quantities that any reading has.
 
-    A reading stands at the middle of its time. Its phase is what the role's engine did, as for energies; the numbers
-    are of requests, so that a request that waits for another's prefill counts among them while the phase is `prefill`.
-    A device without a role serves nobody: no role, and idle throughout.
+    A reading stands at the middle of its time. Its phase is what the role's engine did, as for energies. The numbers
+    are of requests by their own phases, so that one that waits for another's prefill is counted while the phase is
+    `prefill`. A device without a role serves nobody: its role is empty and its phase idle throughout.
     """
     device_ids = [reading.device_id for reading in readings]
     columns: dict[str, Any] = {

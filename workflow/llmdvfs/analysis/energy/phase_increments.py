@@ -1,4 +1,4 @@
-"""Energy increments of a role's devices beside the phases that they fell into: the rows of the phase regression."""
+"""Energy increments of a role's devices beside the phases they fell into: the rows of the phase regression."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ STRETCH_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PhaseIncrements:
-    """Increments of one device after another, each device's sorted by time."""
+    """Increments of one device after the other, those of each device sorted by time."""
 
     begin_s: Floats
     end_s: Floats
@@ -26,15 +26,15 @@ class PhaseIncrements:
     occupancy: Occupancy
     levels: tuple[Level, ...]
     poll_interval_s: float
-    """How often the sensor was read."""
+    """Time between two readings of the sensor."""
     later_s: Floats
-    """By how much the increment's device trails the phases further than the role's first device."""
+    """For each increment, by how much its device trails the phases more than the role's first device does."""
     whole_s: float
     """Device seconds that the increments cover, those of stretches that were not taken among them."""
 
     @property
     def length_s(self) -> Floats:
-        """Return the length of each increment."""
+        """Return the length of each increment [s]."""
         return self.end_s - self.begin_s
 
     @property
@@ -48,17 +48,20 @@ class PhaseIncrements:
         return tuple(dict.fromkeys(level.phase for level in self.levels))
 
     def level_of_phase(self) -> Floats:
-        """Return 1 where a level belongs to a phase, shape (levels, phases)."""
+        """Return 1 where a level belongs to a phase, else 0; shape (levels, phases)."""
         return np.array([[float(level.phase == phase) for phase in self.phases] for level in self.levels])
 
     def seconds(self, lag_s: float) -> Floats:
-        """Return the seconds in each level, shape (increments, levels), if the readings trail the phases by the lag."""
+        """Return the seconds that each increment spent in each level, shape (increments, levels).
+
+        lag_s: by how much the readings trail the phases.
+        """
         return next(self.seconds_over((lag_s,)))
 
     def seconds_over(self, lags_s: Sequence[float] | Floats) -> Iterator[Floats]:
-        """Yield for each lag the seconds in each level, shape (increments, levels).
+        """Yield the same for each of several lags, one after the other.
 
-        One lag after the other: all of them together are gigabytes where a window is long.
+        All of them together are gigabytes where a window is long.
         """
         table = self.occupancy.table_at_edges(self.levels)
         follows = self.follows & np.concatenate(([False], self.later_s[1:] == self.later_s[:-1]))
@@ -80,9 +83,11 @@ def phase_increments(
     window_s: tuple[float, float],
     later_s: Sequence[float] | None = None,
 ) -> PhaseIncrements:
-    """Return the increments of all devices inside the window; later_s: of each device, None: they are in step.
+    """Return the increments of all devices that lie inside the window.
 
-    Where they are more than MAX_INCREMENTS, those of whole stretches of the window that are spread evenly over it.
+    later_s: by how much each device trails the first one; None: not at all.
+
+    Where they are more than MAX_INCREMENTS, those of whole stretches that are spread evenly over the window.
     """
     found = [curve.increments(*window_s) for curve in curves]
     begin_s = np.concatenate([i.begin_s for i in found])
