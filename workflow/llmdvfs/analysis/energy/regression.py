@@ -131,7 +131,7 @@ def _solved(gram: Floats, moment: Floats) -> tuple[Floats, Floats, Floats]:
     """Return normal equations (..., phases, phases) made solvable, their solution, and what that explains."""
     scale = np.trace(gram, axis1=-2, axis2=-1)[..., None, None] / gram.shape[-1]
     gram = gram + RIDGE * scale * np.eye(gram.shape[-1])
-    powers: Floats = np.linalg.solve(gram, moment[..., None])[..., 0]
+    powers = np.asarray(np.linalg.solve(gram, moment[..., None])[..., 0], dtype=np.float64)
     return gram, powers, np.einsum("...i,...i->...", powers, moment)
 
 
