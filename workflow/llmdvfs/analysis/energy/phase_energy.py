@@ -12,7 +12,7 @@ from llmdvfs.analysis.energy.cross_validation import supported_models
 from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.energy.lag import Lag, lag_beyond, own_lag_s, role_lags
 from llmdvfs.analysis.energy.levels import power_models, shares_of
-from llmdvfs.analysis.energy.phase_increments import PhaseIncrements, phase_increments
+from llmdvfs.analysis.energy.phase_increments import MAX_INCREMENTS, PhaseIncrements, phase_increments
 from llmdvfs.analysis.energy.queue_time import QueueTime, queue_time
 from llmdvfs.analysis.energy.refresh_error import refresh_error_s, refresh_power_error_w
 from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
@@ -184,7 +184,8 @@ def _later_s(
     """Return by how much each device trails further than the first; 0 for all where not every device tells its lag."""
     if len(curves) == 1 or len(levels) == 1:
         return [0.0] * len(curves)
-    each = [phase_increments([curve], occupancy, levels, window_s) for curve in curves]
+    most = MAX_INCREMENTS // len(curves)  # all devices together as many as the role's own fit has
+    each = [phase_increments([curve], occupancy, levels, window_s, most=most) for curve in curves]
     if any(len(rows.energy_j) < len(levels) for rows in each):
         return [0.0] * len(curves)
     lags_s = [own_lag_s(_sums(rows, window_s, settings), settings.lags_s) for rows in each]

@@ -11,7 +11,7 @@ from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.sensors import Floats
 from llmdvfs.records.spec import Phase
 
-MAX_INCREMENTS = 20_000
+MAX_INCREMENTS = 10_000
 """Of a role: more tell its powers no better. Of a longer window as many stretches are taken, evenly spread over it."""
 STRETCH_S = 1.0
 
@@ -82,12 +82,14 @@ def phase_increments(
     levels: tuple[Level, ...],
     window_s: tuple[float, float],
     later_s: Sequence[float] | None = None,
+    most: int | None = None,
 ) -> PhaseIncrements:
     """Return the increments of all devices that lie inside the window.
 
     later_s: by how much each device trails the first one; None: not at all.
 
-    Where they are more than MAX_INCREMENTS, those of whole stretches that are spread evenly over the window.
+    Where they are more than `most` (None: MAX_INCREMENTS), those of whole stretches that are spread evenly over the
+    window.
     """
     found = [curve.increments(*window_s) for curve in curves]
     begin_s = np.concatenate([i.begin_s for i in found])
@@ -95,7 +97,7 @@ def phase_increments(
     late_s = np.concatenate(
         [np.full(len(i.begin_s), late) for i, late in zip(found, later_s or [0.0] * len(found), strict=True)]
     )
-    taken = _taken(begin_s - window_s[0])
+    taken = _taken(begin_s - window_s[0], MAX_INCREMENTS if most is None else most)
     return PhaseIncrements(
         begin_s=begin_s[taken],
         end_s=end_s[taken],
@@ -108,13 +110,13 @@ def phase_increments(
     )
 
 
-def _taken(since_s: Floats) -> npt.NDArray[np.bool_]:
-    """Return which increments are taken; since_s: of each begin since the window's.
+def _taken(since_s: Floats, most: int) -> npt.NDArray[np.bool_]:
+    """Return which increments are taken; since_s: of each begin since the window's; most: how many at most.
 
     Of every few stretches one is drawn: an even step could keep step with a load that comes in waves.
     """
     stretch = since_s // STRETCH_S
-    every = len(since_s) / MAX_INCREMENTS
+    every = len(since_s) / most
     if every <= 1:
         return np.ones(len(since_s), dtype=np.bool_)
     groups = np.arange(np.floor(stretch.max() / every) + 1)
