@@ -19,6 +19,7 @@ from llmdvfs.plan.search import search_settings
 from llmdvfs.plan.sequential import decided_launches, sequential_settings
 from llmdvfs.plan.under_load import is_under_load, with_stock_repeats
 from llmdvfs.records.job import MeasureSettings
+from llmdvfs.records.made import DrawnCells
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.search import SearchSettings
 from llmdvfs.records.sequential import SequentialSettings
@@ -66,6 +67,8 @@ class Study:
     """What decides the points, round by round; None: they are listed."""
     sequential: SequentialSettings | None = None
     """What decides the number of launches; None: it is given."""
+    drawn_cells: DrawnCells = "all"
+    """The cells of which figures are drawn."""
     decided: frozenset[CellId] | None = None
     """The cells that a search has decided so far; None: every workload at every point in every launch."""
 
@@ -124,6 +127,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         margin_fraction=config["margin_fraction"],
         sequential=sequential,
         search=search_settings(config, points, deployments),
+        drawn_cells=config["figures"]["cells"],
     )
 
 
