@@ -12,7 +12,7 @@ from scipy.interpolate import PchipInterpolator
 
 from llmdvfs.records.answers import Between
 
-MIN_CLOCKS = 4  # below that the curve is its end slopes
+MIN_CLOCKS = 4  # with fewer, the curve is made of its end slopes alone
 NUM_STEPS = 2001  # of the range, on the logarithm: finer than any GPU's step
 NEAR_FRACTION = 0.01  # energies closer than this are one: launches of one point differ by as much
 

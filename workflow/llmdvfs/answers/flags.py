@@ -11,7 +11,7 @@ from llmdvfs.records.answers import AnsweredPoint, Between, Choice, Flag, Rule
 
 FLAT_SHARE = 1 / 3  # of the measured range
 DRIFT_FRACTION = 0.01  # what a study wants to tell apart
-WIDEN_STEPS = 2  # further settings that an edge asks for, at the spacing of the last two
+WIDEN_STEPS = 2  # further settings to measure beyond an edge, spaced like the last two
 
 
 def edges(chosen: str, rows: Iterable[Axis], energy: Mapping[str, float]) -> list[Flag]:

@@ -54,7 +54,7 @@ def ties_with_lowest(energy_j: Mapping[str, Mapping[int, float]]) -> set[str]:
     design = np.zeros((len(cells), len(names) + len(launches) - 1))
     for row, (point, launch) in enumerate(cells):
         design[row, point] = 1
-        if launch:  # the first launch is what the points' own terms are of
+        if launch:  # no term for the first launch: the points' terms are its values
             design[row, len(names) + launch - 1] = 1
     logs = np.log([energy_j[names[point]][launches[launch]] for point, launch in cells])
     effects, _, rank, _ = np.linalg.lstsq(design, logs)

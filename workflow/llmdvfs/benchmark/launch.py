@@ -112,7 +112,7 @@ def _measure_all(tasks: Sequence[CellTask], results: Path) -> dict[str, str]:
                         in_order = tuple(sorted(again, key=lambda task: task.order_in_launch))
                         waiting.insert(0, replace(group, tasks=in_order, tries_left=group.tries_left - has_died))
                     if has_died or (group.tasks[0].job.settings.fresh_servers and not end.failures):
-                        break  # with fresh servers
+                        break  # try what is left with fresh servers
                 _tell_share(tried, time.monotonic() - ready_s, results)
     return failures
 

@@ -76,7 +76,7 @@ def _conclusion(name: str, ratio: MetricRatio) -> Conclusion | None:
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return None
     p_value = ratio.p_value if ratio.adjusted_p_value is None else ratio.adjusted_p_value
-    # Without a p-value nothing spreads: launches that are all alike differ by what they differ by.
+    # No p-value means no spread at all: any difference between launches that are all alike is a real one.
     is_told_apart = estimate.value != 1 if p_value is None else p_value < ALPHA
     if is_told_apart and ratio.fewest_launches >= MIN_CLAIM_LAUNCHES:
         better = METRICS[name].better

@@ -63,7 +63,7 @@ def memory(study: Study) -> Iterator[Check]:
     free = _free(study) if is_usable(study) else []
     for deployment in study.deployments.values():
         if not 0 < deployment.num_gpus <= len(free):
-            continue  # it needs none, or `gpus` has said that there are too few
+            continue  # it needs no GPU, or the check `gpus` has said that there are too few
         with config_folder(deployment.model) as folder:
             version = version_tuple(study.engine_versions["vllm"])
             refusals, doubts = ([], []) if folder is None else _memory_doubts(deployment, folder, free, version)

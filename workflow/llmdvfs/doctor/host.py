@@ -20,7 +20,7 @@ from llmdvfs.serving.instance.memory import host_forecast, host_total_bytes
 GIB, MIB = 2**30, 2**20
 LITTLE_DISK_BYTES, NO_DISK_BYTES = 10 * GIB, 1 * GIB  # a GPU study of 45 cells took 1 GiB
 LITTLE_SHARED_BYTES = 1 * GIB  # of /dev/shm: containers get 64 MiB, NCCL and workers want more
-BUSY_FRACTION = 0.2  # of the CPUs, over the last minute
+BUSY_FRACTION = 0.2  # load of the last minute over the number of CPUs
 INSTRUMENT_CPUS = 1  # load generator, sampler and proxy together
 
 

@@ -14,8 +14,8 @@ from llmdvfs.records.spec import WorkloadSpec
 from llmdvfs.serving.instance.ports import reserve
 
 LOOPBACK = "127.0.0.1"
-OTHER_FILES = 256  # of the load generator: libraries, logs, the event loop
-OPEN_LOOP_FILES = 4096  # in flight at once, where nobody knows
+OTHER_FILES = 256  # files of the load generator itself: libraries, logs, event loop
+OPEN_LOOP_FILES = 4096  # connections assumed where the load sets no number in flight
 
 
 def ports(study: Study) -> Iterator[Check]:

@@ -35,7 +35,7 @@ def energy(study: Study) -> Iterator[Check]:
     if not is_usable(study):
         yield Check("energy", "warning", "no GPU to read", NO_ENERGY)
         return
-    found = discover(None, needed=())  # one that does not answer is told below, and no reason to end here
+    found = discover(None, needed=())  # a GPU that does not answer is told below, and ends nothing here
     source = {device.index: device.energy_source for device in found.devices if device.kind == "gpu"}
     having: dict[str, list[int]] = {}
     for gpu in candidates(study):

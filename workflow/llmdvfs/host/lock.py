@@ -69,7 +69,7 @@ def take_lock(path: Path, *, wait: bool = False) -> int | None:
         if os.fstat(fd).st_nlink:
             break
         os.close(fd)  # it was removed meanwhile, as cleaners of /tmp do: others lock the file that takes its place
-    with contextlib.suppress(OSError):  # opened for reading only, or the disk is full: the lock holds all the same
+    with contextlib.suppress(OSError):  # read-only file or full disk: the lock holds without the number
         os.ftruncate(fd, 0)
         os.pwrite(fd, str(os.getpid()).encode(), 0)
     return fd

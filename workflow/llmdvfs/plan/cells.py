@@ -78,7 +78,7 @@ def launch_cells(study: Study, deployment: str, launch: int) -> list[CellId]:
     def place(*what: str) -> int:
         return derive_seed(study.seed, "order", launch, *what)
 
-    runs: list[tuple[int, list[str], str]] = []  # place in the launch, points, workload
+    runs: list[tuple[int, list[str], str]] = []  # (random place in the launch, points, workload)
     for name, points in _points_by_workload(study, deployment, launch).items():
         if is_under_load(study.workloads[name], study.settings):
             stock = [point for point in points if not study.points[point].asks_for_something]

@@ -15,8 +15,8 @@ from llmdvfs.records.spec import WorkloadSpec
 
 S_PER_H = 3600.0
 MAX_READ = 3  # earlier launches of a cell that are asked how long they took
-UNKNOWN_S = 60.0  # of a load that ends by its number of requests, or with its trace
-OVERHEAD_S = 3.0  # of a cell: sampler, counters, writing
+UNKNOWN_S = 60.0  # assumed for a load whose end is a number of requests or a trace's
+OVERHEAD_S = 3.0  # per cell: starting the sampler, scraping counters, writing
 
 
 def expected_progress(study: Study, pending: Iterable[PlannedLaunch]) -> RunProgress:

@@ -34,7 +34,7 @@ from llmdvfs.records.spec import (
     WorkloadSpec,
 )
 
-MAX_REQUESTS = 2_000_000  # of a cell: a client keeps about a kilobyte of each, and its analysis some more
+MAX_REQUESTS = 2_000_000  # a cell: client and analysis keep a kilobyte or more of each request
 DATA_SETS = ("bbh", "sharegpt", "jsonl")
 """Sources of prompts that may have answers."""
 

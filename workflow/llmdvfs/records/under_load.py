@@ -6,7 +6,7 @@ from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.point import OperatingPoint
 
 CLOCK_STEP_MHZ = 15
-CAPPED_FRACTION = 0.1  # of the readings; a burst reaches the limit now and then without being held by it
+CAPPED_FRACTION = 0.1  # share of readings: a burst reaches the limit now and then without being held down by it
 CAPPED_BY = ("power cap", "hardware slowdown", "software thermal", "hardware thermal", "power brake")
 
 

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     SIGINT, SIGTERM and SIGHUP end it in order, servers first; SIGTERM also comes when Snakemake dies.
     """
     for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has SIGHUP ignored: leave that so
             signal.signal(number, _interrupt)
     become_subreaper_with_parent_death_signal(options.parent)
     _begin_log(options.log)

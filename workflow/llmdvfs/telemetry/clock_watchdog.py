@@ -47,7 +47,7 @@ def main(task: str) -> int:
 
 
 def _say(word: str) -> None:
-    with contextlib.suppress(OSError):  # the owner may be gone: that is what this process is for
+    with contextlib.suppress(OSError):  # the owner may be dead, which is when this process is needed
         print(word, flush=True)
 
 

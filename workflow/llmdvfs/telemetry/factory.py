@@ -16,7 +16,7 @@ from llmdvfs.telemetry.leftover import restore_leftovers, wait_for_lock
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, or_none
 from llmdvfs.telemetry.restore import steps_in_any_way, take_back_in_any_way
 
-ANY_CLOCK_MHZ = 1  # the clock of a setting that is only ever taken back
+ANY_CLOCK_MHZ = 1  # any value will do: the setting is only taken back, never made
 
 
 def restore_factory(gpu: NvmlGpu, folder: Path) -> list[str]:

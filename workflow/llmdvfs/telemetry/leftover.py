@@ -28,7 +28,7 @@ def restore_leftovers(gpu: NvmlGpu, folder: Path) -> bool:
         return False
     lock = wait_for_lock(gpu, lock_path(gpu.uuid(), folder))
     try:
-        held = read_held(record)  # again, now that nobody else can be at it
+        held = read_held(record)  # read again under the lock: nobody can change it any more
         if held is None:
             return False
         if held.boot_id == boot_id():

@@ -13,7 +13,7 @@ from llmdvfs.records.telemetry_file import parse_reading
 from llmdvfs.telemetry.sampler import SamplerHandle
 
 REDRAW_INTERVAL_S = 0.5
-LOG_INTERVAL_S = 10.0  # where the output is not a terminal, a line is there for good
+LOG_INTERVAL_S = 10.0  # in a file or pipe lines cannot be redrawn, so they come rarely
 CLEAR_LINE = "\x1b[2K"
 CURSOR_UP = "\x1b[{}A"
 CLOCK_EVENTS = {

@@ -91,7 +91,7 @@ class SamplerHandle:
         try:
             self.stop()
         except TelemetryError:
-            if error is None:  # else the first failure is the one to tell
+            if error is None:  # an error of the block itself goes before one of stopping
                 raise
 
     def _kill(self) -> None:

@@ -19,7 +19,7 @@ from llmdvfs.records.point import GpuSetting, How
 
 LOG = logging.getLogger(__name__)
 START_LIMIT_S = 60.0  # imports and the driver's library; seconds on a busy machine
-ASK_INTERVAL_S = 2.0  # the answer wakes one small process for some microseconds
+ASK_INTERVAL_S = 2.0  # answering wakes one small process for some microseconds
 ANSWER_LIMIT_S = 10.0
 TAKE_OVER_LIMIT_S = 20.0
 END_LIMIT_S = 5.0
@@ -93,7 +93,7 @@ class Watchdog:
         with contextlib.suppress(OSError):
             cast(IO[bytes], self._process.stdin).close()
         word = self._word(TAKE_OVER_LIMIT_S)
-        if word == "pong":  # to what it was asked just before
+        if word == "pong":  # the answer to the `ping` before this order
             word = self._word(TAKE_OVER_LIMIT_S)
         self._close()
         return None if word is None else {int(position): why for position, why in json.loads(word).items()}
@@ -144,7 +144,7 @@ class Watchdog:
         return line.decode()
 
     def _say(self, word: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # it has ended: `check` notices
+        with contextlib.suppress(OSError, ValueError):  # it has ended, which `check` notices
             cast(IO[bytes], self._process.stdin).write(word.encode())
 
     def _close(self, limit_s: float = END_LIMIT_S) -> None:

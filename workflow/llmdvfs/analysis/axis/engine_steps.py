@@ -18,8 +18,8 @@ from llmdvfs.records.spec import Phase, Role
 
 JOIN_FRACTION = 0.25  # of a plain decode step: tokens of one step are read by the client one after another
 DEFAULT_JOIN_NS = 2_000_000  # where no stream has two tokens: well below any prefill
-PLAIN_STEP_PERCENTILE = 10  # of the gaps within streams: without prefills between two tokens
-LONG_STEP = 1.5  # times the usual one, while a prompt waits: a piece of that prompt was prefilled in it
+PLAIN_STEP_PERCENTILE = 10  # of the gaps within streams: the short ones are steps without a prefill
+LONG_STEP = 1.5  # times a plain step: if a prompt waits, a piece of it was prefilled in so long a step
 
 
 _Move = tuple[int, bool, int]

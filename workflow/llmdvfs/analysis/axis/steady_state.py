@@ -17,7 +17,7 @@ from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import WorkloadSpec
 
 HELD_FRACTION = 0.9  # mean requests in flight / configured concurrency; the rest is the turn-round of the places
-MIN_REQUESTS = 10  # that live wholly in the window
+MIN_REQUESTS = 10  # requests that begin and end inside the window
 MIN_BINS, MAX_BINS = 8, 20  # of the throughput series that is tested
 MIN_TOKENS_PER_BIN = 2
 SIGNIFICANCE = 0.05

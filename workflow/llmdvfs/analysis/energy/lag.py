@@ -16,7 +16,7 @@ from llmdvfs.analysis.sensors import Floats
 AGREED_WITHIN_S = 0.02  # stamps of prefill and of decode are taken by different processes
 ALIKE = 9.0  # difference of the misfits in units of the noise variance: three standard deviations of one parameter
 DIFFERENT_FRACTION = 0.1  # of the largest power: lags that split the energy alike do no harm
-SMALLEST_NOISE = 1e-9  # of the energies' own sum of squares: readings without noise exist in tests only
+SMALLEST_NOISE = 1e-9  # share of the energies' sum of squares: noise-free readings, as in tests, would divide by 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,5 +68,5 @@ def queue_time(
     best_s = float(QUEUES_S[best])
     if best_s * begins < min_total_s:
         return QueueTime(0.0, 0.0, max(2 * best_s, float(max(alike))))
-    # Queues differ from request to request, which a mean does not say: it is not told better than to itself.
+    # Queues differ from request to request: the error of their mean is taken to be as large as the mean itself.
     return QueueTime(best_s, 0.0, max(2 * best_s, float(max(alike))))

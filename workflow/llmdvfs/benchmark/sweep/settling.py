@@ -11,8 +11,8 @@ from llmdvfs.clock import NS_PER_S
 SPAN_S = 2.0  # over which power, clock and rate have to be level: 20 readings, several windows of any power sensor
 TOLERANCE_FRACTION = 0.02  # a second half that differs by less from the first is level, however little noise there is
 NUM_ERRORS = 2.0  # ... as is one that differs by less than this many standard errors
-NUM_BINS = 10  # of the rate
-MIN_READS = 20  # in the span; a slower load is judged over all of the time since the entry
+NUM_BINS = 10  # bins in which the rate of reads is compared
+MIN_READS = 20  # reads in the span; a slower load is judged over all the time since the entry
 MAX_SETTLE_S = 60.0
 POWERS = ("power_instant_w", "power_average_w")
 

@@ -19,16 +19,16 @@ from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec, WorkloadSpec
 from llmdvfs.records.store import read_lines, read_record, write_record
 
-STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # a decade of the values that a shape may have: few shapes, few calibrations
+STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # the values of a decade to round to: few shapes, few calibrations
 MIN_GAP_S, MAX_GAP_S = 0.001, 0.05  # a slower stream is no harder to read
 MIN_TTFT_S, MAX_TTFT_S = 0.005, 0.5
-MAX_STREAM_S = 0.6  # of decoding a request
+MAX_STREAM_S = 0.6  # the longest that the mock decodes one request
 MAX_TOKENS = 64
-MIN_ROUNDS, MAX_ROUNDS = 4, 50  # requests a stream
-TARGET_S = 3.0  # of load
+MIN_ROUNDS, MAX_ROUNDS = 4, 50  # of requests, one after another in each stream
+TARGET_S = 3.0  # about how long a calibration loads the client
 PROMPT_TOKENS = 64
 CLIENT_TIMEOUT_S = 120.0
-END_LIMIT_S = 10.0  # of the mock, which writes its log when it is told to end
+END_LIMIT_S = 10.0  # the mock writes its log when it is told to end
 
 
 def calibration_shape(requests: Sequence[RequestRecord]) -> CalibrationShape | None:

@@ -29,7 +29,7 @@ def vllm_result(
     num_prompt_tokens = sum(request.num_prompt_tokens for request in good)
     busiest = _busiest_seconds(good)
     return {
-        "date": datetime.fromtimestamp(ended_unix_s).astimezone().strftime("%Y%m%d-%H%M%S"),  # local, as vLLM's
+        "date": datetime.fromtimestamp(ended_unix_s).astimezone().strftime("%Y%m%d-%H%M%S"),  # local time
         "endpoint_type": "openai-chat" if workload.endpoint == "chat" else "openai",
         "backend": "openai-chat" if workload.endpoint == "chat" else "openai",
         "label": None,

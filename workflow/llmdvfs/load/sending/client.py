@@ -143,7 +143,7 @@ class Client:
             self._stop(f"{self._failures_in_row} requests in a row failed, the last one: {failure}")
         self._pacer.done(exchange)
         if self._in_flight == 0:
-            self._loop.call_soon(self._end_if_over)  # after what the pacer may have called soon
+            self._loop.call_soon(self._end_if_over)  # behind the sends that the pacer may have put into the loop
 
     def _end_if_over(self) -> None:
         if self._pacer.finished and self._in_flight == 0:
@@ -185,7 +185,7 @@ class Client:
         last_signs = [self._last_success_mono_ns, *(exchange.last_sign_mono_ns for _, exchange in busy)]
         if busy and now - max(last_signs) > idle_ns:
             self._stop(f"no byte on any of {len(busy)} streams for {idle_ns / NS_PER_S:g} s (idle_timeout_s)")
-        first_limit = now + min(request_ns, idle_ns)  # of a request that is sent now
+        first_limit = now + min(request_ns, idle_ns)  # when a request sent just now could time out at the earliest
         for connection, exchange in busy:
             request_limit = (exchange.sent_mono_ns or 0) + request_ns
             idle_limit = exchange.last_sign_mono_ns + idle_ns

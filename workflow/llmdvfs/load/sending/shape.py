@@ -13,7 +13,7 @@ OPEN_LOOP_CONNECTIONS = 64  # opened beforehand where nobody knows how many requ
 OPEN_LOOP_SPARE_CONNECTIONS = 8  # more are opened when fewer than so many are idle
 OPEN_LOOP_WARMUP_CONCURRENCY = 8
 CLOSED_LOOP_AHEAD_S = 0.15
-OPEN_LOOP_AHEAD_S = 2.0  # a schedule does not mind when its clock starts
+OPEN_LOOP_AHEAD_S = 2.0  # rendering time before the load: a schedule may start at any time
 
 MakePacer = Callable[[Feed, Dispatch], Pacer]
 

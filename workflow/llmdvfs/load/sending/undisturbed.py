@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 
 from llmdvfs.records.load import Priority
 
-NICE = -10  # where real-time scheduling is refused: above servers that share the cores
-LARGEST_BYTES = 512  # of what CPython's own allocator takes; smaller objects use the same pages
-ARENA_BYTES = 1 << 20  # what it asks the system for, and returns when nothing is in it
+NICE = -10  # without real-time scheduling: before servers on the same cores
+LARGEST_BYTES = 512  # largest object of CPython's own allocator; smaller ones use the same pages
+ARENA_BYTES = 1 << 20  # the allocator takes memory in arenas, and returns one that is empty
 RESERVED_BYTES = 20_000_000  # about what the reads take that are held before they are written (spool.MAX_HELD_READS)
 
 
@@ -46,7 +46,7 @@ def _touched_memory(num_bytes: int) -> list[bytes]:
     """
     size = LARGEST_BYTES - sys.getsizeof(b"")
     objects = [bytes(size) for _ in range(num_bytes // LARGEST_BYTES)]
-    return objects[:: ARENA_BYTES // LARGEST_BYTES * 9 // 10]  # one in each arena at least: its pools hold less than it
+    return objects[:: ARENA_BYTES // LARGEST_BYTES * 9 // 10]  # at least one in each arena, so that none is empty
 
 
 def _ask_for_priority(nice: int) -> Priority:

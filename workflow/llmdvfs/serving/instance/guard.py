@@ -26,7 +26,7 @@ from llmdvfs.serving.lifetime import (
 )
 
 TERM_GRACE_S = 5.0  # between SIGTERM and SIGKILL; with what follows, nothing is left after 10 s
-SETTLE_S = 0.5  # for what ends by itself once its parent has
+SETTLE_S = 0.5  # time for processes that end by themselves with their parent
 TRACKER_LIMIT_S = 2.0  # half a second was too short on a busy machine
 INNER_LIMIT_S = 3.0  # of an inner guard, beyond the server's grace
 NUM_LEVELS = 2

@@ -33,7 +33,7 @@ def end_leftovers(say: Callable[[str], None]) -> None:
 
 
 def _leftovers() -> Iterator[int]:
-    import psutil  # here, for the guards: they need the rest of this file
+    import psutil  # not above: guards import this file for the rest of it
 
     own_namespace = _namespace("self")
     for pid in filter(is_alive, psutil.pids()):

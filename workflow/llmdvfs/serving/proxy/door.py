@@ -23,7 +23,7 @@ MAX_BODY_BYTES = 64 << 20
 PATHS = frozenset({"/v1/completions", "/v1/chat/completions"})
 
 
-class Host(Protocol):
+class RequestService(Protocol):
     """What the door needs of the application: a place in the queue, and a request's way through the instances."""
 
     async def enter(self) -> bool:
@@ -39,9 +39,9 @@ class Host(Protocol):
 class Door:
     """An ASGI application that serves PATHS itself, and leaves all else to the application behind it."""
 
-    def __init__(self, app: AsgiApp, host: Host) -> None:
+    def __init__(self, app: AsgiApp, service: RequestService) -> None:
         self._app = app
-        self._host = host
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope: a completion here, anything else in the application behind."""
@@ -62,15 +62,15 @@ class Door:
 
     async def _serve(self, endpoint: str, content: bytes, stamps: Stamps, send: Send) -> None:
         """Relay one completion, and send its answer or what went wrong."""
-        if not await self._host.enter():
+        if not await self._service.enter():
             await _send_whole(send, 503, error_body("too many requests are waiting already; try later", 503))
             return
-        exchange = self._host.exchange(endpoint, content, stamps)
+        exchange = self._service.exchange(endpoint, content, stamps)
         try:
             await _relay(exchange, send)
         finally:
             exchange.close()
-            self._host.leave()
+            self._service.leave()
 
 
 class _Leaving:
@@ -87,7 +87,7 @@ class _Leaving:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         serving, self._serving = self._serving, None
         self._watching.cancel()
-        del self._watching  # it refers to this: only a collection, which stops all streams, would free the two
+        del self._watching  # a cycle, which only a collection would free, and that stops all streams
         if not self._has_left:
             return False
         assert serving is not None
