@@ -129,6 +129,7 @@ COMMANDS = (
         "reproduce stored.csv --cell single_m/load --measured again.csv --configfile study.yaml",
         ("stored.csv", "again.csv", "study.yaml"),
     ),
+    Command("crate results", ("results/comparison/comparison.json", "results/cells/d/w/stock/launch-1/raw/run.json")),
     Command("migrate --configfile study.yaml", ("study.yaml",)),
     Command("clocks apply recommended.json", ("recommended.json",)),
     Command("search -n --configfile search.yaml", ("search.yaml",)),
@@ -173,6 +174,9 @@ def outcome(line: str) -> Outcome:
 def write_inputs(folder: Path) -> None:
     """Write all the files, sound."""
     shutil.copytree(MEASURED, folder / "cell")
+    shutil.copytree(MEASURED, folder / "results" / "cells" / "d" / "w" / "stock" / "launch-1")
+    (folder / "results" / "comparison").mkdir()
+    shutil.copy(MEASURED / "comparison.json", folder / "results" / "comparison")
     (folder / "cells.txt").write_text("cell\n")
     points = sweep({None: 1.0, 1200: 0.8}, {None: 0.010, 1200: 0.013})
     for number, (result, run) in enumerate(points):

@@ -31,6 +31,7 @@ STAGES = {
     "clocks": "show the GPUs' clocks and limits and their changes, hold a recommendation, bring GPUs back",
     "summary": "print the comparison as a short table",
     "report": "write one page that opens offline: verdict, tables, curves, gates, machine, commands",
+    "crate": "describe a results folder for archives, as an RO-Crate",
     "doctor": "look at this machine before a run: what would stop or spoil the study",
     "monitor": "watch GPUs (or the CPU) and record them, without a workflow",
     "lens": "print a run's numbers as other benchmarks define them",
