@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 
-from llmdvfs.errors import ServerNotReady
+from llmdvfs.errors import MISREAD, ServerNotReady
 from llmdvfs.records.api_key import API_KEY_VARIABLE, redacted
 from llmdvfs.serving.instance.diagnosis import last_line
 from llmdvfs.serving.instance.http import Reply, get, post
@@ -114,7 +114,7 @@ def _says_token(event: bytes) -> bool:
         said = json.loads(event)
         counted = (said.get("usage") or {}).get("completion_tokens") or 0
         return counted > 0 or any(choice.get("text") for choice in said.get("choices") or ())
-    except (ValueError, TypeError, AttributeError):
+    except MISREAD:
         return False
 
 
