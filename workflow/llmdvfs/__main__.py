@@ -28,6 +28,7 @@ STAGES = {
     "clocks": "show the GPUs' clocks and limits and their changes, hold a recommendation, bring GPUs back",
     "summary": "print the comparison as a short table",
     "report": "write one page that opens offline: verdict, tables, curves, gates, machine, commands",
+    "plan": "say before a run what a study takes: cells, GPU hours, time, energy, room; refuse it over its budget",
     "doctor": "look at this machine before a run: what would stop or spoil the study",
     "monitor": "watch GPUs (or the CPU) and record them, without a workflow",
     "lens": "print a run's numbers as other benchmarks define them",

@@ -16,6 +16,7 @@ from llmdvfs.inputs.traces.table import trace_format_named
 from llmdvfs.plan.points import operating_points
 from llmdvfs.plan.search import search_settings
 from llmdvfs.plan.under_load import is_under_load, with_stock_repeats
+from llmdvfs.records.forecast import Budget
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.search import SearchSettings
@@ -59,6 +60,8 @@ class Study:
     """The architecture that others are related to; None: the simplest."""
     search: SearchSettings | None = None
     """What decides the points, round by round; None: they are listed."""
+    budget: Budget = Budget()
+    """The most that the study may take."""
     decided: frozenset[CellId] | None = None
     """The cells that a search has decided so far; None: every workload at every point in every launch."""
 
@@ -112,6 +115,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         strict_launches=config["strict_launches"],
         tolerate_failed_cells=config["tolerate_failed_cells"],
         baseline=config["baseline"],
+        budget=Budget(**config["budget"], is_confirmed=config["over_budget"]),
         search=search_settings(config, points, deployments),
     )
 
