@@ -30,6 +30,8 @@ class Engine:
     idle_w: float = 120.0
     decode_w: float = 350.0
     decode_w_a_doubling: float = 45.0
+    decode_power_exponent: float = 0.0
+    """0: the power grows with the logarithm of the batch; above it faster, as batch^exponent, below it saturates."""
     prefill_w: float = 450.0
     """At 128 tokens a step; rising with the logarithm to `prefill_full_w` at 2048 and beyond."""
     prefill_full_w: float = 700.0
@@ -48,7 +50,9 @@ class Engine:
 
     def decode_power_w(self, batch: int) -> float:
         """Return the power of a decode step."""
-        return self.decode_w + self.decode_w_a_doubling * np.log2(batch)
+        exponent = self.decode_power_exponent
+        doublings = (batch**exponent - 1) / (exponent * np.log(2)) if exponent else np.log2(batch)
+        return float(self.decode_w + self.decode_w_a_doubling * doublings)
 
     def prefill_power_w(self, tokens: int) -> float:
         """Return the power of a prefill step."""

@@ -40,12 +40,12 @@ class Scenario:
     disaggregated: bool = False
     num_gpus: int = 1
 
-    def run(self, seed: int, engine: Engine | None = None) -> SimulatedRun:
-        """Simulate it, with another engine where one is given."""
+    def run(self, seed: int) -> SimulatedRun:
+        """Simulate it."""
         return simulate(
             seed,
             self.traffic,
-            engine or self.engine,
+            self.engine,
             self.counters,
             disaggregated=self.disaggregated,
             num_gpus=self.num_gpus,
@@ -85,17 +85,36 @@ SCENARIOS = {
 }
 
 
-def drawn(engine: Engine, seed: int) -> Engine:
-    """Return an engine whose powers nobody has chosen, for intervals that were never looked at with them."""
+def drawn(scenario: Scenario, seed: int) -> Scenario:
+    """Return the scenario with an engine and counters that nobody has chosen, for intervals never looked at with them.
+
+    Drawn are powers and how they grow with the batch, the lengths of steps, chunks, transient and heat, and the
+    counters' lag, jitter and polls. What the scenario is about (its queue, its load, its counters' period) is kept.
+    """
     draw = np.random.default_rng((seed, 77)).uniform
-    return replace(
-        engine,
+    engine = replace(
+        scenario.engine,
         idle_w=draw(70, 150),
         decode_w=draw(250, 450),
         decode_w_a_doubling=draw(10, 60),
+        decode_power_exponent=draw(-0.4, 0.2),
         prefill_w=draw(350, 550),
         prefill_full_w=draw(550, 800),
+        decode_step_s=draw(0.005, 0.025),
+        decode_step_s_a_request=draw(0, 2e-4),
+        prefill_s_a_token=draw(25e-6, 100e-6),
+        chunk_tokens=scenario.engine.chunk_tokens and int(2 ** draw(9, 12)),
+        transient_fraction=scenario.engine.transient_fraction + draw(0, 0.1),
+        heat_fraction=scenario.engine.heat_fraction + draw(0, 0.02),
     )
+    counters = replace(
+        scenario.counters,
+        lag_s=scenario.counters.lag_s + draw(0, 0.05),
+        jitter_s=10 ** draw(-4, -2.7),
+        poll_s=scenario.counters.poll_s * draw(0.5, 1.5),
+        stamp_delay_s=10 ** draw(-4, -3),
+    )
+    return replace(scenario, engine=engine, counters=counters)
 
 
 def analysed(run: SimulatedRun, seed: int, by_steps: bool) -> EnergyResult:
@@ -149,7 +168,7 @@ def scores(scenario: Scenario, seeds: Iterable[int], by_steps: bool, *, fresh: b
     """Return the score of each phase that lasted, by role and phase; fresh: each run has an engine of its own."""
     found: dict[str, Score] = {}
     for seed in seeds:
-        run = scenario.run(seed, drawn(scenario.engine, seed) if fresh else None)
+        run = (drawn(scenario, seed) if fresh else scenario).run(seed)
         for phase in analysed(run, seed, by_steps).phases:
             true_j = run.true_j(phase.role, phase.phase)  # type: ignore[arg-type]
             if true_j < 1.0:  # joules: a phase that the engine never was in has no relative error

@@ -6,7 +6,6 @@ they are above 60 s or 1 GB.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys

@@ -93,6 +93,9 @@ COMMANDS = (
     Command(
         "doctor --configfile study.yaml", ("study.yaml", MODEL, "trace.jsonl", "sharegpt.json"), may_be_empty=(MODEL,)
     ),
+    Command(
+        "plan --configfile study.yaml", ("study.yaml", MODEL, "trace.jsonl", "sharegpt.json"), may_be_empty=(MODEL,)
+    ),
     Command("migrate --configfile study.yaml", ("study.yaml",)),
     Command("clocks apply recommended.json", ("recommended.json",)),
 )

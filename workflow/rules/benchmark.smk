@@ -9,7 +9,7 @@
 # OUTPUTS  {cell}/measured-<key>.json, and beside it {cell}/raw, of each missing cell: links into {results}/store/<key>
 #          {results}/jobs/   the cells of each job, written when a run starts; which mixed launches were replaced
 #          {results}/measured.txt   where failed cells are tolerated: every cell, and whether it was measured
-# CONFIG   launches, seed, workloads, operating_points, telemetry, measure, remeasure, strict_launches, tolerate_failed_cells
+# CONFIG   launches, seed, workloads, operating_points, telemetry, measure, remeasure, strict_launches, tolerate_failed_cells, budget, over_budget
 
 
 def write_job_files():

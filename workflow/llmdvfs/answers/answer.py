@@ -1,4 +1,4 @@
-"""All answers of a study: each deployment at each load, its operating points against stock."""
+"""Makes all answers of a study: for each deployment at each load, its operating points against stock."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,9 +30,10 @@ RULES: dict[Rule, Picker] = {
 def answers(
     measured: Iterable[Measured], confirmed: Mapping[tuple[str, str], Confirmed] | None = None
 ) -> AnswersRecord:
-    """Return an answer for each deployment and load, or why there is none; takes each cell's result and run.
+    """Return an answer for each deployment and load, or why there is none.
 
-    confirmed: (deployment, workload) -> what a search chose there before its confirming launches.
+    measured: result and run of every cell. confirmed: (deployment, workload) -> what a search had chosen there before
+    its confirming launches.
     """
     by_load: dict[tuple[str, str], list[Measured]] = defaultdict(list)
     modelled = False
@@ -51,7 +52,8 @@ def answers(
 def answer(measured: Sequence[Measured], confirmed: Confirmed | None = None) -> Answer:
     """Return the answer of one deployment at one load; NoAnswer says why there is none.
 
-    A cell whose point was not applied ran at some other one: it counts for none, and a flag names it.
+    measured: result and run of its cells. confirmed: what a search had chosen before its confirming launches. A cell
+    whose point was not applied ran at some other one: it counts for none, and a flag names it.
     """
     loaded = load_table(measured)
     ties = ties_with_lowest(loaded.energy_j)
@@ -132,7 +134,7 @@ def _flags(
     loaded: Loaded, points: Sequence[AnsweredPoint], choices: Sequence[Choice], confirmed: Confirmed | None
 ) -> Iterable[Flag]:
     lowest = choices[0]
-    # A search goes beyond what it measured last by itself; two clocks that it crossed are no grid to widen.
+    # A search widens its range by itself, and the clocks that it crossed are no grid: no advice to widen them.
     rows = loaded.rows if confirmed is None else [row for row in loaded.rows if len(row.points) >= MIN_CLOCKS]
     ties = [point.point.id for point in points if point.ties_with_best]
     yield from not_applied(loaded.left_out)
@@ -150,6 +152,6 @@ def _flags(
 
 
 def _power_w(loaded: Loaded, name: str) -> float | None:
-    """Return the deployment's mean power at a point; None: not measured in some cell."""
+    """Return the deployment's mean power at a point; None where some cell has none."""
     powers = [cell.energy.mean_power_w for cell in loaded.cells[name]]
     return fmean(power for power in powers if power is not None) if None not in powers else None

@@ -1,4 +1,4 @@
-"""What each ratio shows, once all of a study's ratios are looked at together."""
+"""Decides what each ratio shows, once all of a study's ratios are looked at together."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -52,7 +52,10 @@ def _concluded(pair: DeploymentPair, adjusted: dict[str, float | None]) -> Deplo
 
 
 def _with_conclusion(name: str, ratio: MetricRatio) -> MetricRatio:
-    """Outside the family a ratio is judged by its own p-value; what is decided needs no more launches."""
+    """Return the ratio with its conclusion.
+
+    Outside the family a ratio is judged by its own p-value; what is decided needs no more launches.
+    """
     said = _conclusion(name, ratio)
     is_open = said in ("undecided", "no_conclusion")
     return replace(ratio, conclusion=said, num_more_launches=ratio.num_more_launches if is_open else None)
@@ -63,7 +66,7 @@ def _conclusion(name: str, ratio: MetricRatio) -> Conclusion | None:
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return None
     p_value = ratio.p_value if ratio.adjusted_p_value is None else ratio.adjusted_p_value
-    # Without a p-value nothing spreads: launches that are all alike differ by what they differ by.
+    # No p-value means no spread at all: any difference between launches that are all alike is a real one.
     if estimate.value != 1 if p_value is None else p_value < ALPHA:
         better = METRICS[name].better
         if better is None:

@@ -33,16 +33,16 @@ KEYS_OF_OTHER_LAYERS = (
 
 @dataclass(frozen=True, slots=True)
 class KvLayout:
-    """What one token takes in one layer: heads that ranks share out, or one vector that each rank keeps."""
+    """What one token takes in each layer: heads, which ranks share out, or one vector, which each rank keeps."""
 
     num_layers: int
     num_kv_heads: int
     head_dim: int
     latent_dim: int | None = None
-    """Multi-head latent attention: elements of the one vector, in place of heads."""
+    """For multi-head latent attention: the number of elements of the one vector that replaces the heads."""
 
     def elements(self, tensor_parallel_size: int = 1) -> int:
-        """Return the elements that a token takes on one rank over all layers.
+        """Return the number of elements that a token takes on one rank, over all layers.
 
         Ranks beyond the number of KV heads hold copies of a head; a latent vector is kept whole by every rank.
         """
@@ -52,7 +52,10 @@ class KvLayout:
 
 
 def kv_layout(config: Config) -> KvLayout | None:
-    """Return the layout of a model's KV cache; None where config.json does not say it for certain. Raises nothing."""
+    """Return the layout of a model's KV cache; None where config.json does not say it for certain.
+
+    It raises nothing.
+    """
     read = _LAYOUTS.get(str(config.get("model_type")))
     if read is None or any(config.get(key) for key in KEYS_OF_OTHER_LAYERS) or _has_windows(config):
         return None
@@ -86,7 +89,7 @@ def _kv_dtype(extra_args: tuple[str, ...]) -> str | None:
     found = None
     for number, text in enumerate(extra_args):
         name, equals, value = text.partition("=")
-        if name.replace("_", "-") == KV_DTYPE_OPTION:  # the engine takes either
+        if name.replace("_", "-") == KV_DTYPE_OPTION:  # vLLM accepts `_` for `-`
             found = value if equals else next(iter(extra_args[number + 1 :]), "")
     return found
 

@@ -76,7 +76,7 @@ def _assumptions(
     if not own.took_s:
         yield f"a cell takes its workload's duration_s, two idle windows and {OVERHEAD_S:g} s"
     if not own.took_s and not workload.duration_s:
-        yield f"the load of {workload.id}, whose length no duration_s tells, takes {UNKNOWN_S:g} s"
+        yield f"a load whose length no duration_s tells takes {UNKNOWN_S:g} s"
     if deployment.num_gpus and not of_deployment.load_power_w:
         yield f"a GPU draws {GPU_LOAD_POWER_W:g} W under load and {GPU_IDLE_POWER_W:g} W with an idle server"
     if not of_deployment.num_bytes:

@@ -1,8 +1,8 @@
-"""A complete configuration as the records of records/spec.py: what is deployed, what is asked, at which clocks."""
+"""Turns a complete configuration into records: what is deployed, what is asked, at which clocks."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,14 @@ from llmdvfs.records.spec import (
     WorkloadSpec,
 )
 
-MAX_REQUESTS = 2_000_000  # of a cell: a client keeps about a kilobyte of each, and its analysis some more
+MAX_REQUESTS = 2_000_000  # a cell: client and analysis keep a kilobyte or more of each request
 DATA_SETS = ("bbh", "sharegpt", "jsonl")
 """Sources of prompts that may have answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Everything that one configuration asks for, each part by its id."""
+    """Everything that one configuration asks for: deployments, workloads and points by their ids, and settings."""
 
     results: Path
     seed: int
@@ -53,31 +53,31 @@ class Study:
     engine_versions: dict[str, str]
     remeasure: str
     strict_launches: bool = False
-    """All cells of a launch come from one start of its servers."""
+    """Whether all cells of a launch must come from one start of its servers."""
     tolerate_failed_cells: bool = False
-    """Analysis and comparison go on without cells that failed."""
+    """Whether analysis and comparison go on without the cells that failed."""
     baseline: str | None = None
-    """The architecture that others are related to; None: the simplest."""
+    """The architecture that others are compared with; None: the simplest one."""
     search: SearchSettings | None = None
     """What decides the points, round by round; None: they are listed."""
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
     """The most that the study may take."""
     decided: frozenset[CellId] | None = None
     """The cells that a search has decided so far; None: every workload at every point in every launch."""
 
     @property
     def launches(self) -> range:
-        """Launch numbers, from 1, of all cells."""
+        """Return the numbers of all launches, from 1."""
         highest = max((cell.launch for cell in self.decided or ()), default=0)
         return range(1, (self.num_launches if self.decided is None else highest) + 1)
 
 
 def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None], Mapping[str, str]]) -> Study:
-    """Return the study of a configuration completed by `complete_config`.
+    """Return the study of a configuration that `complete_config` returned.
 
-    look_up_engine: gives {"vllm": ..., "torch": ..., "python": ...} of a Python (None: this one); it is not called
-    where every deployment is somebody else's endpoint.
-    Raises ConfigError where keys that are right by themselves do not fit together.
+    look_up_engine: returns {"vllm": ..., "torch": ..., "python": ...} for the path of a Python (None: this one); it is
+    not called where every deployment is somebody else's endpoint. Raises ConfigError where keys that are right by
+    themselves do not fit together.
     """
     if config["strict_launches"] and config["measure"]["fresh_servers"]:
         raise ConfigError(

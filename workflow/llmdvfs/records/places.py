@@ -57,7 +57,7 @@ def decided_file(results: Path) -> Path:
 
 
 def result_folders(results: Path) -> list[Path]:
-    """Return the folders of a results folder's analysed cells; DataError where it has none."""
+    """Return the folders of all analysed cells in a results folder; DataError where there are none."""
     found = sorted(path.parent for path in results.glob("cells/*/*/*/launch-*/result.json"))
     if not found:
         raise DataError(
@@ -73,15 +73,15 @@ def store_entry(results: Path, key: str) -> Path:
 
 
 def measured_link(cell: Path, key: str) -> Path:
-    """Return the link that stands in a cell's folder where the folder holds the measurement `key`."""
+    """Return the path of the link that exists only where a cell's folder holds the measurement with this key."""
     return cell / f"measured-{key}.json"
 
 
 def measured_links(cell: Path) -> list[Path]:
-    """Return the links of that kind that stand in a cell's folder: one, or none."""
+    """Return the links to measurements that stand in a cell's folder: one, or none."""
     return sorted(cell.glob("measured-*.json"))
 
 
 def key_of(link: Path) -> str:
-    """Return the key that a link's name tells."""
+    """Return the key that is part of such a link's name."""
     return link.stem.removeprefix("measured-")

@@ -1,4 +1,4 @@
-"""The points that are taken when a search has ended, before the launches that confirm them."""
+"""Chooses the points that a search has found, before the launches that confirm them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,10 +14,10 @@ from llmdvfs.records.point import OperatingPoint
 
 
 def chosen_points(measured: Sequence[Measured], found: OperatingPoint | None) -> dict[Rule, OperatingPoint]:
-    """Return what two rules take of a load's points: the lowest energy, and the one whose point is recommended.
+    """Return what two rules take of a load's points: the lowest energy, and the point that is recommended.
 
-    found: the lowest clock by the parabola of a single role's search; None: the lowest of the measured points. Stock is
-    confirmed anyway: a rule that takes it is left out.
+    found: the lowest clock by the parabola of a single role's search; None: the lowest measured point is taken. A rule
+    that takes stock is left out, since stock is confirmed anyway.
     """
     try:
         loaded = load_table(measured)
@@ -34,7 +34,10 @@ def chosen_points(measured: Sequence[Measured], found: OperatingPoint | None) ->
 
 
 def clock_for_all(measured: Sequence[Measured]) -> OperatingPoint | None:
-    """Return the lowest point that sets several roles to one clock: what a clock for each role is held against."""
+    """Return the lowest point that sets several roles to one clock; None: there is none.
+
+    A clock of its own for each role is compared with it.
+    """
     try:
         loaded = load_table(measured)
     except NoAnswer:
@@ -48,9 +51,9 @@ def clock_for_all(measured: Sequence[Measured]) -> OperatingPoint | None:
 
 
 def cross_points(lowest: Mapping[str, int], fastest: Mapping[str, int]) -> tuple[OperatingPoint, ...]:
-    """Return the points that verify what was found role by role: both roles together, and one clock for all.
+    """Return the points that check what was found role by role: both roles together, and one clock for all.
 
-    lowest, fastest: by role, the clock of lowest energy and the fastest clock within 5 % of it.
+    lowest, fastest: role -> the clock of lowest energy, and the fastest clock whose energy is within 5 % of that.
     """
     apart = [clocks for clocks in (lowest, fastest) if len(set(clocks.values())) > 1]
     together = sorted(set(lowest.values()))
@@ -60,7 +63,7 @@ def cross_points(lowest: Mapping[str, int], fastest: Mapping[str, int]) -> tuple
 
 
 def _keeps(launches: Mapping[int, Sequence[Observation]], limits: Mapping[str, float]) -> bool:
-    """Whether a point's mean p99 keeps every limit: one launch each allows no bound yet."""
+    """Return whether a point's mean p99 keeps every limit; with one launch a point there is no bound yet."""
     seen = [cell.latencies_s for cells in launches.values() for cell in cells]
     return all(
         (values := [latencies[name] for latencies in seen if name in latencies]) and fmean(values) <= limit

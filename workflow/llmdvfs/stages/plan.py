@@ -9,6 +9,7 @@ from llmdvfs.plan.command_line import add_study_arguments, given_configuration
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.decided import as_decided
 from llmdvfs.plan.forecast import forecast, refuse_over_budget
+from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.study import make_study
 from llmdvfs.records.forecast import Amounts, Forecast
 from llmdvfs.records.progress import length_in_words
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the forecast; a study over its budget is an error, unless it is confirmed."""
     study = as_decided(make_study(complete_config(given_configuration(options)), engine_versions))
+    check_preconditions(study, measuring=False)
     cells = plan_cells(study)
     told = forecast(study, cells, pending_launches(study, cells))
     print(json.dumps(to_json(told), indent=1) if options.json else "\n".join(lines(told)))

@@ -1,4 +1,4 @@
-"""`schemas`: the JSON schema of every result file, from the records that define them."""
+"""`schemas`: writes the JSON schema of every result file, from the records that define them."""
 
 import argparse
 import json
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def schema_files() -> dict[str, str]:
-    """Return the schemas by file name."""
+    """Return the text of each schema by file name."""
     schemas = {kind: json_schema(kind) for kind in FILES} | {kind: json_schema(kind, in_line=True) for kind in LINES}
     return {
         f"{schema_name(kind).removeprefix('llmdvfs/')}.schema.json": json.dumps(schema, indent=1) + "\n"

@@ -1,4 +1,4 @@
-"""`search`: the study of a configuration with `search`, round by round, each measured by one run of Snakemake."""
+"""`search`: runs the study of a configuration with `search` round by round, each by one run of Snakemake."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Search, confirm, and answer; or say the next round."""
+    """Search, confirm what was found and answer; or, where asked, only print the next round."""
     study = make_study(complete_config(given_configuration(options)), engine_versions)
     if study.search is None:
         raise ConfigError(
@@ -67,7 +67,10 @@ def _snakemake(options: argparse.Namespace, *targets: str) -> None:
 
 
 def snakemake_command(options: argparse.Namespace, targets: Sequence[str]) -> list[str]:
-    """Return the command of a round. Targets come first: --configfile and --config take all words that follow them."""
+    """Return the command that measures a round.
+
+    Targets come first, since --configfile and --config take all words that follow them.
+    """
     command = [sys.executable, "-m", "snakemake", *targets, "--cores", str(options.cores)]
     command += ["--configfile", *map(str, options.configfile)]
     if options.config:

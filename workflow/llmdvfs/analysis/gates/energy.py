@@ -21,8 +21,8 @@ DOUBT = "doubt the split between phases (docs/energy.md); the role's total stand
 def fitted_idle_power(energy: EnergyResult, limits: GateLimits) -> Gate:
     """Judge whether the power fitted for the idle phase can be that of a device that waits.
 
-    It is no less than at rest. It is more by what a GPU draws on after its last kernel, which weighs the more the
-    shorter it waits, and never more than it draws in any phase in which it works.
+    It cannot be less than the power at rest. It is more by what a GPU goes on drawing after its last kernel, which
+    matters more the shorter the waits are; and it is never more than the device draws in any phase in which it works.
     """
     name = "fitted_idle_power"
     tolerance = limits.max_idle_disagreement_fraction
@@ -44,7 +44,7 @@ def fitted_idle_power(energy: EnergyResult, limits: GateLimits) -> Gate:
 
 
 def _highest_idle_w(energy: EnergyResult, idle: PhaseEnergy, measured_w: float, limits: GateLimits) -> float:
-    """Return the most that a device may draw on average while it waits, all of what follows a load in each wait."""
+    """Return the highest mean power that a waiting device may have, all that follows a load falling into the waits."""
     still = limits.after_load_s / idle.mean_stretch_s if idle.mean_stretch_s else 0.0
     highest_w = measured_w * (1 + limits.max_idle_disagreement_fraction + still)
     working_w = [p.power_w.value for p in _fitted(energy) if p.role == idle.role and p.phase in WORKING]
@@ -52,9 +52,9 @@ def _highest_idle_w(energy: EnergyResult, idle: PhaseEnergy, measured_w: float, 
 
 
 def fitted_phase_powers(energy: EnergyResult, serving: ServingDevices, limits: GateLimits) -> Gate:
-    """Judge whether a device can draw the powers fitted: no less than at rest, no more than its limit lets through.
+    """Judge whether a device can draw the fitted powers: no less than at rest, no more than its limit allows.
 
-    A bound that was not measured is not held against a power; without either the phases of a role are not judged.
+    A bound that was not measured judges nothing; without either bound, the phases of a role are not judged.
     """
     name = "fitted_phase_powers"
     low, high = limits.min_phase_power_of_idle, limits.max_phase_power_of_limit
@@ -78,7 +78,7 @@ def fitted_phase_powers(energy: EnergyResult, serving: ServingDevices, limits: G
 
 
 def sum_of_phases(energy: EnergyResult, limits: GateLimits) -> Gate:
-    """Judge whether the phases of a role add up to its energy; a role with a phase that is null is not judged."""
+    """Judge whether the energies of a role's phases add up to its energy; not where one of them is null."""
     name = "sum_of_phases"
     expected = f"within {limits.max_phase_sum_disagreement_fraction:.0%} of each role's energy"
     seen, passed = [], True
