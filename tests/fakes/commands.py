@@ -8,6 +8,7 @@ from fakes.sweeps import sweep
 from fakes.workloads import workload
 
 from llmdvfs.__main__ import main
+from llmdvfs.benchmark.store import deliver
 from llmdvfs.load.sending.journal import JournalWriter
 from llmdvfs.load.wire.exchange import Exchange
 from llmdvfs.records.load import LoadSpec
@@ -96,6 +97,7 @@ COMMANDS = (
     Command(
         "plan --configfile study.yaml", ("study.yaml", MODEL, "trace.jsonl", "sharegpt.json"), may_be_empty=(MODEL,)
     ),
+    Command("merge-results into other", ("other/store/golden/run.json",)),
     Command("migrate --configfile study.yaml", ("study.yaml",)),
     Command("clocks apply recommended.json", ("recommended.json",)),
 )
@@ -104,6 +106,8 @@ COMMANDS = (
 def write_inputs(folder: Path) -> None:
     """Write all the files, sound."""
     shutil.copytree(MEASURED, folder / "cell")
+    shutil.copytree(MEASURED / "raw", folder / "other" / "store" / "golden")
+    deliver(folder / "other", "golden", folder / "other" / "cells" / "single_m" / "load" / "stock" / "launch-1")
     (folder / "cells.txt").write_text("cell\n")
     points = sweep({None: 1.0, 1200: 0.8}, {None: 0.010, 1200: 0.013})
     for number, (result, run) in enumerate(points):

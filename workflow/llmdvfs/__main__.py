@@ -35,6 +35,7 @@ STAGES = {
     "export": "write a run in another benchmark's file layout",
     "forget": "set finished measurements aside, so that they are measured again",
     "migrate": "take over measurements that an older version of this program made",
+    "merge-results": "take measurements of other machines into a results folder; nothing is overwritten",
     "unlock": "remove the lock that a killed Snakemake left in this folder",
     "load": "run one load against one endpoint (used by benchmark)",
     "guard": "run one server and end all of its processes with it (used by benchmark)",

@@ -60,6 +60,8 @@ class Study:
     """The architecture that others are compared with; None: the simplest one."""
     search: SearchSettings | None = None
     """What decides the points, round by round; None: they are listed."""
+    first_launch: int = 1
+    """Number of the first launch, where other machines measure those before it."""
     budget: Budget = field(default_factory=Budget)
     """The most that the study may take."""
     decided: frozenset[CellId] | None = None
@@ -69,7 +71,9 @@ class Study:
     def launches(self) -> range:
         """Return the numbers of all launches, from 1."""
         highest = max((cell.launch for cell in self.decided or ()), default=0)
-        return range(1, (self.num_launches if self.decided is None else highest) + 1)
+        if self.decided is not None:
+            return range(1, highest + 1)
+        return range(self.first_launch, self.first_launch + self.num_launches)
 
 
 def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None], Mapping[str, str]]) -> Study:
@@ -89,6 +93,10 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
             f"baseline: {config['baseline']!r}: expected one of architectures, {config['architectures']}, "
             "or null for the simplest"
         )
+    if config["first_launch"] > 1 and config["search"]:
+        raise ConfigError(
+            f"first_launch: {config['first_launch']}: expected 1 beside search, which numbers its launches itself"
+        )
     external = set(config["architectures"]) == {"external"}
     versions = {} if external else dict(look_up_engine(config["serving"]["python"]))
     models = [_model(name, given) for name, given in config["models"].items()]
@@ -105,6 +113,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         results=Path(config["results"]),
         seed=config["seed"],
         num_launches=config["launches"],
+        first_launch=config["first_launch"],
         deployments={item.id: item for item in deployments},
         workloads={item.id: item for item in workloads},
         points={item.id: item for item in points},
