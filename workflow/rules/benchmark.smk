@@ -30,7 +30,7 @@ onstart:
     write_job_files()
 
 
-for planned in PENDING:
+for planned, walltime_min in zip(PENDING, WALLTIMES_MIN):
 
     rule:
         name:
@@ -50,7 +50,12 @@ for planned in PENDING:
         threads: workflow.cores
         resources:
             gpu=STUDY.deployments[planned.deployment].num_gpus,
-            slurm_extra="--exclusive",  # read by SLURM's executor alone: nobody else's jobs beside a measurement
+            # The rest is read by SLURM's executor alone: a job is one task on one node, with nobody else's beside it; of
+            # itself the executor asks for a task a GPU, on as many nodes as SLURM likes.
+            nodes=1,
+            tasks_per_gpu=0,
+            runtime=walltime_min,
+            slurm_extra="--exclusive",
         params:
             job=job_file(planned),
             measurements=[cell.key for cell in planned.cells],

@@ -40,7 +40,7 @@ from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
 from llmdvfs.plan.decided import as_decided
-from llmdvfs.plan.forecast import forecast, refuse_over_budget
+from llmdvfs.plan.forecast import forecast, refuse_over_budget, walltimes_min
 from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.long_requests import long_requests
@@ -84,6 +84,7 @@ try:
     STUDY = as_decided(make_study(CONFIG, engine_versions))
     PLAN = plan_cells(STUDY)
     PENDING = pending_launches(STUDY, PLAN)
+    WALLTIMES_MIN = walltimes_min(STUDY, PENDING)
     refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])
     check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
     if PENDING and workflow.is_main_process:

@@ -9,7 +9,7 @@ from unit.plan.test_cells import finish, with_results
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.cells import pending_launches, plan_cells
-from llmdvfs.plan.forecast import forecast, refuse_over_budget
+from llmdvfs.plan.forecast import forecast, refuse_over_budget, walltimes_min
 from llmdvfs.plan.study import Study
 from llmdvfs.records.forecast import Forecast
 
@@ -159,3 +159,11 @@ def test_what_is_measured_already_counts_and_a_finished_study_is_not_refused(tmp
         for cell in launch.cells:
             finish(study, cell.id, cell.key)
     refuse_over_budget(told(study))
+
+
+def test_a_cluster_is_asked_for_twice_the_time_and_ten_minutes_at_least(tmp_path: Path) -> None:
+    """A launch of 117 s asks for 10 min; one with a load of 600 s takes 90 + 607 = 697 s, twice that is 23.2 min."""
+    short = with_results(tmp_path, **{**ON_GPUS, "launches": 1})
+    long = with_results(tmp_path, **{**ON_GPUS, "launches": 1, "workloads": {"w": {**LOAD, "duration_s": 600}}})
+    assert walltimes_min(short, pending_launches(short)) == [10, 10]
+    assert walltimes_min(long, pending_launches(long)) == [24, 24]

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from llmdvfs.answers.loaded import Measured
 from llmdvfs.answers.observation import STOCK
+from llmdvfs.answers.point_tables import Measured
 from llmdvfs.records.answers import Answer, AnswersRecord, Choice, Recommendation, RecommendedClocks, Rule, Validity
 from llmdvfs.records.point import GpuSetting
 from llmdvfs.records.run import RunRecord

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmdvfs.comparison.statistics import holm
-from llmdvfs.records.comparison import FAMILY, METRICS, ComparisonGroup, Conclusion, DeploymentPair, MetricRatio
+from llmdvfs.records.comparison import (
+    FAMILY,
+    METRICS,
+    MIN_CLAIM_LAUNCHES,
+    ComparisonGroup,
+    Conclusion,
+    DeploymentPair,
+    MetricRatio,
+)
 from llmdvfs.records.comparison_text import claimed_pairs
 
 ALPHA = 0.05
@@ -57,8 +65,10 @@ def _with_conclusion(name: str, ratio: MetricRatio) -> MetricRatio:
     Outside the family a ratio is judged by its own p-value; what is decided needs no more launches.
     """
     said = _conclusion(name, ratio)
-    is_open = said in ("undecided", "no_conclusion")
-    return replace(ratio, conclusion=said, num_more_launches=ratio.num_more_launches if is_open else None)
+    more = None
+    if said in ("undecided", "no_conclusion") and ratio.num_more_launches is not None:
+        more = max(ratio.num_more_launches, MIN_CLAIM_LAUNCHES - ratio.fewest_launches)
+    return replace(ratio, conclusion=said, num_more_launches=more)
 
 
 def _conclusion(name: str, ratio: MetricRatio) -> Conclusion | None:
@@ -67,7 +77,8 @@ def _conclusion(name: str, ratio: MetricRatio) -> Conclusion | None:
         return None
     p_value = ratio.p_value if ratio.adjusted_p_value is None else ratio.adjusted_p_value
     # No p-value means no spread at all: any difference between launches that are all alike is a real one.
-    if estimate.value != 1 if p_value is None else p_value < ALPHA:
+    is_told_apart = estimate.value != 1 if p_value is None else p_value < ALPHA
+    if is_told_apart and ratio.fewest_launches >= MIN_CLAIM_LAUNCHES:
         better = METRICS[name].better
         if better is None:
             return "different"

@@ -20,6 +20,9 @@ CONFIDENCE = 0.95
 MAX_POOL_DEGREES = 2.0  # what the pool counts for; more would overrule a cell that really varies more than others
 # The pool's cells share baselines and starts, so its degrees of freedom are fewer than they look (docs/statistics.md).
 POOL_SHARE = 1 / 3
+# A cell whose few starts agree better than usual has most often been lucky: its variance is taken for no less than this
+# share of the usual one, or the narrowest intervals would be those that hold the truth least often.
+LEAST_OF_USUAL = 0.9
 MIN_VARIANCE = 1e-18  # of logs: values that differ by less than 1e-9 are all alike but for roundings
 
 
@@ -47,13 +50,14 @@ class LogMean:
         """Return the same mean with its variance shrunk towards what is usual elsewhere.
 
         usual: None, where nothing is known of it, leaves the variance. The pool counts for a third of its degrees of
-        freedom, and for MAX_POOL_DEGREES at most.
+        freedom, and for MAX_POOL_DEGREES at most; the variance is no less than LEAST_OF_USUAL of the usual one.
         """
         if self.spread is None or usual is None:
             return self
         weight, own = min(MAX_POOL_DEGREES, POOL_SHARE * usual.degrees), self.spread
         together = weight + own.degrees
-        shrunk = Spread((weight * usual.variance + own.degrees * own.variance) / together, together)
+        variance = (weight * usual.variance + own.degrees * own.variance) / together
+        shrunk = Spread(max(variance, LEAST_OF_USUAL * usual.variance), together)
         return replace(self, spread=shrunk, pool_degrees=weight)
 
     def interval(self) -> Estimate:

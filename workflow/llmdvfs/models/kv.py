@@ -107,7 +107,7 @@ def _has_windows(config: Config) -> bool:
 
 
 def _heads(config: Config) -> KvLayout:
-    """Llama's names."""
+    """Return the layout by the keys of config.json that Llama's class reads."""
     num_heads = int(config["num_attention_heads"])
     num_kv_heads = config.get("num_key_value_heads")
     head_dim = config.get("head_dim") or int(config["hidden_size"]) // num_heads
@@ -117,12 +117,16 @@ def _heads(config: Config) -> KvLayout:
 
 
 def _explicit_heads(config: Config) -> KvLayout | None:
-    """Llama's names, where the class has a head_dim of its own for files that do not name one."""
+    """Return the same where the file names head_dim; else None, for such classes have a default of their own."""
     return None if config.get("head_dim") is None else _heads(config)
 
 
 def _latent(config: Config) -> KvLayout | None:
-    """DeepSeek's latent attention: one compressed vector and one rotary key a token; without a rank it is none."""
+    """Return the layout of DeepSeek's latent attention.
+
+    A token is one compressed vector and one rotary key. None where the file names no rank: then it has no such
+    attention.
+    """
     if config.get("kv_lora_rank") is None or config.get("use_mla") is False:
         return None
     return KvLayout(
@@ -131,7 +135,7 @@ def _latent(config: Config) -> KvLayout | None:
 
 
 def _falcon(config: Config) -> KvLayout:
-    """`multi_query` means one head, unless the new architecture counts them."""
+    """Return Falcon's layout: `multi_query` means one head, unless the new architecture counts the heads."""
     num_heads = int(config.get("num_attention_heads") or config["n_head"])
     if config.get("new_decoder_architecture"):
         num_kv_heads = int(config["num_kv_heads"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.cells import PlannedCell, PlannedLaunch
@@ -9,8 +10,8 @@ from llmdvfs.plan.per_cell import PerCell, per_cell
 from llmdvfs.plan.study import Study
 from llmdvfs.records.forecast import Amounts, Budget, DeploymentForecast, Forecast
 
-Launch = tuple[str, Sequence[str]]
-"""A deployment, and the workload of each cell that one start of its servers measures."""
+WALLTIME_FACTOR = 2.0  # of what a launch is expected to take: an allocation that ends early kills a measurement
+MIN_WALLTIME_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,13 @@ def refuse_over_budget(told: Forecast) -> None:
             + ". Measure less, raise the budget, or confirm with --config over_budget=true; `python -m llmdvfs plan` "
             "says what the forecast rests on"
         )
+
+
+def walltimes_min(study: Study, pending: Iterable[PlannedLaunch]) -> list[int]:
+    """Return the minutes to ask a cluster for, of each launch: twice what it is expected to take, and 10 at least."""
+    per = per_cell(study)
+    launches = (_launch(study, per, item.deployment, [cell.id.workload for cell in item.cells]) for item in pending)
+    return [ceil(max(WALLTIME_FACTOR * launch.wall_s, MIN_WALLTIME_S) / 60) for launch in launches]
 
 
 def _launch(study: Study, per: Mapping[tuple[str, str], PerCell], name: str, workloads: Sequence[str]) -> _Launch:

@@ -15,11 +15,13 @@ from llmdvfs.errors import ConfigError
 from llmdvfs.inputs.traces.table import trace_format_named
 from llmdvfs.plan.points import operating_points
 from llmdvfs.plan.search import search_settings
+from llmdvfs.plan.sequential import decided_launches, sequential_settings
 from llmdvfs.plan.under_load import is_under_load, with_stock_repeats
 from llmdvfs.records.forecast import Budget
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.search import SearchSettings
+from llmdvfs.records.sequential import SequentialSettings
 from llmdvfs.records.spec import (
     ArrivalSpec,
     CellId,
@@ -58,12 +60,16 @@ class Study:
     """Whether analysis and comparison go on without the cells that failed."""
     baseline: str | None = None
     """The architecture that others are compared with; None: the simplest one."""
+    margin_fraction: float = 0.05
+    """A ratio within this of 1 counts as equal."""
     search: SearchSettings | None = None
     """What decides the points, round by round; None: they are listed."""
     first_launch: int = 1
     """Number of the first launch, where other machines measure those before it."""
     budget: Budget = field(default_factory=Budget)
     """The most that the study may take."""
+    sequential: SequentialSettings | None = None
+    """What decides the number of launches; None: it is given."""
     decided: frozenset[CellId] | None = None
     """The cells that a search has decided so far; None: every workload at every point in every launch."""
 
@@ -93,9 +99,10 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
             f"baseline: {config['baseline']!r}: expected one of architectures, {config['architectures']}, "
             "or null for the simplest"
         )
-    if config["first_launch"] > 1 and config["search"]:
+    if config["first_launch"] > 1 and (config["search"] or config["sequential"]):
+        decider = "search" if config["search"] else "sequential"
         raise ConfigError(
-            f"first_launch: {config['first_launch']}: expected 1 beside search, which numbers its launches itself"
+            f"first_launch: {config['first_launch']}: expected 1 beside {decider}, which numbers its launches itself"
         )
     external = set(config["architectures"]) == {"external"}
     versions = {} if external else dict(look_up_engine(config["serving"]["python"]))
@@ -103,6 +110,8 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     deployments = [_deployment(text, model, config, versions) for text in config["architectures"] for model in models]
     workloads = [_workload(name, given) for name, given in config["workloads"].items()]
     settings = MeasureSettings(**config["telemetry"], **config["measure"])
+    sequential = sequential_settings(config)
+    results, num_launches = Path(config["results"]), config["launches"]
     points = operating_points(config)
     if any(is_under_load(workload, settings) for workload in workloads):
         points = with_stock_repeats(points)
@@ -110,10 +119,10 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     _check_lengths(workloads, deployments)
     _check_roles(points, deployments)
     return Study(
-        results=Path(config["results"]),
+        results=results,
         seed=config["seed"],
-        num_launches=config["launches"],
         first_launch=config["first_launch"],
+        num_launches=decided_launches(results, sequential, num_launches) if sequential else num_launches,
         deployments={item.id: item for item in deployments},
         workloads={item.id: item for item in workloads},
         points={item.id: item for item in points},
@@ -125,6 +134,8 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         tolerate_failed_cells=config["tolerate_failed_cells"],
         baseline=config["baseline"],
         budget=Budget(**config["budget"], is_confirmed=config["over_budget"]),
+        margin_fraction=config["margin_fraction"],
+        sequential=sequential,
         search=search_settings(config, points, deployments),
     )
 

@@ -61,8 +61,8 @@ class AnsweredPoint:
     energy_delay_squared_ratio: Estimate
     """Energy x time squared (ED2P) at the point, divided by that at stock."""
     within_limits: bool | None
-    """Whether the one-sided 95 % upper bounds of the latencies keep all limits; None: the load has no limits, or one
-    launch gives no bound."""
+    """Whether the one-sided 95 % upper bounds of the latencies keep all limits; False with one launch too, which gives
+    no bound. None: the load has no limits."""
     limits_reason: str | None
     """Which limit is broken, or why the limits cannot be judged."""
     pareto: bool
@@ -89,8 +89,8 @@ class Choice:
     slowdown: Estimate
     """Share by which it is slower than stock: time ratio to stock - 1."""
     basis: Basis
-    """Where saving and slowdown come from: fresh launches that the choice did not see, or the same ones that it was
-    made from."""
+    """Where saving and slowdown come from: confirming launches or left-out launches, which the choice did not see; the
+    same launches that it was made from; or nowhere, without a point."""
     reason: str | None = None
 
 

@@ -18,6 +18,9 @@ within the margin of the baseline, or `no_loss`: not worse by more than that. El
 DECIDED: tuple[Conclusion, ...] = ("better", "worse", "different")
 """Conclusions that claim a difference."""
 MAX_MORE_LAUNCHES = 100
+MIN_CLAIM_LAUNCHES = 3
+"""Of fewer no difference is claimed: two starts that are both slow look like a slower deployment, and happen too often
+(docs/statistics.md)."""
 FAMILY = (
     "ttft_p50_s",
     "ttft_p99_s",
@@ -217,6 +220,11 @@ class MetricRatio:
     has no interval."""
     without_doubtful: Estimate | None = None
     """The ratio over those launches alone in which no gate failed; None where that is all of them, or none."""
+
+    @property
+    def fewest_launches(self) -> int:
+        """Return the server starts of the side that has fewer."""
+        return min(self.n_baseline, self.n_other)
 
 
 @dataclass(frozen=True, slots=True)

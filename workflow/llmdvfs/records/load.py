@@ -109,7 +109,7 @@ class SendRecord:
     """One request as the mock server served it: the truth that a client is measured against."""
 
     request_id: str | None
-    """The client's X-Request-Id."""
+    """The X-Request-Id that the client sent; None: it sent none."""
     received_mono_ns: int
     """When the kernel had the request, whatever the mock was doing then."""
     token_mono_ns: tuple[int, ...]

@@ -56,6 +56,24 @@ def decided_file(results: Path) -> Path:
     return results / "search" / "decided.json"
 
 
+def added_launches_file(results: Path) -> Path:
+    """Return the file that says how many launches a sequential study has come to (records/sequential.py)."""
+    return results / "sequential" / "decided.json"
+
+
+def comparison_file(results: Path) -> Path:
+    """Return the comparison of all cells of a study."""
+    return results / "comparison" / "comparison.json"
+
+
+def comparison_table(stored: Path) -> Path:
+    """Return the comparison.csv of a results folder, or of a folder that holds one, or the file itself."""
+    if stored.is_dir():
+        inner = stored / "comparison" / "comparison.csv"
+        return inner if inner.exists() else stored / "comparison.csv"
+    return stored
+
+
 def result_folders(results: Path) -> list[Path]:
     """Return the folders of all analysed cells in a results folder; DataError where there are none."""
     found = sorted(path.parent for path in results.glob("cells/*/*/*/launch-*/result.json"))

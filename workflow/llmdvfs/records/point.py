@@ -85,7 +85,7 @@ class GpuSetting:
 
     @property
     def changes_something(self) -> bool:
-        """Whether there is anything to set."""
+        """Whether the setting changes a clock or the limit of its GPU."""
         return (self.sm_clock_mhz, self.memory_clock_mhz, self.power_limit_w) != (None, None, None)
 
 

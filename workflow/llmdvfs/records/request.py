@@ -27,7 +27,7 @@ class RequestRecord:
     num_prompt_tokens_requested: int | None
     num_output_tokens_requested: int
     num_prompt_tokens: int | None
-    """From the server's `usage`."""
+    """Number of prompt tokens, by the server's `usage`; None: it gives none."""
     num_output_tokens: int | None
     """From the server's `usage` where it gives one; see token_count_source."""
     num_cached_prompt_tokens: int | None

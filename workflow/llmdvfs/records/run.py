@@ -18,7 +18,7 @@ class InstanceRecord:
     """One vLLM server of a deployment, as it was started."""
 
     name: str
-    """`single-0`, `prefill-0`, `decode-1` ..."""
+    """Its role and number: `single-0`, `prefill-0`, `decode-1` ..."""
     role: Role
     base_url: str
     argv: tuple[str, ...]
@@ -53,7 +53,7 @@ class ServerStart:
 
 @dataclass(frozen=True, slots=True)
 class OthersCpu:
-    """CPU time that other people's processes took on the host over a stretch of time."""
+    """CPU time that processes other than the measurement's own took on the host over a stretch of time."""
 
     fraction: float
     """Their share of the time of all CPUs."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from llmdvfs.errors import SchemaError
 
@@ -43,9 +43,16 @@ def schema_name(kind: type) -> str:
 def json_schema(kind: type, *, in_line: bool = False) -> dict[str, Any]:
     """Return the JSON schema of a record's file, with the two header keys that name schema and version.
 
-    in_line: of a record that is one line of a JSON-lines file.
+    Every field is described as it is in the record. in_line: of a record that is one line of a JSON-lines file.
     """
-    schema = _adapter(kind).json_schema(mode="serialization")
+    # Of a list of the record: pydantic takes no configuration, and so no descriptions of fields, for a dataclass alone.
+    described = ConfigDict(use_attribute_docstrings=True)
+    listed = TypeAdapter(list[kind], config=described).json_schema(mode="serialization")  # type: ignore[valid-type]
+    definitions, schema = listed.get("$defs", {}), listed["items"]
+    if "$ref" in schema:
+        schema = definitions.pop(schema["$ref"].rpartition("/")[2])
+    if definitions:
+        schema = {"$defs": definitions, **schema}
     if not in_line:
         header = {"schema": {"const": schema_name(kind)}, "schema_version": {"const": SCHEMA_VERSION}}
         schema["properties"] = header | schema["properties"]

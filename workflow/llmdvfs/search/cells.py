@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from llmdvfs.answers.loaded import Measured
+from llmdvfs.answers.point_tables import Measured
 from llmdvfs.plan.cells import plan_cells
 from llmdvfs.plan.study import Study
 from llmdvfs.records.places import FAILED, RAW, RUN, cell_folder

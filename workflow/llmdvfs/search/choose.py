@@ -6,8 +6,8 @@ from statistics import fmean
 
 from llmdvfs.answers.answer import RULES
 from llmdvfs.answers.choice import lowest_energy
-from llmdvfs.answers.loaded import Measured, NoAnswer, load_table
 from llmdvfs.answers.observation import STOCK, Observation
+from llmdvfs.answers.point_tables import Measured, NoAnswer, point_tables
 from llmdvfs.answers.recommend import PREFERRED
 from llmdvfs.records.answers import Rule
 from llmdvfs.records.point import OperatingPoint
@@ -20,16 +20,16 @@ def chosen_points(measured: Sequence[Measured], found: OperatingPoint | None) ->
     that takes stock is left out, since stock is confirmed anyway.
     """
     try:
-        loaded = load_table(measured)
+        tables = point_tables(measured)
     except NoAnswer:
         return {}
-    limits = {name: limit for name, limit in asdict(loaded.run.workload.slo).items() if limit is not None}
+    limits = {name: limit for name, limit in asdict(tables.run.workload.slo).items() if limit is not None}
     rule = PREFERRED[0 if limits else 1]
-    allowed = [name for name in loaded.as_named if _keeps(loaded.observations[name], limits)]
-    energy, time = ({name: ratios[name] for name in allowed} for ratios in (loaded.energy, loaded.time))
-    taken = {rule: loaded.points[RULES.get(rule, lowest_energy)(energy, time)]} if allowed else {}
-    held = {name: loaded.energy[name] for name in loaded.as_named}
-    lowest = found or loaded.points[lowest_energy(held, loaded.time)]
+    allowed = [name for name in tables.as_named if _keeps(tables.observations[name], limits)]
+    energy, time = ({name: ratios[name] for name in allowed} for ratios in (tables.energy, tables.time))
+    taken = {rule: tables.points[RULES.get(rule, lowest_energy)(energy, time)]} if allowed else {}
+    held = {name: tables.energy[name] for name in tables.as_named}
+    lowest = found or tables.points[lowest_energy(held, tables.time)]
     return {name: point for name, point in {"lowest_energy": lowest, **taken}.items() if point.id != STOCK}
 
 
@@ -39,15 +39,15 @@ def clock_for_all(measured: Sequence[Measured]) -> OperatingPoint | None:
     A clock of its own for each role is compared with it.
     """
     try:
-        loaded = load_table(measured)
+        tables = point_tables(measured)
     except NoAnswer:
         return None
     one_clock = [
         name
-        for name, point in loaded.points.items()
+        for name, point in tables.points.items()
         if len(point.sm_clock_mhz) > 1 and len(set(point.sm_clock_mhz.values())) == 1
     ]
-    return loaded.points[min(one_clock, key=lambda name: loaded.energy[name])] if one_clock else None
+    return tables.points[min(one_clock, key=lambda name: tables.energy[name])] if one_clock else None
 
 
 def cross_points(lowest: Mapping[str, int], fastest: Mapping[str, int]) -> tuple[OperatingPoint, ...]:

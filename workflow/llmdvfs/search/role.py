@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from llmdvfs.answers.loaded import Measured
 from llmdvfs.answers.measured import held_clocks, is_held, observation
+from llmdvfs.answers.point_tables import Measured
 from llmdvfs.answers.search import Tried
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.search import SEARCHING, ClockRange, SearchedLoad

@@ -18,6 +18,7 @@ from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.search import SearchRecord
+from llmdvfs.records.sequential import SequentialRecord
 from llmdvfs.records.store import json_schema, schema_name, write_text
 from llmdvfs.records.telemetry import SamplerReport, TelemetryHeader
 
@@ -40,6 +41,7 @@ FILES: tuple[type, ...] = (
     AnswersRecord,
     RecommendedClocks,
     SearchRecord,
+    SequentialRecord,
     FleetRecord,
 )
 """Records that are a JSON file each (TelemetryHeader: the first line of one)."""

@@ -41,4 +41,4 @@ class Probe(Protocol):
         """How often the sampler reads the probe, and on which thread."""
 
     def read(self) -> Sample:
-        """Read all quantities now."""
+        """Read all quantities now, and return them."""

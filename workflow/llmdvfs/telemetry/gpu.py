@@ -96,7 +96,7 @@ class GpuCounterProbe:
         gpu.energy_j()
 
     def read(self) -> Sample:
-        """Return the counter [J]."""
+        """Return the energy since the driver was loaded [J], read now."""
         try:
             return Sample({"energy_j": self._gpu.energy_j()})
         except NvmlError as error:

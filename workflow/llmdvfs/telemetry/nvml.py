@@ -148,7 +148,7 @@ class NvmlGpu:
         return rates.gpu / 100, rates.memory / 100
 
     def temperature_c(self) -> float:
-        """Return the core temperature."""
+        """Return the temperature of the GPU's core."""
         return float(call(pynvml.nvmlDeviceGetTemperature, self._handle, pynvml.NVML_TEMPERATURE_GPU))
 
     def memory_bytes(self) -> tuple[int, int]:
@@ -173,7 +173,7 @@ class NvmlGpu:
         return str(call(pynvml.nvmlDeviceGetName, self._handle))
 
     def uuid(self) -> str:
-        """Return what identifies the GPU."""
+        """Return the UUID, which identifies the GPU whatever its index."""
         return str(call(pynvml.nvmlDeviceGetUUID, self._handle))
 
     def serial(self) -> str:

@@ -8,6 +8,7 @@ from llmdvfs.records.comparison import (
     DECIDED,
     FAMILY,
     METRICS,
+    MIN_CLAIM_LAUNCHES,
     ComparisonGroup,
     ComparisonRecord,
     DeploymentSummary,
@@ -91,7 +92,8 @@ def legend(record: ComparisonRecord) -> list[str]:
     if record.family_size:
         said.append(
             f"ratio to the first deployment [95 % interval]; ~ not significant among {record.family_size} ratios "
-            f"(Holm, 5 %); = equal within {margin}; no loss: not worse by {margin}"
+            f"(Holm, 5 %) or of fewer than {MIN_CLAIM_LAUNCHES} launches; = equal within {margin}; no loss: not worse "
+            f"by {margin}"
         )
         said.append("> best; = beside a name: not told apart from the best")
     return said

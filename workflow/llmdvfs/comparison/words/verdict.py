@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Sequence
 
 from llmdvfs.comparison.words.names import ShortNames
-from llmdvfs.records.comparison import DECIDED, METRICS, ComparisonGroup, DeploymentPair, DeploymentSummary, MetricRatio
+from llmdvfs.records.comparison import (
+    DECIDED,
+    METRICS,
+    MIN_CLAIM_LAUNCHES,
+    ComparisonGroup,
+    DeploymentPair,
+    DeploymentSummary,
+    MetricRatio,
+)
 from llmdvfs.records.comparison_text import baseline_pairs, equal_gpu_pairs, mean_words
 
 MAX_SENTENCES = 3
@@ -90,8 +98,14 @@ def _claim(name: str, ratio: MetricRatio) -> str:
         return f"{words} equal within the margin ({_change(ratio)}){doubt}"
     if ratio.conclusion == "no_loss":
         return f"{words}: no loss beyond the margin ({_change(ratio)}){doubt}"
-    told = "" if ratio.conclusion in DECIDED else ", not significant"
-    return f"{_change(ratio)} {words}{told}{doubt}"
+    return f"{_change(ratio)} {words}{_how_sure(ratio)}{doubt}"
+
+
+def _how_sure(ratio: MetricRatio) -> str:
+    if ratio.conclusion in DECIDED:
+        return ""
+    too_few = ratio.fewest_launches < MIN_CLAIM_LAUNCHES
+    return ", not significant" + (f" with {ratio.fewest_launches} launches" if too_few else "")
 
 
 def _change(ratio: MetricRatio) -> str:

@@ -31,7 +31,7 @@ class Chunk:
 
 @dataclass(slots=True)
 class Completion:
-    """Everything that an answer's bytes say."""
+    """Everything that the bytes of one answer say."""
 
     status: int | None = None
     headers_mono_ns: int | None = None
@@ -81,7 +81,7 @@ class _CompletionReader:
         self._events = EventReader()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
+        """Keep a header, by its name in lower case."""
         self.answer.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:

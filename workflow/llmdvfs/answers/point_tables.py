@@ -19,8 +19,8 @@ class NoAnswer(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """The points of a load and what was measured at each.
+class PointTables:
+    """What was measured at the points of one load, in tables by point and launch.
 
     Names are the points' ids, and `stock` for all that ask for nothing.
     """
@@ -77,7 +77,7 @@ class Loaded:
         return name == STOCK, [pair for setting in settings for pair in sorted(setting.items())], name
 
 
-def load_table(measured: Sequence[Measured]) -> Loaded:
+def point_tables(measured: Sequence[Measured]) -> PointTables:
     """Return the tables of one deployment at one load; NoAnswer says what is missing."""
     as_asked = [(result, run) for result, run in measured if run.applied_point.is_as_asked]
     left_out = tuple(_not_as_asked(run) for _, run in measured if not run.applied_point.is_as_asked)
@@ -107,7 +107,7 @@ def load_table(measured: Sequence[Measured]) -> Loaded:
     if alone:
         raise NoAnswer(f"no launch has stock and {', '.join(alone)}: measure the missing cells")
     run = as_asked[0][1]
-    return Loaded(
+    return PointTables(
         run=run,
         terms=terms_of(run),
         points=points,
