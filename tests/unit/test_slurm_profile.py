@@ -19,7 +19,7 @@ PARAMS = {
 
 
 def resources_of_the_rule() -> dict[str, object]:
-    """Return what the rule itself declares; `gpu` and `runtime` are of a launch of 4 GPUs for 24 minutes."""
+    """Return what the rule declares, for a launch that takes 4 GPUs, 24 minutes and 16 threads."""
     text = (ROOT / "workflow" / "rules" / "benchmark.smk").read_text(encoding="utf-8")
     found = dict(re.findall(r"^            (nodes|tasks_per_gpu|slurm_extra)=(.*),$", text, re.MULTILINE))
     return {
@@ -28,6 +28,7 @@ def resources_of_the_rule() -> dict[str, object]:
         "slurm_extra": found["slurm_extra"].strip('"'),
         "gpu": 4,
         "runtime": 24,
+        "cpus_per_task": 16,
         "mem_mb": 64000,
     }
 
@@ -45,5 +46,6 @@ def test_a_launch_is_one_task_with_all_its_gpus_on_one_node_for_the_planned_time
     assert "--nodes=1" in words
     assert not any(word.startswith("--ntasks") for word in words)
     assert "--gpus=4" in words
+    assert "--cpus-per-task=16" in words
     assert "--exclusive" in words
     assert words[words.index("-t") + 1] == "24"

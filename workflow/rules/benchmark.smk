@@ -51,9 +51,10 @@ for planned, walltime_min in zip(PENDING, WALLTIMES_MIN):
         resources:
             gpu=STUDY.deployments[planned.deployment].num_gpus,
             # The rest is read by SLURM's executor alone: a job is one task on one node, with nobody else's beside it; of
-            # itself the executor asks for a task a GPU, on as many nodes as SLURM likes.
+            # itself the executor asks for a task and all threads for each GPU, on as many nodes as SLURM likes.
             nodes=1,
             tasks_per_gpu=0,
+            cpus_per_task=lambda wildcards, threads: threads,
             runtime=walltime_min,
             slurm_extra="--exclusive",
         params:

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Merge; DataError, after everything else was taken, where cells could not be."""
     found: list[Merged] = []
-    with results_lock(options.into, wait=False):
+    with results_lock(options.into):
         for other in options.others:
             own = list(merge(other, options.into))
             if not own:
