@@ -12,6 +12,14 @@
 # CONFIG   launches, seed, workloads, operating_points, telemetry, measure, remeasure, strict_launches, tolerate_failed_cells, budget, over_budget
 
 
+def cores_of(planned):
+    """Return the cores of a launch: all of them, or its share where launches are measured side by side."""
+    if not is_beside(STUDY.settings, planned.job.launch) or workflow.cores is None:
+        return workflow.cores
+    deployment = STUDY.deployments[planned.deployment]
+    return share_of_cores(workflow.cores, deployment.num_gpus, len(deployment.gpu_indices))
+
+
 def write_job_files():
     """Write what jobs are told in files: jobs on other machines find them here."""
     for planned in PENDING:
@@ -43,11 +51,11 @@ for planned, walltime_min in zip(PENDING, WALLTIMES_MIN):
             one_start=touch(f"{RESULTS}/jobs/{planned.one_start}") if planned.one_start else [],
         log:
             f"{LOGS}/benchmark/{planned.deployment}.launch-{planned.job.launch}.log",
-        # launch 1 of every deployment, then launch 2; and nothing else beside a measurement
+        # launch 1 of every deployment, then launch 2; and nothing else beside a measurement, but for side_by_side
         priority: 1000 - planned.job.launch
         conda:
             CONDA
-        threads: workflow.cores
+        threads: cores_of(planned)
         resources:
             gpu=STUDY.deployments[planned.deployment].num_gpus,
             # The rest is read by SLURM's executor alone: a job is one task on one node, with nobody else's beside it; of

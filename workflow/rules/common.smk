@@ -47,6 +47,7 @@ from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.progress import expected_progress, in_words
 from llmdvfs.plan.rule_names import rule_names
+from llmdvfs.plan.side_by_side import is_beside, share_of_cores
 from llmdvfs.plan.study import make_study
 from llmdvfs.plan.under_load import kept_apart
 from llmdvfs.records.made import FILES, STAGES

@@ -92,7 +92,7 @@ def _measure_all(tasks: Sequence[CellTask], results: Path) -> dict[str, str]:
     """
     waiting = _grouped(tasks)
     failures: dict[str, str] = {}
-    with host_lock():
+    with host_lock(shared=tasks[0].job.side_by_side):
         while waiting:
             with _servers(waiting[0].tasks[0], results) as deployment:
                 ready_s = time.monotonic()

@@ -7,6 +7,7 @@ from math import ceil
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.cells import PlannedCell, PlannedLaunch
 from llmdvfs.plan.per_cell import PerCell, per_cell
+from llmdvfs.plan.side_by_side import is_beside
 from llmdvfs.plan.study import Study
 from llmdvfs.records.forecast import Amounts, Budget, DeploymentForecast, Forecast
 
@@ -23,8 +24,15 @@ class _Launch:
     num_starts: int
     wall_s: float
     num_gpus: int
+    num_gpus_shared: int | None
+    """Of the host, where other launches are measured side by side with it; None: it is alone."""
     energy_j: float | None
     disk_bytes: float
+
+    @property
+    def host_s(self) -> float:
+        """Return its part of the study's time: of a launch side by side with others, by its share of the GPUs."""
+        return self.wall_s if self.num_gpus_shared is None else self.wall_s * self.num_gpus / self.num_gpus_shared
 
 
 def forecast(study: Study, cells: Iterable[PlannedCell], pending: Iterable[PlannedLaunch]) -> Forecast:
@@ -36,8 +44,8 @@ def forecast(study: Study, cells: Iterable[PlannedCell], pending: Iterable[Plann
     whole: dict[tuple[str, int], list[str]] = {}
     for cell in cells:
         whole.setdefault((cell.id.deployment, cell.id.launch), []).append(cell.id.workload)
-    of_all = [_launch(study, per, name, workloads) for (name, _), workloads in whole.items()]
-    of_missing = [_launch(study, per, item.deployment, [cell.id.workload for cell in item.cells]) for item in pending]
+    of_all = [_launch(study, per, name, launch, workloads) for (name, launch), workloads in whole.items()]
+    of_missing = [_missing(study, per, item) for item in pending]
     deployments = tuple(
         DeploymentForecast(
             name,
@@ -72,14 +80,20 @@ def refuse_over_budget(told: Forecast) -> None:
 def walltimes_min(study: Study, pending: Iterable[PlannedLaunch]) -> list[int]:
     """Return the minutes to ask a cluster for, of each launch: twice what it is expected to take, and 10 at least."""
     per = per_cell(study)
-    launches = (_launch(study, per, item.deployment, [cell.id.workload for cell in item.cells]) for item in pending)
+    launches = (_missing(study, per, item) for item in pending)
     return [ceil(max(WALLTIME_FACTOR * launch.wall_s, MIN_WALLTIME_S) / 60) for launch in launches]
 
 
-def _launch(study: Study, per: Mapping[tuple[str, str], PerCell], name: str, workloads: Sequence[str]) -> _Launch:
+def _missing(study: Study, per: Mapping[tuple[str, str], PerCell], item: PlannedLaunch) -> _Launch:
+    return _launch(study, per, item.deployment, item.job.launch, [cell.id.workload for cell in item.cells])
+
+
+def _launch(
+    study: Study, per: Mapping[tuple[str, str], PerCell], name: str, launch: int, workloads: Sequence[str]
+) -> _Launch:
     """Return a launch: its servers start once, or once a cell."""
     own = [per[name, workload] for workload in workloads]
-    num_gpus = study.deployments[name].num_gpus
+    num_gpus, host_gpus = study.deployments[name].num_gpus, study.deployments[name].gpu_indices
     num_starts = len(own) if study.settings.fresh_servers else 1
     start_s = own[0].start_s * num_starts
     start_j = None if own[0].idle_power_w is None else own[0].idle_power_w * start_s
@@ -90,6 +104,7 @@ def _launch(study: Study, per: Mapping[tuple[str, str], PerCell], name: str, wor
         num_starts=num_starts,
         wall_s=start_s + sum(item.took_s for item in own),
         num_gpus=num_gpus,
+        num_gpus_shared=len(host_gpus) if host_gpus and is_beside(study.settings, launch) else None,
         energy_j=_total(energies),
         disk_bytes=sum(item.num_bytes for item in own),
     )
@@ -99,7 +114,7 @@ def _amounts(launches: Sequence[_Launch]) -> Amounts:
     return Amounts(
         num_cells=sum(launch.num_cells for launch in launches),
         num_launches=sum(launch.num_starts for launch in launches),
-        wall_s=sum(launch.wall_s for launch in launches),
+        wall_s=sum(launch.host_s for launch in launches),
         gpu_s=sum(launch.wall_s * launch.num_gpus for launch in launches),
         energy_j=_total([launch.energy_j for launch in launches]),
         disk_bytes=sum(launch.disk_bytes for launch in launches),

@@ -16,6 +16,7 @@ from llmdvfs.inputs.traces.table import trace_format_named
 from llmdvfs.plan.points import operating_points
 from llmdvfs.plan.search import search_settings
 from llmdvfs.plan.sequential import decided_launches, sequential_settings
+from llmdvfs.plan.side_by_side import check_side_by_side
 from llmdvfs.plan.under_load import is_under_load, with_stock_repeats
 from llmdvfs.records.forecast import Budget
 from llmdvfs.records.job import MeasureSettings
@@ -113,6 +114,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     sequential = sequential_settings(config)
     results, num_launches = Path(config["results"]), config["launches"]
     points = operating_points(config)
+    check_side_by_side(settings, config["device"], config["serving"]["gpus"], points)
     if any(is_under_load(workload, settings) for workload in workloads):
         points = with_stock_repeats(points)
     _check_twins(deployments)

@@ -31,6 +31,8 @@ class MeasureSettings:
     skip_cap_bound: bool = False
     """Whether points whose clock the load cannot hold, as a probe at stock shows, fail without being measured (under
     load only)."""
+    side_by_side: bool = False
+    """Launches of the study are measured at once, each on GPUs of its own; every fourth is measured alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class LaunchJob:
     made again."""
     tolerate_failures: bool = False
     """Whether the job succeeds though cells failed; their folders then say why there is no measurement."""
+    side_by_side: bool = False
+    """Neighbours may compute on other GPUs of the host meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
