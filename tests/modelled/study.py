@@ -30,16 +30,22 @@ class Modelled:
     folder: Path
     config: dict[str, Any]
     seed: int
+    num_gpus: int = 1
 
-    def run(self, library: Path, *, cores: int = 2, quiet: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake to the end and return it; its output only where `quiet`. library: the fake driver."""
+    def run(
+        self, library: Path, *, cores: int = 2, quiet: bool = False, target: str = "all"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake to the end and return it; its output only where `quiet`.
+
+        library: the fake driver. target: the rule to make.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        gpus = FakeNvml(self.folder / "gpus", 1, library=library)
+        gpus = FakeNvml(self.folder / "gpus", self.num_gpus, library=library)
         try:
             _make_modelled(gpus)
             config = self.config | {"serving": self.config["serving"] | {"python": self._python()}}
             (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-            command = [str(Path(sys.executable).parent / "snakemake"), "--snakefile", str(ROOT / "Snakefile")]
+            command = [str(Path(sys.executable).parent / "snakemake"), target, "--snakefile", str(ROOT / "Snakefile")]
             command += ["--configfile", "config.yaml", "--profile", str(ROOT / "profiles" / "default")]
             command += ["--cores", str(cores), *(["--quiet", "all"] if quiet else [])]
             environment = os.environ | gpus.environment() | self._environment()
@@ -84,11 +90,12 @@ class Modelled:
 
 
 def _make_modelled(gpus: FakeNvml) -> None:
-    gpus.set_name(0, NAME)
-    gpus.set_sensor(0, "energy", period_s=COUNTER_PERIOD_S, window_s=0)
     properties = {"clock_min_mhz": LOW_MHZ, "ambient_c": AMBIENT_C, "kelvin_per_w": KELVIN_PER_W}
-    for name, value in (properties | {"thermal_time_s": THERMAL_TIME_S}).items():
-        gpus.set_property(0, name, value)
+    for gpu in range(gpus.num_gpus):
+        gpus.set_name(gpu, NAME)
+        gpus.set_sensor(gpu, "energy", period_s=COUNTER_PERIOD_S, window_s=0)
+        for name, value in (properties | {"thermal_time_s": THERMAL_TIME_S}).items():
+            gpus.set_property(gpu, name, value)
 
 
 def lowest(answer: Answer) -> AnsweredPoint:
