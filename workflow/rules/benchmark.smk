@@ -38,7 +38,7 @@ onstart:
     write_job_files()
 
 
-for planned, walltime_min in zip(PENDING, WALLTIMES_MIN):
+for order, (planned, walltime_min) in enumerate(zip(PENDING, WALLTIMES_MIN)):
 
     rule:
         name:
@@ -51,8 +51,8 @@ for planned, walltime_min in zip(PENDING, WALLTIMES_MIN):
             one_start=touch(f"{RESULTS}/jobs/{planned.one_start}") if planned.one_start else [],
         log:
             f"{LOGS}/benchmark/{planned.deployment}.launch-{planned.job.launch}.log",
-        # launch 1 of every deployment, then launch 2; and nothing else beside a measurement, but for side_by_side
-        priority: 1000 - planned.job.launch
+        # launch 1 of every deployment in the study's order, then launch 2: a run that is cut short has what was named first
+        priority: 900_000 - order
         conda:
             CONDA
         threads: cores_of(planned)
