@@ -57,14 +57,8 @@ for order, (planned, walltime_min) in enumerate(zip(PENDING, WALLTIMES_MIN)):
             CONDA
         threads: cores_of(planned)
         resources:
-            gpu=STUDY.deployments[planned.deployment].num_gpus,
-            # The rest is read by SLURM's executor alone: a job is one task on one node, with nobody else's beside it; of
-            # itself the executor asks for a task and all threads for each GPU, on as many nodes as SLURM likes.
-            nodes=1,
-            tasks_per_gpu=0,
-            cpus_per_task=lambda wildcards, threads: threads,
+            **SLURM_RESOURCES[planned.deployment],
             runtime=walltime_min,
-            slurm_extra="--exclusive",
         params:
             job=job_file(planned),
             measurements=[cell.key for cell in planned.cells],

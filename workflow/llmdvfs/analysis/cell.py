@@ -12,6 +12,7 @@ from llmdvfs.analysis.requests.balance import balance_result
 from llmdvfs.analysis.requests.latency import latency_result, scheduled_in_window, throughput_result
 from llmdvfs.analysis.transfer.cell import transfer_result
 from llmdvfs.analysis.transfer.link import transfer_warnings
+from llmdvfs.analysis.transfer.size import size_warnings
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.raw import RawCell
@@ -82,7 +83,11 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         balance=balance_result(run.server_start.instances, raw.proxy.values()),
         activity=role_activities(raw.readings, phases, started_mono_ns=run.started_mono_ns),
         gates=gates,
-        warnings=(*run.warnings, *transfer_warnings(transfer, run.kv_bytes_per_token)),
+        warnings=(
+            *run.warnings,
+            *size_warnings(transfer, run),
+            *transfer_warnings(transfer, run.kv_bytes_per_token),
+        ),
     )
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from llmdvfs.errors import MISREAD
+
 Config = Mapping[str, Any]
 
 BITS_PER_BYTE = 8
@@ -31,7 +33,7 @@ def file_bytes(folder: Path) -> int | None:
 def _indexed(index: Path) -> set[str]:
     try:
         return set(json.loads(index.read_bytes())["weight_map"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *MISREAD):
         return set()
 
 
@@ -64,43 +66,3 @@ def _compressed_bits(quantization: Config) -> Any:
     except (KeyError, TypeError, AttributeError):
         return None
     return widths.pop() if len(widths) == 1 else None
-
-
-def split_parameters(config: Config) -> tuple[int, int] | None:
-    """Return the numbers of weights (in linear layers, in all others); None for a kind of model that is not known.
-
-    The others are embeddings, norms, routers and the output head. Known are dense decoders with gated MLP, Mixtral and
-    Qwen's mixtures of experts.
-    """
-    if config.get("kv_lora_rank") is not None:
-        return None
-    try:
-        hidden, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
-        num_q = int(config["num_attention_heads"])
-        num_kv = int(config.get("num_key_value_heads") or num_q)
-        head_dim = int(config.get("head_dim") or hidden // num_q)
-        experts = _experts(config, hidden)
-        vocabulary = int(config["vocab_size"]) * hidden * (1 if config.get("tie_word_embeddings") else 2)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    if experts is None:
-        return None
-    mlp, router = experts
-    attention = hidden * head_dim * (2 * num_q + 2 * num_kv)
-    return layers * (attention + mlp), layers * (2 * hidden + router) + vocabulary + hidden
-
-
-def _experts(config: Config, hidden: int) -> tuple[int, int] | None:
-    """Return the weights of one layer's MLPs and of its router."""
-    match config.get("model_type"):
-        case "mixtral":
-            num, width = int(config["num_local_experts"]), int(config["intermediate_size"])
-        case "qwen3_moe":
-            if config.get("mlp_only_layers") or config.get("decoder_sparse_step", 1) != 1:
-                return None
-            num, width = int(config["num_experts"]), int(config["moe_intermediate_size"])
-        case _ if any("expert" in key for key in config):
-            return None
-        case _:
-            return 3 * hidden * int(config["intermediate_size"]), 0
-    return num * 3 * hidden * width, num * hidden

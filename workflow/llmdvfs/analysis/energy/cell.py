@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from llmdvfs.analysis.axis.occupancy import occupancy_of
 from llmdvfs.analysis.energy.device import MeasuredDevice, measure_device
 from llmdvfs.analysis.energy.phase_energy import RegressionSettings, RoleIncrements, energy_of_phases, role_increments
+from llmdvfs.analysis.sensors import by_device
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.result import EnergyResult
 from llmdvfs.records.spec import DeviceRole
@@ -53,9 +54,10 @@ def energy_result(
     window_s = (phases.window_begin_s, phases.window_end_s)
     source = header.deployment_source(phases.device_roles)
     roles = {device.device_id: _energy_role(device, phases, source) for device in header.devices}
+    of_device = by_device(readings)
     devices = [
         measure_device(
-            readings,
+            of_device.get(device.device_id, ()),
             device.device_id,
             roles[device.device_id],
             source if roles[device.device_id] is not None else header.source_of(device),

@@ -11,8 +11,8 @@ from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
 from llmdvfs.analysis.energy.cross_validation import supported_models
 from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.energy.lag import Lag, lag_beyond, own_lag_s, role_lags
-from llmdvfs.analysis.energy.levels import power_models
-from llmdvfs.analysis.energy.phase_increments import PhaseIncrements, phase_increments
+from llmdvfs.analysis.energy.levels import power_models, shares_of
+from llmdvfs.analysis.energy.phase_increments import MAX_INCREMENTS, PhaseIncrements, phase_increments
 from llmdvfs.analysis.energy.queue_time import QueueTime, queue_time
 from llmdvfs.analysis.energy.refresh_error import refresh_error_s, refresh_power_error_w
 from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
@@ -36,6 +36,8 @@ class RegressionSettings:
     block_s: float = 1.0
     """Length of a block of time that is redrawn as a whole, since the errors of neighbouring increments are not
     independent (one refresh ends both)."""
+    max_blocks: int = 300
+    """Of a longer window the blocks are longer: more of them tell an interval no better, and take gigabytes."""
     min_blocks: int = 10
     """Number of blocks below which a bootstrap says little, and no interval is given."""
     max_condition_number: float = 30.0
@@ -126,7 +128,7 @@ def role_increments(
     wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
     ladder = power_models(occupancy, wider_s, len(curves))[: settings.max_models]
     later_s = _later_s(curves, occupancy, ladder[-1], window_s, settings)
-    queue, beyond = QueueTime(), None
+    queue, beyond, sums = QueueTime(), None, None
     rows = phase_increments(curves, occupancy, ladder[-1], window_s, later_s)
     if len(rows.energy_j) >= len(ladder[-1]) and len(rows.phases) > 1 and settings.max_models > 1:
         sums = _sums(rows, window_s, settings)
@@ -140,18 +142,29 @@ def role_increments(
         return {phase: s for phase, s in seconds.items() if s > 0}
 
     def model(told: Occupancy, levels: tuple[Level, ...]) -> PowerModel:
-        rows = phase_increments(curves, told, levels, window_s, later_s)
-        return PowerModel(rows, _sums(rows, window_s, settings))
+        own = phase_increments(curves, told, levels, window_s, later_s)
+        known = sums if told is occupancy and levels == ladder[-1] else None
+        return PowerModel(own, known or _sums(own, window_s, settings))
+
+    def simpler(levels: tuple[Level, ...]) -> PowerModel:
+        shares = shares_of(richest.rows.levels, levels)
+        if shares is None:
+            return model(told, levels)
+        return PowerModel(replace(richest.rows, levels=levels), richest.sums.combined(shares))
 
     told = occupancy.with_queue(queue.best_s)
     num_begins = {p: told.num_begins(p, *window_s) for p in PHASES}
     others = [occupancy.with_queue(s) for s in (queue.low_s, queue.high_s) if s != queue.best_s]
     enough = [levels for levels in ladder if len(rows.energy_j) >= len(levels)]
+    models: tuple[PowerModel, ...] = ()
+    if enough:
+        richest = model(told, enough[-1])
+        models = (*(simpler(levels) for levels in enough[:-1]), richest)
     return RoleIncrements(
         role,
         spent_s(told),
         len(curves),
-        tuple(model(told, levels) for levels in enough),
+        models,
         tuple((spent_s(other), model(other, enough[-1])) for other in others if enough),
         {p: count * occupancy.edge_error_s for p, count in num_begins.items()},
         beyond,
@@ -171,7 +184,8 @@ def _later_s(
     """Return by how much each device trails further than the first; 0 for all where not every device tells its lag."""
     if len(curves) == 1 or len(levels) == 1:
         return [0.0] * len(curves)
-    each = [phase_increments([curve], occupancy, levels, window_s) for curve in curves]
+    most = MAX_INCREMENTS // len(curves)  # all devices together as many as the role's own fit has
+    each = [phase_increments([curve], occupancy, levels, window_s, most=most) for curve in curves]
     if any(len(rows.energy_j) < len(levels) for rows in each):
         return [0.0] * len(curves)
     lags_s = [own_lag_s(_sums(rows, window_s, settings), settings.lags_s) for rows in each]
@@ -182,7 +196,8 @@ def _later_s(
 def _sums(
     rows: PhaseIncrements, window_s: tuple[float, float], settings: RegressionSettings, lags_s: Floats | None = None
 ) -> PhaseSums:
-    block = ((rows.begin_s - window_s[0]) // settings.block_s).astype(np.int64)
+    block_s = max(settings.block_s, (window_s[1] - window_s[0]) / settings.max_blocks)
+    block = ((rows.begin_s - window_s[0]) // block_s).astype(np.int64)
     return phase_sums(
         rows.seconds_over(settings.lags_s if lags_s is None else lags_s), rows.length_s, rows.energy_j, block
     )
@@ -292,7 +307,7 @@ def _reason_idle_too_low(own: RoleIncrements, fit: _Fit, settings: RegressionSet
 
 def _ends_error_j(rows: PhaseIncrements, device_s: float) -> float:
     """Return the standard deviation of the energy at the window's ends, which no whole increment covers."""
-    missing_s = max(device_s - float(rows.length_s.sum()), 0.0)
+    missing_s = max(device_s - rows.whole_s, 0.0)
     return missing_s / 2 * float(np.std(rows.energy_j / rows.length_s))
 
 
