@@ -14,6 +14,7 @@ from fakes.vllm_server import python_with_fake_vllm
 from fakes.workloads import workload
 
 from llmdvfs.__main__ import main
+from llmdvfs.benchmark.store import deliver
 from llmdvfs.load.sending.journal import JournalWriter
 from llmdvfs.load.wire.exchange import Exchange
 from llmdvfs.plan.cells import pending_launches
@@ -126,6 +127,10 @@ COMMANDS = (
         "doctor --configfile study.yaml", ("study.yaml", MODEL, "trace.jsonl", "sharegpt.json"), may_be_empty=(MODEL,)
     ),
     Command(
+        "plan --configfile study.yaml", ("study.yaml", MODEL, "trace.jsonl", "sharegpt.json"), may_be_empty=(MODEL,)
+    ),
+    Command("merge-results into other", ("other/store/golden/run.json",)),
+    Command(
         "reproduce stored.csv --cell single_m/load --measured again.csv --configfile study.yaml",
         ("stored.csv", "again.csv", "study.yaml"),
     ),
@@ -174,6 +179,8 @@ def outcome(line: str) -> Outcome:
 def write_inputs(folder: Path) -> None:
     """Write all the files, sound."""
     shutil.copytree(MEASURED, folder / "cell")
+    shutil.copytree(MEASURED / "raw", folder / "other" / "store" / "golden")
+    deliver(folder / "other", "golden", folder / "other" / "cells" / "single_m" / "load" / "stock" / "launch-1")
     shutil.copytree(MEASURED, folder / "results" / "cells" / "d" / "w" / "stock" / "launch-1")
     (folder / "results" / "comparison").mkdir()
     shutil.copy(MEASURED / "comparison.json", folder / "results" / "comparison")

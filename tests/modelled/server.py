@@ -147,7 +147,7 @@ def main() -> int:
     state = Path(os.environ["LLMDVFS_FAKE_NVML"])
     library = Path(os.environ["LD_LIBRARY_PATH"].split(":")[0]) / "libnvidia-ml.so.1"
     gpu = int(os.environ.get("CUDA_VISIBLE_DEVICES", "0"))
-    gpus = FakeNvml.joined(library, state, num_gpus=1)
+    gpus = FakeNvml.joined(library, state, num_gpus=gpu + 1)
     server = ModelledServer(
         options.port,
         gpus,

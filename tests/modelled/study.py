@@ -30,19 +30,24 @@ class Modelled:
     folder: Path
     config: dict[str, Any]
     seed: int
+    num_gpus: int = 1
 
-    def run(self, library: Path, *, cores: int = 2, quiet: bool = False) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, library: Path, *, cores: int = 2, quiet: bool = False, target: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run Snakemake, or the search of a study that has one, to the end, and return it.
 
-        library: the fake driver. quiet: keep the output, and let Snakemake say little.
+        library: the fake driver. quiet: keep the output, and let Snakemake say little. target: the rule to make, in
+        place of everything.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        gpus = FakeNvml(self.folder / "gpus", 1, library=library)
+        gpus = FakeNvml(self.folder / "gpus", self.num_gpus, library=library)
         try:
             _make_modelled(gpus)
             config = self.config | {"serving": self.config["serving"] | {"python": self._python()}}
             (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
             command = _command(is_search=config.get("search") is not None, cores=cores, quiet=quiet)
+            command[1:1] = [target] if target else []
             environment = os.environ | gpus.environment() | self._environment()
             return subprocess.run(
                 command, cwd=self.folder, env=environment, capture_output=quiet, text=True, check=False
@@ -95,11 +100,12 @@ def _command(*, is_search: bool, cores: int, quiet: bool) -> list[str]:
 
 
 def _make_modelled(gpus: FakeNvml) -> None:
-    gpus.set_name(0, NAME)
-    gpus.set_sensor(0, "energy", period_s=COUNTER_PERIOD_S, window_s=0)
     properties = {"clock_min_mhz": LOW_MHZ, "ambient_c": AMBIENT_C, "kelvin_per_w": KELVIN_PER_W}
-    for name, value in (properties | {"thermal_time_s": THERMAL_TIME_S}).items():
-        gpus.set_property(0, name, value)
+    for gpu in range(gpus.num_gpus):
+        gpus.set_name(gpu, NAME)
+        gpus.set_sensor(gpu, "energy", period_s=COUNTER_PERIOD_S, window_s=0)
+        for name, value in (properties | {"thermal_time_s": THERMAL_TIME_S}).items():
+            gpus.set_property(gpu, name, value)
 
 
 def lowest_choice(answer: Answer) -> Choice:

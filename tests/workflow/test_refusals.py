@@ -48,3 +48,10 @@ def test_a_broken_study_file_is_refused_by_line(finished: Checkout, content: byt
     finally:
         file.write_bytes(kept)
     assert_refused(run, words)
+
+
+def test_a_study_over_its_budget_is_refused_until_it_is_confirmed(finished: Checkout) -> None:
+    """Two further launches are missing, and what an endpoint draws is not known: its energy budget cannot be kept."""
+    over = ("-n", "--config", "launches=9", "budget={'kwh': 1}")
+    assert_refused(finished.snakemake(*over), "budget: kwh: 1: nothing tells what power this study draws")
+    assert finished.snakemake(*over, "over_budget=true").returncode == 0

@@ -9,7 +9,15 @@
 # OUTPUTS  {cell}/measured-<key>.json, and beside it {cell}/raw, of each missing cell: links into {results}/store/<key>
 #          {results}/jobs/   the cells of each job, written when a run starts; which mixed launches were replaced
 #          {results}/measured.txt   where failed cells are tolerated: every cell, and whether it was measured
-# CONFIG   launches, seed, workloads, operating_points, telemetry, measure, remeasure, strict_launches, tolerate_failed_cells
+# CONFIG   launches, seed, workloads, operating_points, telemetry, measure, remeasure, strict_launches, tolerate_failed_cells, budget, over_budget
+
+
+def cores_of(planned):
+    """Return the cores of a launch: all of them, or its share where launches are measured side by side."""
+    if not is_beside(STUDY.settings, planned.job.launch) or workflow.cores is None:
+        return workflow.cores
+    deployment = STUDY.deployments[planned.deployment]
+    return share_of_cores(workflow.cores, deployment.num_gpus, len(deployment.gpu_indices))
 
 
 def write_job_files():
@@ -30,7 +38,7 @@ onstart:
     write_job_files()
 
 
-for planned in PENDING:
+for order, (planned, walltime_min) in enumerate(zip(PENDING, WALLTIMES_MIN)):
 
     rule:
         name:
@@ -43,13 +51,14 @@ for planned in PENDING:
             one_start=touch(f"{RESULTS}/jobs/{planned.one_start}") if planned.one_start else [],
         log:
             f"{LOGS}/benchmark/{planned.deployment}.launch-{planned.job.launch}.log",
-        # launch 1 of every deployment, then launch 2; and nothing else beside a measurement
-        priority: 1000 - planned.job.launch
+        # launch 1 of every deployment in the study's order, then launch 2: a run that is cut short has what was named first
+        priority: 900_000 - order
         conda:
             CONDA
-        threads: workflow.cores
+        threads: cores_of(planned)
         resources:
             **SLURM_RESOURCES[planned.deployment],
+            runtime=walltime_min,
         params:
             job=job_file(planned),
             measurements=[cell.key for cell in planned.cells],

@@ -42,6 +42,7 @@ from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
 from llmdvfs.plan.decided import as_decided
+from llmdvfs.plan.forecast import forecast, refuse_over_budget, walltimes_min
 from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.locked_engine import engine_of
@@ -49,6 +50,7 @@ from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.progress import expected_progress, in_words
 from llmdvfs.plan.rule_names import rule_names
+from llmdvfs.plan.side_by_side import is_beside, share_of_cores
 from llmdvfs.plan.study import make_study
 from llmdvfs.plan.under_load import kept_apart
 from llmdvfs.records.made import FILES
@@ -90,10 +92,12 @@ try:
     STUDY = as_decided(make_study(CONFIG, engine_of(ENVIRONMENT, engine_versions) if DEPLOYED else engine_versions))
     PLAN = plan_cells(STUDY)
     PENDING = pending_launches(STUDY, PLAN)
+    WALLTIMES_MIN = walltimes_min(STUDY, PENDING)
     refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])
     check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
     SLURM_RESOURCES = {id_: slurm_resources(spec, os.environ) for id_, spec in STUDY.deployments.items()}
     if PENDING and workflow.is_main_process:
+        refuse_over_budget(forecast(STUDY, PLAN, PENDING))
         for said in [*long_requests(STUDY), *kept_apart(STUDY.workloads.values(), STUDY.settings)]:
             print(f"llm-dvfs: {said}", file=sys.stderr)
         if sys.stderr.isatty():

@@ -164,6 +164,17 @@ def test_a_machine_under_another_name_is_the_same_machine() -> None:
     assert the_pair(compared(cells)).differences == ()
 
 
+def test_launches_of_several_hosts_are_a_warning() -> None:
+    """After `merge-results`: two alike machines are compared, and a reader is told that the spread holds theirs too."""
+
+    def on_host(cell: MeasuredCell) -> MeasuredCell:
+        host = "5e3f" if cell.run.cell.launch == 3 else "a1b2"
+        return with_run(cell, hardware=cell.run.hardware | {"host": host})
+
+    warnings = [text for text in compared(study(edit=on_host)).warnings if "hosts" in text]
+    assert any("a1b2: launches 1, 2" in text and "5e3f: launches 3" in text for text in warnings)
+
+
 def test_one_gpu_against_two_is_compared_per_gpu() -> None:
     record = compared(study(gpu=True))
     deployments, pair = record.groups[0].deployments, the_pair(record)

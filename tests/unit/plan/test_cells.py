@@ -227,3 +227,11 @@ def test_the_right_to_set_clocks_measures_once_what_ran_without_it(
     assert pending_launches(study) == []
     monkeypatch.setattr("llmdvfs.plan.cells.may_set_clocks", lambda: False)
     assert pending_launches(study) == []
+
+
+def test_machines_share_a_study_by_launches(tmp_path: Path) -> None:
+    """Launches 4 and 5 of one machine have the keys, and so the prompts, that a study of 5 launches has for them."""
+    whole = {cell: cell_key(study, cell) for study in [with_results(tmp_path, launches=5)] for cell in all_cells(study)}
+    share = with_results(tmp_path, launches=2, first_launch=4)
+    assert {cell.launch for cell in all_cells(share)} == {4, 5}
+    assert all(whole[cell] == cell_key(share, cell) for cell in all_cells(share))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmdvfs.host.lock import holder_of, lock_folder, take_lock
+from llmdvfs.host.lock import holder_of, lock_folder, share_lock, take_lock
 
 LOG = logging.getLogger(__name__)
 
@@ -17,13 +17,16 @@ def measuring_lock() -> Path:
 
 
 @contextmanager
-def host_lock(path: Path | None = None) -> Iterator[None]:
-    """Wait for the host's lock and hold it for a block; the kernel frees it however this process ends."""
-    path = path or measuring_lock()
-    handle = take_lock(path)
+def host_lock(path: Path | None = None, *, shared: bool = False) -> Iterator[None]:
+    """Wait for the host's lock and hold it for a block; the kernel frees it however this process ends.
+
+    shared: together with other launches that are measured side by side, and with nobody who measures alone.
+    """
+    path, take = path or measuring_lock(), share_lock if shared else take_lock
+    handle = take(path)
     if handle is None:
         LOG.info("waiting: another measurement runs on this host (%s)", holder_of(path))
-        handle = take_lock(path, wait=True)
+        handle = take(path, wait=True)
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ from llmdvfs.benchmark.host_lock import host_lock
 from llmdvfs.benchmark.look import first_look
 from llmdvfs.benchmark.one_start import set_aside_other_starts
 from llmdvfs.benchmark.progress import time_left
-from llmdvfs.benchmark.results_lock import results_lock
+from llmdvfs.benchmark.results_lock import launch_lock
 from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished
 from llmdvfs.benchmark.sweep.measure import SweepEnd, measure_sweep
 from llmdvfs.benchmark.task import CellTask
@@ -50,7 +50,7 @@ def measure_launch(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
     GpusNotRestored ends it: what was measured before is delivered, and nothing more is measured. Another run that
     measures into the same results is waited for first, and what it has measured is not measured again.
     """
-    with results_lock(results):
+    with launch_lock(results, f"{launch.deployment.id}.launch-{job.launch}"):
         if job.one_start:
             set_aside_other_starts(job, results)
         _measure_missing(launch, job, results)
@@ -92,7 +92,7 @@ def _measure_all(tasks: Sequence[CellTask], results: Path) -> dict[str, str]:
     """
     waiting = _grouped(tasks)
     failures: dict[str, str] = {}
-    with host_lock():
+    with host_lock(shared=tasks[0].job.side_by_side):
         while waiting:
             with _servers(waiting[0].tasks[0], results) as deployment:
                 ready_s = time.monotonic()

@@ -74,6 +74,7 @@ def run_record(
         others_cpu_idle=others_cpu[0],
         others_cpu_load=others_cpu[1],
         soak=soak,
+        side_by_side=task.job.side_by_side,
     )
 
 

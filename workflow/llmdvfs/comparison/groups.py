@@ -10,7 +10,8 @@ from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.comparison.cell_metrics import metric_values
 from llmdvfs.comparison.conclusion import concluded
 from llmdvfs.comparison.held_time import held_time
-from llmdvfs.comparison.likeness import unlike_gpus
+from llmdvfs.comparison.likeness import several_hosts, unlike_gpus
+from llmdvfs.comparison.neighbours import disturbed
 from llmdvfs.comparison.order import cell_order, deployment_order
 from llmdvfs.comparison.pair import NO_POWER_DATA, PairDraft, draft, finish
 from llmdvfs.comparison.remarks import cell_warnings, mixed_launches, points_not_applied
@@ -57,6 +58,8 @@ def compare(
         warnings=(
             *points_not_applied(measured),
             *unlike_gpus(run for _, run in measured),
+            *several_hosts(run for _, run in measured),
+            *disturbed(measured),
             *mixed_launches(results),
             *cell_warnings(results),
         ),

@@ -63,6 +63,21 @@ def unlike_gpus(runs: Iterable[RunRecord]) -> Iterator[str]:
             yield f"{deployment}: launches ran on unlike GPUs, so their spread is not of server starts alone: {each}"
 
 
+def several_hosts(runs: Iterable[RunRecord]) -> Iterator[str]:
+    """Yield a sentence for each deployment whose launches ran on several hosts, as after `merge-results`."""
+    hosts: dict[str, dict[str, set[int]]] = {}
+    for run in runs:
+        if (host := run.hardware.get("host")) is not None:
+            hosts.setdefault(run.deployment.id, {}).setdefault(str(host), set()).add(run.cell.launch)
+    for deployment, seen in sorted(hosts.items()):
+        if len(seen) > 1:
+            each = "; ".join(f"{host}: launches {', '.join(map(str, sorted(ks)))}" for host, ks in sorted(seen.items()))
+            yield (
+                f"{deployment}: launches ran on {len(seen)} hosts, so their spread is not of server starts alone "
+                f"(hosts by the hash of their name: {each})"
+            )
+
+
 def _gpus(run: RunRecord) -> str | None:
     """Return kinds, drivers and limits of the GPUs as they were found; None: the run does not say."""
     before = run.applied_point.before

@@ -75,17 +75,21 @@ def take_lock(path: Path, *, wait: bool = False) -> int | None:
     return fd
 
 
-def share_lock(path: Path) -> int | None:
-    """Take a lock together with others who share it, and return its descriptor; None: somebody has it alone.
+def share_lock(path: Path, *, wait: bool = False) -> int | None:
+    """Take a lock together with others who share it, and return its descriptor.
 
-    It keeps `take_lock` out until it is closed or this process ends; children that are executed do not inherit it.
+    Return None where somebody has it alone, unless `wait` is set. It keeps `take_lock` out until it is closed or this
+    process ends; children that are executed do not inherit it.
     """
     fd = open_lock(path)
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_SH | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         os.close(fd)
         return None
+    except BaseException:
+        os.close(fd)
+        raise
     return fd
 
 

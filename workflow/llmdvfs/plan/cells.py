@@ -11,6 +11,7 @@ from llmdvfs.host.capabilities import may_set_clocks
 from llmdvfs.plan.identity import StudyIdentities
 from llmdvfs.plan.points import distinct_points
 from llmdvfs.plan.seeds import derive_seed
+from llmdvfs.plan.side_by_side import is_beside
 from llmdvfs.plan.study import Study
 from llmdvfs.plan.under_load import is_repeat, is_under_load, sweep_order
 from llmdvfs.records.job import CellJob, LaunchJob
@@ -226,5 +227,6 @@ def _planned_launch(
         settings=study.settings,
         one_start=study.strict_launches,
         tolerate_failures=study.tolerate_failed_cells,
+        side_by_side=is_beside(study.settings, launch),
     )
     return PlannedLaunch(deployment, job, tuple(missing))

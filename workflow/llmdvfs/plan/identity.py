@@ -12,6 +12,7 @@ from typing import Any
 
 from llmdvfs.plan.content import content_fingerprint, study_files
 from llmdvfs.plan.measuring import MEASURING_VERSION
+from llmdvfs.plan.side_by_side import is_beside
 from llmdvfs.plan.study import Study
 from llmdvfs.plan.under_load import is_under_load
 from llmdvfs.records.job import MeasureSettings
@@ -55,6 +56,7 @@ class StudyIdentities:
     """
 
     def __init__(self, study: Study) -> None:
+        self._settings = study.settings
         self._shared = {
             "measuring_version": MEASURING_VERSION,
             "seed": study.seed,
@@ -83,6 +85,7 @@ class StudyIdentities:
             "launch": cell.launch,
             **({"permitted": True} if permitted else {}),
             **({"points_under_load": True} if cell.workload in self._under_load else {}),
+            **({"side_by_side": True} if is_beside(self._settings, cell.launch) else {}),
         }
 
     def key(self, cell: CellId, *, permitted: bool = False) -> str:
@@ -95,6 +98,7 @@ class StudyIdentities:
                 "launch": str(cell.launch),
                 **({"permitted": "true"} if permitted else {}),
                 **({"points_under_load": "true"} if cell.workload in self._under_load else {}),
+                **({"side_by_side": "true"} if is_beside(self._settings, cell.launch) else {}),
             }
         )
 
@@ -102,7 +106,7 @@ class StudyIdentities:
 def _settings(settings: MeasureSettings) -> dict[str, Any]:
     """Return the settings without what does not change what is measured, or is a part of its own."""
     given = asdict(replace(settings, retries=0))
-    for name in ("points_under_load", "skip_cap_bound"):
+    for name in ("points_under_load", "skip_cap_bound", "side_by_side"):
         del given[name]
     for name in ("soak", "half_width_fraction"):  # as it was written before there were these
         if given[name] is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,9 @@ from llmdvfs.inputs.traces.table import trace_format_named
 from llmdvfs.plan.points import operating_points
 from llmdvfs.plan.search import search_settings
 from llmdvfs.plan.sequential import decided_launches, sequential_settings
+from llmdvfs.plan.side_by_side import check_side_by_side
 from llmdvfs.plan.under_load import is_under_load, with_stock_repeats
+from llmdvfs.records.forecast import Budget
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.made import DrawnCells
 from llmdvfs.records.point import OperatingPoint
@@ -67,6 +69,10 @@ class Study:
     """A ratio within this of 1 counts as equal."""
     search: SearchSettings | None = None
     """What decides the points, round by round; None: they are listed."""
+    first_launch: int = 1
+    """Number of the first launch, where other machines measure those before it."""
+    budget: Budget = field(default_factory=Budget)
+    """The most that the study may take."""
     sequential: SequentialSettings | None = None
     """What decides the number of launches; None: it is given."""
     drawn_cells: DrawnCells = "all"
@@ -78,7 +84,9 @@ class Study:
     def launches(self) -> range:
         """Return the numbers of all launches, from 1."""
         highest = max((cell.launch for cell in self.decided or ()), default=0)
-        return range(1, (self.num_launches if self.decided is None else highest) + 1)
+        if self.decided is not None:
+            return range(1, highest + 1)
+        return range(self.first_launch, self.first_launch + self.num_launches)
 
 
 def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None], Mapping[str, str]]) -> Study:
@@ -98,6 +106,11 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
             f"baseline: {config['baseline']!r}: expected one of architectures, {config['architectures']}, "
             "or null for the simplest"
         )
+    if config["first_launch"] > 1 and (config["search"] or config["sequential"]):
+        decider = "search" if config["search"] else "sequential"
+        raise ConfigError(
+            f"first_launch: {config['first_launch']}: expected 1 beside {decider}, which numbers its launches itself"
+        )
     external = set(config["architectures"]) == {"external"}
     versions = {} if external else dict(look_up_engine(config["serving"]["python"]))
     models = [_model(name, given) for name, given in config["models"].items()]
@@ -107,6 +120,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     sequential = sequential_settings(config)
     results, num_launches = Path(config["results"]), config["launches"]
     points = operating_points(config)
+    check_side_by_side(settings, config["device"], config["serving"]["gpus"], points)
     if any(is_under_load(workload, settings) for workload in workloads):
         points = with_stock_repeats(points)
     _check_twins(deployments)
@@ -115,6 +129,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     return Study(
         results=results,
         seed=config["seed"],
+        first_launch=config["first_launch"],
         num_launches=decided_launches(results, sequential, num_launches) if sequential else num_launches,
         deployments={item.id: item for item in deployments},
         workloads={item.id: item for item in workloads},
@@ -127,6 +142,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         tolerate_failed_cells=config["tolerate_failed_cells"],
         refuse_long_requests=config["refuse_long_requests"],
         baseline=config["baseline"],
+        budget=Budget(**config["budget"], is_confirmed=config["over_budget"]),
         margin_fraction=config["margin_fraction"],
         sequential=sequential,
         search=search_settings(config, points, deployments),

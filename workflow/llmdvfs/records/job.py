@@ -31,6 +31,8 @@ class MeasureSettings:
     skip_cap_bound: bool = False
     """Whether points whose clock the load cannot hold, as a probe at stock shows, fail without being measured (under
     load only)."""
+    side_by_side: bool = False
+    """Launches of the study are measured at once, each on GPUs of its own; every fourth is measured alone."""
     half_width_fraction: float | None = None
     """How well a step's energy per token is to be known before its window ends, as half the 95 % interval over the
     mean (under load only); None: windows have the length that the workload sets."""
@@ -63,6 +65,8 @@ class LaunchJob:
     made again."""
     tolerate_failures: bool = False
     """Whether the job succeeds though cells failed; their folders then say why there is no measurement."""
+    side_by_side: bool = False
+    """Neighbours may compute on other GPUs of the host meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,8 @@ class RunRecord:
     """... and under load; None: a step of a sweep, or a run older than this field."""
     soak: SoakRecord | None = None
     """How the GPUs were warmed up; None: not asked for, or no GPU tells its temperature."""
+    side_by_side: bool = False
+    """Whether other launches might be measured on other GPUs of the host meanwhile (`measure.side_by_side`)."""
 
     @property
     def measured_load_s(self) -> float:

@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     chosen = [name for name in names if any(_matches(name, pattern) for pattern in options.selection)]
     if not chosen:
         raise ConfigError(f"{' '.join(options.selection)}: no measured or failed cell has such a name; see {cells}")
-    with results_lock(options.results, wait=False):
+    with results_lock(options.results):
         for name in chosen:
             forget(options.results, names[name])
             print(f"forgotten: {name}")

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Bring every older measurement that the study asks for to its key, or set it aside to be measured again."""
     study = make_study(complete_config(given_configuration(options)), engine_versions)
-    with results_lock(study.results, wait=False):
+    with results_lock(study.results):
         _migrate(study, set_older_aside=options.set_aside)
     return 0
 
