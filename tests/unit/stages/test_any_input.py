@@ -64,6 +64,8 @@ def test_every_command_is_here_or_reads_no_file() -> None:
     assert {command.line.split()[0] for command in COMMANDS} | WITHOUT_FILES == set(STAGES)
 
 
+COPIES = {"merge-results"}
+"""It opens what it copies, whatever that is."""
 OPENED: set[str] = set()
 """Paths that this process opens for reading, while `watch_opens` watches."""
 
@@ -78,7 +80,9 @@ def watch_opens() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [command for command in COMMANDS if not command.apart], ids=lambda command: command.name
+    "command",
+    [command for command in COMMANDS if not command.apart and command.name not in COPIES],
+    ids=lambda command: command.name,
 )
 def test_every_file_that_a_command_opens_is_one_that_is_damaged_here(
     command: Command, folder: Path, watch_opens: None
