@@ -42,13 +42,13 @@ from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
 from llmdvfs.plan.decided import as_decided
-from llmdvfs.plan.forecast import forecast, refuse_over_budget, walltimes_min
+from llmdvfs.plan.forecast import forecast, missing_in_words, refuse_over_budget, walltimes_min
 from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.locked_engine import engine_of
 from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
-from llmdvfs.plan.progress import expected_progress, in_words
+from llmdvfs.plan.progress import expected_progress
 from llmdvfs.plan.rule_names import rule_names
 from llmdvfs.plan.side_by_side import is_beside, share_of_cores
 from llmdvfs.plan.study import make_study
@@ -97,11 +97,12 @@ try:
     check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
     SLURM_RESOURCES = {id_: slurm_resources(spec, os.environ) for id_, spec in STUDY.deployments.items()}
     if PENDING and workflow.is_main_process:
-        refuse_over_budget(forecast(STUDY, PLAN, PENDING))
+        told = forecast(STUDY, PLAN, PENDING)
+        refuse_over_budget(told)
         for said in [*long_requests(STUDY), *kept_apart(STUDY.workloads.values(), STUDY.settings)]:
             print(f"llm-dvfs: {said}", file=sys.stderr)
-        if sys.stderr.isatty():
-            print(f"llm-dvfs: {in_words(expected_progress(STUDY, PENDING))}", file=sys.stderr)
+        if sys.stderr.isatty() or not {"-n", "--dry-run", "--dryrun"}.isdisjoint(sys.argv):
+            print(f"llm-dvfs: {missing_in_words(told)}", file=sys.stderr)
 except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")  # one message: a WorkflowError would add where in this file it was raised
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from unit.plan.test_cells import finish, with_results
 
+from llmdvfs.doctor.takes import time_and_energy
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.cells import pending_launches, plan_cells
-from llmdvfs.plan.forecast import forecast, refuse_over_budget, walltimes_min
+from llmdvfs.plan.forecast import forecast, missing_in_words, refuse_over_budget, walltimes_min
 from llmdvfs.plan.study import Study
 from llmdvfs.records.forecast import Forecast
 
@@ -167,3 +168,12 @@ def test_a_cluster_is_asked_for_twice_the_time_and_ten_minutes_at_least(tmp_path
     long = with_results(tmp_path, **{**ON_GPUS, "launches": 1, "workloads": {"w": {**LOAD, "duration_s": 600}}})
     assert walltimes_min(short, pending_launches(short)) == [10, 10]
     assert walltimes_min(long, pending_launches(long)) == [24, 24]
+
+
+def test_a_dry_run_and_doctor_say_hours_gpu_hours_and_kwh(tmp_path: Path) -> None:
+    """`-n` said cells, and nothing of what they cost: 468 s, 702 GPU seconds and 153,840 J, from the test above."""
+    study = with_results(tmp_path, **ON_GPUS)
+    text = missing_in_words(told(study))
+    assert text.startswith("4 cells to measure: about 8 min, 0.2 GPU hours, 0.043 kWh (assumed: ")
+    [check] = time_and_energy(study)
+    assert (check.status, check.seen) == ("ok", text)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from llmdvfs.doctor import gpus, host, limits, measuring, software
+from llmdvfs.doctor import gpus, host, limits, measuring, software, takes
 from llmdvfs.errors import LlmDvfsError
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.long_requests import long_requests
@@ -28,6 +28,7 @@ OF_THE_STUDY: dict[str, Callable[[Study], Iterator[Check]]] = {
     "memory": host.memory,
     "disk": host.disk,
     "shared memory": host.shared_memory,
+    "time and energy": takes.time_and_energy,
     "ports": limits.ports,
     "open files": limits.open_files,
 }

@@ -10,6 +10,7 @@ from llmdvfs.plan.per_cell import PerCell, per_cell
 from llmdvfs.plan.side_by_side import is_beside
 from llmdvfs.plan.study import Study
 from llmdvfs.records.forecast import Amounts, Budget, DeploymentForecast, Forecast
+from llmdvfs.records.progress import length_in_words
 
 WALLTIME_FACTOR = 2.0  # of what a launch is expected to take: an allocation that ends early kills a measurement
 MIN_WALLTIME_S = 600.0
@@ -64,6 +65,20 @@ def forecast(study: Study, cells: Iterable[PlannedCell], pending: Iterable[Plann
         budget=study.budget,
         over=tuple(_over(study.budget, amounts)),
     )
+
+
+def missing_in_words(told: Forecast) -> str:
+    """Return what is missing: `4 cells to measure: about 8 min, 0.2 GPU hours, 0.04 kWh`, and what is assumed.
+
+    GPU hours where there are GPUs, and energy where anything tells it.
+    """
+    amounts = told.missing
+    cells = "1 cell" if amounts.num_cells == 1 else f"{amounts.num_cells} cells"
+    parts = [f"about {length_in_words(amounts.wall_s)}"]
+    parts += [f"{amounts.gpu_h:.2g} GPU hours"] if amounts.gpu_s else []
+    parts += [] if amounts.energy_kwh is None else [f"{amounts.energy_kwh:.2g} kWh"]
+    assumed = f" (assumed: {'; '.join(told.assumptions)})" if told.assumptions else ""
+    return f"{cells} to measure: {', '.join(parts)}{assumed}"
 
 
 def refuse_over_budget(told: Forecast) -> None:
