@@ -9,6 +9,7 @@ from itertools import islice
 from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.comparison.cell_metrics import metric_values
 from llmdvfs.comparison.conclusion import concluded
+from llmdvfs.comparison.isolation import isolation_checks
 from llmdvfs.comparison.likeness import unlike_gpus
 from llmdvfs.comparison.order import cell_order, deployment_order
 from llmdvfs.comparison.pair import NO_POWER_DATA, PairDraft, draft, finish
@@ -62,6 +63,7 @@ def compare(
         margin_fraction=margin_fraction,
         family_size=family_size,
         modelled=any(run.is_modelled for _, run in measured),
+        isolation=tuple(isolation_checks(sorted(measured, key=lambda own: cell_order(own[0].cell)))),
     )
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from llmdvfs.records.point import GpuSetting, PointState
-from llmdvfs.records.result import Estimate
-from llmdvfs.records.spec import CellId
+from llmdvfs.records.result import Estimate, Gate
+from llmdvfs.records.spec import CellId, DeviceRole, Phase
 
 Pairing = Literal["paired", "unpaired", "none"]
 Better = Literal["lower", "higher"]
@@ -257,6 +257,22 @@ class ComparisonGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class IsolationCheck:
+    """The power attributed to a phase under a load with several, beside a load that has this phase alone."""
+
+    cell: CellId
+    isolating_workload: str
+    """Of the same deployment, launch and operating point, with as many requests in flight."""
+    role: DeviceRole
+    phase: Phase
+    attributed_w: Estimate
+    isolated_w: Estimate
+    difference_fraction: float | None
+    """attributed / isolated - 1; None where one of them is null."""
+    gate: Gate
+
+
+@dataclass(frozen=True, slots=True)
 class ComparisonRecord:
     """Every cell of the study, summarised by deployment and compared between deployments."""
 
@@ -273,3 +289,5 @@ class ComparisonRecord:
     """Ratios over which p-values were adjusted."""
     modelled: bool = False
     """A GPU of some cell was a formula: nothing here speaks of a real one."""
+    isolation: tuple[IsolationCheck, ...] = ()
+    """Attributed powers of phases against loads that isolate them, where the study has both."""
