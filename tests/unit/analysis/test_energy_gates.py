@@ -7,7 +7,16 @@ from fakes.records import Toy, fake_cell
 
 from llmdvfs.analysis.gates.cell import cell_gates
 from llmdvfs.analysis.gates.limits import GateLimits
-from llmdvfs.records.result import DeviceEnergy, EnergyResult, Estimate, Gate, PhaseEnergy, Window
+from llmdvfs.records.result import (
+    DeviceEnergy,
+    EnergyResult,
+    Estimate,
+    FinePhase,
+    FineSplit,
+    Gate,
+    PhaseEnergy,
+    Window,
+)
 from llmdvfs.records.spec import Phase
 from llmdvfs.records.telemetry import Reading
 
@@ -30,10 +39,15 @@ def gates(
     total_j: float | None = None,
     limits_w: tuple[float, ...] = (),
     limits: GateLimits | None = None,
+    fine: tuple[FineSplit, ...] = (),
 ) -> dict[str, Gate]:
     """limits_w: the power limit of gpu0, a reading a second from 10 s on; the window is 10 to 20 s."""
     energy: EnergyResult = replace(
-        GPU.result.energy, phases=phases, devices=devices, by_role_j={} if total_j is None else {"single": total_j}
+        GPU.result.energy,
+        phases=phases,
+        devices=devices,
+        by_role_j={} if total_j is None else {"single": total_j},
+        fine=fine,
     )
     found = cell_gates(
         replace(GPU.run, started_mono_ns=0),
@@ -148,3 +162,36 @@ def test_limits_are_the_configurations() -> None:
     wide = GateLimits(max_idle_disagreement_fraction=0.6)
     assert gates(phase("idle", 150.0, 1.0))["fitted_idle_power"].status == "failed"
     assert gates(phase("idle", 150.0, 1.0), limits=wide)["fitted_idle_power"].status == "passed"
+
+
+def samples(power_w: float, half_w: float = 5.0, difference: float = 0.004, aliasing: float = 0.01) -> FineSplit:
+    prefill = FinePhase("prefill", 3.0, Estimate(power_w, power_w - half_w, power_w + half_w))
+    return FineSplit("single", 2000, 0.02, 0.01, difference, aliasing, 0.0, (prefill,), None)
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "words"),
+    [
+        (samples(485.0), "passed", "single prefill 500 W for 485 W (+3.1%)"),
+        # 500 W lies within 470 - 510 W, and the regression within 1 % of 500 W.
+        (samples(450.0, half_w=60.0), "passed", "(+11.1%)"),
+        (samples(450.0), "failed", "single prefill 500 W for 450 W (+11.1%)"),
+        (
+            samples(450.0, difference=-0.12),
+            "not_applicable",
+            "the samples' integral differs from the counter by -12.0%",
+        ),
+        (samples(450.0, aliasing=0.08), "not_applicable", "from second to second samples and counter differ by 8.0%"),
+    ],
+)
+def test_the_split_is_that_of_the_drivers_own_samples(told: FineSplit, status: str, words: str) -> None:
+    """On a square wave of an H100 796 and 180 W were fitted where the counter showed 720-857 and 105-122, unmarked.
+
+    Samples that are blind to the load, as to one of 0.1 s, accuse nobody.
+    """
+    gate = gates(replace(phase("prefill", 500.0, 1500.0), power_w=Estimate(500.0, 495.0, 505.0)), fine=(told,))
+    assert (gate["split_by_samples"].status, words in gate["split_by_samples"].seen) == (status, True)
+
+
+def test_without_samples_of_the_driver_the_split_is_not_judged() -> None:
+    assert gates(phase("prefill", 500.0, 1500.0))["split_by_samples"].status == "not_applicable"

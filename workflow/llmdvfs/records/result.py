@@ -209,6 +209,39 @@ class RoleActivity:
 
 
 @dataclass(frozen=True, slots=True)
+class FinePhase:
+    """A phase as the driver's own power samples tell it."""
+
+    phase: Phase
+    occupancy_s: float
+    """Device-seconds in the phase that the samples saw."""
+    power_w: Estimate
+    """Mean over the role's devices, scaled to the counter's energy."""
+
+
+@dataclass(frozen=True, slots=True)
+class FineSplit:
+    """What the driver's power samples (one in about 20 ms) say of a role beside the counter, and how blind they are."""
+
+    role: DeviceRole
+    num_samples: int
+    gap_s: float
+    """Median time between two samples."""
+    blind_fraction: float
+    """Of the time between the first and the last sample that no sample saw, each seeing the 25 ms before it."""
+    counter_difference_fraction: float | None
+    """Integral of the samples / energy by the counter - 1; None: the counter did not move."""
+    aliasing_fraction: float | None
+    """Standard deviation of that ratio over stretches of 1 s: what a load in step with the sampling makes of it."""
+    lag_s: float
+    """By how much the samples trail the phases' edges."""
+    phases: tuple[FinePhase, ...]
+    transient_fraction: float | None
+    """Power in the first 0.1 s after an idle time / power later, - 1, of the phase that follows idle times; None: too
+    little of either."""
+
+
+@dataclass(frozen=True, slots=True)
 class EnergyResult:
     """Energy of the deployment over the window: the sum over its devices."""
 
@@ -238,6 +271,8 @@ class EnergyResult:
     """By how much the energy readings trail the phases' edges, found from the data; empty: no regression was made."""
     phase_source_by_role: dict[str, Literal["engine_steps", "requests"]] = field(default_factory=dict)
     """What the phases were told by: steps of the engine, or the requests' own phases where steps cannot be told."""
+    fine: tuple[FineSplit, ...] = ()
+    """Of each role whose devices all have the driver's power samples."""
 
 
 @dataclass(frozen=True, slots=True)

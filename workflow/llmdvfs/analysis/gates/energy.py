@@ -10,7 +10,7 @@ from statistics import fmean
 from llmdvfs.analysis.gates.devices import ServingDevices
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.verdict import not_applicable, verdict
-from llmdvfs.records.result import EnergyResult, Gate, PhaseEnergy
+from llmdvfs.records.result import EnergyResult, Estimate, FineSplit, Gate, PhaseEnergy
 from llmdvfs.records.spec import Phase
 
 NOT_FITTED = "no phase has a fitted power"
@@ -108,6 +108,55 @@ def sum_of_phases(energy: EnergyResult, limits: GateLimits) -> Gate:
         return not_applicable(name, "no role has an energy for each of its phases", expected=expected)
     remedy = f"{DOUBT}; a longer window makes the increments at its two ends matter less"
     return verdict(name, passed, seen=", ".join(seen), expected=expected, remedy=remedy)
+
+
+def split_by_samples(energy: EnergyResult, limits: GateLimits) -> Gate:
+    """Judge whether the regression on the counter splits a role as the driver's own power samples do.
+
+    A role is judged where its samples see what the counter counts: their integrals agree, over the window and within
+    it. Phases that only one of the two tells are not compared.
+    """
+    name, limit = "split_by_samples", limits.max_split_disagreement_fraction
+    expected = f"powers of phases within {limit:.0%} of those by the driver's power samples, or both intervals overlap"
+    seen, judged, passed = [], 0, True
+    for fine in energy.fine:
+        blind = _blind(fine, limits)
+        if blind is not None:
+            seen.append(f"{fine.role} not judged: {blind}")
+            continue
+        for phase in fine.phases:
+            fitted = next((p.power_w for p in energy.phases if (p.role, p.phase) == (fine.role, phase.phase)), None)
+            if fitted is None or fitted.value is None or not phase.power_w.value:
+                continue
+            judged += 1
+            difference = fitted.value / phase.power_w.value - 1
+            seen.append(
+                f"{fine.role} {phase.phase} {fitted.value:.0f} W for {phase.power_w.value:.0f} W ({difference:+.1%})"
+            )
+            passed &= abs(difference) <= limit or _overlap(fitted, phase.power_w)
+    if not judged:
+        why = "; ".join(seen) or "no power samples of the driver, or no phase that both tell"
+        return not_applicable(name, why, expected=expected)
+    return verdict(name, passed, seen="; ".join(seen), expected=expected, remedy=DOUBT)
+
+
+def _blind(fine: FineSplit, limits: GateLimits) -> str | None:
+    """Return why the samples of a role do not see what its counter counts; None: they do."""
+    difference, aliasing = fine.counter_difference_fraction, fine.aliasing_fraction
+    limit = limits.max_disagreement_fraction
+    if difference is None or abs(difference) > limit:
+        told = "unknown" if difference is None else f"{difference:+.1%}"
+        return f"the samples' integral differs from the counter by {told}, limit {limit:.0%}"
+    if aliasing is None or aliasing > limit:
+        told = "unknown" if aliasing is None else f"{aliasing:.1%}"
+        return f"from second to second samples and counter differ by {told}, limit {limit:.0%}: the load aliases"
+    return None
+
+
+def _overlap(one: Estimate, other: Estimate) -> bool:
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return False
+    return one.low <= other.high and other.low <= one.high
 
 
 def _fitted(energy: EnergyResult) -> Iterable[PhaseEnergy]:

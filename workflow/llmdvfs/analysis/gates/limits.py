@@ -49,5 +49,7 @@ class GateLimits:
     """Fitted power over power limit: the limit holds a mean, and a load's edge goes beyond it for some milliseconds."""
     max_phase_sum_disagreement_fraction: float = 0.01
     """Sum of a role's phases against its energy: they part in the increments at the window's two ends alone."""
+    max_split_disagreement_fraction: float = 0.05
+    """Powers of phases by the counter's regression and by the driver's samples: two sensors, two windows, one load."""
     max_others_cpu_fraction: float = 0.1
     """Of the host's CPUs, taken by others under load: with more, servers and client wait for a CPU now and then."""
