@@ -277,7 +277,9 @@ def _run_engine(engine: Engine, steps: _Steps, arriving: list[_Request], answere
         tokens = sum(taken for _, taken in prompts)
         kind = "mixed" if prompts and decoding else "prefill" if prompts else "decode"
         if prompts:
-            length_s = 0.004 + tokens * engine.prefill_s_a_token + len(decoding) * engine.decode_step_s_a_request
+            length_s = 0.004 + tokens * engine.prefill_s_a_token
+            if decoding:  # the weights are read in any case: no step beside decodes is shorter than theirs
+                length_s = max(length_s, engine.decode_step_s) + len(decoding) * engine.decode_step_s_a_request
             watts = engine.prefill_power_w(tokens) + (10 * np.log2(1 + len(decoding)) if decoding else 0.0)
         else:
             length_s = engine.decode_step_s + len(decoding) * engine.decode_step_s_a_request

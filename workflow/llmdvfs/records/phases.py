@@ -35,6 +35,8 @@ class EngineSteps:
     """Requests that got a token which is not their first, each step."""
     num_prompt_tokens: int
     """Of the prompts whose prefill ended here."""
+    prompt_waits: bool = False
+    """decode: a prompt waited all the while though there was room for it: a piece of it may have run in these steps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from llmdvfs.analysis.axis.occupancy import occupancy_of
+from llmdvfs.analysis.axis.occupancy import occupancy_of, occupancy_with_pieces
 from llmdvfs.analysis.energy.device import MeasuredDevice, measure_device
 from llmdvfs.analysis.energy.fine_split import SampledDevice, fine_split
 from llmdvfs.analysis.energy.phase_energy import RegressionSettings, RoleIncrements, energy_of_phases, role_increments
@@ -157,6 +157,7 @@ def _increments(
         occupancy,
         window_s,
         settings.regression,
+        with_pieces=occupancy_with_pieces(phases, role),
         idle_power_w=None if idle_w is None else idle_w / len(members),
         untold=None if untold is None else f"not identifiable: {untold}",
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
 from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
-from llmdvfs.analysis.energy.cross_validation import supported_models
+from llmdvfs.analysis.energy.cross_validation import explains_alike, supported_models
 from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.energy.lag import Lag, lag_beyond, own_lag_s, role_lags
 from llmdvfs.analysis.energy.levels import power_models
@@ -82,6 +82,8 @@ class RoleIncrements:
     """From the plainest (each phase at one power) to the richest; empty: fewer increments than phases."""
     rivals: tuple[tuple[dict[Phase, float], PowerModel], ...] = ()
     """The richest model with other times in the queue that are as likely, and seconds of the window by phase."""
+    piece_rival: tuple[dict[Phase, float], PowerModel] | None = None
+    """The richest model if decode steps beside a waiting prompt held pieces of it; None: it cannot be."""
     edge_error_s: dict[Phase, float] = field(default_factory=dict)
     """Seconds by which a phase may be told too long or too short, stamps being late."""
     beyond: PhaseSums | None = None
@@ -110,11 +112,13 @@ def role_increments(
     window_s: tuple[float, float],
     settings: RegressionSettings,
     *,
+    with_pieces: Occupancy | None = None,
     idle_power_w: float | None = None,
     untold: str | None = None,
 ) -> RoleIncrements:
     """Return the increments of the role's devices inside the window, beside the phases that the role was in.
 
+    with_pieces: the occupancy if decode steps held pieces of prompts unseen from outside; None: it cannot be.
     idle_power_w: of a device, measured without load; untold: why the occupancy is not what the engine did.
     """
     # A lag may bring in a phase from just outside the window.
@@ -130,30 +134,52 @@ def role_increments(
         near_s = settings.lags_s[max(best - 10, 0) : best + 11]
         queue = queue_time(curves, occupancy, ladder[-1], window_s, later_s, near_s, settings.min_occupancy_s)
 
-    def spent_s(told: Occupancy) -> dict[Phase, float]:
-        seconds = {phase: told.seconds_between(phase, *window_s) for phase in PHASES}
-        return {phase: s for phase, s in seconds.items() if s > 0}
-
     def model(told: Occupancy, levels: tuple[Level, ...]) -> PowerModel:
         rows = phase_increments(curves, told, levels, window_s, later_s)
         return PowerModel(rows, _sums(rows, window_s, settings))
 
     told = occupancy.with_queue(queue.best_s)
+    spent_s = _spent_s(told, window_s)
     num_begins = {p: told.num_begins(p, *window_s) for p in PHASES}
     others = [occupancy.with_queue(s) for s in (queue.low_s, queue.high_s) if s != queue.best_s]
     enough = [levels for levels in ladder if len(rows.energy_j) >= len(levels)]
     return RoleIncrements(
         role,
-        spent_s(told),
+        spent_s,
         len(curves),
         tuple(model(told, levels) for levels in enough),
-        tuple((spent_s(other), model(other, enough[-1])) for other in others if enough),
+        tuple((_spent_s(other, window_s), model(other, enough[-1])) for other in others if enough),
+        _piece_rival(with_pieces, curves, window_s, later_s, settings) if enough else None,
         {p: count * occupancy.edge_error_s for p, count in num_begins.items()},
         beyond,
         untold or queue.reason,
         idle_power_w,
         num_begins,
     )
+
+
+def _spent_s(told: Occupancy, window_s: tuple[float, float]) -> dict[Phase, float]:
+    """Return the seconds of the window in each phase that the role was in."""
+    seconds = {phase: told.seconds_between(phase, *window_s) for phase in PHASES}
+    return {phase: s for phase, s in seconds.items() if s > 0}
+
+
+def _piece_rival(
+    told: Occupancy | None,
+    curves: Sequence[EnergyCurve],
+    window_s: tuple[float, float],
+    later_s: Sequence[float],
+    settings: RegressionSettings,
+) -> tuple[dict[Phase, float], PowerModel] | None:
+    """Return the richest model of this occupancy; None where there is none, or too few increments for it."""
+    if told is None or settings.max_models == 1:
+        return None
+    wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
+    levels = power_models(told, wider_s, len(curves))[-1]
+    rows = phase_increments(curves, told, levels, window_s, later_s)
+    if len(rows.energy_j) < len(levels):
+        return None
+    return _spent_s(told, window_s), PowerModel(rows, _sums(rows, window_s, settings))
 
 
 def _later_s(
@@ -211,6 +237,8 @@ def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: R
     fit = _fit(own.models[chosen], lag, settings)
     rivals = [(own.spent_s, _fit(own.models[i], lag, settings)) for i in alike]
     rivals += [(spent_s, _fit(model, lag, settings)) for spent_s, model in own.rivals]
+    if own.piece_rival is not None and explains_alike(own.piece_rival[1].sums, own.models[-1].sums, best):
+        rivals.append((own.piece_rival[0], _fit(own.piece_rival[1], lag, settings)))
     condition = own.models[0].sums.condition_number(round(fit.position), settings.min_occupancy_s)
     resampled_w = _resampled(own.models[chosen], lag, fit, seed_bootstrap, settings)
     several = len(device_s) > 1
@@ -227,7 +255,7 @@ def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: R
         late_j = own.edge_error_s.get(phase, 0.0) * own.num_devices * float(fit.phase_w[column])
         error_j = late_j
         for spent_s, rival in rivals:
-            rival_j = float(rival.phase_w[column]) * spent_s.get(phase, 0.0) * own.num_devices
+            rival_j = rival.power_of("idle" if phase == "queue" else phase) * spent_s.get(phase, 0.0) * own.num_devices
             error_j = max(error_j, abs(rival_j - value_j))
         ends = rng.normal(0.0, ends_j * seconds / sum(device_s.values()), len(resampled_w))
         resampled_j = resampled_w[:, column] * seconds + ends
@@ -248,6 +276,11 @@ class _Fit:
     """Of each level."""
     means: Floats
     """What takes the levels' powers to the phases' means, shape (levels, phases)."""
+    phases: tuple[Phase, ...]
+
+    def power_of(self, phase: Phase) -> float:
+        """Return the mean power of a phase; 0 where the model has no such phase."""
+        return float(self.phase_w[self.phases.index(phase)]) if phase in self.phases else 0.0
 
     @property
     def phase_w(self) -> Floats:
@@ -263,7 +296,8 @@ def _fit(model: PowerModel, lag: Lag, settings: RegressionSettings) -> _Fit:
     member_s = model.sums.seconds[round(on_grid)][:, None] * model.rows.level_of_phase()
     phase_s = member_s.sum(axis=0)
     means = np.divide(member_s, phase_s, out=np.zeros_like(member_s), where=phase_s > 0)
-    return _Fit(on_grid, float(settings.lags_s[0] + settings.lag_step_s * on_grid), power_w[0], means)
+    lag_s = float(settings.lags_s[0] + settings.lag_step_s * on_grid)
+    return _Fit(on_grid, lag_s, power_w[0], means, model.rows.phases)
 
 
 def _reason_idle_too_low(own: RoleIncrements, fit: _Fit, settings: RegressionSettings) -> str | None:
