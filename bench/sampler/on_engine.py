@@ -43,7 +43,7 @@ class Run:
 
 
 def workload(concurrency: int, output_tokens: int) -> WorkloadSpec:
-    """Return one answer for each place of a closed loop: all of its decode steps have the same batch."""
+    """Return one answer for each place of a closed loop: the batch stays the same until the last decode step."""
     prompts = PromptSpec("random", LengthSpec("fixed", 64), LengthSpec("fixed", output_tokens))
     return WorkloadSpec("tbt", prompts, ArrivalSpec("closed", concurrency=concurrency), concurrency, None)
 

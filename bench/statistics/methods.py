@@ -11,7 +11,9 @@ from scipy.special import polygamma, psi, stdtr, stdtrit
 from scipy.stats import mannwhitneyu
 from studies import Array
 
-from llmdvfs.comparison.statistics import MAX_POOL_DEGREES, POOL_SHARE
+from llmdvfs.comparison.groups import MARGIN_FRACTION
+from llmdvfs.comparison.statistics import LEAST_OF_USUAL, MAX_POOL_DEGREES, POOL_SHARE
+from llmdvfs.records.comparison import MIN_CLAIM_LAUNCHES
 
 
 class Claims(NamedTuple):
@@ -20,6 +22,8 @@ class Claims(NamedTuple):
     low: Array
     high: Array
     p_value: Array
+    equal_p_value: Array | None = None
+    """Two one-sided tests of a ratio within the margin; None: the method has none."""
 
 
 def arithmetic(baseline: Array, other: Array) -> Claims:
@@ -83,13 +87,25 @@ def of_others(baseline: Array, other: Array) -> Claims:
     return _moderated(mean, variance, n, others, np.array(min(4.0, POOL_SHARE * (cells - 1) * (n - 1))))
 
 
-def chosen(baseline: Array, other: Array) -> Claims:
+def of_others_geometric(baseline: Array, other: Array) -> Claims:
     """Variance shrunk to the others' geometric mean; a third of their degrees of freedom counts, 2 at most."""
+    return _of_others(baseline, other, least=0.0)
+
+
+def chosen(baseline: Array, other: Array) -> Claims:
+    """The same, and never less than 0.9 of what is usual; of two launches no difference is claimed."""
+    claims = _of_others(baseline, other, least=LEAST_OF_USUAL)
+    few = baseline.shape[-1] < MIN_CLAIM_LAUNCHES
+    return claims._replace(p_value=np.ones_like(claims.p_value)) if few else claims
+
+
+def _of_others(baseline: Array, other: Array, least: float) -> Claims:
     mean, variance, n = _log_ratios(baseline, other)
     cells, own = variance.shape[1], n - 1.0
     logs = np.log(variance) - psi(own / 2) + np.log(own / 2)
     others = np.exp((logs.sum(axis=1, keepdims=True) - logs) / (cells - 1))
-    return _moderated(mean, variance, n, others, np.array(min(MAX_POOL_DEGREES, POOL_SHARE * (cells - 1) * own)))
+    weight = np.array(min(MAX_POOL_DEGREES, POOL_SHARE * (cells - 1) * own))
+    return _moderated(mean, variance, n, others, weight, least)
 
 
 METHODS: dict[str, Callable[[Array, Array], Claims]] = {
@@ -100,7 +116,8 @@ METHODS: dict[str, Callable[[Array, Array], Claims]] = {
     "logs, shrunk, prior estimated": smyth,
     "logs, shrunk, 4 df": four_degrees,
     "logs, shrunk to others, up to 4 df": of_others,
-    "logs, shrunk to others, up to 2 df": chosen,
+    "logs, shrunk to others, up to 2 df": of_others_geometric,
+    "the same, 0.9 of the usual at least": chosen,
 }
 
 
@@ -109,16 +126,21 @@ def _log_ratios(baseline: Array, other: Array) -> tuple[Array, Array, int]:
     return logs.mean(axis=-1), logs.var(axis=-1, ddof=1), logs.shape[-1]
 
 
-def _moderated(mean: Array, variance: Array, n: int, of_pool: Array, weight: Array) -> Claims:
+def _moderated(mean: Array, variance: Array, n: int, of_pool: Array, weight: Array, least: float = 0.0) -> Claims:
     degrees = weight + n - 1
-    shrunk = (weight * of_pool + (n - 1) * variance) / degrees
+    shrunk = np.maximum((weight * of_pool + (n - 1) * variance) / degrees, least * of_pool)
     return _claims(mean, shrunk / n, np.broadcast_to(degrees, mean.shape))
 
 
 def _claims(mean: Array, error_squared: Array, degrees: Array) -> Claims:
     error = np.sqrt(error_squared)
     half = stdtrit(degrees, 0.975) * error
-    return Claims(np.exp(mean - half), np.exp(mean + half), 2 * stdtr(degrees, -np.abs(mean) / error))
+    return Claims(
+        np.exp(mean - half),
+        np.exp(mean + half),
+        2 * stdtr(degrees, -np.abs(mean) / error),
+        stdtr(degrees, (np.abs(mean) - np.log1p(MARGIN_FRACTION)) / error),
+    )
 
 
 def _inverse_trigamma(values: Array) -> Array:

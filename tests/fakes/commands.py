@@ -93,6 +93,10 @@ COMMANDS = (
     Command(
         "doctor --configfile study.yaml", ("study.yaml", MODEL, "trace.jsonl", "sharegpt.json"), may_be_empty=(MODEL,)
     ),
+    Command(
+        "reproduce stored.csv --cell single_m/load --measured again.csv --configfile study.yaml",
+        ("stored.csv", "again.csv", "study.yaml"),
+    ),
     Command("migrate --configfile study.yaml", ("study.yaml",)),
     Command("clocks apply recommended.json", ("recommended.json",)),
 )
@@ -125,6 +129,10 @@ def write_inputs(folder: Path) -> None:
     (folder / "trace.jsonl").write_text(
         '{"timestamp": 0, "input_length": 9, "output_length": 5, "hash_ids": [1]}\n' * 3
     )
+    head = "deployment,workload,point,launch,status,server_start_id,output_token_rate_per_s\n"
+    rows = "".join(f"single_m,load,stock,{launch},ok,s{launch},{100 + launch / 10}\n" for launch in (1, 2, 3))
+    for name in ("stored.csv", "again.csv"):
+        (folder / name).write_text(head + rows)
     turns = '{"from": "human", "value": "Hello"}, {"from": "gpt", "value": "Hi"}'
     (folder / "sharegpt.json").write_text(f'[{{"id": "a", "conversations": [{turns}]}}]')
     (folder / "study.yaml").write_text(STUDY)

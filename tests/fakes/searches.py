@@ -7,7 +7,7 @@ from functools import cache
 
 from fakes.records import Toy, fake_cell
 
-from llmdvfs.answers.loaded import Measured
+from llmdvfs.answers.point_tables import Measured
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.plan.cells import all_cells
 from llmdvfs.plan.decided import decided_so_far, with_cells_of

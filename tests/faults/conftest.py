@@ -33,14 +33,14 @@ def measured(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> dict
     return stores
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def verdicts(
     request: pytest.FixtureRequest,
     machine: Machine,
     measured: dict[str, Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, Future[None]]]:
-    """What became of every row that was selected; other tests go on meanwhile."""
+    """What became of every row that was selected."""
     params = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     rows: list[Row] = [param["row"] for param in params if isinstance(param.get("row"), Row)]
     folder = tmp_path_factory.mktemp("rows")

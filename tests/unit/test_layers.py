@@ -27,6 +27,7 @@ ALLOWED = {
     "answers": GROUND,
     "figures": GROUND,
     "search": {*GROUND, "plan", "answers"},
+    "sequential": {*GROUND, "plan"},
     "report": GROUND,
     "doctor": {*GROUND, "arrivals", "connectors", "models", "plan", "serving", "telemetry", "benchmark"},
     "benchmark": {*GROUND, "plan", "serving", "load", "telemetry", "connectors"},

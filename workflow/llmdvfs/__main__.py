@@ -23,6 +23,8 @@ STAGES = {
     "show": "show any record of a results folder in words",
     "answer": "say which clocks: every operating point against stock, and which to set",
     "search": "search the clocks of lowest energy: measure round by round, then confirm what was found",
+    "sequential": "add launches until the intervals of a comparison are narrow enough",
+    "reproduce": "measure one stored cell again, and test whether both are equal within a margin",
     "explain": "say in plain words which clocks to set and why, from answers.json",
     "fleet": "say what a fleet takes at a demand: GPUs, energy, cost and CO2 at stock and at the recommended clocks",
     "clocks": "show the GPUs' clocks and limits and their changes, hold a recommendation, bring GPUs back",

@@ -1,4 +1,4 @@
-"""The one time axis: integer nanoseconds of CLOCK_MONOTONIC, shared by all processes of one host."""
+"""Clocks of this host: the one time axis of all records is CLOCK_MONOTONIC, in integer nanoseconds."""
 
 import time
 
@@ -11,7 +11,7 @@ def mono_ns() -> int:
 
 
 def wall_ns() -> int:
-    """Return the current instant of the wall clock [ns since 1970], to place stamps that others took of it."""
+    """Return the current instant of the wall clock [ns since 1970], to compare with stamps that others take of it."""
     return time.time_ns()
 
 

@@ -23,7 +23,10 @@ DISK_ADVICE = {
 
 
 class LlmDvfsError(Exception):
-    """Root of the tree. The message says what failed, the value seen, what was expected and what to do."""
+    """Root of all errors that this library raises on purpose.
+
+    The message says what failed, the value seen, what was expected and what to do.
+    """
 
     def __str__(self) -> str:
         """Return the message, with control characters written out: parts of it may be an endpoint's words."""
@@ -31,7 +34,7 @@ class LlmDvfsError(Exception):
 
 
 def in_full(error: BaseException) -> str:
-    """Return an error's message and the notes that were added to it on its way, in one line."""
+    """Return an error's message, and the notes that were added to it while it was passed up, as one line of text."""
     return "; ".join([str(error), *getattr(error, "__notes__", ())])
 
 
@@ -52,7 +55,7 @@ class DiskError(LlmDvfsError):
 
     @classmethod
     def of(cls, error: OSError) -> "DiskError | None":
-        """Return what to tell of an error of the operating system; None where it is about something else."""
+        """Return the DiskError that tells of a full or unwritable disk; None where the error has another cause."""
         if (advice := DISK_ADVICE.get(error.errno or 0)) is None:
             return None
         return cls(
@@ -62,7 +65,7 @@ class DiskError(LlmDvfsError):
 
 
 def told_of(error: OSError) -> str:
-    """Return in words what the operating system refused, and what to do about it."""
+    """Return a sentence that says what the operating system refused, and what to do about it."""
     if (full := DiskError.of(error)) is not None:
         return str(full)
     return f"{error.filename or 'the system'}: {error.strerror or error}; put it right, and run again"
@@ -77,7 +80,7 @@ class TelemetryError(LlmDvfsError):
 
 
 class TelemetryGap(LlmDvfsError):
-    """Too few samples in a window to say anything about it."""
+    """A window has too few samples for anything to be said about it."""
 
 
 class ClockControlError(LlmDvfsError):
@@ -85,19 +88,22 @@ class ClockControlError(LlmDvfsError):
 
 
 class GpusNotRestored(ClockControlError):
-    """A GPU could not be brought back to how it was found: nothing more may be measured before that is done by hand."""
+    """A GPU could not be brought back to how it was found.
+
+    Nothing more may be measured before somebody has done that by hand.
+    """
 
 
 class MeasuringFailed(LlmDvfsError):
-    """A run of Snakemake that was to measure something ended with an error."""
+    """A run of Snakemake that was started to measure something ended with an error."""
 
 
 class SearchStalled(LlmDvfsError):
-    """A round of a search was to be measured, and nothing of it was."""
+    """A round of a search was to be measured, and not one of its cells was."""
 
 
 class LockError(LlmDvfsError):
-    """What lies under the name of a lock file cannot be used as one."""
+    """The file that lies under a lock's name cannot be used as a lock."""
 
 
 class SchemaError(LlmDvfsError):

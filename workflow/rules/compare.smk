@@ -5,7 +5,7 @@
 #          {results}/comparison/comparison.csv     one row a cell
 #          {results}/comparison/frequency_analysis_summary.csv
 #          {results}/comparison/*.png .pdf        the figures of COMPARISON_FIGURE_NAMES
-# CONFIG   architectures, baseline, models, workloads, operating_points, launches, tolerate_failed_cells
+# CONFIG   architectures, baseline, margin_fraction, models, workloads, operating_points, launches, tolerate_failed_cells
 
 COMPARISON_FIGURE_NAMES = [
     "performance_comparison",
@@ -56,9 +56,10 @@ rule compare:
         CONDA
     params:
         baseline=["--baseline", STUDY.baseline] if STUDY.baseline else [],
+        margin=STUDY.margin_fraction,
         code=code_hash(["stages.compare"]),
     shell:
-        "python -m llmdvfs compare --cells {input.cells:q} {params.baseline:q} --output {output.comparison:q} --csv {output.table:q}"
+        "python -m llmdvfs compare --cells {input.cells:q} {params.baseline:q} --margin {params.margin} --output {output.comparison:q} --csv {output.table:q}"
         " --frequencies {output.frequencies:q} > {log:q} 2>&1"
 
 

@@ -23,7 +23,8 @@ def test_the_chosen_method_is_the_library_s(n: int) -> None:
     for index, (mean, usual) in enumerate(zip(means, usual_elsewhere([own.spread for own in means]), strict=True)):
         interval = mean.shrunk(usual).interval()
         assert (claims.low[0, index], claims.high[0, index]) == pytest.approx((interval.low, interval.high))
-        assert claims.p_value[0, index] == pytest.approx(mean.shrunk(usual).p_value())
+        # of two launches the library has a p-value, and claims nothing by it
+        assert claims.p_value[0, index] == pytest.approx(mean.shrunk(usual).p_value() if n > 2 else 1.0)
 
 
 def test_studies_without_a_difference_have_none() -> None:

@@ -55,8 +55,8 @@ def test_mean_and_ratio_by_hand() -> None:
     deployment = record.groups[0].deployments[0].metrics["ttft_p50_s"]
     # Logs 0, 0.693147, 1.098612: mean 0.597253, variance 0.308634 with 2 degrees of freedom. The pool is the other
     # deployment's, the same 0.308634 with 2, made larger by exp(0.577216) = 1.781073; a third of it counts, 2 / 3:
-    # (2 / 3 x 0.549703 + 2 x 0.308634) / (8 / 3) = 0.368901; t(0.975, 8 / 3) = 3.419770;
-    # half width 3.419770 x sqrt(0.368901 / 3) = 1.199207
+    # (2 / 3 x 0.549703 + 2 x 0.308634) / (8 / 3) = 0.368901 is less than 0.9 x 0.549703 = 0.494733, which is taken;
+    # t(0.975, 8 / 3) = 3.419770; half width 3.419770 x sqrt(0.494733 / 3) = 1.388742
     assert (deployment.n, deployment.sd, deployment.statistic, deployment.lowest, deployment.highest) == (
         3,
         1.0,
@@ -65,7 +65,7 @@ def test_mean_and_ratio_by_hand() -> None:
         3,
     )
     assert deployment.mean.value == pytest.approx(6 ** (1 / 3))
-    assert deployment.mean.low == pytest.approx(6 ** (1 / 3) * math.exp(-1.199207), rel=1e-5)
+    assert deployment.mean.low == pytest.approx(6 ** (1 / 3) * math.exp(-1.388742), rel=1e-5)
     ratio = the_pair(record).ratios["ttft_p50_s"]
     assert ratio.pairing == "paired"
     assert [launch.ratio for launch in ratio.by_launch] == [2, 2, 2]

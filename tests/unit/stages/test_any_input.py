@@ -17,10 +17,10 @@ from llmdvfs.__main__ import STAGES, main
 
 WITHOUT_FILES = {
     *("model", "monitor", "unlock", "forget", "mock-server", "schemas", "measuring", "config-docs", "start-server"),
-    *("benchmark", "load", "guard", "proxy", "search"),
+    *("benchmark", "load", "guard", "proxy", "search", "sequential"),
 }
 """They read no file of an earlier command, or run servers: these read what `read_record` and `from_json` read, and
-`search` what `doctor` reads."""
+`search` and `sequential` what `doctor` reads."""
 READS = [(command, name) for command in COMMANDS for name in command.reads]
 
 

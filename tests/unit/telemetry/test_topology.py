@@ -4,7 +4,7 @@ import pytest
 from fakes.nvml import FakeNvml
 
 from llmdvfs.records.host import GpuLink
-from llmdvfs.telemetry.nvml import NvmlError, num_gpus
+from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus
 from llmdvfs.telemetry.topology import gpu_links
 
 MakeGpus = Callable[..., FakeNvml]
@@ -40,3 +40,23 @@ def test_a_driver_that_knows_no_speeds_leaves_the_rate_unknown(make_gpus: MakeGp
     (link,) = gpu_links([0, 1])
     assert link.is_nvlinked
     assert link.rate_bytes_per_s is None
+
+
+@pytest.mark.parametrize(
+    ("generation", "gigatransfers_per_s", "payload_fraction"),
+    [(1, 2.5, 8 / 10), (2, 5, 8 / 10), (3, 8, 128 / 130), (4, 16, 128 / 130), (5, 32, 128 / 130), (6, 64, 242 / 256)],
+)
+def test_the_nominal_rate_of_each_generation_of_pcie(
+    make_gpus: MakeGpus, generation: int, gigatransfers_per_s: float, payload_fraction: float
+) -> None:
+    """A transfer is a bit of one lane; encoding (8b/10b, 128b/130b, flits of 256 bytes) takes its share of them."""
+    make_gpus(num_gpus=1).set_property(0, "pcie_generation", generation)
+    num_gpus()
+    lane_bytes_per_s = gigatransfers_per_s * 1e9 / 8 * payload_fraction
+    assert NvmlGpu(0).pcie_rate_bytes_per_s() == pytest.approx(16 * lane_bytes_per_s, rel=5e-4)
+
+
+def test_the_rate_of_an_unknown_generation_is_unknown(make_gpus: MakeGpus) -> None:
+    make_gpus(num_gpus=1).set_property(0, "pcie_generation", 7)
+    num_gpus()
+    assert NvmlGpu(0).pcie_rate_bytes_per_s() is None

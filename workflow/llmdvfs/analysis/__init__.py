@@ -1,1 +1,1 @@
-"""Raw records to results; no network, no GPU."""
+"""Makes results of raw records, without a network and without a GPU."""

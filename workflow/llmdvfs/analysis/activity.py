@@ -31,7 +31,7 @@ BOUND_FRACTION = 0.5  # a part that works less than half of the time is not what
 
 @dataclass(frozen=True, slots=True)
 class _Means:
-    """Readings of one quantity, each a mean over [begin, end], of all devices of a role."""
+    """Readings of one quantity from all devices of a role; each is a mean over [begin, end]."""
 
     begin_s: Floats
     end_s: Floats
@@ -43,7 +43,8 @@ def role_activities(
 ) -> tuple[RoleActivity, ...]:
     """Return the activity of each role's GPUs over the window (phase None), then in each of its phases.
 
-    Empty where no device of a role tells any of it. A mean over the role's devices; what cannot be told is None.
+    readings: of all devices. phases: the cell's. Values are means over the role's devices; what cannot be told is None.
+    Empty where no device of a role tells any of it.
     """
     found: list[RoleActivity] = []
     for role in dict.fromkeys(phases.device_roles.values()):
@@ -53,7 +54,10 @@ def role_activities(
 
 
 def bound_by(tensor_fraction: float | None, dram_fraction: float | None) -> ActivityBound | None:
-    """Return which part of the GPU works most of the time, `neither` where none does; None: not known."""
+    """Return which part of the GPU works most of the time, `neither` where none does; None where it is not known.
+
+    Both fractions are of time or of bandwidth, from 0 to 1.
+    """
     if tensor_fraction is None or dram_fraction is None:
         return None
     if max(tensor_fraction, dram_fraction) < BOUND_FRACTION:
@@ -88,7 +92,7 @@ def _row(role: DeviceRole, phase: Phase | None, values: dict[str, float | None],
 
 
 def mean_batch(phases: PhasesRecord, role: DeviceRole, window_s: tuple[float, float]) -> float | None:
-    """Return the mean number of requests in a decode step of the role in the window; None: steps are not known."""
+    """Return the mean number of requests in a role's decode steps inside the window [s]; None: steps are not known."""
     decoding = [
         step
         for step in phases.steps

@@ -1,4 +1,4 @@
-"""All numbers of one cell."""
+"""Works out all numbers of one cell."""
 
 from collections.abc import Mapping
 

@@ -18,18 +18,18 @@ from llmdvfs.records.spec import DeviceRole
 
 @dataclass(frozen=True, slots=True)
 class CellFiles:
-    """What is known of one cell after analyze."""
+    """What is known of one cell once it has been analysed."""
 
     run: RunRecord
     result: CellResult
     timeline: pd.DataFrame
-    """Columns of timeline.csv, see analysis/axis/timeline.py."""
+    """The table of timeline.csv, whose columns analysis/axis/timeline.py describes."""
 
 
 def deployment_files(cells: Sequence[CellFiles]) -> dict[str, PhaseResults | BatchResults | DeviceData]:
-    """Return the records by file name, of the cells of one deployment (at least one).
+    """Return file name -> record, made of the cells of one deployment (at least one).
 
-    A deployment with prefill instances of its own has the readings of each role in a file and no files by phase; the
+    A deployment with prefill instances of its own has a file for the readings of each role, and none by phase; the
     others have a file for each phase, with the cells whose workload isolates it.
     """
     deployment = cells[0].run.deployment

@@ -1,4 +1,4 @@
-"""Summary of a sample (docs/metrics.md#latency): percentiles interpolate linearly between order statistics."""
+"""Summary of a sample (docs/metrics.md#latency); percentiles interpolate linearly between order statistics."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What a sensor said when, and what the run's own data tell about the sensor: its update period and its step.
+"""What a sensor said when, and what the run's own data tell about it: its update period and its step.
 
 A GPU's sensors are refreshed about every 100 ms, whoever reads them: between two refreshes a reading repeats the old
 value. What carries information is the instant at which the value changed (docs/energy.md#sensors).
@@ -25,7 +25,10 @@ BEAT_ITERATIONS = 50  # enough for bounds of 20 ms to settle within the toleranc
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One quantity of one device, sorted by time; `t_s` is the middle of the read, seconds since the cell's start."""
+    """The readings of one quantity of one device, sorted by time.
+
+    `t_s` is the middle of each read, in seconds since the cell's start.
+    """
 
     t_s: Floats
     value: Floats

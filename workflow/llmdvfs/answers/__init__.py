@@ -1,1 +1,1 @@
-"""Which clocks: answers with intervals, from the results of a study's operating points."""
+"""Answers "which clocks?", with intervals, from the results of a study's operating points."""

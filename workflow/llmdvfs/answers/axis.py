@@ -1,4 +1,4 @@
-"""Points in a row: those of a load that differ in one number only, so that one of them has neighbours and an end."""
+"""Rows of points: those of a load that differ only in one number, so that one of them has neighbours and an end."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,17 +13,20 @@ UNITS = {"sm_clock_mhz": "MHz", "memory_clock_mhz": "MHz", "power_limit_w": "W"}
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One setting of some roles, over points that agree in everything else."""
+    """The points that agree in everything but one setting, which some roles share."""
 
     quantity: Quantity
     roles: tuple[str, ...]
-    """The roles that the number is set for, all to the same."""
+    """The roles that the setting is made for, all to the same value."""
     points: tuple[tuple[float, str], ...]
-    """(setting, point), rising; two at least."""
+    """(setting, name of the point) by rising setting; at least two."""
 
 
 def axes(points: Iterable[OperatingPoint]) -> list[Axis]:
-    """Return the rows of two and more points; a point lies on several where its roles are set together and apart."""
+    """Return every row of two or more points.
+
+    A point lies on several rows where its roles are set both together and apart.
+    """
     rows: dict[tuple[Quantity, tuple[str, ...], str], dict[float, str]] = {}
     for point in points:
         for quantity in QUANTITIES:

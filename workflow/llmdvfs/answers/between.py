@@ -12,13 +12,16 @@ from scipy.interpolate import PchipInterpolator
 
 from llmdvfs.records.answers import Between
 
-MIN_CLOCKS = 4  # below that the curve is its end slopes
+MIN_CLOCKS = 4  # with fewer, the curve is made of its end slopes alone
 NUM_STEPS = 2001  # of the range, on the logarithm: finer than any GPU's step
 NEAR_FRACTION = 0.01  # energies closer than this are one: launches of one point differ by as much
 
 
 def energy_curve(energy_by_clock: Mapping[float, float]) -> PchipInterpolator:
-    """Return ln E as a function of ln f through all points; two clocks at least."""
+    """Return ln E as a function of ln f through all points.
+
+    energy_by_clock: clock [MHz] -> energy in any unit; at least two.
+    """
     clocks = sorted(energy_by_clock)
     return PchipInterpolator(np.log(clocks), np.log([energy_by_clock[clock] for clock in clocks]))
 

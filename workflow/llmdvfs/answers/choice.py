@@ -1,4 +1,4 @@
-"""Which point a rule takes, and what it saves in launches that the choice has not seen."""
+"""Which point each rule takes, and what it saves in launches that the choice has not seen."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Set
@@ -21,24 +21,24 @@ Picker = Callable[[Ratios, Ratios], str]
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """What a search chose at a load, and the launches that it measured afterwards to confirm it."""
+    """What a search had chosen at a load, and the launches that it measured afterwards to confirm that."""
 
     chosen: Mapping[Rule, str]
     launches: Set[int]
     text: str
-    """How the search ended."""
+    """How the search ended, in words."""
 
 
 MIN_LAUNCHES_TO_LEAVE_ONE_OUT = 3  # the others must be two at least, so that no single launch decides
 
 
 def lowest_energy(energy: Ratios, time: Ratios) -> str:
-    """Return the point of lowest energy; the faster one of two that are equal."""
+    """Return the point of the lowest energy; of two that are equal, the faster one."""
     return min(energy, key=lambda point: (energy[point], time[point], point))
 
 
 def fastest_within(fraction: float) -> Picker:
-    """Return the rule that takes the fastest point whose energy is within the fraction of the lowest."""
+    """Return the rule that takes the fastest point whose energy is above the lowest by no more than a fraction."""
 
     def pick(energy: Ratios, time: Ratios) -> str:
         limit = min(energy.values()) * (1 + fraction)
@@ -86,21 +86,21 @@ def choose(
 
 
 def nothing(rule: Rule, reason: str) -> Choice:
-    """Return the choice of no point."""
+    """Return a choice that takes no point, for the reason given."""
     absent = Estimate(None, reason=reason)
     return Choice(rule, None, absent, absent, "none", reason)
 
 
 def full_launches(table: Table) -> set[int]:
-    """Return the launches that have every point."""
+    """Return the numbers of the launches in which every point was measured."""
     return set.intersection(*(set(values) for values in table.values()))
 
 
 def survey_launches(table: Table) -> set[int]:
     """Return the launches that choices are made from: those that have every point.
 
-    Where there is none, as in a search, it is those up to the last that brought a point for the first time: what comes
-    after them was measured to confirm.
+    Where there is none, as in a search, they are those up to the last that brought a point for the first time: the
+    launches after it were measured to confirm.
     """
     full = full_launches(table)
     if full:
@@ -114,9 +114,10 @@ def _all_launches(table: Table) -> set[int]:
 
 
 def mean_ratios(table: Table, names: Iterable[str], launches: Set[int]) -> dict[str, float]:
-    """Return the geometric mean of point / stock for each of the points, over those launches that have both.
+    """Return point -> geometric mean of point / stock, over those of the launches that have both.
 
-    A point that none of them has is judged by all launches that do; one that no launch has beside stock is left out.
+    A point that none of these launches has is judged by all that have it; one that no launch has beside stock is left
+    out.
     """
     stock, found = table[STOCK], {}
     for name in names:

@@ -1,4 +1,4 @@
-"""What the cells of a point tell beside energy and time: memory, idle, goodput, and how far to trust it."""
+"""What the cells of a point say besides energy and time: memory, idle, goodput, and how far to trust it."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,7 +12,10 @@ Unit = Callable[[EnergyResult], float | None]
 
 
 def details(cells: Sequence[CellResult], energy_per_unit: Unit) -> PointDetails:
-    """Return the means over a point's cells; a quantity that one of them lacks is null."""
+    """Return the means over a point's cells; a quantity that one of them lacks is None.
+
+    energy_per_unit: returns a cell's energy per unit of the answer.
+    """
     failed = Counter(gate.name for cell in cells for gate in cell.gates if gate.status == "failed")
     return PointDetails(
         num_cells=len(cells),

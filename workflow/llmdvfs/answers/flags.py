@@ -1,4 +1,4 @@
-"""What makes an answer weaker than it looks, each with the values seen and what to do."""
+"""Flags: what makes an answer weaker than it looks, with the values seen and what to do."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -11,13 +11,14 @@ from llmdvfs.records.answers import AnsweredPoint, Between, Choice, Flag, Rule
 
 FLAT_SHARE = 1 / 3  # of the measured range
 DRIFT_FRACTION = 0.01  # what a study wants to tell apart
-WIDEN_STEPS = 2  # further settings that an edge asks for, at the spacing of the last two
+WIDEN_STEPS = 2  # further settings to measure beyond an edge, spaced like the last two
 
 
 def edges(chosen: str, rows: Iterable[Axis], energy: Mapping[str, float]) -> list[Flag]:
-    """Return a flag for each row at whose end the choice lies; energy: mean ratio to stock of each point.
+    """Return a flag for each row of points at whose end the choice lies: the best may lie beyond it.
 
-    The upper end is none where stock, which has more clock or power, costs more than the end does.
+    energy: point -> mean ratio to stock. The upper end gets no flag where stock, which has more clock or power, costs
+    more than the end does.
     """
     flags = []
     for row in rows:
@@ -51,7 +52,7 @@ def not_applied(left_out: Sequence[str]) -> list[Flag]:
 def not_held(points: Iterable[AnsweredPoint]) -> list[Flag]:
     """Return a flag for each point at which a role ran below the core clock that it was locked to.
 
-    Under a ceiling a clock may move: that it does is no departure.
+    Under a ceiling a clock may move, so that is no departure.
     """
     return [
         Flag(
@@ -67,7 +68,7 @@ def not_held(points: Iterable[AnsweredPoint]) -> list[Flag]:
 
 
 def flat(ties: Sequence[str], rows: Iterable[Axis], between: Between | None) -> list[Flag]:
-    """Return a flag where a third of a row's range and more cannot be told from the best."""
+    """Return a flag where points over a third of a row's range or more cannot be told from the best."""
     for row in rows:
         settings = [setting for setting, _ in row.points]
         tied = [setting for setting, name in row.points if name in ties]
@@ -89,7 +90,7 @@ def flat(ties: Sequence[str], rows: Iterable[Axis], between: Between | None) -> 
 
 
 def unconfirmed(choice: Choice) -> list[Flag]:
-    """Return a flag where saving and slowdown come from the launches that the choice was made from."""
+    """Return a flag where saving and slowdown come from the launches from which the choice was made."""
     if choice.basis != "same_launches":
         return []
     return [
@@ -102,7 +103,7 @@ def unconfirmed(choice: Choice) -> list[Flag]:
 
 
 def not_near(choices: Sequence[Choice], near: Mapping[Rule, float]) -> list[Flag]:
-    """Return a flag for each point that was taken as near the lowest, and was not in the launches that judged it.
+    """Return a flag for each point taken as near the lowest energy that proved not to be in the judging launches.
 
     near: rule -> how far above the lowest energy its point may lie, as a fraction.
     """
@@ -127,7 +128,7 @@ def not_near(choices: Sequence[Choice], near: Mapping[Rule, float]) -> list[Flag
 def doubtful(points: Iterable[AnsweredPoint], resting_on: Set[str]) -> list[Flag]:
     """Return a flag for each point that the answer rests on and of which a cell failed a gate.
 
-    resting_on: the points chosen, and stock, which everything is relative to.
+    resting_on: the chosen points, and stock, which everything is compared with.
     """
     flags = []
     for answered in points:
@@ -145,9 +146,9 @@ def doubtful(points: Iterable[AnsweredPoint], resting_on: Set[str]) -> list[Flag
 
 
 def drift(stock: Mapping[int, Sequence[Observation]]) -> list[Flag]:
-    """Return a flag where the last stock of a launch differs from its first: the machine changed meanwhile.
+    """Return a flag where a launch's last stock cell differs from its first: the machine changed meanwhile.
 
-    stock: launch -> its stock cells in measured order; launches with one of them tell nothing.
+    stock: launch -> its stock cells in measured order; launches with only one tell nothing.
     """
     logs = [math.log(cells[-1].energy_j / cells[0].energy_j) for cells in stock.values() if len(cells) > 1]
     change = ratio_of_logs(logs)
@@ -163,9 +164,9 @@ def drift(stock: Mapping[int, Sequence[Observation]]) -> list[Flag]:
 
 
 def interacts(points: Mapping[str, Mapping[str, int]], energy_j: Mapping[str, Mapping[int, float]]) -> list[Flag]:
-    """Say what a clock for each role brings over one clock for all, where a study has measured both.
+    """Return flags that say what a clock for each role gains over one clock for all, where both were measured.
 
-    points: core clock by role of each point that sets one; energy_j: point -> launch -> energy.
+    points: core clock by role, of each point that sets one. energy_j: point -> launch -> energy.
     """
     many = {name: clocks for name, clocks in points.items() if len(clocks) > 1}
     one_clock = [name for name, clocks in many.items() if len(set(clocks.values())) == 1]

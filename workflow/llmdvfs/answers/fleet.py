@@ -1,4 +1,4 @@
-"""A fleet at a demand: the GPUs that stock and the recommended clocks need, and what both take in a year.
+"""A fleet for a demand: the GPUs that stock and the recommended clocks need, and what both use in a year.
 
 A lower clock serves fewer requests a second, so that a saving a request may need more GPUs. The equations are in
 docs/metrics.md#fleet.
@@ -16,7 +16,7 @@ HOURS_A_YEAR = 8760
 
 
 def fleets(record: AnswersRecord, demand: Demand) -> FleetRecord:
-    """Return for every answer the fleets that the demand needs at stock and at the recommended clocks."""
+    """Return for every answer the fleets that the demand needs, at stock and at the recommended clocks."""
     return FleetRecord(demand, tuple(_compared(answer, demand) for answer in record.answers), record.modelled)
 
 
@@ -37,7 +37,7 @@ def _compared(answer: Answer, demand: Demand) -> FleetComparison:
 def fleet(point: AnsweredPoint, gpus_each: int, demand: Demand) -> tuple[Fleet | None, str]:
     """Return the smallest fleet that serves the demand at a point; None with the reason where it cannot be told.
 
-    gpus_each: GPUs of one deployment. One serves its goodput where the load has limits, else its rate of requests.
+    gpus_each: GPUs of one deployment, which serves its goodput where the load has limits, else its rate of requests.
     """
     name, seen = point.point.id, point.details
     if not gpus_each:

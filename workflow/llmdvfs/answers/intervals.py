@@ -1,4 +1,4 @@
-"""Ratios, bounds and ties over launches; all on logarithms, because clocks act by factors."""
+"""Ratios, bounds and ties over launches, all of them on logarithms, because clocks act by factors."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,16 @@ ONE_LAUNCH = "one launch: no interval"
 
 
 def paired_ratio(stock: Mapping[int, float], other: Mapping[int, float]) -> Estimate:
-    """Return other / stock over the launches that have both, with Student's interval of the mean log ratio."""
+    """Return other / stock over the launches that have both, with Student's interval of the mean log ratio.
+
+    stock, other: launch -> value above 0.
+    """
     logs = [math.log(other[launch] / stock[launch]) for launch in sorted(stock.keys() & other.keys())]
     return ratio_of_logs(logs)
 
 
 def ratio_of_logs(logs: Sequence[float]) -> Estimate:
-    """Return exp(mean) with its 95 % interval; no interval below two values, no ratio below one."""
+    """Return exp(mean of the logarithms) with its 95 % interval; no interval below two values, no ratio below one."""
     if not logs:
         return Estimate(None, reason="no launch has both the point and stock")
     mean = float(np.mean(logs))
@@ -38,7 +41,7 @@ def upper_bound(values: Sequence[float]) -> float | None:
 
 
 def ties_with_lowest(energy_j: Mapping[str, Mapping[int, float]]) -> set[str]:
-    """Return the points whose energy is not distinguishable from the lowest one's, that one included.
+    """Return the points whose energy cannot be told from the lowest one's, that one included.
 
     energy_j: point -> launch -> energy. ln E is point + launch + noise, fitted by least squares, so that launches may
     lack points, as those of a search do; the noise's variance is pooled over all points: three launches alone would
@@ -51,7 +54,7 @@ def ties_with_lowest(energy_j: Mapping[str, Mapping[int, float]]) -> set[str]:
     design = np.zeros((len(cells), len(names) + len(launches) - 1))
     for row, (point, launch) in enumerate(cells):
         design[row, point] = 1
-        if launch:  # the first launch is what the points' own terms are of
+        if launch:  # no term for the first launch: the points' terms are its values
             design[row, len(names) + launch - 1] = 1
     logs = np.log([energy_j[names[point]][launches[launch]] for point, launch in cells])
     effects, _, rank, _ = np.linalg.lstsq(design, logs)

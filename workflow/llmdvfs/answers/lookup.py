@@ -1,4 +1,4 @@
-"""A table for schedulers: deployment x phase x batch size or rate -> the clocks to run it at."""
+"""Table for schedulers: deployment, phase, and batch size or rate -> the clocks to run at."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +10,7 @@ from llmdvfs.records.result import Estimate
 
 
 def lookup_table(answers: Iterable[Answer]) -> tuple[LookupRow, ...]:
-    """Return a row for each answer, in the order that a scheduler looks in.
+    """Return a row for each answer, in the order in which a scheduler looks.
 
     Where nothing is recommended the row says stock, with a saving of exactly nothing: clocks are left alone.
     """
@@ -40,7 +40,7 @@ def _row(answer: Answer) -> LookupRow:
 def lookup_rows(table: Iterable[LookupRow], *, modelled: bool = False) -> Iterator[dict[str, object]]:
     """Yield the table's rows flat, for a CSV file; an empty clock or limit is to be left as the GPU has it.
 
-    modelled: the rows are of a GPU that is a formula, and say so (records/modelled.py).
+    modelled: whether the rows are of a GPU that is a formula, which they then say (records/modelled.py).
     """
     for row in table:
         flat: dict[str, object] = {

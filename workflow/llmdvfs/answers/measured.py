@@ -1,4 +1,4 @@
-"""Cells as an answer sees them: which energy and which time of a load are the ones that a clock trades."""
+"""Which energy and which time of a cell an answer is about: the two that a clock trades against each other."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ TimeOf = Literal["ttft_mean", "tpot_mean", "e2e_mean"]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What energy is divided by and what time is of, for a load."""
+    """What the energy of a load is divided by, and which time is compared."""
 
     phase: Phase
     energy_per: EnergyPer
@@ -33,19 +33,20 @@ MIXED = Terms("mixed", "request", "e2e_mean")
 def terms_of(run: RunRecord) -> Terms:
     """Return the terms of a load: those of a phase only where the load isolates it, else those of whole requests.
 
-    The attribution of energy to phases at once in progress is not taken: it is a regression, not a measurement.
+    Where both phases are in progress at once, the energy attributed to each is not taken: it is a regression, not a
+    measurement.
     """
     return {"prefill": PREFILL, "decode": DECODE, None: MIXED}[run.workload.isolates]
 
 
 def energy_of_unit(terms: Terms, energy: EnergyResult) -> float | None:
-    """Return a cell's energy per unit of the terms; None: not measured."""
+    """Return a cell's energy per unit of the terms [J]; None: not measured."""
     value: float | None = getattr(energy, f"energy_per_{terms.energy_per}_j")
     return value
 
 
 def observation(result: CellResult, run: RunRecord) -> Observation | None:
-    """Return the cell as an observation; None: it has no energy or no time."""
+    """Return the cell as an observation; None where it has no energy or no time."""
     terms = terms_of(run)
     energy_j = energy_of_unit(terms, result.energy)
     latency = {"ttft_mean": result.latency.ttft_s, "tpot_mean": result.latency.tpot_s, "e2e_mean": result.latency.e2e_s}
@@ -65,7 +66,7 @@ def observation(result: CellResult, run: RunRecord) -> Observation | None:
 
 
 def held_clocks(results: Iterable[CellResult]) -> dict[str, float]:
-    """Return the mean core clock that each role's GPUs ran at over all cells of a point (MHz)."""
+    """Return role -> mean core clock [MHz] that its GPUs ran at, over all cells of a point."""
     seen: dict[str, list[float]] = defaultdict(list)
     for result in results:
         for device in result.energy.devices:
@@ -75,5 +76,5 @@ def held_clocks(results: Iterable[CellResult]) -> dict[str, float]:
 
 
 def is_held(asked_mhz: float, held_mhz: float | None) -> bool:
-    """Whether a role ran at the clock that was asked of it; where no GPU told its clock, it is taken to have."""
+    """Return whether a role ran at the clock that was asked of it; where no GPU tells its clock, it is taken to."""
     return held_mhz is None or held_mhz >= asked_mhz * (1 - NOT_HELD_FRACTION)

@@ -1,10 +1,13 @@
-"""The points that nothing else beats in both energy and time."""
+"""The points to which no other is preferable in both energy and time."""
 
 from collections.abc import Mapping
 
 
 def pareto_set(energy: Mapping[str, float], time: Mapping[str, float]) -> set[str]:
-    """Return the points for which no other one is as cheap and as fast and better in one of both."""
+    """Return the points for which no other is at least as cheap and as fast, and better in one of the two.
+
+    energy, time: by point.
+    """
     return {name for name in energy if not any(_beats(other, name, energy, time) for other in energy)}
 
 

@@ -19,7 +19,10 @@ MAX_RESIDUAL_FRACTION = 0.03  # three times the usual spread between launches: m
 def physical_fit(
     power_by_clock: Mapping[float, float], time_by_clock: Mapping[float, float]
 ) -> tuple[PhysicalFit | None, str | None]:
-    """Return the fit, or why there is none; watts and seconds by held clock (MHz)."""
+    """Return the fit, or None and why there is none.
+
+    power_by_clock, time_by_clock: held clock [MHz] -> watts and seconds.
+    """
     if len(power_by_clock) < MIN_CLOCKS:
         return None, f"{len(power_by_clock)} clocks; the law has three parameters and needs {MIN_CLOCKS} clocks"
     clocks = np.array(sorted(power_by_clock))

@@ -1,10 +1,10 @@
-"""What to set: each answer's recommended point with the commands that apply, check and undo it."""
+"""Recommends a point for each answer, with the commands that apply, check and undo it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from llmdvfs.answers.loaded import Measured
 from llmdvfs.answers.observation import STOCK
+from llmdvfs.answers.point_tables import Measured
 from llmdvfs.records.answers import Answer, AnswersRecord, Choice, Recommendation, RecommendedClocks, Rule, Validity
 from llmdvfs.records.point import GpuSetting
 from llmdvfs.records.run import RunRecord
@@ -16,7 +16,7 @@ most of the saving at two thirds of the slowdown."""
 
 
 def recommend(record: AnswersRecord, measured: Sequence[Measured]) -> RecommendedClocks:
-    """Return a recommendation for each answer that has a point to recommend, and what was measured for it."""
+    """Return a recommendation for each answer that has a point to recommend, and what it was measured on."""
     runs = [run for _, run in measured]
     found = [_recommendation(answer, runs) for answer in record.answers]
     items = tuple(item for item in found if item is not None)
@@ -29,19 +29,19 @@ def recommended(answer: Answer) -> Choice | None:
     None: no point keeps the limits, stock is the best measured, or what is saved cannot be told from nothing.
     """
     choice = preferred(answer)
-    if choice.point in (None, STOCK) or saves_nothing_for_sure(choice):
+    if choice.point in (None, STOCK) or may_save_nothing(choice):
         return None
     return choice
 
 
 def preferred(answer: Answer) -> Choice:
-    """Return the choice of the rule that is recommended: by the limits where the load has any."""
+    """Return the choice of the rule that recommendations follow: the one within limits where the load has any."""
     limited = any(point.within_limits is not None for point in answer.points)
     return next(choice for choice in answer.choices if choice.rule == PREFERRED[0 if limited else 1])
 
 
-def saves_nothing_for_sure(choice: Choice) -> bool:
-    """Whether the interval of the saving reaches down to nothing; without an interval nobody knows."""
+def may_save_nothing(choice: Choice) -> bool:
+    """Return whether the interval of the saving reaches down to nothing; False where there is no interval to tell."""
     return choice.saving.low is not None and choice.saving.low <= 0
 
 
@@ -87,7 +87,7 @@ def _apply(setting: GpuSetting) -> Iterator[str]:
 
 
 def _undo(setting: GpuSetting, run: RunRecord) -> Iterator[str]:
-    """Give the commands back to the state before; a power limit has no reset, so the limit found before is set."""
+    """Yield the commands back to the state before; a power limit has no reset, so the limit found before is set."""
     if setting.sm_clock_mhz is not None:
         yield f"nvidia-smi -i {setting.index} --reset-gpu-clocks"
     if setting.memory_clock_mhz is not None:

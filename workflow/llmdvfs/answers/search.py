@@ -23,7 +23,7 @@ MIN_CLOCKS_OF_A_PARABOLA = 4  # three parameters and one to contradict them
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One measured cell: the core clock asked, and the energy relative to stock of the same launch."""
+    """One measured cell: the core clock asked for, and its energy relative to stock of the same launch."""
 
     clock_mhz: int
     energy_ratio: float
@@ -31,7 +31,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Measure these clocks next."""
+    """The search's next step: measure these clocks."""
 
     kind: RoundKind
     clocks_mhz: tuple[int, ...]
@@ -40,15 +40,15 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The search is over: confirm this clock and stock in fresh launches, and report what those measure."""
+    """The end of the search: confirm this clock and stock in fresh launches, and report what those measure."""
 
     clock_mhz: int
     regret_bound: float
-    """Energy above the lowest, as a fraction, not exceeded with 95 % confidence by the parabola."""
+    """Energy above the lowest, as a fraction, that is not exceeded with 95 % confidence according to the parabola."""
     near_mhz: tuple[int, int]
-    """ClockRange of clocks whose energy the cells cannot tell from the found one's."""
+    """Lowest and highest clock whose energy the cells cannot tell from that of the found one."""
     reason: str | None = None
-    """Why the search ended before the bound was under its target; None: it is under it."""
+    """Why the search ended before the bound was below its target; None: it is below."""
 
 
 def next_step(
@@ -56,7 +56,8 @@ def next_step(
 ) -> Measure | Found:
     """Return what to measure next, or the end of the search.
 
-    target: the regret bound, as a fraction of the energy, to stop at; max_cells: where to stop without reaching it.
+    tried: all cells so far. allowed: the clocks to look among. target: the regret bound, as a fraction of the energy,
+    at which to stop. max_cells: number of cells after which to stop without having reached it.
     """
     if not tried:
         return Measure("range", first_round(allowed), "seven clocks over the whole range")
@@ -93,7 +94,7 @@ def first_round(allowed: ClockRange) -> tuple[int, ...]:
 
 
 def second_round(tried: Sequence[Tried], allowed: ClockRange) -> tuple[int, ...]:
-    """Return seven clocks within 25 % of the lowest so far, without those that were measured."""
+    """Return seven clocks within 25 % of the lowest so far, less those that were measured already."""
     best = _lowest_clock(tried)
     clocks = _spaced(best * (1 - AROUND_FRACTION), best * (1 + AROUND_FRACTION), allowed)
     return tuple(sorted(set(clocks) - {cell.clock_mhz for cell in tried}))
@@ -113,7 +114,7 @@ def _lowest_clock(tried: Sequence[Tried]) -> int:
 
 
 def lowest_by_parabola(tried: Sequence[Tried], allowed: ClockRange) -> Found:
-    """Return the lowest clock by a parabola of ln E over ln f through all cells within 25 % of the lowest.
+    """Return the lowest clock, by a parabola of ln E over ln f through all cells within 25 % of the lowest clock.
 
     The regret bound is the upper 95 % bound of E(chosen) / E(g) - 1, largest over all clocks g of that range:
     differences of the parabola have a standard error from its residuals. With fewer than four clocks there are no

@@ -1,4 +1,4 @@
-"""Answers flat: one row a point, for spreadsheets."""
+"""Answers as flat rows, one a point, for spreadsheets."""
 
 from collections.abc import Iterator
 from dataclasses import asdict

@@ -1,9 +1,9 @@
-"""Answers as text: a table of all points, and why a clock was chosen in plain words."""
+"""Answers as text: a table of all points, and in plain words why a clock was chosen."""
 
 from collections.abc import Iterator
 
 from llmdvfs.answers.observation import STOCK
-from llmdvfs.answers.recommend import preferred, recommended, saves_nothing_for_sure
+from llmdvfs.answers.recommend import may_save_nothing, preferred, recommended
 from llmdvfs.records.answers import Answer, AnswersRecord, Choice
 from llmdvfs.records.modelled import MODELLED_NOTE
 from llmdvfs.records.result import Estimate
@@ -98,7 +98,7 @@ def _why_nothing(answer: Answer, lowest: Choice) -> Iterator[str]:
     limited = next(choice for choice in answer.choices if choice.rule == "within_limits")
     if limited.point is None and any(point.within_limits is not None for point in answer.points):
         yield f"nothing is recommended: {limited.reason}."
-    elif preferred(answer).point != STOCK and saves_nothing_for_sure(preferred(answer)):
+    elif preferred(answer).point != STOCK and may_save_nothing(preferred(answer)):
         choice = preferred(answer)
         yield (
             f"leave the clocks alone: what {choice.point}, the {RULES[choice.rule]}, saves cannot be told from nothing "

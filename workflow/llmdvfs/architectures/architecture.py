@@ -1,4 +1,4 @@
-"""What an architecture is: the names it is asked for by, its instances and what stands before them."""
+"""What an architecture is: the names by which it is asked for, its instances, and what clients talk to."""
 
 import re
 from collections.abc import Callable
@@ -13,28 +13,28 @@ FrontDoor = Literal["none", "balancer", "prefill_decode"]
 
 @dataclass(frozen=True, slots=True)
 class ArchitectureChoice:
-    """One architecture with its numbers, as a name like `disaggregated-2p1d-nixl` asks for it."""
+    """An architecture with its numbers, as a name such as `disaggregated-2p1d-nixl` asks for it."""
 
     name: str
-    """Key of the table."""
+    """Key of the architecture in the table."""
     num_instances: dict[Role, int]
-    """Empty where the instances are somebody else's."""
+    """Number of instances by role; empty where they are somebody else's."""
     tensor_parallel_size: int = 1
-    """Of every instance; an explicit engine setting goes before it."""
+    """GPUs of every instance; an engine setting of the configuration goes before it."""
     connector: str | None = None
-    """`disaggregated` only: a connector's name or "auto"."""
+    """Of `disaggregated` only: a connector's name or "auto"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """One row of the table."""
+    """One architecture: a row of the table."""
 
     name: str
     forms: tuple[str, ...]
-    """How it can be written, for people, e.g. `replicated-N`."""
+    """The ways in which it can be written, for people, e.g. `replicated-N`."""
     pattern: str
-    """Regular expression of these forms."""
+    """Regular expression that matches these forms."""
     choose: Callable[[re.Match[str]], ArchitectureChoice] = field(repr=False)
     roles: tuple[Role, ...]
-    """Of its instances; empty where they are somebody else's."""
+    """Roles of its instances; empty where they are somebody else's."""
     front_door: FrontDoor

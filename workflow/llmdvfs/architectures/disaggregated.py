@@ -1,4 +1,4 @@
-"""`disaggregated-XpYd-CONNECTOR`: X prefill and Y decode instances behind the proxy, KV cache transferred between."""
+"""`disaggregated-XpYd-CONNECTOR`: X prefill and Y decode instances behind the proxy; the KV cache is transferred."""
 
 import re
 

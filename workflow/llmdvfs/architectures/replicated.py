@@ -1,4 +1,4 @@
-"""`replicated-N`: N single instances behind the proxy as balancer."""
+"""`replicated-N`: N single instances behind the proxy, which balances between them."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""All architectures, and the reading of their names."""
+"""Table of all architectures, and the reading of their names."""
 
 import re
 
@@ -17,7 +17,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def parse_architecture(text: str) -> ArchitectureChoice:
-    """Return what a name such as `replicated-2` or `disaggregated-2p1d-nixl` asks for; ConfigError lists the forms."""
+    """Return the architecture that a name such as `replicated-2` asks for; ConfigError lists the possible forms."""
     for architecture in ARCHITECTURES.values():
         match = re.fullmatch(architecture.pattern, text)
         if match:
@@ -33,7 +33,7 @@ def parse_architecture(text: str) -> ArchitectureChoice:
 
 
 def architecture_named(name: str) -> Architecture:
-    """Return the row of a table key, as deployment specifications carry it."""
+    """Return the architecture with this key of the table, as deployment specifications carry it."""
     try:
         return ARCHITECTURES[name]
     except KeyError:

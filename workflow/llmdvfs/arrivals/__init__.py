@@ -1,1 +1,1 @@
-"""When requests are sent: a file for each kind of arrivals, with all that anybody has to know of it."""
+"""Kinds of arrivals, that is, when requests are sent: one file a kind, with all that has to be known of it."""

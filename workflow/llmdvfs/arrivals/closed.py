@@ -1,4 +1,4 @@
-"""`closed`: so many requests are in flight at any time."""
+"""`closed`: a fixed number of requests in flight at any time; the end of one sends the next."""
 
 from collections.abc import Iterator
 from itertools import repeat

@@ -1,4 +1,4 @@
-"""`constant`: equal gaps."""
+"""`constant`: requests at equal gaps."""
 
 from collections.abc import Iterator
 from itertools import count

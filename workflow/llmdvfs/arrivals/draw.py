@@ -1,4 +1,4 @@
-"""The schedule of a workload, drawn before the run from a seeded generator."""
+"""Draws the schedule of a workload before the run, from a seeded generator."""
 
 from collections.abc import Iterator
 from itertools import islice, takewhile
@@ -11,7 +11,10 @@ from llmdvfs.records.spec import WorkloadSpec
 
 
 def draw_arrivals(workload: WorkloadSpec, seed: int) -> Iterator[Arrival]:
-    """Yield the schedule up to `num_requests` and `duration_s`; a closed loop by duration alone never ends."""
+    """Yield the schedule, which ends after `num_requests` or `duration_s`.
+
+    seed: equal seeds give equal schedules. A closed loop that is ended by duration alone has an endless schedule.
+    """
     kind = arrival_kind(workload.arrival.kind)
     if workload.num_requests is None and workload.duration_s is None and not kind.ends_by_itself:
         raise ConfigError(

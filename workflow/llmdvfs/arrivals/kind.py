@@ -1,4 +1,4 @@
-"""What a kind of arrivals says of itself."""
+"""What each kind of arrivals has to say of itself for the rest of the library to know it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,12 +12,14 @@ from llmdvfs.records.spec import ArrivalSpec, WorkloadSpec
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One request of the schedule; offset None: as soon as a place is free (closed loop and waves)."""
+    """One request of the schedule."""
 
     offset_s: float | None = None
+    """When it is sent, in seconds since the load's begin; None: as soon as a place is free (closed loop, waves)."""
     wave: int | None = None
+    """Number of its wave, from 0; None: the load has no waves."""
     row: TraceRow | None = None
-    """What a trace says of it."""
+    """The record of the trace that it stands for; None: the load is not a trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +28,33 @@ class ArrivalKind:
 
     name: str
     what: str
-    """In a few words, for config/README.md."""
+    """What it does in a few words, for config/README.md."""
     needs: tuple[str, ...]
     """Fields of ArrivalSpec that must be set ..."""
     draw: Callable[[WorkloadSpec, Random], Iterator[Arrival]]
-    """Yields the schedule; the end by number and duration is put to it by `draw_arrivals`."""
+    """Yields the schedule; `draw_arrivals` ends it by number and duration."""
     paced_by: Literal["places", "waves", "schedule"] = "schedule"
     """What a request waits for: a free place, the end of the wave before, or its instant."""
     options: tuple[str, ...] = ()
     """... and those that may be; all others are refused."""
     num_at_once: Callable[[ArrivalSpec], int | None] = lambda _: None
-    """Most requests in flight at once, where the specification fixes it."""
+    """Returns the largest number of requests in flight, where the specification fixes it; else None."""
     batch_size: Callable[[ArrivalSpec], int | None] = lambda _: None
-    """Requests that are served together, where that is one number for the whole load."""
+    """Returns how many requests are served together, where that is one number for the whole load; else None."""
     ends_by_itself: bool = False
+    """Whether the schedule ends without a number of requests or a duration, as a trace does."""
     needs_duration: bool = False
+    """Whether the workload must set `duration_s`."""
     never_steady: str | None = None
-    """Why there is no steady state to find; None: there may be one."""
+    """Why such a load has no steady state; None: it may have one."""
     has_offered_rate: bool = True
-    """Whether the rate at which requests arrive can be held against the rate at which answers leave."""
+    """Whether requests arrive at a rate of their own, which the rate of answers can be compared with."""
     is_alike_throughout: bool = False
-    """Whether any part of the load is like any other, so that operating points can change under it."""
+    """Whether every part of the load is like any other, so that operating points can be changed under it."""
 
 
 def needed(workload: WorkloadSpec, name: str) -> float:
-    """Return a number that the kind needs; ConfigError where it is missing or not above 0."""
+    """Return a number of the specification that the kind needs; ConfigError where it is missing or not above 0."""
     value = getattr(workload.arrival, name)
     if value is None or value <= 0:
         raise ConfigError(

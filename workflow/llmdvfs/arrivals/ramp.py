@@ -1,4 +1,4 @@
-"""`ramp`: Poisson arrivals whose rate goes linearly from r0 to r1 within the duration D."""
+"""`ramp`: Poisson arrivals whose rate changes linearly from r0 to r1 within the duration D."""
 
 from collections.abc import Iterator
 from math import sqrt
@@ -10,7 +10,10 @@ from llmdvfs.records.spec import WorkloadSpec
 
 
 def _draw(workload: WorkloadSpec, rng: Random) -> Iterator[Arrival]:
-    """Map unit-rate arrivals through the inverse of r0 t + (r1 - r0) t^2 / (2 D), the number expected until t."""
+    """Map arrivals of unit rate through the inverse of the number expected until t, r0 t + (r1 - r0) t^2 / (2 D).
+
+    This is the inversion of the cumulative rate function of a non-homogeneous Poisson process (Cinlar 1975).
+    """
     begin_rps, end_rps = needed(workload, "rate_rps"), needed(workload, "end_rate_rps")
     if workload.duration_s is None:
         raise ConfigError(f"workload {workload.id!r}: arrival kind 'ramp' needs duration_s, the time of the ramp")

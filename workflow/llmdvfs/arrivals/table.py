@@ -1,4 +1,4 @@
-"""All kinds of arrivals: adding one is a file and a line here."""
+"""Table of all kinds of arrivals: adding one is a file and a line here."""
 
 from llmdvfs.arrivals.closed import CLOSED
 from llmdvfs.arrivals.constant import CONSTANT
@@ -13,7 +13,7 @@ ARRIVALS: dict[str, ArrivalKind] = {kind.name: kind for kind in (CLOSED, WAVES, 
 
 
 def arrival_kind(name: str) -> ArrivalKind:
-    """Return a kind of the table; ConfigError lists them."""
+    """Return the kind with this name; ConfigError lists the known ones."""
     try:
         return ARRIVALS[name]
     except KeyError:

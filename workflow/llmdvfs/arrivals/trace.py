@@ -1,4 +1,4 @@
-"""`trace`: the recorded instants of a trace, or of a window of it, at real speed or faster."""
+"""`trace`: the recorded instants of a trace, or of a window of it, at their real speed or faster."""
 
 from collections.abc import Iterator
 from pathlib import Path

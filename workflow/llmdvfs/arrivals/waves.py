@@ -1,4 +1,4 @@
-"""`waves`: so many requests at once, wait for all of them, then the next wave."""
+"""`waves`: a number of requests at once; when all of them have ended, the next wave."""
 
 from collections.abc import Iterator
 from random import Random

@@ -1,4 +1,7 @@
-"""Makes sure that what is started is what the keys of the cells were made of: launch.json is read by people, too."""
+"""Makes sure that what is started is what the cells' keys were made of.
+
+People can edit launch.json, which is written to be reviewed.
+"""
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.identity import deployment_identity, key_of_identity
@@ -9,7 +12,7 @@ from llmdvfs.serving.planned import contradictions
 def check_as_planned(launch: LaunchRecord, job: LaunchJob) -> None:
     """Raise ConfigError where launch.json is not what the configuration of the job's cells gives.
 
-    The measurement would be stored under the key of another one. Cells without an identity are not compared.
+    The measurement would else be stored under the key of another one. Cells without an identity are not compared.
     """
     given = {"deployment": deployment_identity(launch.deployment), "engine": launch.engine_versions}
     asked = [cell.identity for cell in job.cells if cell.identity]

@@ -1,4 +1,4 @@
-"""The client's own error at the load of each cell; one calibration serves all cells of a shape on this host."""
+"""Measures the client's own error at the load of each cell; one calibration serves all cells of a shape on a host."""
 
 import hashlib
 import logging
@@ -22,10 +22,10 @@ NUM_TRIES = 2  # a mock server that somebody killed is not killed again
 def calibrate_cell(
     folder: Path, results: Path, calibrate: Callable[[CalibrationShape, Path], CalibrationResult] = calibrate
 ) -> str | None:
-    """Write calibration.json into a cell's raw folder; nothing where no request of it succeeded.
+    """Write calibration.json into a cell's raw folder; nothing where no request of the cell succeeded.
 
-    Return what to warn of where the calibration failed NUM_TRIES times, None otherwise: the load that it is about has
-    been measured, and is not thrown away for that.
+    Return a warning where the calibration failed NUM_TRIES times, None otherwise: the load that it is about has been
+    measured, and is not thrown away for that.
     """
     shape = calibration_shape(list(read_lines(folder / raw.REQUESTS, RequestRecord)))
     if shape is None:
@@ -51,7 +51,7 @@ def calibrate_cell(
 
 
 def _kept(known: Path) -> CalibrationResult | None:
-    """Return a calibration that was made before; None: there is none, or another version wrote it."""
+    """Return a calibration that was made before; None where there is none, or another version wrote it."""
     try:
         return read_record(known / raw.CALIBRATION, CalibrationResult)
     except SchemaError:

@@ -26,10 +26,11 @@ from llmdvfs.telemetry.sampler import SamplerHandle
 
 
 def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: Path) -> RunRecord:
-    """Measure into a folder, run.json last; raises what ended it early, with everything recorded so far kept.
+    """Measure one cell into a folder, run.json last, and return what run.json says.
 
-    results: where what serves several cells is kept. GpusNotRestored, and no run.json, where the GPUs could not be
-    brought back: a driver that no longer takes orders may not have kept the earlier ones either.
+    Raises what ended it early; everything that was recorded so far is kept. results: where files that serve several
+    cells are kept. GpusNotRestored, and no run.json, where the GPUs could not be brought back: a driver that no longer
+    takes orders may not have kept the earlier ones either.
     """
     gpus_of_role, gpu_indices = deployment.server_start.gpus_of_role(), deployment.gpu_indices
     with locked_clocks(task.point, gpus_of_role, gpu_indices=gpu_indices) as held:

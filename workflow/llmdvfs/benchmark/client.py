@@ -1,4 +1,4 @@
-"""The load generator's process, as the job sees it."""
+"""The load generator's process, as the benchmark job starts, watches and ends it."""
 
 import os
 import signal
@@ -24,15 +24,15 @@ class LoadClient:
         self._process, self._log = process, log
 
     def has_ended(self) -> bool:
-        """Return whether it has ended, by itself or not."""
+        """Return whether it has ended, by itself or because it was killed."""
         return self._process.poll() is not None
 
     def end(self) -> None:
-        """Tell a load that has no end of its own to come to one."""
+        """Tell a load that has no end of its own to end."""
         self._process.send_signal(signal.SIGTERM)
 
     def check_ended_well(self) -> None:
-        """Raise DataError with its own words where it has ended otherwise than well."""
+        """Raise DataError, in the load generator's own words, where it has failed."""
         code = self._process.poll()
         if code:
             cause = self._log.read_text(encoding="utf-8", errors="replace").strip()[-MAX_CAUSE_CHARS:]
@@ -41,7 +41,10 @@ class LoadClient:
 
 @contextmanager
 def load_client(spec: LoadSpec) -> Iterator[LoadClient]:
-    """Start the load generator in the folder of its specification; whatever happens, it does not outlive the block."""
+    """Start the load generator for a block; whatever happens, it does not outlive the block.
+
+    spec: what to run; its folder takes the log.
+    """
     folder = Path(spec.folder)
     write_record(folder / LOAD_SPEC, spec)
     log = folder / LOAD_LOG

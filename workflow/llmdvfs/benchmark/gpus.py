@@ -1,4 +1,4 @@
-"""GPUs of this host, as telemetry sees them and serving needs to know them."""
+"""The GPUs of this host, read through telemetry and told in the terms that serving needs."""
 
 import logging
 import os
@@ -35,7 +35,7 @@ def host_gpus() -> list[HostGpu]:
 
 
 def foreign_processes(gpu_indices: Sequence[int]) -> tuple[str, ...] | None:
-    """Return who else is on these GPUs, this job's own processes left out; None: there is no GPU to look at."""
+    """Return in words what else is on these GPUs besides this job's own processes; None: there is no GPU to look at."""
     if not gpu_indices:
         return None
     own = {os.getpid(), *descendants(os.getpid())}
@@ -44,7 +44,7 @@ def foreign_processes(gpu_indices: Sequence[int]) -> tuple[str, ...] | None:
 
 
 def links_between(gpu_indices: Sequence[int]) -> tuple[GpuLink, ...] | None:
-    """Return how each two of these GPUs are linked; None: there are no two, or the driver does not tell."""
+    """Return how each two of these GPUs are linked; None: there are not two, or the driver does not tell."""
     if len(gpu_indices) < 2:
         return None
     try:

@@ -1,4 +1,4 @@
-"""CPU that others took on this host while something was measured: the kernel's total, less this job's own processes."""
+"""CPU time that others took on this host: the kernel's total, less that of this job's own processes."""
 
 import os
 from dataclasses import dataclass, field
@@ -15,21 +15,24 @@ MIN_NAMED_CORES = 0.02  # less than that is every process of a quiet host
 
 @dataclass(frozen=True, slots=True)
 class HostCpu:
-    """CPU seconds that were spent on this host up to an instant."""
+    """CPU time [s] that has been spent on this host up to an instant."""
 
     t_mono_ns: int
     busy_s: float
-    """Of all CPUs, by programs and by the kernel for them, and taken by other virtual machines; interrupts left out,
-    which this job's own packets cause."""
+    """Time of all CPUs, spent by programs, by the kernel for them, and by other virtual machines. Interrupts are left
+    out, since this job's own packets cause them."""
     own_s: float
-    """Of this job's processes, and of those of them that have ended."""
+    """Time of this job's processes, including those that have ended."""
     num_cpus: int
     others_s: dict[tuple[str, int], float] = field(default_factory=dict)
-    """(name, process id) -> CPU seconds, of every other process that can be seen."""
+    """(name, process id) -> CPU time of every other process that can be seen."""
 
 
 def host_cpu() -> HostCpu:
-    """Return what has been spent so far; it takes milliseconds a hundred processes: never while load is measured."""
+    """Return what has been spent so far.
+
+    It takes milliseconds for a hundred processes, so it is never called while a load is measured.
+    """
     times = psutil.cpu_times()
     busy_s = times.user + times.nice + times.system + getattr(times, "steal", 0.0)
     own = {os.getpid(), *descendants(os.getpid())}
@@ -46,7 +49,7 @@ def host_cpu() -> HostCpu:
 
 
 def others_between(before: HostCpu, after: HostCpu) -> OthersCpu | None:
-    """Return what others took between two looks; None where the looks are too near for the kernel's ticks."""
+    """Return what others took between two looks; None where these are too close for the kernel's clock ticks."""
     wall_s = (after.t_mono_ns - before.t_mono_ns) / NS_PER_S
     if wall_s < 0.1:
         return None

@@ -1,4 +1,4 @@
-"""One measurement at a time on a host: another one beside it would make both wrong."""
+"""Lets only one measurement run on a host at a time: another one beside it would make both wrong."""
 
 import logging
 import os
@@ -12,13 +12,13 @@ LOG = logging.getLogger(__name__)
 
 
 def measuring_lock() -> Path:
-    """Return the path of the lock that whoever measures on this host holds."""
+    """Return the path of the lock that whoever measures on this host has to hold."""
     return lock_folder() / "llmdvfs-measuring.lock"
 
 
 @contextmanager
 def host_lock(path: Path | None = None) -> Iterator[None]:
-    """Wait for, and hold, the host's lock; the kernel frees it however this process ends."""
+    """Wait for the host's lock and hold it for a block; the kernel frees it however this process ends."""
     path = path or measuring_lock()
     handle = take_lock(path)
     if handle is None:

@@ -44,11 +44,11 @@ class CellsFailed(LlmDvfsError):
 
 
 def measure_launch(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
-    """Bring every cell of the job into the store and link it to its folder.
+    """Bring every cell of the job into the store, and link it to the cell's folder.
 
     A cell that fails does not end the launch: the others are measured, then CellsFailed tells of all that failed.
-    GpusNotRestored ends it: what was measured before is delivered, nothing more is measured. Another run that measures
-    into the same results is waited for first, and what it has measured is not measured again.
+    GpusNotRestored ends it: what was measured before is delivered, and nothing more is measured. Another run that
+    measures into the same results is waited for first, and what it has measured is not measured again.
     """
     with results_lock(results):
         if job.one_start:
@@ -112,7 +112,7 @@ def _measure_all(tasks: Sequence[CellTask], results: Path) -> dict[str, str]:
                         in_order = tuple(sorted(again, key=lambda task: task.order_in_launch))
                         waiting.insert(0, replace(group, tasks=in_order, tries_left=group.tries_left - has_died))
                     if has_died or (group.tasks[0].job.settings.fresh_servers and not end.failures):
-                        break  # with fresh servers
+                        break  # try what is left with fresh servers
                 _tell_share(tried, time.monotonic() - ready_s, results)
     return failures
 

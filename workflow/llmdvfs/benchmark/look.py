@@ -1,4 +1,4 @@
-"""A first look at a cell that has just been measured, for the person who watches: over the whole load, without gates.
+"""First look at a cell that was just measured, for the person who watches: over the whole load, without gates.
 
 It reads what was recorded and computes little, so that it delays the next cell by no more than writing does; the
 numbers to keep come from the analysis (docs/metrics.md).
@@ -20,7 +20,7 @@ from llmdvfs.records.telemetry_file import read_telemetry
 
 
 def first_look(folder: Path) -> str:
-    """Return `TTFT p50 28.3 ms, 185 tokens/s, 2.61 J/token (first look)`; what was not recorded is left out.
+    """Return e.g. `TTFT p50 28.3 ms, 185 tokens/s, 2.61 J/token (first look)`, without what was not recorded.
 
     Raises SchemaError or OSError where a file cannot be read.
     """
@@ -46,7 +46,7 @@ def first_look(folder: Path) -> str:
 def counter_energy_j(
     readings: Sequence[Reading], devices: Collection[str], begin_mono_ns: int, end_mono_ns: int
 ) -> float | None:
-    """Return how much the energy counters of all devices rose between the first and last reading in a span, in joules.
+    """Return by how much the energy counters of all devices rose [J] between their first and last reading in a span.
 
     None where a device has fewer than two such readings, or there is no device.
     """

@@ -1,4 +1,4 @@
-"""The network that a deployment's KV is sent over."""
+"""Finds the network over which a deployment's KV cache is sent."""
 
 from llmdvfs.connectors.table import CONNECTORS
 from llmdvfs.records.host import NetworkPath
@@ -7,7 +7,10 @@ from llmdvfs.telemetry.network import network_path
 
 
 def kv_network(connector: str | None, start: ServerStart) -> NetworkPath | None:
-    """Return the slowest of the instances' networks; None: one of them has another way, or there is no KV to send."""
+    """Return the slowest of the instances' networks.
+
+    None where one of them has another way, or where there is no KV cache to send.
+    """
     if connector is None:
         return None
     devices = [CONNECTORS[connector].network_devices(instance.env) for instance in start.instances]

@@ -13,7 +13,7 @@ LOG = logging.getLogger(__name__)
 
 
 def set_aside_other_starts(job: LaunchJob, results: Path) -> None:
-    """Move the job's measurements to results/forgotten, unless the store has all of them and from one start."""
+    """Move the job's measurements to results/forgotten, unless all of them are there and come from one start."""
     stored = [cell.key for cell in job.cells if is_finished(results, cell.key)]
     starts = {read_record(store_entry(results, key) / RUN, RunRecord).server_start.id for key in stored}
     if not stored or (len(stored) == len(job.cells) and len(starts) == 1):

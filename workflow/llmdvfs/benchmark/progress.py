@@ -1,4 +1,4 @@
-"""How far a run is: cells measured, and about how much time is left."""
+"""Tells how far a run is: cells measured, and about how much time is left."""
 
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from llmdvfs.records.store import read_record
 
 
 def time_left(results: Path) -> str | None:
-    """Return `12 of 18 cells, about 14 min left`; None where no run has said what it is to measure.
+    """Return e.g. `12 of 18 cells, about 14 min left`; None where no run has said what it is to measure.
 
-    What is left takes as much longer than was expected of it as what is done did: server starts are in that.
+    The cells that are left are taken to need longer than expected by the same factor as those that are done, so that
+    server starts are included.
     """
     try:
         run = read_record(results / PROGRESS, RunProgress)

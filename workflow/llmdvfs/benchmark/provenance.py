@@ -16,7 +16,7 @@ PACKAGES = ("aiohttp", "httptools", "nvidia-ml-py", "quart", "snakemake", "uvico
 
 
 def measuring_versions() -> dict[str, str]:
-    """Return the versions of this project, its Python and the packages that take part in a measurement."""
+    """Return name -> version of this project, its Python and the packages that take part in a measurement."""
     versions = {"llm-dvfs": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""One writer at a time in a results folder, wherever it runs: checkouts, containers and hosts may share one."""
+"""Lets only one process write into a results folder, from whatever checkout, container or host."""
 
 import errno
 import logging
@@ -16,10 +16,10 @@ NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}
 
 @contextmanager
 def results_lock(results: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock that lies in a results folder; the kernel frees it however this process ends.
+    """Hold the lock of a results folder for a block; the kernel frees it however this process ends.
 
-    wait: for another run that holds it; otherwise ConfigError says who does. A network file system without locks is
-    said, and does without: the lock of the host is held beside it.
+    wait: wait for another run that holds it; else ConfigError says who does. On a network file system without locks
+    that is said, and the block runs without: the lock of the host is held beside it.
     """
     path = results / "measuring.lock"
     results.mkdir(parents=True, exist_ok=True)

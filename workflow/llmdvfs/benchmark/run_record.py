@@ -1,4 +1,4 @@
-"""What run.json says of a measurement, from what is known at its end."""
+"""Makes run.json of what is known at the end of a measurement."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,9 +33,11 @@ def run_record(
     others_cpu: tuple[OthersCpu | None, OthersCpu | None] = (None, None),
     soak: SoakRecord | None = None,
 ) -> RunRecord:
-    """Return the record. started: wall clock [s] and [mono ns]; idle: windows before and after the load.
+    """Return the record.
 
-    others_cpu: what others took of the host's CPUs while idle and under load.
+    started: wall clock [s] and monotonic clock [ns]. load_mono_ns: begin and end of the load. idle: begin and end [mono
+    ns] of the idle windows before and after it, None where not taken. others_cpu: what others took of the host's CPUs
+    while idle and under load.
     """
     device_ids = {id_ for instance in deployment.server_start.instances for id_ in instance.device_ids}
     return RunRecord(
@@ -74,12 +76,12 @@ def run_record(
 
 
 def joined(before: tuple[str, ...] | None, after: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Return what was seen before or after, each once; None where one of the looks could not be taken."""
+    """Return what was seen before or after, each once; None where one of the two looks could not be taken."""
     return None if before is None or after is None else tuple(dict.fromkeys((*before, *after)))
 
 
 def lost_warnings(report: SamplerReport) -> tuple[str, ...]:
-    """Return a warning for each device that was lost and that nobody measured needs."""
+    """Return a warning for each device that was lost though nobody measured needs it."""
     return tuple(
         f"{device_id} was lost during the cell ({why}); it serves nobody here, so the measurement went on without it"
         for device_id, why in report.lost_devices.items()

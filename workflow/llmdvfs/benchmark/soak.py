@@ -1,4 +1,4 @@
-"""Warms the GPUs up with a cell's own load until their temperatures stand: a cold GPU leaks less than a warm one."""
+"""Warms the GPUs up with a cell's own load until their temperatures are steady: a cold GPU leaks less current."""
 
 import shutil
 import time
@@ -24,7 +24,7 @@ Temperatures = tuple[float, ...]
 
 
 def soak(task: CellTask, deployment: Deployment, folder: Path) -> SoakRecord | None:
-    """Load the deployment as the cell will, until its GPUs' temperatures stand; return what it took.
+    """Load the deployment as the cell will until its GPUs' temperatures are steady; return what that took.
 
     None where the configuration does not ask for it, or where no GPU tells its temperature. The load is thrown away.
     """
@@ -52,7 +52,7 @@ def until_steady(
 ) -> SoakRecord:
     """Look at temperatures every second until none moves by more than MAX_SLOPE_C_PER_MIN, for LIMIT_S at most.
 
-    keep_loaded is called at every look.
+    read: returns the temperatures. keep_loaded: called at every look. clock, sleep: those of the system but in tests.
     """
     begin_ns = clock()
     looks: list[tuple[float, Temperatures]] = []
@@ -68,7 +68,10 @@ def until_steady(
 
 
 def largest_slope_c_per_min(looks: Sequence[tuple[float, Temperatures]]) -> float | None:
-    """Return the steepest straight line, up or down, through any GPU's last STRETCH_S; None before that has passed."""
+    """Return the steepest straight line through any GPU's last STRETCH_S, up or down.
+
+    looks: (instant [s], temperatures) in order. None before so much time has passed.
+    """
     last_s = looks[-1][0]
     if last_s - looks[0][0] < STRETCH_S:
         return None
@@ -79,7 +82,7 @@ def largest_slope_c_per_min(looks: Sequence[tuple[float, Temperatures]]) -> floa
 
 
 class _RepeatedLoad:
-    """The cell's load, again and again, each run in a folder of its own."""
+    """Runs the cell's load again and again, each time in a folder of its own."""
 
     def __init__(self, task: CellTask, deployment: Deployment, folder: Path, stack: ExitStack) -> None:
         self._task, self._deployment, self._folder, self._stack = task, deployment, folder, stack
@@ -87,7 +90,7 @@ class _RepeatedLoad:
         self._client = self._start()
 
     def keep(self) -> None:
-        """Start it again where it has come to its end; DataError where it failed."""
+        """Start the load again where it has ended; DataError where it failed."""
         if self._client.has_ended():
             self._client.check_ended_well()
             self._client = self._start()

@@ -1,4 +1,4 @@
-"""The store of finished measurements: complete or absent, written once, never edited."""
+"""The store of finished measurements: each is complete or absent, written once, never edited."""
 
 import errno
 import json
@@ -17,9 +17,9 @@ READ_ONLY = 0o444
 
 @contextmanager
 def draft(results: Path, key: str, identity: Mapping[str, Any] | None = None) -> Iterator[Path]:
-    """Give a folder to measure into; it enters the store, whole, only where the block ends without an error.
+    """Give a folder to measure into for a block; it enters the store whole, if the block ends without an error.
 
-    identity: what the key is the hash of; it is stored beside the measurement. After an error the folder stays aside as
+    identity: what the key is the hash of; it is stored beside the measurement. After an error the folder is kept as
     results/failed/{key}.{n}: what was recorded is evidence.
     """
     folder = results / "drafts" / f"{key}.{os.getpid()}"
@@ -38,7 +38,7 @@ def draft(results: Path, key: str, identity: Mapping[str, Any] | None = None) ->
 
 
 def enter(results: Path, folder: Path, key: str, identity: Mapping[str, Any] | None = None) -> None:
-    """Bring a folder, complete, into the store under a key, once its files have reached the disk."""
+    """Bring a complete folder into the store under a key, once its files have reached the disk."""
     if identity:
         write_identity(folder, identity)
     for path in (*folder.iterdir(), folder):
@@ -59,7 +59,7 @@ def _enter(results: Path, key: str, folder: Path) -> None:
 
 
 def write_identity(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Write what a measurement's key is the hash of."""
+    """Write the identity of a measurement, of which its key is the hash, into its folder."""
     write_text(folder / IDENTITY, json.dumps(identity, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
@@ -73,15 +73,15 @@ def adopt(results: Path, folder: Path, key: str, identity: Mapping[str, Any]) ->
 
 
 def is_finished(results: Path, key: str) -> bool:
-    """Whether the store has the measurement, whole: a folder without run.json, or with a cut one, is none."""
+    """Return whether the store has the measurement whole, that is, with a whole run.json."""
     return is_whole(store_entry(results, key) / RUN)
 
 
 def deliver(results: Path, key: str, cell: Path) -> None:
-    """Make the cell's folder show the measurement `key` of the store: the link `raw`, and the link named by the key.
+    """Make the cell's folder show the measurement `key`: by the link `raw`, and a link whose name holds the key.
 
-    What was made of another measurement is removed first: nobody takes it for this one's. Only the link named by the
-    key counts, and it comes last.
+    What was made of another measurement is removed first, so that nobody takes it for this one's. Only the link with
+    the key counts, and it is made last.
     """
     _clear(results, cell, key)
     raw = cell / RAW
@@ -102,7 +102,7 @@ def deliver_failure(results: Path, key: str, cell: Path, record: str) -> None:
 
 
 def forget(results: Path, cell: Path) -> None:
-    """Take the measurement that a cell's folder shows out of the folder, and out of the store to results/forgotten."""
+    """Move the measurement that a cell's folder shows out of the store to results/forgotten, and its links away."""
     keys = [key_of(link) for link in measured_links(cell)]
     for link in measured_links(cell):
         link.unlink()
@@ -113,15 +113,15 @@ def forget(results: Path, cell: Path) -> None:
 
 
 def clear_drafts(results: Path, key: str) -> None:
-    """Set aside what measurements of this key left half-written when their process was killed."""
+    """Set aside what measurements with this key left half-written when their process was killed."""
     for folder in (results / "drafts").glob(f"{key}.*"):
         set_aside(folder, results / "failed", key)
 
 
 def set_aside(folder: Path, place: Path, key: str) -> Path:
-    """Move a folder to place/{key}.{n}, which is returned: nothing that was recorded is removed.
+    """Move a folder to place/{key}.{n}, and return that path: nothing that was recorded is ever removed.
 
-    n is one more than the highest there is: a folder that somebody has removed leaves a gap, and no collision.
+    n is one more than the highest there is, so that a folder that somebody has removed leaves a gap and no collision.
     """
     place.mkdir(parents=True, exist_ok=True)
     numbers = [int(path.suffix[1:]) for path in place.glob(f"{key}.*") if path.suffix[1:].isdigit()]

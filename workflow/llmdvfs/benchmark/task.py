@@ -15,7 +15,7 @@ from llmdvfs.serving.deployment import Deployment
 
 @dataclass(frozen=True, slots=True)
 class CellTask:
-    """One cell to measure, in its launch."""
+    """One cell that is to be measured, in its launch."""
 
     launch: LaunchRecord
     job: LaunchJob
@@ -29,17 +29,17 @@ class CellTask:
 
     @property
     def workload(self) -> WorkloadSpec:
-        """Return what is asked."""
+        """Return the workload that is asked."""
         return self.job.workloads[self.cell.workload]
 
     @property
     def point(self) -> OperatingPoint:
-        """Return at which clocks."""
+        """Return the operating point that it is to run at."""
         return self.job.points[self.cell.point]
 
     @property
     def seeds(self) -> dict[str, int]:
-        """Return the seeds: without the deployment, so that every deployment is asked the same."""
+        """Return the seeds, which do not depend on the deployment: every deployment is asked the same."""
         return {
             purpose: derive_seed(self.job.seed, purpose, self.job.launch, self.cell.workload)
             for purpose in ("prompts", "arrivals")

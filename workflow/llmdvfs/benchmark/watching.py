@@ -15,7 +15,10 @@ WATCH_INTERVAL_S = 0.05  # how soon a death under load is noticed; a look costs 
 
 
 def start_watching(deployment: Deployment, settings: MeasureSettings, path: Path) -> SamplerHandle:
-    """Start the sampler for a deployment, as start_sampler does."""
+    """Start the sampler on the CPU and, for a deployment on GPUs, on all GPUs of the host.
+
+    Only the loss of one of the deployment's own GPUs ends it. Raises what start_sampler raises.
+    """
     return start_sampler(
         path,
         interval_s=settings.interval_s,
@@ -26,7 +29,7 @@ def start_watching(deployment: Deployment, settings: MeasureSettings, path: Path
 
 
 def idle(length_s: float) -> tuple[int, int] | None:
-    """Let the loaded servers be idle; return begin and end of that."""
+    """Leave the loaded servers idle for so long; return begin and end [mono ns], None for no time."""
     if not length_s:
         return None
     begin = mono_ns()
@@ -35,7 +38,10 @@ def idle(length_s: float) -> tuple[int, int] | None:
 
 
 def check(deployment: Deployment, sampler: SamplerHandle, when: str) -> None:
-    """Raise what has ended and should not have; it costs microseconds."""
+    """Raise an error where a server or the sampler has ended; it takes microseconds.
+
+    when: for the message.
+    """
     check_servers(deployment, when)
     cause = sampler.poll()
     if cause is not None:
@@ -43,7 +49,10 @@ def check(deployment: Deployment, sampler: SamplerHandle, when: str) -> None:
 
 
 def check_servers(deployment: Deployment, when: str) -> None:
-    """Raise ServerDied where a server has ended."""
+    """Raise ServerDied where a server has ended.
+
+    when: for the message.
+    """
     dead = deployment.first_dead()
     if dead is not None:
         raise ServerDied(f"{dead[0]} died {when}: {dead[1]}")

@@ -1,1 +1,1 @@
-"""Cells of several deployments, points and launches, like with like."""
+"""Compares the cells of several deployments, points and launches, like with like only."""

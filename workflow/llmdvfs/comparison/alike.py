@@ -1,4 +1,4 @@
-"""What two deployments that are compared have alike, and what sets them apart, by name and value."""
+"""What two compared deployments have in common, and what sets them apart, by name and value."""
 
 from collections.abc import Callable, Sequence
 
@@ -32,12 +32,12 @@ _LOAD_FACTS: dict[str, Fact] = {
 
 
 def held_equal(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> tuple[str, ...]:
-    """Return `name value` of everything that is one and the same in all launches of both deployments."""
+    """Return `name value` for everything that is the same in all launches of both deployments."""
     return tuple(f"{name} {value}" for name, value in _equal(baseline, other).items())
 
 
 def varied(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> tuple[str, ...]:
-    """Return `name: baseline's against other's` of what the deployments are built of and do not have alike."""
+    """Return `name: baseline's against other's` for what the two deployments are built of and do not share."""
     equal = _equal(baseline, other)
     found = [
         f"{name}: {fact(baseline[0])} against {fact(other[0])}"

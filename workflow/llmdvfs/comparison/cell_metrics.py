@@ -1,4 +1,4 @@
-"""The compared metrics of one cell, taken from its result."""
+"""Takes the compared metrics of one cell from its result."""
 
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
@@ -9,7 +9,7 @@ from llmdvfs.records.spec import DeviceRole, Phase
 
 
 def metric_values(result: CellResult) -> dict[str, float | None]:
-    """Return the compared metrics of one cell, by name in METRICS; None: not measured, or not applicable."""
+    """Return name in METRICS -> value of one cell; None where it was not measured, or does not apply."""
     latency, throughput, energy, transfer = result.latency, result.throughput, result.energy, result.transfer
     serving = [device for device in energy.devices if device.role is not None]
     return {

@@ -1,10 +1,18 @@
-"""What each ratio shows, once all of a study's ratios are looked at together."""
+"""Decides what each ratio shows, once all of a study's ratios are looked at together."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from llmdvfs.comparison.statistics import holm
-from llmdvfs.records.comparison import FAMILY, METRICS, ComparisonGroup, Conclusion, DeploymentPair, MetricRatio
+from llmdvfs.records.comparison import (
+    FAMILY,
+    METRICS,
+    MIN_CLAIM_LAUNCHES,
+    ComparisonGroup,
+    Conclusion,
+    DeploymentPair,
+    MetricRatio,
+)
 from llmdvfs.records.comparison_text import claimed_pairs
 
 ALPHA = 0.05
@@ -52,10 +60,15 @@ def _concluded(pair: DeploymentPair, adjusted: dict[str, float | None]) -> Deplo
 
 
 def _with_conclusion(name: str, ratio: MetricRatio) -> MetricRatio:
-    """Outside the family a ratio is judged by its own p-value; what is decided needs no more launches."""
+    """Return the ratio with its conclusion.
+
+    Outside the family a ratio is judged by its own p-value; what is decided needs no more launches.
+    """
     said = _conclusion(name, ratio)
-    is_open = said in ("undecided", "no_conclusion")
-    return replace(ratio, conclusion=said, num_more_launches=ratio.num_more_launches if is_open else None)
+    more = None
+    if said in ("undecided", "no_conclusion") and ratio.num_more_launches is not None:
+        more = max(ratio.num_more_launches, MIN_CLAIM_LAUNCHES - ratio.fewest_launches)
+    return replace(ratio, conclusion=said, num_more_launches=more)
 
 
 def _conclusion(name: str, ratio: MetricRatio) -> Conclusion | None:
@@ -63,8 +76,9 @@ def _conclusion(name: str, ratio: MetricRatio) -> Conclusion | None:
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return None
     p_value = ratio.p_value if ratio.adjusted_p_value is None else ratio.adjusted_p_value
-    # Without a p-value nothing spreads: launches that are all alike differ by what they differ by.
-    if estimate.value != 1 if p_value is None else p_value < ALPHA:
+    # No p-value means no spread at all: any difference between launches that are all alike is a real one.
+    is_told_apart = estimate.value != 1 if p_value is None else p_value < ALPHA
+    if is_told_apart and ratio.fewest_launches >= MIN_CLAIM_LAUNCHES:
         better = METRICS[name].better
         if better is None:
             return "different"

@@ -1,4 +1,4 @@
-"""One metric of two deployments set against each other: which launches count, and what their ratio is made of."""
+"""Two deployments set against each other in one metric: which launches count, what their ratio is made of."""
 
 import math
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from llmdvfs.records.comparison import METRICS, DeploymentSummary, LaunchRatio, 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """The launches of both deployments that are compared: the same launches of each where they are paired."""
+    """The launches of two deployments that are compared; where they are paired, the same launches of both."""
 
     baseline: tuple[LaunchValue, ...]
     other: tuple[LaunchValue, ...]
     paired: bool
     per_gpu: bool
-    """The values were divided by their deployment's number of GPUs."""
+    """Whether the values were divided by their deployment's number of GPUs."""
 
     @property
     def valid(self) -> bool:
@@ -27,12 +27,12 @@ class Contrast:
 
     @property
     def sides(self) -> tuple[list[float], list[float]]:
-        """Return one value a server start of baseline and other."""
+        """Return the values of the baseline and of the other deployment, one a server start."""
         return replicates(self.baseline), replicates(self.other)
 
     @property
     def launch_ratios(self) -> tuple[LaunchRatio, ...]:
-        """Return other / baseline of every launch; nothing where launches do not pair or a value has no ratio."""
+        """Return other / baseline of every launch; empty where launches do not pair or a value has no ratio."""
         if not self.paired or self.why_no_ratio():
             return ()
         return tuple(
@@ -42,7 +42,7 @@ class Contrast:
         )
 
     def why_no_ratio(self) -> str | None:
-        """Return why there is no ratio of these launches, or None."""
+        """Return why these launches give no ratio; None: they give one."""
         ours, theirs = self.sides
         if not ours or not theirs:
             return "not measured on both sides"
@@ -51,13 +51,16 @@ class Contrast:
         return None
 
     def log_ratio(self) -> LogMean | None:
-        """Return the mean log of other / baseline; None where there is no ratio."""
+        """Return the mean logarithm of other / baseline; None where there is no ratio."""
         if self.why_no_ratio():
             return None
         return log_mean([own.ratio for own in self.launch_ratios]) if self.paired else log_ratio(*self.sides)
 
     def launches_differ_factor(self) -> float | None:
-        """Return the largest over the smallest launch's ratio; unpaired, over values of the side that varies more."""
+        """Return the largest over the smallest ratio of a launch.
+
+        Unpaired: of the values, on the side that varies more.
+        """
         if self.why_no_ratio():
             return None
         samples = [[own.ratio for own in self.launch_ratios]] if self.paired else self.sides
@@ -76,7 +79,10 @@ class Contrast:
 
 
 def contrast(name: str, baseline: DeploymentSummary, other: DeploymentSummary) -> Contrast:
-    """Return the metric `name` of two deployments: paired by launch where two launches pair, else start by start."""
+    """Return one metric of two deployments: paired by launch where two launches pair, else by single starts.
+
+    name: in METRICS.
+    """
     per_gpu = METRICS[name].grows_with_gpus and baseline.num_gpus != other.num_gpus
     ours, theirs = (_values(side, name, per_gpu=per_gpu) for side in (baseline, other))
     common = sorted({own.launch for own in ours} & {own.launch for own in theirs})

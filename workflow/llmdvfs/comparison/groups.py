@@ -1,4 +1,4 @@
-"""Deployments compared at the same workload and operating point; the replicate is the server start."""
+"""Compares deployments at the same workload and operating point; a server start is one replicate."""
 
 import math
 from collections import defaultdict
@@ -38,11 +38,12 @@ def compare(
     unlike: bool = False,
     margin_fraction: float = MARGIN_FRACTION,
 ) -> ComparisonRecord:
-    """Return every cell as a row, every deployment's mean over its server starts, and the ratios between deployments.
+    """Return every cell as a row, every deployment's means over its starts, and the ratios between deployments.
 
-    runs: the run.json of every result, matched by key; without_result: planned cells that failed, and why; baseline:
-    the architecture that others are related to, e.g. `replicated-2`, where it is not the simplest one; unlike: relate
-    also what is not alike, and say so; margin_fraction: a ratio within it of 1 counts as equal.
+    results: of all cells. runs: their run.json, matched by key. without_result: planned cells that failed, and why.
+    baseline: the architecture that others are compared with, e.g. `replicated-2`; None: the simplest one. unlike:
+    whether to compare also what is not alike, and say so. margin_fraction: a ratio that is within it of 1 counts as
+    equal.
     """
     missing = dict(without_result or {})
     measured = _matched(results, runs)
@@ -80,9 +81,9 @@ def _drafts(
 
 
 def with_ratios(drafts: Sequence[GroupDraft], margin_fraction: float) -> list[ComparisonGroup]:
-    """Return the groups with the intervals of their means and ratios, for which each metric's spreads are pooled.
+    """Return the groups with the intervals of means and ratios.
 
-    drafts: all groups of the study, with what their pairs are made of.
+    drafts: all groups of the study, since each metric's spread is pooled over them.
     """
     deployments = iter(with_shrunk_intervals([deployment for group, _ in drafts for deployment in group.deployments]))
     pairs = iter(finish([pair for _, own in drafts for pair in own], margin_fraction))

@@ -1,4 +1,4 @@
-"""What forbids comparing two deployments, and what must be said when they are compared."""
+"""What forbids comparing two deployments, and what a reader must be told where they are compared."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -12,13 +12,13 @@ NOT_THE_MACHINE = frozenset({"host", "kernel", "memory_bytes"})
 
 
 def num_gpus(runs: Sequence[RunRecord]) -> int | None:
-    """Return how many GPUs the deployment occupies (0: it is on a CPU); None: not known, or not the same in all."""
+    """Return how many GPUs a deployment occupies, 0 on a CPU; None: not known, or not the same in all launches."""
     counts = {_num_gpus_of(run) for run in runs}
     return counts.pop() if len(counts) == 1 else None
 
 
 def differences(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> tuple[str, ...]:
-    """Return every difference that refuses the comparison, by name and value; empty: like against like."""
+    """Return every difference for which the comparison is refused, by name and value; empty: they are alike."""
     found = [_difference(name, fact, baseline, other) for name, fact in FACTS.items()]
     found += _workload_differences(baseline, other)
     found.append(_seed_difference(baseline, other))
@@ -29,7 +29,7 @@ def differences(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> tu
 
 
 def caveats(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> tuple[str, ...]:
-    """Return what a reader must know of a comparison that is not refused."""
+    """Return what a reader must know of a comparison that is made."""
     found: list[str] = []
     for runs in (baseline, other):
         run = runs[0]
@@ -49,7 +49,10 @@ def caveats(baseline: Sequence[RunRecord], other: Sequence[RunRecord]) -> tuple[
 
 
 def unlike_gpus(runs: Iterable[RunRecord]) -> Iterator[str]:
-    """Name the deployments whose launches ran on unlike GPUs, drivers or limits: they are not one population."""
+    """Yield a sentence for each deployment whose launches ran on unlike GPUs, drivers or limits.
+
+    Such launches are not one population.
+    """
     kinds: dict[str, dict[str, set[int]]] = {}
     for run in runs:
         if (kind := _gpus(run)) is not None:

@@ -1,4 +1,4 @@
-"""In which order cells and deployments stand in every table."""
+"""The order in which cells and deployments stand in every table."""
 
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId
@@ -8,9 +8,9 @@ ARCHITECTURE_ORDER = ("single", "replicated", "tensor_parallel", "disaggregated"
 
 
 def deployment_order(run: RunRecord, baseline: str | None) -> tuple[bool, int, str]:
-    """Return the sorting key of a deployment among those that it is compared with, given one of its runs.
+    """Return the sorting key of a deployment, given one of its runs.
 
-    baseline: the architecture, as the configuration writes it, that comes first.
+    baseline: the architecture, as the configuration writes it, that comes first; None: the simplest.
     """
     deployment = run.deployment
     known = deployment.architecture in ARCHITECTURE_ORDER

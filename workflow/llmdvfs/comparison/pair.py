@@ -1,4 +1,4 @@
-"""Two deployments compared: like with like only, metric by metric, as ratios with intervals."""
+"""Compares two deployments metric by metric, as ratios with intervals."""
 
 import math
 from collections import defaultdict
@@ -20,11 +20,11 @@ NO_POWER_DATA = "no power data on this machine"
 
 @dataclass(frozen=True, slots=True)
 class PairDraft:
-    """Two deployments whose ratios are not made yet: their intervals need the spreads of the other pairs."""
+    """Two deployments whose ratios are not made yet, since intervals need the spreads of the other pairs."""
 
     pair: DeploymentPair
     contrasts: dict[str, Contrast | str]
-    """By name in METRICS: what the ratio is made of, or why there is none; empty where the pair is refused."""
+    """Name in METRICS -> what the ratio is made of, or why there is none; empty where the pair is refused."""
 
 
 def draft(
@@ -37,7 +37,7 @@ def draft(
 ) -> PairDraft:
     """Return what other / baseline is made of, or the differences for which the comparison is refused.
 
-    unlike: compare all the same, and say the differences among the caveats.
+    baseline_cells, other_cells: their cells. unlike: compare all the same, and put the differences among the caveats.
     """
     ours, theirs = ([run for _, run in cells] for cells in (baseline_cells, other_cells))
     found = differences(ours, theirs)
@@ -67,9 +67,9 @@ def draft(
 
 
 def finish(drafts: Sequence[PairDraft], margin_fraction: float) -> list[DeploymentPair]:
-    """Return the pairs with their ratios, each interval made with the spreads of the other pairs of its baseline.
+    """Return the pairs with their ratios; each interval uses the spreads of the other pairs of its baseline.
 
-    drafts: of all workloads and operating points; margin_fraction: a ratio within it of 1 counts as equal.
+    drafts: of all workloads and operating points. margin_fraction: a ratio that is within it of 1 counts as equal.
     """
     ratios: list[dict[str, MetricRatio]] = [{} for _ in drafts]
     of_baseline: dict[str, list[int]] = defaultdict(list)
@@ -89,7 +89,7 @@ def finish(drafts: Sequence[PairDraft], margin_fraction: float) -> list[Deployme
 
 
 def absent(reason: str) -> MetricRatio:
-    """Return the ratio that is not there, with the reason."""
+    """Return a ratio without a value, for the reason given."""
     return MetricRatio(Estimate(None, reason=reason), "none", 0, 0, False, True, ())
 
 
@@ -101,7 +101,7 @@ def _why_no_energy_ratio(sources: Iterable[EnergySource]) -> str | None:
 
 
 def _ratio(name: str, own: Contrast, mean: LogMean | None, usual: Spread | None, margin: float) -> MetricRatio:
-    """Return the ratio with all that its launches and the pool say of it; its conclusion waits for the family."""
+    """Return the ratio with all that its launches and the pool say of it; its conclusion is made with the family's."""
     if mean is None:
         return absent(own.why_no_ratio() or "")
     shrunk, limit = mean.shrunk(usual), math.log1p(margin)

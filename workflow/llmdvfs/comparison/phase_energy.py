@@ -1,4 +1,4 @@
-"""The energy of a phase, where it may be divided by the tokens that the phase made (docs/metrics.md#comparison)."""
+"""Energy of a phase, where it may be divided by the tokens that the phase made (docs/metrics.md#comparison)."""
 
 from collections.abc import Iterable
 
@@ -9,10 +9,11 @@ MAX_MIXED_FRACTION = 0.01  # of the phase's time: so much of its tokens' energy 
 
 
 def undivided_energy_j(phases: Iterable[PhaseEnergy], phase: Phase) -> float | None:
-    """Return the energy of a phase over all roles, in joules, if all of the phase's work is in it.
+    """Return the energy of a phase over all roles [J], if all of the phase's work is in it.
 
-    None where the phase did not occur or a role's part of it is null, and where steps did prefill and decode at once
-    for longer than MAX_MIXED_FRACTION of the phase's time: `mixed` has energy of its tokens that nothing splits.
+    None where the phase did not occur, or a role's part of it is null. None too where steps did prefill and decode at
+    once for longer than MAX_MIXED_FRACTION of the phase's time: a part of the tokens' energy is then in `mixed`, and
+    nothing splits it.
     """
     every = list(phases)
     own = [part for part in every if part.phase == phase]

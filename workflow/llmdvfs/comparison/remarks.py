@@ -1,4 +1,4 @@
-"""What a reader must be told about the cells of a study, beside their numbers."""
+"""What a reader must be told about the cells of a study, besides their numbers."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from llmdvfs.records.result import CellResult
 
 
 def points_not_applied(measured: Iterable[Measured]) -> Iterator[str]:
-    """Name the operating points that were asked and not applied, with their launches and the first one's reason."""
+    """Yield a sentence for each operating point that was not applied: its launches, and the first one's reason."""
     told: dict[tuple[str, str, str], list[tuple[int, str]]] = defaultdict(list)
     for result, run in sorted(measured, key=lambda own: cell_order(own[0].cell)):
         applied = run.applied_point
@@ -25,7 +25,7 @@ def points_not_applied(measured: Iterable[Measured]) -> Iterator[str]:
 
 
 def cell_warnings(results: Iterable[CellResult]) -> Iterator[str]:
-    """Give the warnings of one launch for all launches of a cell: those of the others differ in figures at most."""
+    """Yield the warnings of one launch for all launches of a cell, since those of the others differ only in figures."""
     by_cell: dict[str, list[CellResult]] = defaultdict(list)
     for result in sorted(results, key=lambda result: cell_order(result.cell)):
         if result.warnings:
@@ -36,7 +36,7 @@ def cell_warnings(results: Iterable[CellResult]) -> Iterator[str]:
 
 
 def mixed_launches(results: Iterable[CellResult]) -> Iterator[str]:
-    """Name the launches that were measured in parts: a re-run that added cells started the servers again."""
+    """Yield a sentence for each launch that was measured in parts: a re-run that added cells restarted the servers."""
     starts: dict[tuple[str, int], set[str]] = defaultdict(set)
     for result in results:
         starts[result.cell.deployment, result.cell.launch].add(result.server_start_id)

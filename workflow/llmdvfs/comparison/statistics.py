@@ -20,12 +20,15 @@ CONFIDENCE = 0.95
 MAX_POOL_DEGREES = 2.0  # what the pool counts for; more would overrule a cell that really varies more than others
 # The pool's cells share baselines and starts, so its degrees of freedom are fewer than they look (docs/statistics.md).
 POOL_SHARE = 1 / 3
+# A cell whose few starts agree better than usual has most often been lucky: its variance is taken for no less than this
+# share of the usual one, or the narrowest intervals would be those that hold the truth least often.
+LEAST_OF_USUAL = 0.9
 MIN_VARIANCE = 1e-18  # of logs: values that differ by less than 1e-9 are all alike but for roundings
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A variance between server starts, of logarithms, and the degrees of freedom that it is known with."""
+    """Variance of logarithms between server starts, and the degrees of freedom with which it is known."""
 
     variance: float
     degrees: float
@@ -33,37 +36,39 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class LogMean:
-    """A mean of logarithms over server starts, or a difference of two such means."""
+    """Mean of logarithms over server starts, or the difference of two such means."""
 
     value: float
     spread: Spread | None
-    """Of one start; None: one start, or none."""
+    """Spread of one start; None: there is one start, or none."""
     scale: float
-    """Variance of the mean over the variance of one start: 1 / n where n starts are averaged."""
+    """Variance of the mean over the variance of one start: 1 / n where it is a mean of n starts."""
     pool_degrees: float = 0.0
-    """How much of the spread's degrees of freedom come from the pool."""
+    """How many of the spread's degrees of freedom come from the pool."""
 
     def shrunk(self, usual: Spread | None) -> "LogMean":
-        """Return the same mean with its variance shrunk towards what is usual elsewhere; None: nothing is known of it.
+        """Return the same mean with its variance shrunk towards what is usual elsewhere.
 
-        The pool counts for a third of its degrees of freedom, and for MAX_POOL_DEGREES at most.
+        usual: None, where nothing is known of it, leaves the variance. The pool counts for a third of its degrees of
+        freedom, and for MAX_POOL_DEGREES at most; the variance is no less than LEAST_OF_USUAL of the usual one.
         """
         if self.spread is None or usual is None:
             return self
         weight, own = min(MAX_POOL_DEGREES, POOL_SHARE * usual.degrees), self.spread
         together = weight + own.degrees
-        shrunk = Spread((weight * usual.variance + own.degrees * own.variance) / together, together)
+        variance = (weight * usual.variance + own.degrees * own.variance) / together
+        shrunk = Spread(max(variance, LEAST_OF_USUAL * usual.variance), together)
         return replace(self, spread=shrunk, pool_degrees=weight)
 
     def interval(self) -> Estimate:
-        """Return the mean's exponential with its 95 % interval: a geometric mean, or a ratio of two."""
+        """Return the exponential of the mean with its 95 % interval: a geometric mean, or a ratio of two."""
         if self.spread is None:
             return Estimate(math.exp(self.value), reason="one server start: no interval")
         half = float(stdtrit(self.spread.degrees, (1 + CONFIDENCE) / 2)) * self._error(self.spread)
         return Estimate(math.exp(self.value), math.exp(self.value - half), math.exp(self.value + half))
 
     def p_value(self) -> float | None:
-        """Return the two-sided p-value that the true value is 0 (a ratio of 1); None where nothing spreads."""
+        """Return the two-sided p-value that the true value is 0, that is, a ratio of 1; None without a spread."""
         if self.spread is None or self.spread.variance <= MIN_VARIANCE:
             return None
         below, above = self.p_not_below(0.0), self.p_not_above(0.0)
@@ -78,7 +83,7 @@ class LogMean:
         return self._tail(limit - self.value)
 
     def num_more(self, width: float, most: int) -> int | None:
-        """Return how many more starts would bring the half width below `width` if they spread as these; at most `most`.
+        """Return how many more starts bring the half width below `width` if they spread alike; at most `most`.
 
         None without a spread, or where the scale is not that of a mean over starts.
         """
@@ -104,7 +109,7 @@ class LogMean:
 
 
 def usual_elsewhere(spreads: Sequence[Spread | None]) -> list[Spread | None]:
-    """Return for each spread what is usual of the others, with all of their degrees of freedom; None: none varies.
+    """Return for each spread what is usual among the others, with all their degrees of freedom; None: none varies.
 
     It is the geometric mean: of cells whose variances differ by orders of magnitude, as those of a light and of a
     saturated load do, the largest must not speak for all. The log of a sample variance lies below that of the true one
@@ -124,13 +129,13 @@ def usual_elsewhere(spreads: Sequence[Spread | None]) -> list[Spread | None]:
 
 
 def log_mean(values: Sequence[float]) -> LogMean:
-    """Return the mean of the logarithms of values, one a server start, all above 0."""
+    """Return the mean of the logarithms of values that are all above 0, one value a server start."""
     logs = [math.log(value) for value in values]
     return LogMean(_mean(logs), _spread(logs), 1 / len(logs))
 
 
 def log_ratio(baseline: Sequence[float], other: Sequence[float]) -> LogMean:
-    """Return the difference other - baseline of the mean logarithms of starts that do not pair (Welch, Satterthwaite).
+    """Return the difference other - baseline of mean logarithms, for starts that do not pair (Welch, Satterthwaite).
 
     Its spread is that of a launch's ratio, so that paired and unpaired ratios of a metric have one pool.
     """

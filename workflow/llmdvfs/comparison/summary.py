@@ -1,4 +1,4 @@
-"""One deployment at one workload and operating point, summarised over its server starts."""
+"""Summarises one deployment at one workload and operating point over its server starts."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,9 +17,10 @@ Measured = tuple[CellResult, RunRecord]
 
 
 def summarise(cells: Sequence[Measured], without_result: Iterable[CellId] = ()) -> DeploymentSummary:
-    """Return the deployment of these cells (one workload, one operating point) with means over its server starts.
+    """Return the summary of these cells, which share deployment, workload and operating point.
 
-    A launch in which the operating point was not applied ran at other clocks: it is kept, and is in no mean.
+    without_result: planned cells that have no result. A launch in which the operating point was not applied ran at
+    other clocks: it is kept, and is in no mean.
     """
     result, run = cells[0]
     values = [(cell, run.applied_point.is_as_asked, metric_values(cell)) for cell, run in cells]
@@ -46,7 +47,7 @@ def summarise(cells: Sequence[Measured], without_result: Iterable[CellId] = ()) 
 
 
 def with_shrunk_intervals(deployments: Sequence[DeploymentSummary]) -> list[DeploymentSummary]:
-    """Return the same deployments, each mean's interval made with what the others' spreads of the metric say.
+    """Return the same deployments, each mean's interval made with the others' spreads of the metric.
 
     deployments: of all workloads and operating points. Arithmetic means keep Student's interval.
     """
@@ -81,7 +82,7 @@ def of_launches(launches: Iterable[LaunchValue]) -> MetricSummary:
 
 
 def replicates(by_launch: Iterable[LaunchValue]) -> list[float]:
-    """Return one value a server start: cells that shared the servers are one replicate, with their mean.
+    """Return one value a server start: the mean of the cells that shared its servers.
 
     Cells that did not run at their operating point are left out.
     """

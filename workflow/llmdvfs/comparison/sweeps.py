@@ -1,4 +1,4 @@
-"""Which workloads are one sweep of batch sizes, and what it is called."""
+"""Finds which workloads are one sweep over batch sizes, and names it."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,9 +8,9 @@ from llmdvfs.records.spec import SloSpec, WorkloadSpec
 
 
 def sweep_names(workloads: Iterable[WorkloadSpec]) -> dict[str, str]:
-    """Map each workload's id to the name of its sweep: its first id without the number at its end.
+    """Return id of a workload -> name of its sweep: the sweep's first id without the number at its end.
 
-    The id of a workload outside the sweep is never its name: `decode` beside `decode-8`, `decode-16` stays apart
+    The id of a workload outside the sweep is never its name: `decode` beside `decode-8` and `decode-16` stays apart
     from them where it asks something else.
     """
     members: dict[str, set[str]] = defaultdict(set)

@@ -1,4 +1,4 @@
-"""The cells of two results folders named so that each deployment stands beside its counterpart."""
+"""Names the cells of two results folders so that each deployment is compared with its counterpart."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -18,11 +18,12 @@ def compare_two(
     unlike: bool,
     margin_fraction: float,
 ) -> ComparisonRecord:
-    """Return the second folder's deployments related to the first's, given the folders' names and cells.
+    """Return the comparison of the second folder's deployments with the first's.
 
-    A deployment that both have is related to itself, at every workload and operating point that both have. Where they
-    have none in common all are related to the first folder's simplest one. Raises DataError where they share no
-    workload at one operating point, or where every pair is refused: it lists the differences.
+    first, second: name and cells of each folder. A deployment that both have is compared with itself, at every workload
+    and operating point that both have. Where they have none in common, all are compared with the first folder's
+    simplest one. Raises DataError where they share no workload at one operating point, or where every pair is refused:
+    it lists the differences.
     """
     (label, ours), (other_label, theirs) = first, second
     common = _deployments(ours) & _deployments(theirs)
@@ -57,7 +58,7 @@ def compare_two(
 
 
 def labels_of(first: Path, second: Path) -> tuple[str, str]:
-    """Return names that tell two folders apart: their last parts, as few as are needed."""
+    """Return names that tell two folders apart: the last parts of their paths, as few as are needed."""
     ours, theirs = first.resolve().parts, second.resolve().parts
     for length in range(1, max(len(ours), len(theirs)) + 1):
         names = ["-".join(parts[-length:]).strip("/") for parts in (ours, theirs)]

@@ -1,1 +1,1 @@
-"""How the KV cache travels from prefill to decode: one file a connector, and the table of them."""
+"""KV connectors, that is, how the KV cache travels from prefill to decode: one file each, and their table."""

@@ -1,4 +1,4 @@
-"""What a KV connector is to this project: flags and environment of its servers, and the form of its requests."""
+"""What this project has to know of a KV connector: flags and environment of its servers, form of its requests."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -21,21 +21,24 @@ class KvAddresses:
     host: str
     http_port: int
     kv_port: int
-    """First of `tensor_parallel_size` consecutive ports: every rank listens on its own."""
+    """First of `tensor_parallel_size` consecutive ports, of which every rank listens on one."""
     storage_folder: str
-    """Shared by all instances of a deployment; only a file connector uses it."""
+    """Folder shared by all instances of a deployment; only a connector that passes files uses it."""
     engine_id: str
-    """Unique among running engines."""
+    """Name that no other running engine has."""
     tensor_parallel_size: int = 1
 
     @property
     def kv_address(self) -> str:
-        """Return host:port of the connector."""
+        """Return `host:port` of the connector's first port."""
         return f"{self.host}:{self.kv_port}"
 
 
 class Connector(ABC):
-    """One way of moving the KV cache; stateless, and pure in all its methods."""
+    """One way of moving the KV cache.
+
+    Connectors have no state, and their methods change nothing.
+    """
 
     name: ClassVar[str]
     sends_together: ClassVar[bool] = False
@@ -47,25 +50,26 @@ class Connector(ABC):
 
     @abstractmethod
     def kv_transfer_config(self, role: Role, version: EngineVersion, device: Device, at: KvAddresses) -> dict[str, Any]:
-        """Return the value of --kv-transfer-config."""
+        """Return the value of vLLM's --kv-transfer-config for an instance of this role."""
 
     def flags(self, role: Role, engine: EngineSpec) -> tuple[str, ...]:
-        """Return further flags that this connector needs beside the engine's settings."""
+        """Return the flags that this connector needs beside those of the engine's settings."""
         return ()
 
     def env(self, role: Role, version: EngineVersion, device: Device, at: KvAddresses) -> dict[str, str]:
-        """Return the environment that this connector needs."""
+        """Return the environment variables that this connector needs."""
         return {}
 
     def network_devices(self, env: Mapping[str, str]) -> tuple[str, ...]:
-        """Return the network devices that an instance with this environment sends KV over; none: another way is open.
+        """Return the network devices over which an instance with this environment sends KV cache.
 
-        Instances of one host reach each other's GPUs directly unless they are told to take a network, as on two hosts.
+        It is empty where another way is open: instances of one host reach each other's GPUs directly unless they are
+        told to take a network, as on two hosts.
         """
         return ()
 
     def request_id(self, client_id: str, prefill: KvAddresses, decode: KvAddresses) -> str:
-        """Return the X-Request-Id of both requests."""
+        """Return the X-Request-Id that both the prefill and the decode request carry."""
         return client_id
 
     def prefill_body(self, body: Body, request_id: str) -> Body:
@@ -75,11 +79,14 @@ class Connector(ABC):
     def decode_body(
         self, body: Body, request_id: str, prefill_answer: Body | None, prefill: KvAddresses, endpoint: str
     ) -> Body:
-        """Return the request that streams the answer; the prefill answer is None where both are sent at once."""
+        """Return the request whose answer is streamed to the client.
+
+        prefill_answer: None where both requests are sent at once.
+        """
         return body
 
 
 def one_token(body: Body) -> Body:
-    """Return the request with its answer cut to one token in one piece."""
+    """Return the request with its answer cut to one token, not streamed."""
     dropped = {"min_tokens", "stream_options", "max_completion_tokens"}
     return {key: value for key, value in body.items() if key not in dropped} | {"max_tokens": 1, "stream": False}

@@ -1,4 +1,4 @@
-"""Files in a shared folder: vLLM's own example connector, the one that needs nothing special."""
+"""Connector over files in a shared folder: vLLM's own example, the one that needs nothing special."""
 
 from typing import Any
 
@@ -17,11 +17,11 @@ class ExampleConnector(Connector):
     name = "example"
 
     def refusal(self, version: EngineVersion, device: Device) -> str | None:
-        """Every version has it, under one of two names."""
+        """Return None: every version has it, under one of two names."""
         return None
 
     def kv_transfer_config(self, role: Role, version: EngineVersion, device: Device, at: KvAddresses) -> dict[str, Any]:
-        """Name the shared folder; the connector was renamed in vLLM 0.13."""
+        """Return the configuration with the shared folder; the connector was renamed in vLLM 0.13."""
         return {
             "kv_connector": "ExampleConnector" if version >= (0, 13) else "SharedStorageConnector",
             "kv_role": "kv_producer" if role == "prefill" else "kv_consumer",
@@ -29,7 +29,7 @@ class ExampleConnector(Connector):
         }
 
     def flags(self, role: Role, engine: EngineSpec) -> tuple[str, ...]:
-        """Prefill each prompt in one step: the connector stores what a prompt's first step computed, and no more."""
+        """Return flags that prefill each prompt in one step, since only what the first step computes is stored."""
         if role != "prefill":
             return ()
         if engine.enable_chunked_prefill:

@@ -1,4 +1,4 @@
-"""NIXL, pulling: decode reads prefill's blocks after prefill has answered."""
+"""Connector NIXL, pulling: decode reads prefill's blocks after prefill has answered."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,19 +11,19 @@ DIRECT_TRANSPORTS = frozenset({"all", "cuda", "cuda_ipc"})
 
 
 class NixlConnector(Connector):
-    """The prefill answer says where its blocks lie; the decode request hands that on unchanged."""
+    """Prefill's answer says where its blocks lie; the decode request hands that on unchanged."""
 
     name = "nixl"
     class_name = "NixlConnector"
 
     def refusal(self, version: EngineVersion, device: Device) -> str | None:
-        """Every supported version has it; on a CPU only recent ones."""
+        """Return why it cannot be used: on a CPU only recent versions have it, on a GPU every supported one."""
         if device == "cpu" and version < (0, 14):
             return "NIXL through host memory on a CPU needs vLLM 0.14 or newer"
         return None
 
     def kv_transfer_config(self, role: Role, version: EngineVersion, device: Device, at: KvAddresses) -> dict[str, Any]:
-        """Name the role; on a CPU the buffers lie in host memory and no extra threads spin."""
+        """Return the configuration of a role; on a CPU buffers lie in host memory and no extra threads spin."""
         config: dict[str, Any] = {
             "kv_connector": self.class_name,
             "kv_role": "kv_producer" if role == "prefill" else "kv_consumer",
@@ -34,7 +34,7 @@ class NixlConnector(Connector):
         return config
 
     def env(self, role: Role, version: EngineVersion, device: Device, at: KvAddresses) -> dict[str, str]:
-        """Give every instance its own side channel."""
+        """Return the address of the instance's own side channel."""
         env = {"VLLM_NIXL_SIDE_CHANNEL_HOST": at.host, "VLLM_NIXL_SIDE_CHANNEL_PORT": str(at.kv_port)}
         return env | ({"UCX_TLS": "tcp,self"} if device == "cpu" else {})
 
@@ -46,13 +46,13 @@ class NixlConnector(Connector):
         return () if direct else tuple(filter(None, env.get("UCX_NET_DEVICES", "").split(",")))
 
     def prefill_body(self, body: Body, request_id: str) -> Body:
-        """Ask prefill to keep its blocks for a reader."""
+        """Return the prefill request, which asks prefill to keep its blocks for a reader."""
         return one_token(body) | {"kv_transfer_params": remote_decode_params()}
 
     def decode_body(
         self, body: Body, request_id: str, prefill_answer: Body | None, prefill: KvAddresses, endpoint: str
     ) -> Body:
-        """Hand on where prefill's blocks lie."""
+        """Return the decode request, which says where prefill's blocks lie."""
         params = (prefill_answer or {}).get("kv_transfer_params")
         if not params:
             # Without it decode would compute the prompt itself, and nobody would notice.
@@ -61,7 +61,7 @@ class NixlConnector(Connector):
 
 
 def remote_decode_params() -> dict[str, Any]:
-    """Return the transfer parameters of a prefill request."""
+    """Return the transfer parameters that a prefill request carries."""
     return {
         "do_remote_decode": True,
         "do_remote_prefill": False,

@@ -1,4 +1,4 @@
-"""NIXL, pushing: decode registers its blocks while prefill computes, and prefill writes into them."""
+"""Connector NIXL, pushing: decode registers its blocks while prefill computes, and prefill writes into them."""
 
 from llmdvfs.connectors.connector import Body, Device, EngineVersion, KvAddresses
 from llmdvfs.connectors.nixl import NixlConnector
@@ -13,19 +13,19 @@ class NixlPushConnector(NixlConnector):
     sends_together = True
 
     def refusal(self, version: EngineVersion, device: Device) -> str | None:
-        """Refuse versions before 0.24, which brought it."""
+        """Return why it cannot be used: vLLM 0.24 brought it."""
         if version < (0, 24):
             return "nixl_push came with vLLM 0.24; take nixl"
         return super().refusal(version, device)
 
     def env(self, role: Role, version: EngineVersion, device: Device, at: KvAddresses) -> dict[str, str]:
-        """Keep request ids as they are sent: decode must know prefill's before prefill has answered."""
+        """Return variables that keep request ids as sent: decode must know prefill's before prefill has answered."""
         return super().env(role, version, device, at) | {"VLLM_DISABLE_REQUEST_ID_RANDOMIZATION": "1"}
 
     def decode_body(
         self, body: Body, request_id: str, prefill_answer: Body | None, prefill: KvAddresses, endpoint: str
     ) -> Body:
-        """Name the prefill engine that will write."""
+        """Return the decode request, which names the prefill engine that will write."""
         # vLLM's own ids: one sub-request a prompt for completions, one a request for chat.
         remote_request_id = f"chatcmpl-{request_id}" if "chat" in endpoint else f"cmpl-{request_id}-0"
         return body | {

@@ -1,4 +1,4 @@
-"""P2P NCCL: prefill sends every layer to decode; both addresses stand in the request id."""
+"""Connector P2P NCCL: prefill sends every layer to decode; both addresses stand in the request id."""
 
 import uuid
 from collections.abc import Mapping
@@ -16,12 +16,15 @@ NUM_NCCL_CHANNELS = 16
 
 
 class P2pNcclConnector(Connector):
-    """Was removed in vLLM 0.24, and hangs in 0.14 to 0.16, which change request ids with no way to stop it."""
+    """One way of moving the KV cache, by NCCL from GPU to GPU.
+
+    It was removed in vLLM 0.24, and hangs in 0.14 to 0.16, which change request ids with no way to stop it.
+    """
 
     name = "p2p_nccl"
 
     def refusal(self, version: EngineVersion, device: Device) -> str | None:
-        """Say which versions can and cannot."""
+        """Return why this version or device cannot use it."""
         if device != "cuda":
             return "p2p_nccl needs GPUs"
         if (0, 14) <= version < (0, 17):
@@ -31,7 +34,7 @@ class P2pNcclConnector(Connector):
         return None
 
     def kv_transfer_config(self, role: Role, version: EngineVersion, device: Device, at: KvAddresses) -> dict[str, Any]:
-        """Give the connector's own port and the instance's HTTP port, which together name it to its peers."""
+        """Return the connector's own port and the instance's HTTP port, which together name it to its peers."""
         is_producer = role == "prefill"
         return {
             "kv_connector": "P2pNcclConnector",
@@ -47,7 +50,7 @@ class P2pNcclConnector(Connector):
         }
 
     def env(self, role: Role, version: EngineVersion, device: Device, at: KvAddresses) -> dict[str, str]:
-        """Keep request ids as they are sent (0.17 and newer change them): the addresses are in them."""
+        """Return the variable that keeps request ids, with the addresses in them, as sent (0.17 on change ids)."""
         return {"VLLM_DISABLE_REQUEST_ID_RANDOMIZATION": "1"} if version >= (0, 17) else {}
 
     def network_devices(self, env: Mapping[str, str]) -> tuple[str, ...]:
@@ -58,5 +61,5 @@ class P2pNcclConnector(Connector):
         return () if direct or named.startswith("^") else tuple(filter(None, named.removeprefix("=").split(",")))
 
     def request_id(self, client_id: str, prefill: KvAddresses, decode: KvAddresses) -> str:
-        """Name both addresses; the client's own id is left out, since vLLM reads everything before a colon."""
+        """Return an id with both addresses; the client's own is left out, since vLLM reads all before a colon."""
         return f"___prefill_addr_{prefill.kv_address}___decode_addr_{decode.kv_address}_{uuid.uuid4().hex}"

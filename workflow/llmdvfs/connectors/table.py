@@ -1,4 +1,4 @@
-"""All connectors, and the choice of one for an engine version and a device."""
+"""Table of all connectors, and the choice of one for an engine version and a device."""
 
 from llmdvfs.connectors.connector import Connector, Device, EngineVersion
 from llmdvfs.connectors.example import ExampleConnector
@@ -19,7 +19,7 @@ OLDEST_ENGINE = (0, 10, 2)
 
 
 def resolve_connector(name: str, version: EngineVersion, device: Device) -> str:
-    """Return the connector that `name` (which may be "auto") means; ConfigError says what would be possible."""
+    """Return the name of the connector to use, also for "auto"; ConfigError says what would be possible."""
     vllm = f"vLLM {'.'.join(map(str, version))} on {device}"
     if version < OLDEST_ENGINE:
         raise ConfigError(f"{vllm}: KV transfer needs vLLM {'.'.join(map(str, OLDEST_ENGINE))} or newer")

@@ -1,1 +1,1 @@
-"""Looks at a machine before a run: nothing is started, nothing is changed."""
+"""Looks at a machine before a study is run there: nothing is started, nothing is changed."""

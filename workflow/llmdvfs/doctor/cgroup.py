@@ -1,4 +1,4 @@
-"""What a container, or a batch system, leaves of CPUs and memory: cgroups, version 2 and 1."""
+"""What a container or a batch system leaves of CPUs and memory, from cgroups of version 2 and 1."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,10 @@ UNLIMITED_BYTES = 2**60  # version 1 writes a number as large as this where ther
 
 
 def cpu_limit(root: Path = Path("/")) -> float | None:
-    """Return how many CPUs' time this process and its siblings may use; None: no limit is set."""
+    """Return the number of CPUs whose time this process and its siblings may use; None: there is no limit.
+
+    root: holds proc/ and sys/.
+    """
     limits = []
     for folder in _folders(root, "cpu"):
         words = _words(folder / "cpu.max")  # "max 100000" or "150000 100000": microseconds of CPU a period
@@ -18,7 +21,10 @@ def cpu_limit(root: Path = Path("/")) -> float | None:
 
 
 def memory_left_bytes(root: Path = Path("/")) -> int | None:
-    """Return how much more memory the cgroups allow; None: no limit is set."""
+    """Return how many more bytes the cgroups allow; None: there is no limit.
+
+    root: holds proc/ and sys/.
+    """
     left = []
     for folder in _folders(root, "memory"):
         for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):

@@ -1,4 +1,4 @@
-"""All checks of a machine, for a configuration."""
+"""Runs all checks of a machine for a configuration."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -44,7 +44,11 @@ OF_THE_HOST: dict[str, Callable[[], Iterator[Check]]] = {
 
 
 def examine(given: Mapping[str, Any]) -> Iterator[Check]:
-    """Yield every check; a wrong configuration is one of them, and leaves those that need none."""
+    """Yield every check.
+
+    given: the configuration as the user wrote it; where it is wrong, that is a check too, and only those are made that
+    need no study.
+    """
     for name, look in OF_THE_HOST.items():
         yield from _guarded(name, look)
     try:

@@ -1,4 +1,7 @@
-"""GPUs: enough of them, free, large enough, linked, and whether their clocks may be set. Nothing is set."""
+"""Checks of the GPUs: enough of them, free, large enough, linked, and whether their clocks may be set.
+
+Nothing is set.
+"""
 
 import contextlib
 import os
@@ -29,7 +32,7 @@ CLOCK_STEP_MHZ = 15  # the grid of core clocks: what lies nearer to a step is se
 
 
 def gpus(study: Study) -> Iterator[Check]:
-    """Look at the driver, and for as many free GPUs as the largest deployment takes."""
+    """Check the driver, and that there are as many free GPUs as the largest deployment takes."""
     needed = _needed(study)
     if not needed:
         yield Check("GPUs", "ok", "none needed by this study")
@@ -56,11 +59,11 @@ def gpus(study: Study) -> Iterator[Check]:
 
 
 def memory(study: Study) -> Iterator[Check]:
-    """Look whether weights and one long sequence fit each of the GPUs."""
+    """Check that the weights and one long sequence fit on each of the GPUs."""
     free = _free(study) if is_usable(study) else []
     for deployment in study.deployments.values():
         if not 0 < deployment.num_gpus <= len(free):
-            continue  # it needs none, or `gpus` has said that there are too few
+            continue  # it needs no GPU, or the check `gpus` has said that there are too few
         with config_folder(deployment.model) as folder:
             version = version_tuple(study.engine_versions["vllm"])
             refusals, doubts = ([], []) if folder is None else _memory_doubts(deployment, folder, free, version)
@@ -75,7 +78,7 @@ def memory(study: Study) -> Iterator[Check]:
 
 
 def links(study: Study) -> Iterator[Check]:
-    """Look at how the GPUs reach one another, where more than one computes for a deployment."""
+    """Check how the GPUs reach one another, where more than one computes for a deployment."""
     if not is_usable(study) or max(deployment.num_gpus for deployment in study.deployments.values()) < 2:
         return
     found = gpu_links([gpu.index for gpu in _free(study)])
@@ -91,7 +94,7 @@ def links(study: Study) -> Iterator[Check]:
 
 
 def clocks(study: Study) -> Iterator[Check]:
-    """Say whether the study sets clocks or limits, whether it may, whether they exist, and who has set any already."""
+    """Check whether the study's clocks and limits exist, whether it may set them, and who has set any already."""
     setting = [point for point in study.points.values() if point.asks_for_something]
     usable = is_usable(study)
     looked_at = [NvmlGpu(one.index) for one in candidates(study)] if usable else []

@@ -1,4 +1,4 @@
-"""The host: CPUs and what a container leaves of them, memory, disk, other work."""
+"""Checks of the host: CPUs and what a container leaves of them, memory, disk, other work."""
 
 import os
 import shutil
@@ -20,12 +20,12 @@ from llmdvfs.serving.instance.memory import host_forecast, host_total_bytes
 GIB, MIB = 2**30, 2**20
 LITTLE_DISK_BYTES, NO_DISK_BYTES = 10 * GIB, 1 * GIB  # a GPU study of 45 cells took 1 GiB
 LITTLE_SHARED_BYTES = 1 * GIB  # of /dev/shm: containers get 64 MiB, NCCL and workers want more
-BUSY_FRACTION = 0.2  # of the CPUs, over the last minute
+BUSY_FRACTION = 0.2  # load of the last minute over the number of CPUs
 INSTRUMENT_CPUS = 1  # load generator, sampler and proxy together
 
 
 def cpus(study: Study, root: Path = Path("/")) -> Iterator[Check]:
-    """Compare the CPUs that this process may use with those that a CPU study's servers keep busy."""
+    """Check that this process may use as many CPUs as a CPU study's servers keep busy."""
     allowed, limit = len(os.sched_getaffinity(0)), cpu_limit(root)
     usable = allowed if limit is None else min(float(allowed), limit)
     seen = f"{usable:g} of {os.cpu_count()} usable" + (f" (cgroup limit {limit:g})" if limit is not None else "")
@@ -45,7 +45,7 @@ def _server_threads(study: Study) -> Iterator[int]:
 
 
 def memory(study: Study, root: Path = Path("/")) -> Iterator[Check]:
-    """Look whether the servers of each CPU deployment fit into the memory that is left."""
+    """Check that the servers of each CPU deployment fit into the memory that is left."""
     left = memory_left_bytes(root)
     available = psutil.virtual_memory().available if left is None else min(psutil.virtual_memory().available, left)
     refusals: list[str] = []
@@ -72,7 +72,7 @@ def memory(study: Study, root: Path = Path("/")) -> Iterator[Check]:
 
 
 def disk(study: Study) -> Iterator[Check]:
-    """Look for room where results will be written."""
+    """Check that there is room where results will be written."""
     place = next(folder for folder in (study.results, *study.results.absolute().parents) if folder.exists())
     free = shutil.disk_usage(place).free
     seen = f"{free / GIB:.1f} GiB free for {study.results}"
@@ -85,7 +85,7 @@ def disk(study: Study) -> Iterator[Check]:
 
 
 def shared_memory(study: Study, folder: Path = Path("/dev/shm")) -> Iterator[Check]:
-    """Look at the size of /dev/shm, through which the workers of one instance talk."""
+    """Check the size of /dev/shm, through which the workers of one instance talk."""
     if not folder.is_dir():
         yield Check("shared memory", "problem", f"no {folder}", f"mount a tmpfs on {folder}")
         return
@@ -99,7 +99,7 @@ def shared_memory(study: Study, folder: Path = Path("/dev/shm")) -> Iterator[Che
 
 
 def governor(root: Path = Path("/")) -> Iterator[Check]:
-    """Look at the frequency governors of the CPUs."""
+    """Check the frequency governors of the CPUs."""
     files = sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor"))
     found = sorted({file.read_text().strip() for file in files})
     if not found:
@@ -112,7 +112,7 @@ def governor(root: Path = Path("/")) -> Iterator[Check]:
 
 
 def load() -> Iterator[Check]:
-    """Look for other work on the CPUs."""
+    """Check whether the CPUs have other work to do."""
     busy, cores = os.getloadavg()[0], os.cpu_count() or 1
     seen = f"load average {busy:.2f} on {cores} CPUs over the last minute"
     if busy > BUSY_FRACTION * cores:
@@ -122,7 +122,7 @@ def load() -> Iterator[Check]:
 
 
 def other_runs(lock: Path | None = None, root: Path = Path("/")) -> Iterator[Check]:
-    """Look whether another measurement holds this host: a benchmark job would wait for it."""
+    """Check whether another measurement holds this host: a benchmark job would wait for it."""
     try:
         lock = lock or measuring_lock()
         inode = lock.lstat().st_ino

@@ -1,4 +1,4 @@
-"""What the system allows this user: ports, descriptors, priority."""
+"""Checks of what the system allows this user: ports, descriptors, priority."""
 
 import os
 import resource
@@ -14,12 +14,15 @@ from llmdvfs.records.spec import WorkloadSpec
 from llmdvfs.serving.instance.ports import reserve
 
 LOOPBACK = "127.0.0.1"
-OTHER_FILES = 256  # of the load generator: libraries, logs, the event loop
-OPEN_LOOP_FILES = 4096  # in flight at once, where nobody knows
+OTHER_FILES = 256  # files of the load generator itself: libraries, logs, event loop
+OPEN_LOOP_FILES = 4096  # connections assumed where the load sets no number in flight
 
 
 def ports(study: Study) -> Iterator[Check]:
-    """Take a port on the loopback interface for a moment; `serving.proxy_port` was tried with the configuration."""
+    """Check that a port of the loopback interface can be taken.
+
+    `serving.proxy_port` was tried with the configuration.
+    """
     try:
         reserve(LOOPBACK).release()
     except ServerNotReady as error:
@@ -31,7 +34,10 @@ def ports(study: Study) -> Iterator[Check]:
 
 
 def open_files(study: Study) -> Iterator[Check]:
-    """Compare the hard limit of open files, which the load generator raises its own to, with its connections."""
+    """Check that as many files may be open as the load generator needs connections.
+
+    It raises its own limit to the hard limit, which is the one that counts.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = OTHER_FILES + max(_at_once(workload) or OPEN_LOOP_FILES for workload in study.workloads.values())
     is_enough = hard == resource.RLIM_INFINITY or hard >= needed
@@ -49,7 +55,7 @@ def _at_once(workload: WorkloadSpec) -> int | None:
 
 
 def priority(root: Path = Path("/")) -> Iterator[Check]:
-    """Say whether load generator and sampler may run before others, without trying it."""
+    """Check whether load generator and sampler may run before other processes, without trying it."""
     soft, _ = resource.getrlimit(resource.RLIMIT_RTPRIO)
     if has_capability(SYS_NICE, root) or soft != 0:
         yield Check("priority", "ok", "real-time priority is allowed")

@@ -1,4 +1,4 @@
-"""The instruments: energy sources and clocks."""
+"""Checks of the instruments: energy sources and clocks."""
 
 import ctypes
 import time
@@ -25,9 +25,9 @@ TIME_ERROR = 5  # adjtimex: the clock is not synchronised
 
 
 def energy(study: Study) -> Iterator[Check]:
-    """Say where energy will come from: of each GPU that the study may take its own source, else the CPU's.
+    """Check where energy will come from: each GPU's own source, else the CPU's.
 
-    What other GPUs of the host lack, a display beside them for instance, does not matter.
+    Only GPUs that the study may take count; what others lack, a display beside them for instance, does not matter.
     """
     if not any(deployment.num_gpus for deployment in study.deployments.values()):
         yield _energy_of_cpu()
@@ -35,7 +35,7 @@ def energy(study: Study) -> Iterator[Check]:
     if not is_usable(study):
         yield Check("energy", "warning", "no GPU to read", NO_ENERGY)
         return
-    found = discover(None, needed=())  # one that does not answer is told below, and no reason to end here
+    found = discover(None, needed=())  # a GPU that does not answer is told below, and ends nothing here
     source = {device.index: device.energy_source for device in found.devices if device.kind == "gpu"}
     having: dict[str, list[int]] = {}
     for gpu in candidates(study):
@@ -51,7 +51,7 @@ def energy(study: Study) -> Iterator[Check]:
 
 
 def activity(study: Study) -> Iterator[Check]:
-    """Say whether the GPUs tell this process how busy their parts are (GPM), which needs a right of its own."""
+    """Check whether the GPUs tell this process how busy their parts are (GPM), which needs a right of its own."""
     if not any(deployment.num_gpus for deployment in study.deployments.values()) or not is_usable(study):
         return
     having: list[str] = []
@@ -74,7 +74,7 @@ def _energy_of_cpu() -> Check:
 
 
 def clock(root: Path = Path("/")) -> Iterator[Check]:
-    """Look at the clock that every stamp is taken from, and what reading it costs."""
+    """Check the clock that every time stamp is taken from, and what reading it costs."""
     begin = time.perf_counter_ns()
     for _ in range(NUM_CLOCK_READS):
         time.clock_gettime_ns(time.CLOCK_MONOTONIC)
@@ -89,7 +89,7 @@ def clock(root: Path = Path("/")) -> Iterator[Check]:
 
 
 def wall_clock() -> Iterator[Check]:
-    """Say whether the kernel holds the wall clock for synchronised; it is read with no change."""
+    """Check whether the kernel holds the wall clock for synchronised; that is read, and nothing changed."""
     libc = ctypes.CDLL(None, use_errno=True)
     answer = libc.adjtimex(ctypes.create_string_buffer(ADJTIMEX_BYTES))  # modes = 0: nothing is adjusted
     if answer < 0:

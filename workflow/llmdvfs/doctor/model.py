@@ -1,4 +1,4 @@
-"""A model's config.json, before the model itself is written or downloaded."""
+"""Gets a model's config.json before the model itself is written or downloaded."""
 
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from llmdvfs.records.spec import ModelSpec
 
 @contextmanager
 def config_folder(model: ModelSpec) -> Iterator[Path | None]:
-    """Give a folder with the model's config.json; None: only its hub has it."""
+    """Give a folder with the model's config.json for the length of a block; None where only its hub has it."""
     if model.source == "path":
         yield Path(model.location).expanduser()
         return

@@ -1,4 +1,4 @@
-"""Python, packages, the engine and the study itself."""
+"""Checks of the software: Python, packages, the engine, and the study itself."""
 
 import platform
 import sys
@@ -38,7 +38,7 @@ INSTALL = "install it with `make run`, or from envs/cpu.lock"
 
 
 def python() -> Iterator[Check]:
-    """Look at the Python that runs the workflow."""
+    """Check the Python that runs the workflow."""
     seen = f"{platform.python_version()} ({sys.executable})"
     if sys.version_info < OLDEST_PYTHON:
         yield Check("Python", "problem", seen, "take Python 3.11 or newer")
@@ -47,7 +47,7 @@ def python() -> Iterator[Check]:
 
 
 def packages() -> Iterator[Check]:
-    """Look for the packages that the workflow needs."""
+    """Check that the packages are there that the workflow needs."""
     versions = {package: _version(package) for package in PACKAGES}
     missing = [package for package, version in versions.items() if version is None]
     if missing:
@@ -64,7 +64,7 @@ def _version(package: str) -> str | None:
 
 
 def study(study: Study) -> Iterator[Check]:
-    """Say what the study is and how much of it is still to be measured."""
+    """Say what the study is, and how much of it is still to be measured."""
     cells, launches = len(list(all_cells(study))), pending_launches(study)
     missing = sum(len(launch.cells) for launch in launches)
     yield Check(
@@ -75,7 +75,7 @@ def study(study: Study) -> Iterator[Check]:
 
 
 def engine(study: Study) -> Iterator[Check]:
-    """Look at the engine's Python: its versions, and whether its build fits the device."""
+    """Check the engine's Python: its versions, and whether its build fits the device."""
     versions = study.engine_versions
     if not versions:
         yield Check("engine", "ok", "none needed: every deployment is somebody else's endpoint")
@@ -99,7 +99,7 @@ def engine(study: Study) -> Iterator[Check]:
 
 
 def programs(study: Study) -> Iterator[Check]:
-    """Say what of the study file's own choice runs, with the rights of this user: programs, arguments, open doors."""
+    """Say which programs the study file makes run with this user's rights: programs, arguments, open doors."""
     served = [one for one in study.deployments.values() if one.device != "external"]
     engines = [engine for one in served for engine in one.engine.values()]
     said = [f"runs {python} (serving.python)" for python in sorted({one.python for one in served if one.python})]

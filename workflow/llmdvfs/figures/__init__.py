@@ -1,1 +1,1 @@
-"""Records in, figures out: nothing is read from disk here and no statistic is computed."""
+"""Makes figures of records: nothing is read from disk here, and no statistic is computed."""

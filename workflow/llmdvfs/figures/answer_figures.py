@@ -1,4 +1,4 @@
-"""The figures of the answers, by the names of their files; a new one is a new file and a line here."""
+"""Table of the answers' figures, by the names of their files; a new one is a new file and a line here."""
 
 from collections.abc import Callable
 

@@ -17,9 +17,9 @@ QUANTITIES = ("output_token_rate_per_s", "ttft_p50_s", "tpot_mean_s", "energy_pe
 
 @styled
 def batch_analysis(record: ComparisonRecord) -> Figure:
-    """Return a panel a quantity over batch size; a line joins workloads that differ in batch size only.
+    """Return a panel a quantity over batch size; a line joins workloads that differ only in batch size.
 
-    record: of one deployment (of several, their lines lie in the same panels).
+    record: the comparison of one deployment (of several, their lines are drawn in the same panels).
     """
     lines = _lines(record)
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, 4.1 + legend_height_in(list(lines)) if lines else 1.2))

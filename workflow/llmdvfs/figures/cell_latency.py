@@ -11,7 +11,7 @@ from llmdvfs.figures.parts.titles import cell_title, set_title
 
 @styled
 def cell_latency(cell: MeasuredCell) -> Figure:
-    """Return the distributions of TTFT and E2E over ok requests, and of TBT over gaps, percentiles marked."""
+    """Return the distributions of TTFT and E2E over ok requests and of TBT over gaps, with percentiles marked."""
     latency = cell.result.latency
     panels = {
         "TTFT": ("ttft_s", latency.ttft_s, "requests"),

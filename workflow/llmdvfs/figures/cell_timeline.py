@@ -36,7 +36,7 @@ Panel = tuple[Callable[[Axes, MeasuredCell], None], float]
 
 @styled
 def cell_timeline(cell: MeasuredCell) -> Figure:
-    """Return phases, power (where there is any), utilisation, clock, requests in flight and energy over the cell."""
+    """Return the cell over time: phases, power if measured, utilisation, clock, requests in flight and energy."""
     panels = _panels(cell)
     heights = [height for _, height in panels]
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, sum(heights) + MARGINS_IN))

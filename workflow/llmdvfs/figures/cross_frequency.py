@@ -35,11 +35,11 @@ WITHOUT_LINE = Look(BLACK, "o", "")  # a point of a workload that has no line
 
 @styled
 def cross_frequency_comparison(record: ComparisonRecord) -> Figure:
-    """Return energy per token, TPOT and E2E over applied core clocks, a line a batch size; stock is a level across.
+    """Return energy per token, TPOT and E2E over applied core clocks: a line a batch size, stock a level line.
 
     Where the roles have different clocks the axis is prefill's, and the line's name says decode's. Launches in which
-    the point was not applied lie in a strip beside the axis; the title counts the points of which that is so in all
-    launches or in some, and those without a core clock.
+    the point was not applied are drawn in a strip beside the axis; the title counts the points for which that is so in
+    all or some launches, and the points without a core clock.
     """
     lines, not_applied = _lines(record), _not_always_applied(record)
     if not lines:

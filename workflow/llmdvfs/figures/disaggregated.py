@@ -30,9 +30,10 @@ LATENCIES = {"TTFT": "ttft_s", "TBT": "tbt_s", "E2E": "e2e_s", "KV transfer": "k
 
 @styled
 def disaggregated_performance_analysis(cells: Sequence[MeasuredCell]) -> Figure:
-    """Return the latency distributions of every launch, and phases, power, utilisation and clock of the first.
+    """Return the latency distributions of every launch; below, the devices of the first launch over time.
 
-    cells: of one disaggregated deployment; the workload that exercises both phases is shown.
+    These are phases, power, utilisation and clock. cells: those of one disaggregated deployment; the workload that
+    exercises both phases is shown.
     """
     launches = representative(cells)
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, 6.2))

@@ -1,4 +1,4 @@
-"""Energy over core clock and batch size, relative to stock of the same batch: a panel a deployment, phase and role."""
+"""Energy over core clock and batch size, relative to stock at the same batch: a panel a deployment, phase, role."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,14 +24,16 @@ WIDE_ENOUGH = 0.042  # for a number, as a share of the axis
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
+    """One panel: what is drawn, and for which deployment, phase and role."""
+
     title: str
     rows: tuple[tuple[Answer, ClockSeries], ...]
-    """By batch size."""
+    """An answer and its points for each batch size, by rising batch size."""
 
 
 @styled
 def dvfs_batch_clock(record: AnswersRecord) -> Figure:
-    """Return the figure: a row of cells a batch, each at the clock held; the recommended point is framed."""
+    """Return the figure: a row of fields a batch size, each at the clock held; the recommended one is framed."""
     panels = _panels(record)
     heights = [PANEL_HEIGHT_IN + ROW_HEIGHT_IN * len(panel.rows) for panel in panels] or [2.0]
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, sum(heights)), layout="constrained")

@@ -21,7 +21,7 @@ LARGE, SMALL = 230, 24  # area of a mark, in square points
 
 @styled
 def dvfs_clock_map(record: AnswersRecord) -> Figure:
-    """Return the figure: each point at the clocks that both roles held, its value as colour; the chosen framed."""
+    """Return the figure: each point at the clocks that both roles held, coloured by its value; the chosen framed."""
     answers = [answer for answer in record.answers if {"prefill", "decode"} <= _roles(answer)]
     rows = max(1, len(answers))
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, rows * ROW_HEIGHT_IN), layout="constrained")

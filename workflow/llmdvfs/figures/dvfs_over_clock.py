@@ -23,7 +23,7 @@ HELD_FRACTION = 0.02  # a clock further below the one asked was not held
 
 @styled
 def dvfs_over_clock(record: AnswersRecord) -> Figure:
-    """Return the figure: means with 95 % intervals at the clock held; a thin line leads from the clock asked."""
+    """Return the figure: means with 95 % intervals at the clock held; a thin line leads there from the clock asked."""
     answers = [answer for answer in record.answers if clock_series(answer)]
     rows = max(1, len(answers))
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, rows * ROW_HEIGHT_IN), layout="constrained")

@@ -1,4 +1,4 @@
-"""What the recommended clocks save and cost over the load: batch sizes of closed loops, rates of open ones."""
+"""What the recommended clocks save and cost over the load: batch sizes of closed loops, rates of open loops."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal

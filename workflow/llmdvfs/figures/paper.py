@@ -1,4 +1,4 @@
-"""The comparison for a paper: each quantity by itself at one column, every figure at two."""
+"""The comparison's figures for a paper: single quantities at one column, whole figures at two."""
 
 from collections.abc import Iterator
 

@@ -46,11 +46,11 @@ TABLE_CHARACTERS = 112  # of a table's line across the double column
 
 @styled
 def performance_comparison(record: ComparisonRecord) -> Figure:
-    """Return a panel a quantity with all deployments at every workload; of one or two deployments a table too.
+    """Return a panel a quantity, with all deployments at every workload; of one or two deployments a table too.
 
-    The table has the numbers of the busiest workload, and is left out where it is wider than the page.
-    The operating point is `stock`, or the first where there is no stock; batch sweeps are another figure's matter.
-    A deployment whose point was applied in no launch is drawn hollow: it ran as its GPUs were found.
+    The table has the numbers of the busiest workload, and is left out where it is wider than the page. The operating
+    point is `stock`, or the first where there is no stock; batch sweeps are another figure's subject. A deployment
+    whose point was applied in no launch is drawn hollow: it ran as its GPUs were found.
     """
     groups = _shown_groups(record)
     shown = {deployment.id for group in groups for deployment in group.deployments}
@@ -80,7 +80,10 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
 
 @styled
 def one_quantity(record: ComparisonRecord, name: str) -> Figure:
-    """Return one of the panels by itself, at the width of a paper's column."""
+    """Return one of the panels by itself, as wide as a paper's column.
+
+    name: of the metric.
+    """
     groups = _shown_groups(record)
     shown = {deployment.id for group in groups for deployment in group.deployments}
     looks = {own: look for own, look in deployment_looks(record).items() if own in shown}

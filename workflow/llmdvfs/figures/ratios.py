@@ -1,4 +1,4 @@
-"""`ratios.png`: what each deployment does relative to the baseline, metric by metric, with intervals (forest plot)."""
+"""`ratios.png`: each deployment relative to the baseline, metric by metric, with intervals (a forest plot)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ MAX_TICKS = 5
 
 @styled
 def ratios(record: ComparisonRecord) -> Figure:
-    """Return a panel a metric: its ratio to the baseline's at every workload, log scale, 1 is no difference.
+    """Return a panel a metric: its ratio to the baseline at every workload, on a log scale where 1 is no difference.
 
     An axis ends a factor of two beyond its outermost launch; an arrow stands where an interval goes on.
     """

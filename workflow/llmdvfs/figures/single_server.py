@@ -31,7 +31,7 @@ QUANTITIES = (
 def vllm_server_comparison(record: ComparisonRecord, cells: Sequence[MeasuredCell]) -> Figure:
     """Return time, energy, power, clock and utilisation of the isolated phases, and launch 1 of each over time.
 
-    record: of this deployment alone; cells: its cells.
+    record: the comparison of this deployment alone. cells: its cells.
     """
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, 4.3))
     [above], [below] = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.05])

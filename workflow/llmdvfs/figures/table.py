@@ -1,4 +1,4 @@
-"""Every figure by the name of its file; a new figure is a new file and a line here."""
+"""Table of every figure, by the name of its file; a new figure is a new file and a line here."""
 
 from collections.abc import Callable, Sequence
 

@@ -26,7 +26,7 @@ OTHER: dict[str, Any] = {"facecolor": "white", "edgecolor": BLACK, "hatch": "...
 
 @styled
 def ttft_parts(record: ComparisonRecord) -> Figure:
-    """Return a panel a workload, in it a bar a launch: the parts of its mean TTFT, in the order of their events."""
+    """Return a panel a workload with a bar a launch: the parts of its mean TTFT, in the order of their events."""
     rows = [row for row in record.cells if any(value is not None for value in row.ttft_parts_s.values())]
     if not rows:
         figure = Figure(figsize=(DOUBLE_COLUMN_IN, 1.4))

@@ -1,1 +1,1 @@
-"""What every room needs of the machine below it: locks between runs, children, rights. It knows of no study."""
+"""What every room needs of the machine: locks between runs, child processes, rights. It knows of no study."""

@@ -1,4 +1,4 @@
-"""Rights of this process, as the kernel lists them; nothing is tried, and no driver is asked."""
+"""Rights of this process, as the kernel lists them: nothing is tried, and no driver is asked."""
 
 import os
 from pathlib import Path
@@ -12,21 +12,24 @@ SYS_ADMIN, SYS_NICE = 21, 23  # linux/capability.h
 
 
 def has_capability(number: int, root: Path = Path("/")) -> bool:
-    """Return whether this process has an effective capability; a driver or a container may refuse all the same."""
+    """Return whether this process has an effective Linux capability, by number (capability.h).
+
+    A driver or a container may refuse all the same. root: holds proc/.
+    """
     return bool((_effective(root) or 0) >> number & 1)
 
 
 def only_observes() -> bool:
-    """Return whether GPUs are to be looked at and never changed, as on a machine that is borrowed or shared."""
+    """Return whether LLMDVFS_OBSERVE forbids every change of a GPU, as on a machine that is borrowed or shared."""
     return os.environ.get(OBSERVE_VARIABLE, "") not in ("", "0")
 
 
 def may_set_clocks(root: Path = Path("/")) -> bool | None:
-    """Return whether the kernel gives this process the right that NVIDIA's driver asks for before it sets a clock.
+    """Return whether this process may have the right to set clocks: CAP_SYS_ADMIN, or a zeusd socket to write to.
 
-    That is CAP_SYS_ADMIN, or a socket of zeusd that it may write to. True: a driver or that daemon may still refuse.
-    None: the kernel does not tell. It reads one small file, so that it can be asked while a study is planned, on
-    machines without a driver too; so sudo is not asked. False where LLMDVFS_OBSERVE forbids it.
+    True: driver or daemon may still refuse. False where LLMDVFS_OBSERVE forbids it. None: the kernel does not tell. It
+    reads one small file, so that it can be asked while a study is planned, on machines without a driver too; for that
+    reason sudo is not asked.
     """
     if only_observes():
         return False
@@ -37,12 +40,12 @@ def may_set_clocks(root: Path = Path("/")) -> bool | None:
 
 
 def zeusd_socket() -> Path:
-    """Return where the daemon that sets clocks for others listens, if there is one."""
+    """Return the path at which zeusd, the daemon that sets clocks for others, would listen."""
     return Path(os.environ.get(ZEUSD_VARIABLE) or ZEUSD_SOCKET)
 
 
 def may_ask_zeusd() -> bool:
-    """Return whether there is a socket of that daemon, and this user may write to it."""
+    """Return whether there is a socket of zeusd that this user may write to."""
     path = zeusd_socket()
     return os.access(path, os.W_OK) and path.is_socket()
 

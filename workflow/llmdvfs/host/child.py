@@ -1,4 +1,4 @@
-"""Children of this library: they import the same checkout, and can end with whoever started them (Linux)."""
+"""Environment and signals of child processes: they import the same checkout, and can end with their parent."""
 
 import ctypes
 import os
@@ -20,7 +20,10 @@ def library_environment(further: Mapping[str, str] | None = None) -> dict[str, s
 
 
 def set_parent_death_signal(number: signal.Signals, parent_pid: int) -> None:
-    """Receive a signal when the parent dies; it survives exec. It is sent at once where the parent has died already."""
+    """Have the kernel send this process a signal when its parent dies; that survives exec.
+
+    parent_pid: the parent when this process was started. Where it has died already, the signal is sent at once.
+    """
     process_control(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent_pid:
         os.kill(os.getpid(), number)

@@ -35,7 +35,7 @@ def lock_folder() -> Path:
 
 
 def open_lock(path: Path) -> int:
-    """Return the descriptor of a lock file, made where there is none; LockError where it is no file that can be locked.
+    """Return a descriptor of a lock file, which is made if need be; LockError where it cannot serve as one.
 
     Another user's file that may only be read serves as well: flock(2) asks for no right to write.
     """
@@ -51,9 +51,10 @@ def open_lock(path: Path) -> int:
 
 
 def take_lock(path: Path, *, wait: bool = False) -> int | None:
-    """Return the descriptor that holds the lock until it is closed, in every process that inherits it.
+    """Take a lock and return the descriptor that holds it until it is closed in every process that inherits it.
 
-    None: somebody else holds it, and `wait` is not set. The file tells this process's number, where it may be written.
+    Return None where somebody else holds it, unless `wait` is set. The process id is written into the file, where that
+    is permitted.
     """
     while True:
         fd = open_lock(path)
@@ -68,14 +69,14 @@ def take_lock(path: Path, *, wait: bool = False) -> int | None:
         if os.fstat(fd).st_nlink:
             break
         os.close(fd)  # it was removed meanwhile, as cleaners of /tmp do: others lock the file that takes its place
-    with contextlib.suppress(OSError):  # opened for reading only, or the disk is full: the lock holds all the same
+    with contextlib.suppress(OSError):  # read-only file or full disk: the lock holds without the number
         os.ftruncate(fd, 0)
         os.pwrite(fd, str(os.getpid()).encode(), 0)
     return fd
 
 
 def share_lock(path: Path) -> int | None:
-    """Return the descriptor that holds the lock together with others who share it; None: somebody has it alone.
+    """Take a lock together with others who share it, and return its descriptor; None: somebody has it alone.
 
     It keeps `take_lock` out until it is closed or this process ends; children that are executed do not inherit it.
     """
@@ -89,7 +90,7 @@ def share_lock(path: Path) -> int | None:
 
 
 def holder_of(path: Path) -> str:
-    """Return who holds a lock that could not be had, in words."""
+    """Return in words who holds a lock that could not be had."""
     try:
         fd = open_lock(path)
     except LockError:

@@ -1,4 +1,4 @@
-"""Prompts from files: BIG-Bench Hard tasks, ShareGPT, JSON lines, and a fixed Chinese set."""
+"""Reads prompts from files: BIG-Bench Hard tasks, ShareGPT, JSON lines, and a fixed Chinese set."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -21,21 +21,21 @@ class DataPrompt:
     text: str
     answer: str | None = None
     num_answer_tokens: int | None = None
-    """Length of the answer where the set gives it in place of the answer (vllm bench's custom sets do)."""
+    """Length of the answer, where the set gives that in place of the answer (vllm bench's custom sets do)."""
 
     @property
     def has_answer_length(self) -> bool:
-        """Whether `output_tokens: {kind: trace}` has something to take."""
+        """Whether it says how long the answer is, which `output_tokens: {kind: trace}` asks for."""
         return self.num_answer_tokens is not None or bool(self.answer)
 
 
 def read_dataset(source: str, path: Path | None) -> list[DataPrompt]:
-    """Return all prompts of a set in the order of its files; DataError names the missing or damaged file."""
+    """Return all prompts of a data set, in the order of its files; DataError names the missing or damaged file."""
     return [prompt for file in dataset_files(source, path) for prompt in _read(file, source, whole=True)]
 
 
 def check_dataset_head(source: str, path: Path | None, *, needs_answers: bool) -> None:
-    """Raise DataError where the begin of a set's first file cannot be read as what it is said to be.
+    """Raise DataError where the first prompts of a data set cannot be read in the format it should have.
 
     needs_answers: also where none of its first prompts has an answer, whose length the study asks for.
     """
@@ -49,7 +49,7 @@ def check_dataset_head(source: str, path: Path | None, *, needs_answers: bool) -
 
 
 def dataset_files(source: str, path: Path | None) -> list[Path]:
-    """Return the files of a set in the order of reading: one, or the task files of a BIG-Bench Hard folder."""
+    """Return the files of a data set in the order of reading: one, or a BIG-Bench Hard folder's task files."""
     if source == "chinese":
         return [CHINESE_PROMPTS]
     if path is None:
@@ -90,7 +90,7 @@ def _bbh(text: str, is_whole: bool) -> Iterator[DataPrompt]:
 
 
 def _sharegpt(text: str, is_whole: bool) -> Iterator[DataPrompt]:
-    """First question of each conversation that a human opens, after system turns, and the model's answer."""
+    """Yield the first question of each conversation that a human opens, after system turns, and the model's answer."""
     for entry in _entries(text, is_whole):
         turns = next((entry[name] for name in ("conversations", "conversation", "messages") if name in entry), None)
         if turns is None:

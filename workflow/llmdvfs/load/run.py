@@ -1,4 +1,4 @@
-"""One whole run of the load generator: warm-up, load, and where it ends by itself the reading of the journal."""
+"""Runs the load generator once: warm-up, load, and (where the load ends by itself) the reading of the journal."""
 
 import asyncio
 import resource
@@ -33,7 +33,7 @@ JOURNAL, PROGRESS = "journal.bin", "progress.jsonl"
 
 @dataclass(slots=True)
 class _Run:
-    """What the load itself leaves behind."""
+    """What the load itself leaves behind, for the report."""
 
     begin_mono_ns: int
     stopped_early: str | None
@@ -58,7 +58,10 @@ def run_load(
     folder: Path,
     api_key: str | None = None,
 ) -> LoadReport:
-    """Run the load in this process and write journal.bin, requests.jsonl and load_report.json into the folder."""
+    """Run a load in this process, and return its report.
+
+    folder: takes journal.bin, requests.jsonl and load_report.json.
+    """
     run = _run_in_loop(
         workload, base_url, model, tokenizer_folder, (seed_prompts, seed_arrivals), folder, api_key, until_told=False
     )
@@ -81,10 +84,10 @@ def run_load_until_told(
     folder: Path,
     api_key: str | None = None,
 ) -> int:
-    """Run the load until SIGTERM, then to the end of what is in flight; return how many requests have ended.
+    """Run a load until SIGTERM, then until what is in flight has ended; return how many requests have ended.
 
-    workload: one whose plan does not end before that. Writes journal.bin, each request soon after its end, and
-    progress.jsonl (LoadProgress) into the folder; nothing is read back.
+    workload: one whose plan does not end before that. folder: takes journal.bin, into which each request is written
+    soon after its end, and progress.jsonl (LoadProgress); nothing is read back.
     """
     return _run_in_loop(
         workload, base_url, model, tokenizer_folder, (seed_prompts, seed_arrivals), folder, api_key, until_told=True
@@ -170,6 +173,7 @@ async def _run(
 
 
 async def _open_connections(pool: ConnectionPool, shape: Shape, to: Target) -> None:
+    """Open the connections that the load begins with; ServerNotReady where the server takes none."""
     try:
         await pool.open(shape.num_connections, shape.num_spare_connections)
     except (OSError, TimeoutError) as error:

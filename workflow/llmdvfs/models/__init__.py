@@ -1,1 +1,1 @@
-"""Writes and describes the models that a configuration names: tiny, a known shape, a folder, a hub name."""
+"""Writes and describes the models that a configuration names: tiny, of a known shape, in a folder, on a hub."""

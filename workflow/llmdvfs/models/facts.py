@@ -1,4 +1,4 @@
-"""What a model needs and moves, read from its config.json."""
+"""What a model needs and moves (bytes of KV cache and of weights), read from its config.json."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ BYTES_PER_ELEMENT = {"float32": 4, "float": 4, "float16": 2, "half": 2, "bfloat1
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Return a model's config.json, of its text part where it has several."""
+    """Return a model's config.json as a dictionary; of a model with several parts (vision, text), the text part."""
     path = folder / "config.json"
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -29,9 +29,10 @@ def kv_bytes_per_token(
 ) -> int | None:
     """Return the bytes of KV cache that one token takes over all layers; docs/metrics.md#kv-transfer.
 
-    dtype: that of the model as it is served (None or "auto": its own); extra_args: the engine's, which may ask for a
-    KV dtype of its own; tensor_parallel_size above 1: on one rank of so many. None is returned where config.json does
-    not say it for certain, or where layers differ so that there is no such constant (models/kv.py).
+    dtype: that in which the model is served (None or "auto": its own). extra_args: arguments of the engine, which may
+    ask for a KV dtype of its own. tensor_parallel_size: above 1, the bytes on one rank of so many. None is returned
+    where config.json does not say it for certain, or where layers differ so that there is no such constant
+    (models/kv.py).
     """
     config = read_config(folder)
     layout = kv_layout(config)
@@ -44,7 +45,7 @@ def kv_bytes_per_token(
 
 
 def weight_bytes(folder: Path, dtype: str | None = None) -> int | None:
-    """Return the bytes of a model's weights: of its files, else by its shape and quantization; None: not known."""
+    """Return the bytes of a model's weights: the size of its files, else by shape and quantization; None: not known."""
     in_files = file_bytes(folder)
     if in_files is not None:
         return in_files
@@ -57,9 +58,10 @@ def weight_bytes(folder: Path, dtype: str | None = None) -> int | None:
 
 
 def least_weight_bytes(folder: Path, dtype: str | None = None) -> int | None:
-    """Return what the weights take at the very least; None where that is not certain.
+    """Return the fewest bytes that the weights can take; None where that is not certain.
 
-    Files of 32 bits are served in 16; a model without files is known where it is neither quantized nor of experts.
+    Files with 32 bits a weight are served with 16; a model without files is known where it is neither quantized nor a
+    mixture of experts.
     """
     config = read_config(folder)
     in_files = file_bytes(folder)
@@ -72,7 +74,7 @@ def least_weight_bytes(folder: Path, dtype: str | None = None) -> int | None:
 
 
 def bytes_per_element(config: dict[str, Any], dtype: str | None) -> int:
-    """Return the width of one element in the dtype asked for, else in the model's own."""
+    """Return the bytes of one element in the dtype asked for, else in the model's own."""
     if dtype in (None, "auto"):
         own = str(config.get("dtype") or config.get("torch_dtype") or "bfloat16")
         # With dtype "auto" vLLM serves float32 models in 16 bits.

@@ -1,4 +1,4 @@
-"""A model folder that is either complete or absent."""
+"""Writes a model folder that is either complete or absent."""
 
 import json
 import shutil
@@ -11,7 +11,10 @@ RECIPE_FILE = "llmdvfs-model.json"
 
 
 def write_folder(folder: Path, recipe: dict[str, Any], fill: Callable[[Path], None]) -> None:
-    """Make `folder` by `fill`, whole or not at all; nothing happens where the same recipe has already made it."""
+    """Make `folder` by calling `fill`, whole or not at all; nothing is done where this recipe has made it already.
+
+    recipe: everything that decides the content; it is stored in the folder.
+    """
     if recipe_of(folder) == recipe:
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +34,7 @@ def write_folder(folder: Path, recipe: dict[str, Any], fill: Callable[[Path], No
 
 
 def recipe_of(folder: Path) -> dict[str, Any] | None:
-    """Return what a generated model folder was made from; None: not there, or not made here."""
+    """Return the recipe that a generated model folder was made from; None: no folder, or not made here."""
     try:
         recipe: dict[str, Any] = json.loads((folder / RECIPE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -33,16 +33,16 @@ KEYS_OF_OTHER_LAYERS = (
 
 @dataclass(frozen=True, slots=True)
 class KvLayout:
-    """What one token takes in one layer: heads that ranks share out, or one vector that each rank keeps."""
+    """What one token takes in each layer: heads, which ranks share out, or one vector, which each rank keeps."""
 
     num_layers: int
     num_kv_heads: int
     head_dim: int
     latent_dim: int | None = None
-    """Multi-head latent attention: elements of the one vector, in place of heads."""
+    """For multi-head latent attention: the number of elements of the one vector that replaces the heads."""
 
     def elements(self, tensor_parallel_size: int = 1) -> int:
-        """Return the elements that a token takes on one rank over all layers.
+        """Return the number of elements that a token takes on one rank, over all layers.
 
         Ranks beyond the number of KV heads hold copies of a head; a latent vector is kept whole by every rank.
         """
@@ -52,7 +52,10 @@ class KvLayout:
 
 
 def kv_layout(config: Config) -> KvLayout | None:
-    """Return the layout of a model's KV cache; None where config.json does not say it for certain. Raises nothing."""
+    """Return the layout of a model's KV cache; None where config.json does not say it for certain.
+
+    It raises nothing.
+    """
     read = _LAYOUTS.get(str(config.get("model_type")))
     if read is None or any(config.get(key) for key in KEYS_OF_OTHER_LAYERS) or _has_windows(config):
         return None
@@ -86,7 +89,7 @@ def _kv_dtype(extra_args: tuple[str, ...]) -> str | None:
     found = None
     for number, text in enumerate(extra_args):
         name, equals, value = text.partition("=")
-        if name.replace("_", "-") == KV_DTYPE_OPTION:  # the engine takes either
+        if name.replace("_", "-") == KV_DTYPE_OPTION:  # vLLM accepts `_` for `-`
             found = value if equals else next(iter(extra_args[number + 1 :]), "")
     return found
 
@@ -104,7 +107,7 @@ def _has_windows(config: Config) -> bool:
 
 
 def _heads(config: Config) -> KvLayout:
-    """Llama's names."""
+    """Return the layout by the keys of config.json that Llama's class reads."""
     num_heads = int(config["num_attention_heads"])
     num_kv_heads = config.get("num_key_value_heads")
     head_dim = config.get("head_dim") or int(config["hidden_size"]) // num_heads
@@ -114,12 +117,16 @@ def _heads(config: Config) -> KvLayout:
 
 
 def _explicit_heads(config: Config) -> KvLayout | None:
-    """Llama's names, where the class has a head_dim of its own for files that do not name one."""
+    """Return the same where the file names head_dim; else None, for such classes have a default of their own."""
     return None if config.get("head_dim") is None else _heads(config)
 
 
 def _latent(config: Config) -> KvLayout | None:
-    """DeepSeek's latent attention: one compressed vector and one rotary key a token; without a rank it is none."""
+    """Return the layout of DeepSeek's latent attention.
+
+    A token is one compressed vector and one rotary key. None where the file names no rank: then it has no such
+    attention.
+    """
     if config.get("kv_lora_rank") is None or config.get("use_mla") is False:
         return None
     return KvLayout(
@@ -128,7 +135,7 @@ def _latent(config: Config) -> KvLayout | None:
 
 
 def _falcon(config: Config) -> KvLayout:
-    """`multi_query` means one head, unless the new architecture counts them."""
+    """Return Falcon's layout: `multi_query` means one head, unless the new architecture counts the heads."""
     num_heads = int(config.get("num_attention_heads") or config["n_head"])
     if config.get("new_decoder_architecture"):
         num_kv_heads = int(config["num_kv_heads"])

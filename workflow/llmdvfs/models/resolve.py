@@ -1,4 +1,4 @@
-"""From a model in the configuration to what vLLM's --model takes."""
+"""Turns a model of the configuration into what vLLM's --model takes."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ TINY_SEED = 0
 
 
 def resolve_model(spec: ModelSpec, cache_folder: Path) -> str:
-    """Return a folder, or a hub name where the model comes from a hub; generated models are written first."""
+    """Return the model's folder, or its hub name where it comes from a hub; generated models are written first."""
     if spec.source == "hub":
         return spec.location
     if spec.source == "path":
@@ -26,7 +26,7 @@ def resolve_model(spec: ModelSpec, cache_folder: Path) -> str:
 
 
 def config_of(spec: ModelSpec) -> dict[str, Any] | None:
-    """Return a model's config.json before anything is written; None: only the hub has it."""
+    """Return a model's config.json before anything is written; None where only the hub has it."""
     match spec.source:
         case "tiny":
             return tiny.config()
@@ -38,7 +38,7 @@ def config_of(spec: ModelSpec) -> dict[str, Any] | None:
 
 
 def model_folder(spec: ModelSpec, cache_folder: Path) -> Path:
-    """Return where a generated model lies below the cache folder (absolute: servers start elsewhere)."""
+    """Return the absolute path of a generated model below the cache folder; servers start in other folders."""
     name = f"tiny-seed{TINY_SEED}" if spec.source == "tiny" else f"shape-{spec.location}"
     return (cache_folder / name).resolve()
 

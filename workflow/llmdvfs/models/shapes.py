@@ -1,4 +1,4 @@
-"""Known model shapes: speed, power and KV bytes of the real model, without its weights (`load_format: dummy`)."""
+"""Known model shapes: speed, power and KV bytes of a real model, without its weights (`load_format: dummy`)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ TOKENIZER_SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What of a published config.json decides how much is computed and moved."""
+    """The numbers of a published config.json that decide how much is computed and moved."""
 
     architecture: str
     model_type: str
@@ -56,7 +56,7 @@ SHAPES: dict[str, Shape] = {
 
 
 def write_shape(folder: Path, name: str) -> None:
-    """Write config.json and a tokenizer for a known shape; ConfigError lists what is known."""
+    """Write config.json and a tokenizer for a known shape; ConfigError lists the known ones."""
     shape = shape_named(name)
 
     def fill(draft: Path) -> None:
@@ -67,7 +67,7 @@ def write_shape(folder: Path, name: str) -> None:
 
 
 def shape_named(name: str) -> Shape:
-    """Return a known shape."""
+    """Return a known shape; ConfigError lists the known ones."""
     try:
         return SHAPES[name]
     except KeyError:

@@ -61,7 +61,7 @@ def config() -> dict[str, Any]:
 
 
 def weight_shapes() -> dict[str, tuple[int, ...]]:
-    """Return the name and shape of every tensor, in the order in which they are drawn."""
+    """Return name -> shape of every tensor, in the order in which the random weights are drawn."""
     shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (VOCAB_SIZE, HIDDEN_SIZE)}
     for layer in range(NUM_LAYERS):
         prefix = f"model.layers.{layer}"

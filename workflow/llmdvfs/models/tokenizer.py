@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer, trained on the spot on seeded pseudo-words."""
+"""Makes a byte-level BPE tokenizer, trained on the spot on seeded pseudo-words."""
 
 import json
 from pathlib import Path

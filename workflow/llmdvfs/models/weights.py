@@ -36,7 +36,10 @@ def _indexed(index: Path) -> set[str]:
 
 
 def bits_per_weight(config: Config, unquantized_bits: float) -> float | None:
-    """Return the bits of a linear layer's weight by `quantization_config`; None for a method that is not known."""
+    """Return the bits that one weight of a linear layer takes; None for an unknown quantization method.
+
+    unquantized_bits: what it takes where config.json has no `quantization_config`.
+    """
     quantization = config.get("quantization_config")
     if not isinstance(quantization, Mapping):
         return unquantized_bits
@@ -64,9 +67,10 @@ def _compressed_bits(quantization: Config) -> Any:
 
 
 def split_parameters(config: Config) -> tuple[int, int] | None:
-    """Return the number of weights in linear layers, and of all others (embeddings, norms, routers, output head).
+    """Return the numbers of weights (in linear layers, in all others); None for a kind of model that is not known.
 
-    Known are dense decoders with gated MLP, Mixtral and Qwen's mixtures of experts; None: another kind of model.
+    The others are embeddings, norms, routers and the output head. Known are dense decoders with gated MLP, Mixtral and
+    Qwen's mixtures of experts.
     """
     if config.get("kv_lora_rank") is not None:
         return None

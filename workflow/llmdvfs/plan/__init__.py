@@ -1,1 +1,4 @@
-"""Configuration to cells: names, keys and specifications; no I/O beyond reading the configuration."""
+"""From a configuration to cells: their names, keys and specifications.
+
+Files are only read, except what `code_hash` remembers of parsed files.
+"""

@@ -21,31 +21,33 @@ from llmdvfs.records.store import is_whole
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
-    """One cell, the key of the measurement that is asked for, and where that shows."""
+    """One cell, the key of the measurement that is asked for, and whether its folder holds that measurement."""
 
     id: CellId
     key: str
     link: Path
     """The file that Snakemake sees; it leads to a whole run.json only where the cell holds this very measurement."""
     is_held: bool
+    """Whether the cell's folder holds the measurement, or (where that is tolerated) its failure."""
     is_permitted: bool = False
-    """It is, or is to be, measured with the right to set its operating point."""
+    """Whether it was measured, or is to be measured, with the right to set its operating point."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedLaunch:
-    """One benchmark job."""
+    """One benchmark job: the missing cells of one launch of a deployment."""
 
     deployment: str
     job: LaunchJob
     cells: tuple[PlannedCell, ...]
-    """In the order of job.cells."""
+    """The cells, in the order of job.cells."""
     mixed_starts: tuple[str, ...] = ()
-    """Server starts that its cells come from, where nothing of it is missing but that they are of one start."""
+    """Ids of the server starts that its cells come from, if all cells are there and only lack a start in common; else
+    empty."""
 
     @property
     def one_start(self) -> str | None:
-        """Return the name of the file that says that these starts are replaced by one; None: there is nothing to say.
+        """Return the name of the file that says that these starts were replaced by one; None: they were not mixed.
 
         The starts are part of the name, so that it is missing whenever they are mixed anew.
         """
@@ -56,19 +58,19 @@ class PlannedLaunch:
 
     @property
     def missing_link(self) -> Path | None:
-        """Return the link of a cell that is missing: asking for it brings the whole launch; None: none is."""
+        """Return the link of a missing cell, asking for which brings the whole launch; None: none is missing."""
         return next((cell.link for cell in self.cells if not cell.is_held), None)
 
 
 def all_cells(study: Study) -> Iterator[CellId]:
-    """Yield every cell: launch 1 of all deployments first, then launch 2 ..."""
+    """Yield every cell of the study: launch 1 of all deployments first, then launch 2, and so on."""
     for launch in study.launches:
         for deployment in study.deployments:
             yield from launch_cells(study, deployment, launch)
 
 
 def launch_cells(study: Study, deployment: str, launch: int) -> list[CellId]:
-    """Return a launch's cells in their random order, which adding a cell does not change for the others.
+    """Return a launch's cells in their random order, in which adding a cell leaves the others as they are.
 
     Cells whose points share a load stand together, with stock among them as often as a sweep has it (`sweep_order`).
     """
@@ -76,7 +78,7 @@ def launch_cells(study: Study, deployment: str, launch: int) -> list[CellId]:
     def place(*what: str) -> int:
         return derive_seed(study.seed, "order", launch, *what)
 
-    runs: list[tuple[int, list[str], str]] = []  # place in the launch, points, workload
+    runs: list[tuple[int, list[str], str]] = []  # (random place in the launch, points, workload)
     for name, points in _points_by_workload(study, deployment, launch).items():
         if is_under_load(study.workloads[name], study.settings):
             stock = [point for point in points if not study.points[point].asks_for_something]
@@ -113,9 +115,9 @@ def plan_cells(study: Study) -> list[PlannedCell]:
 
 
 def pending_launches(study: Study, cells: Iterable[PlannedCell] | None = None) -> list[PlannedLaunch]:
-    """Return the launches with cells whose folder does not hold the measurement that is asked for.
+    """Return the launches that have cells whose folder does not hold the measurement that is asked for.
 
-    cells: what plan_cells returned, where it is known.
+    cells: what plan_cells returned, where the caller has it; None: it is worked out.
     """
     identities = StudyIdentities(study)
     by_launch: dict[tuple[int, str], list[PlannedCell]] = {}

@@ -1,4 +1,4 @@
-"""A hash of the code that a stage runs, blind to comments, docstrings, formatting and time stamps.
+"""Hash of the code that a stage runs, blind to comments, docstrings, formatting and time stamps.
 
 Snakemake tracks files by time and does not see an edit of an imported module; with this hash in `params:` a touch or a
 comment re-runs nothing, and a change of code re-runs exactly the stages that use it.
@@ -66,14 +66,14 @@ class _Parsed(NamedTuple):
     """What of a file matters to the code that imports it."""
 
     digest: str
-    """Of its syntax tree without docstrings."""
+    """Hash of its syntax tree without docstrings."""
     imports: tuple[Path | None, ...]
-    """Files of ours; None: somebody else's module."""
+    """Files of this library that it imports; None stands for a module of somebody else."""
 
 
 @cache
 def _parsed(path: Path) -> _Parsed:
-    """Return what a file holds, as it was remembered or parsed anew."""
+    """Return what a file holds, from memory where it has not changed, else parsed anew."""
     seen = path.stat()
     stamp = [seen.st_mtime_ns, seen.st_size]
     known = _memory().get(str(path))

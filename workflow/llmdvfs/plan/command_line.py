@@ -1,4 +1,4 @@
-"""The study that a command is about, named as Snakemake has it: `--configfile` and `--config`."""
+"""The study that a command is about, named as for Snakemake: by `--configfile` and `--config`."""
 
 import argparse
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def given_configuration(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what the files and the command line give, not yet checked or completed.
+    """Return what the files and the command line give, as nested dictionaries, not yet checked or completed.
 
     Raises ConfigError for a file that cannot be read and for an argument that is no KEY=VALUE.
     """

@@ -29,7 +29,7 @@ SCHEMA_PATH = Path(str(resources.files("llmdvfs"))).parent / "schemas" / "config
 
 @cache
 def config_schema() -> dict[str, Any]:
-    """Return the JSON schema of the configuration, with the kinds of arrivals and formats of traces that there are."""
+    """Return the JSON schema of the configuration, in which the kinds of arrivals and formats of traces are listed."""
     schema: dict[str, Any] = yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
     arrival = schema["$defs"]["workload"]["properties"]["arrival"]["properties"]
     # What is a table in the library is spelled there alone.
@@ -47,7 +47,7 @@ def config_schema() -> dict[str, Any]:
 
 
 def complete_config(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration with command-line strings typed and defaults filled in.
+    """Return the configuration with the strings of the command line typed and defaults filled in.
 
     Raises ConfigError with one line for every wrong key or value: the key, the value seen and what is allowed.
     """
@@ -78,7 +78,10 @@ def _check_size(given: Mapping[str, Any]) -> None:
 
 @cache
 def schema_validator() -> Draft202012Validator:
-    """Return the schema's validator, for which only finite numbers are numbers and only storable texts are texts."""
+    """Return the schema's validator.
+
+    For it only finite numbers are numbers, and only texts that can be stored are texts.
+    """
     types: TypeChecker = Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number).redefine("string", _is_text)
     return validators.extend(Draft202012Validator, type_checker=types)(config_schema())
 
@@ -88,7 +91,7 @@ def _is_number(_: TypeChecker, value: Any) -> bool:
 
 
 def _is_text(_: TypeChecker, value: Any) -> bool:
-    """Whether it can stand in a file and on a command line: no NUL, no half of a surrogate pair."""
+    """Return whether a text can stand in a file and on a command line: no NUL, no half of a surrogate pair."""
     return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
 
 

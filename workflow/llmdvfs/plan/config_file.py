@@ -1,4 +1,4 @@
-"""Reads a study file, and refuses what would be read as something else than was meant."""
+"""Reads a study file, and refuses what YAML would read as something other than what was meant."""
 
 import json
 from collections.abc import Hashable
@@ -58,11 +58,15 @@ def _text(path: Path) -> str:
 
 
 class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, which refuses numbers that mean another than they show, and keys given twice."""
+
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """Return the whole number of a node; MarkedYAMLError where YAML reads another one than stands there."""
         self._refuse_traps(node)
         return int(super().construct_yaml_int(node))
 
     def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        """Return the number of a node; MarkedYAMLError where YAML reads another one than stands there."""
         self._refuse_traps(node)
         return float(super().construct_yaml_float(node))
 
@@ -72,6 +76,7 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Return the mapping of a node; MarkedYAMLError where a key is given twice."""
         seen: dict[Any, int] = {}
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge" or not isinstance(key_node, yaml.ScalarNode):

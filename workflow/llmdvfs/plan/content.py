@@ -1,4 +1,4 @@
-"""The content of the files that a workload names: another content is another measurement, whatever the name."""
+"""Fingerprints of the files that a workload names: another content is another measurement, whatever the name."""
 
 import hashlib
 from functools import lru_cache
@@ -12,17 +12,17 @@ Stamp = tuple[str, int, int]
 
 
 def study_files(workload: WorkloadSpec) -> list[Path]:
-    """Return the files and folders that decide what is asked and when: the trace and the data set, where there are."""
+    """Return the files and folders that decide what is asked and when: trace and data set, as far as there are."""
     named = [workload.arrival.trace_path, workload.prompts.path]
     files = [Path(name) for name in named if name is not None]
     return [*files, CHINESE_PROMPTS] if workload.prompts.source == "chinese" else files
 
 
 def content_fingerprint(path: Path) -> str:
-    """Return the SHA-256 of a file's content as hex digits; of a folder, over the names and contents of its JSON files.
+    """Return the SHA-256 of a file's content in hex; of a folder, over names and contents of its JSON files.
 
-    Neither path nor times are in it, so that a copy is the same. A file is read once a process, and again when its size
-    or time changes. Raises OSError where there is no such file.
+    Neither path nor times are in it, so that a copy has the same one. A file is read once a process, and again when its
+    size or time changes. Raises OSError where there is no such file.
     """
     if not path.is_dir():
         return _digest(_stamp(path))

@@ -1,4 +1,4 @@
-"""The study as its search has decided it so far: the cells that `search/decided.json` names."""
+"""The study as far as its search has decided it: the cells that `search/decided.json` names."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def decided_so_far(study: Study) -> SearchRecord | None:
 
 
 def with_cells_of(study: Study, record: SearchRecord) -> Study:
-    """Return the study with the record's points and cells, those of loads that it still has."""
+    """Return the study with the points and cells of the record, for the loads that the study still has."""
     idle = [point.id for point in study.points.values() if not point.asks_for_something]
     points: dict[str, OperatingPoint] = {}
     cells: set[CellId] = set()

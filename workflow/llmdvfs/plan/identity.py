@@ -1,4 +1,7 @@
-"""What a measurement is: everything that decides what is measured, nothing else, hashed to the key of its folder."""
+"""Identity of a measurement: everything that decides what is measured, and nothing else.
+
+Its hash is the key, the name of the measurement's folder in the store.
+"""
 
 import hashlib
 import json
@@ -19,7 +22,7 @@ KEY_DIGITS = 16
 
 
 def key_of_identity(identity: Mapping[str, Any]) -> str:
-    """Return the key of a measurement: 16 hex digits of the SHA-256 of its parts, a line of canonical JSON each."""
+    """Return the key: 16 hex digits of the SHA-256 of the identity's parts, each a line of canonical JSON."""
     return _key_of_texts(_texts(identity))
 
 
@@ -46,7 +49,10 @@ def _canonical(value: Any) -> Any:
 
 
 class StudyIdentities:
-    """The identities of a study's cells. The parts that many cells share are worked out, and written as text, once."""
+    """The identities of a study's cells.
+
+    The parts that many cells share are worked out, and written as text, only once.
+    """
 
     def __init__(self, study: Study) -> None:
         self._shared = {
@@ -67,7 +73,7 @@ class StudyIdentities:
     def identity(self, cell: CellId, *, permitted: bool = False) -> dict[str, Any]:
         """Return what decides the cell's measurement, as plain data.
 
-        permitted: of the one that is made with the right to set the operating point.
+        permitted: whether it is that of a measurement with the right to set the operating point.
         """
         return {
             **self._shared,
@@ -80,7 +86,7 @@ class StudyIdentities:
         }
 
     def key(self, cell: CellId, *, permitted: bool = False) -> str:
-        """Return the key of the cell's measurement: that of its identity."""
+        """Return the key of the cell's measurement, the hash of its identity."""
         return _key_of_texts(
             {
                 **self._deployment_texts[cell.deployment],
@@ -104,7 +110,7 @@ def _settings(settings: MeasureSettings) -> dict[str, Any]:
 
 
 def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:
-    """Return a deployment without what cannot change what is measured on it."""
+    """Return a deployment as plain data, without what cannot change what is measured on it."""
     # A balancer chooses among instances of one role: where each role has one, there is nothing to choose.
     chooses = any(count > 1 for count in deployment.num_instances.values())
     is_external = deployment.device == "external"
@@ -123,7 +129,7 @@ def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:
 
 
 def point_identity(point: OperatingPoint) -> dict[str, Any]:
-    """Return an operating point; one without ceilings as it was written before there were any."""
+    """Return an operating point as plain data; one without ceilings as it was written before ceilings existed."""
     asked = asdict(point)
     if not point.sm_clock_min_mhz:
         del asked["sm_clock_min_mhz"]
@@ -131,7 +137,7 @@ def point_identity(point: OperatingPoint) -> dict[str, Any]:
 
 
 def workload_identity(workload: WorkloadSpec) -> dict[str, Any]:
-    """Return a workload without the limits by which it is judged afterwards, and without where its files lie."""
+    """Return a workload as plain data, without the limits it is judged by afterwards and the places of its files."""
     relevant = replace(
         workload,
         slo=SloSpec(),

@@ -1,4 +1,4 @@
-"""Recorded requests that are longer than what an engine takes: counted when the study is planned."""
+"""Counts recorded requests that are longer than what an engine takes, when the study is planned."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -12,7 +12,7 @@ MAX_COUNTED = 200_000  # requests of a trace that are looked at; so many of 27 M
 
 
 def long_requests(study: Study) -> Iterator[str]:
-    """Yield a sentence for each workload with recorded lengths of which some are too long for a deployment.
+    """Yield a sentence for each workload some of whose recorded requests are too long for a deployment.
 
     Raises DataError where the trace's window holds no request, or a damaged one.
     """

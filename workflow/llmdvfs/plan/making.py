@@ -14,26 +14,31 @@ CELLS_A_JOB = 16  # one start of Python and its imports (a second) serves so man
 
 @dataclass(frozen=True, slots=True)
 class MadeCell:
-    """A cell with the stamps of what is to be made of it."""
+    """A cell with the stamps that say what has been made of its measurement."""
 
     folder: Path
     measured: Path
-    """The file that stands there where the measurement is."""
+    """Path of the file that stands in the folder where the measurement is there."""
     stamps: dict[Stage, Path]
+    """Path of each stage's stamp, whose name is of what the stage is made from."""
     stale: frozenset[Stage]
-    """What is not there, or was made from something else."""
+    """Stages whose files are not there, or were made from something else."""
 
 
 def made_cells(cells: Iterable[PlannedCell], folders: Iterable[Path], made_from: Mapping[Stage, str]) -> list[MadeCell]:
-    """Return what is to be made of each cell.
+    """Return for each cell what is to be made of it.
 
-    folders: of the cells, in their order. made_from: what a stage depends on besides the measurement: code, settings.
+    folders: those of the cells, in their order. made_from: what each stage depends on besides the measurement, its code
+    and settings, as one text.
     """
     return [_made_cell(cell, folder, made_from) for cell, folder in zip(cells, folders, strict=True)]
 
 
 def jobs(cells: Iterable[MadeCell], stage: Stage, cells_a_job: int = CELLS_A_JOB) -> Iterator[Sequence[MadeCell]]:
-    """Yield the cells of which a stage is to be made, so many a job; cells of different launches never share one."""
+    """Yield groups of at most `cells_a_job` cells for which a stage has to be made.
+
+    Cells of different launches never share a group.
+    """
     by_launch: dict[tuple[str, str], list[MadeCell]] = {}
     for cell in cells:
         if stage in cell.stale:

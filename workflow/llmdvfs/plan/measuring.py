@@ -1,4 +1,4 @@
-"""Which code measured: a version raised by hand, and the fingerprint that reminds of it (docs/decisions/0005)."""
+"""Which code measured: a version raised by hand, and fingerprints that remind of raising it (decisions/0005)."""
 
 import ast
 import hashlib
@@ -21,7 +21,7 @@ ALONE = ("clock.py", "plan/seeds.py")
 
 
 def measuring_files() -> dict[str, str]:
-    """Return the fingerprint of every file that takes part in a measurement, by its path below the library.
+    """Return path below the library -> fingerprint, for every file that takes part in a measurement.
 
     A fingerprint is blind to comments, docstrings and white space, and the same in every version of Python.
     """

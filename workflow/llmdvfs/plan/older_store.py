@@ -1,4 +1,4 @@
-"""Measurements from before keys were part of paths: recognised, and never mixed in silently.
+"""Measurements that are older than keys in paths: recognised, and never mixed in silently.
 
 Their keys hashed the measuring code as well, and cannot be worked out again. What their run.json says is compared with
 what the study asks for: deployment, workload, operating point, launch, seeds and engine. What it does not say cannot be
@@ -25,15 +25,15 @@ NOT_RECORDED = ("settings of the measurement", "content of data files", "content
 
 @dataclass(frozen=True, slots=True)
 class OlderMeasurement:
-    """A measurement of the older kind that says of itself what a missing cell asks for."""
+    """A measurement of the older kind whose run.json says what a missing cell asks for."""
 
     cell: PlannedCell
     folder: Path
-    """In the store, by its old key."""
+    """Its folder in the store, named by its old key."""
 
 
 def older_measurements(study: Study, cells: Iterable[PlannedCell]) -> list[OlderMeasurement]:
-    """Return the older measurements that match missing cells of the study, at most one a cell: the newest."""
+    """Return the older measurements that fit missing cells of the study: for each cell the newest, if any."""
     missing = {cell.id: cell for cell in cells if not cell.is_held and not _is_stored(study, cell)}
     found: dict[CellId, tuple[float, OlderMeasurement]] = {}
     for folder, run in _older_runs(study.results / "store") if missing else ():
@@ -46,7 +46,7 @@ def older_measurements(study: Study, cells: Iterable[PlannedCell]) -> list[Older
 
 
 def refuse_older(older: Iterable[OlderMeasurement]) -> None:
-    """Raise ConfigError where there are any: to take them over or to measure again is the user's decision."""
+    """Raise ConfigError where there are any: the user has to decide whether to take them over or measure again."""
     names = [item.cell.id.folder() for item in older]
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""

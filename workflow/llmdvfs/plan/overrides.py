@@ -1,4 +1,4 @@
-"""Engine arguments and variables that would contradict what is recorded: refused, with the key that is meant.
+"""Refuses engine arguments and variables that would contradict what is recorded, and names the key to use.
 
 vLLM takes the last of two equal flags, and a variable of the configuration wins over the project's own. What run.json
 says of GPUs, ports and sizes would then be another server's.

@@ -1,4 +1,4 @@
-"""Operating points from their short forms: lists, ranges, all roles at once, and their combinations as a grid."""
+"""Operating points from their short forms: lists, ranges, all roles at once, and combinations as a grid."""
 
 from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ MAX_POINTS = 1000  # more is a slip of a range's step, and months of measuring
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One clock or limit, and how far below it a core clock may move."""
+    """One clock or limit, and for a core clock how far below it the clock may move."""
 
     setting: Any
     low: int | None = None
-    """None: the core clock is locked to `setting`; else that is a ceiling."""
+    """Lower end of the range whose upper end, a ceiling, is `setting`; None: the clock is locked to `setting`."""
 
     @property
     def in_names(self) -> str:
@@ -54,10 +54,10 @@ def operating_points(config: Mapping[str, Any]) -> list[OperatingPoint]:
 
 
 def distinct_points(points: Collection[OperatingPoint], roles: Container[str]) -> list[str]:
-    """Return the points that differ for a deployment with these roles; of equal ones that which asks for least.
+    """Return the points that differ for a deployment with these roles; of equal ones the one that asks for least.
 
     A point of prefill and decode asks nothing of a single instance: there it would be stock under another name. Points
-    that ask for nothing by themselves all stay: they are repeats of stock, on purpose.
+    that by themselves ask for nothing all stay: they are repeats of stock, on purpose.
     """
     found: dict[str, str] = {}
     for point in sorted(points, key=lambda point: point.asks_for_something):

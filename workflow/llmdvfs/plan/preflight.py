@@ -1,4 +1,4 @@
-"""What can be known to be missing before anything starts: folders, files, ports, Pythons."""
+"""Checks, before anything starts, what can be known to be missing: folders, files, ports, Pythons."""
 
 import os
 import shutil
@@ -21,9 +21,10 @@ PLACES = ("store", "drafts", "cells", "failed", "forgotten", "deployments", "com
 def check_preconditions(
     study: Study, *, measuring: bool, owner_of: Callable[[int], str | None] = lambda port: None
 ) -> None:
-    """Raise ConfigError for the first thing that is missing; what only a measurement needs is checked for one.
+    """Raise ConfigError for the first thing that is missing.
 
-    owner_of: says in words who listens on a port, where that can be seen.
+    measuring: whether something will be measured, for which more is needed. owner_of: returns in words who listens on a
+    port, where that can be seen.
     """
     _check_results(study.results)
     for deployment in study.deployments.values():

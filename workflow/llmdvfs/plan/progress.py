@@ -1,4 +1,4 @@
-"""How long the missing cells of a study are thought to take."""
+"""Estimates how long the missing cells of a study will take."""
 
 import json
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ from llmdvfs.records.spec import WorkloadSpec
 
 S_PER_H = 3600.0
 MAX_READ = 3  # earlier launches of a cell that are asked how long they took
-UNKNOWN_S = 60.0  # of a load that ends by its number of requests, or with its trace
-OVERHEAD_S = 3.0  # of a cell: sampler, counters, writing
+UNKNOWN_S = 60.0  # assumed for a load whose end is a number of requests or a trace's
+OVERHEAD_S = 3.0  # per cell: starting the sampler, scraping counters, writing
 
 
 def expected_progress(study: Study, pending: Iterable[PlannedLaunch]) -> RunProgress:
-    """Return the missing cells with the times that they are thought to take, server starts not among them."""
+    """Return the missing cells with the time that each should take; server starts are not included."""
     taken_s: dict[tuple[str, str], float | None] = {}
     cells = []
     for launch in pending:
@@ -36,7 +36,10 @@ def expected_progress(study: Study, pending: Iterable[PlannedLaunch]) -> RunProg
 
 
 def in_words(run: RunProgress) -> str:
-    """Return `18 cells to measure: about 8 min and the server starts`, and the GPU hours where there are GPUs."""
+    """Return the estimate as a sentence: `18 cells to measure: about 8 min and the server starts`.
+
+    With GPU hours where there are GPUs.
+    """
     length_s = sum(cell.expected_s for cell in run.cells)
     gpu_h = sum(cell.expected_s * cell.num_gpus for cell in run.cells) / S_PER_H
     gpus = f", {gpu_h:.2g} GPU hours," if gpu_h else ""
@@ -45,7 +48,7 @@ def in_words(run: RunProgress) -> str:
 
 
 def planned_s(job: LaunchJob, workload: WorkloadSpec) -> float:
-    """Return how long a cell takes by its workload: the load and the idle windows around it."""
+    """Return how long a cell takes by its workload: the load and the idle windows before and after it."""
     return (workload.duration_s or UNKNOWN_S) + 2 * job.settings.idle_s + OVERHEAD_S
 
 

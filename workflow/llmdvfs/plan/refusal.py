@@ -31,7 +31,7 @@ UNITS = {
 
 
 def explain(error: ValidationError) -> str:
-    """Return the refusal of one value."""
+    """Return one line about one wrong value: its key, what was seen, and what is allowed."""
     key = ".".join(str(part) for part in error.absolute_path)
     schema: Mapping[str, Any] = error.schema if isinstance(error.schema, Mapping) else {}
     if error.validator == "additionalProperties":

@@ -1,4 +1,4 @@
-"""Names that Snakemake takes for rules, one for each deployment."""
+"""Names that Snakemake accepts for rules, one for each deployment."""
 
 import hashlib
 import re
@@ -8,7 +8,10 @@ DIGEST_DIGITS = 6
 
 
 def rule_names(ids: Iterable[str]) -> dict[str, str]:
-    """Return a name of letters, digits and `_` for each id; ids that differ in other characters alone get a digest."""
+    """Return id -> name of letters, digits and `_`.
+
+    Ids that differ only in other characters get a digest at the end of their names.
+    """
     plain = {item: re.sub(r"[^A-Za-z0-9]", "_", item) for item in ids}
     names = list(plain.values())
     return {

@@ -1,4 +1,4 @@
-"""What a study asks of its search: the clocks to look among, and when to end."""
+"""What the configuration says of a search: the clocks to look among, and when to end."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Keys and passwords in a configuration: refused, since all of it is kept with the results, and never shown."""
+"""Refuses keys and passwords in a configuration, since all of it is stored with the results; none is shown."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ SECRET = re.compile(r"(^|[_-])(api[_-]?key|key|token|secret|password|passwd|cred
 
 
 def secrets(config: Mapping[str, Any]) -> list[str]:
-    """Return one line for every place that holds a secret, or looks so: which, and where it belongs."""
+    """Return one line for every place that holds a secret or looks like one: which place, and where it belongs."""
     found = [
         f"{key}: a key does not belong in a configuration, which is kept with the results (its value is not shown): "
         f"expected it in the environment; `export {API_KEY_VARIABLE}=...` for an endpoint"

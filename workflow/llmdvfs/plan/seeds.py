@@ -1,4 +1,4 @@
-"""Seeds: one root, one independent seed for each purpose, launch and workload."""
+"""Seeds: from one root an independent seed for each purpose, launch and workload."""
 
 import hashlib
 

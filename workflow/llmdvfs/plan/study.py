@@ -1,4 +1,4 @@
-"""A complete configuration as the records of records/spec.py: what is deployed, what is asked, at which clocks."""
+"""Turns a complete configuration into records: what is deployed, what is asked, at which clocks."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,10 +15,12 @@ from llmdvfs.errors import ConfigError
 from llmdvfs.inputs.traces.table import trace_format_named
 from llmdvfs.plan.points import operating_points
 from llmdvfs.plan.search import search_settings
+from llmdvfs.plan.sequential import decided_launches, sequential_settings
 from llmdvfs.plan.under_load import is_under_load, with_stock_repeats
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.search import SearchSettings
+from llmdvfs.records.sequential import SequentialSettings
 from llmdvfs.records.spec import (
     ArrivalSpec,
     CellId,
@@ -32,14 +34,14 @@ from llmdvfs.records.spec import (
     WorkloadSpec,
 )
 
-MAX_REQUESTS = 2_000_000  # of a cell: a client keeps about a kilobyte of each, and its analysis some more
+MAX_REQUESTS = 2_000_000  # a cell: client and analysis keep a kilobyte or more of each request
 DATA_SETS = ("bbh", "sharegpt", "jsonl")
 """Sources of prompts that may have answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Everything that one configuration asks for, each part by its id."""
+    """Everything that one configuration asks for: deployments, workloads and points by their ids, and settings."""
 
     results: Path
     seed: int
@@ -52,29 +54,33 @@ class Study:
     engine_versions: dict[str, str]
     remeasure: str
     strict_launches: bool = False
-    """All cells of a launch come from one start of its servers."""
+    """Whether all cells of a launch must come from one start of its servers."""
     tolerate_failed_cells: bool = False
-    """Analysis and comparison go on without cells that failed."""
+    """Whether analysis and comparison go on without the cells that failed."""
     baseline: str | None = None
-    """The architecture that others are related to; None: the simplest."""
+    """The architecture that others are compared with; None: the simplest one."""
+    margin_fraction: float = 0.05
+    """A ratio within this of 1 counts as equal."""
     search: SearchSettings | None = None
     """What decides the points, round by round; None: they are listed."""
+    sequential: SequentialSettings | None = None
+    """What decides the number of launches; None: it is given."""
     decided: frozenset[CellId] | None = None
     """The cells that a search has decided so far; None: every workload at every point in every launch."""
 
     @property
     def launches(self) -> range:
-        """Launch numbers, from 1, of all cells."""
+        """Return the numbers of all launches, from 1."""
         highest = max((cell.launch for cell in self.decided or ()), default=0)
         return range(1, (self.num_launches if self.decided is None else highest) + 1)
 
 
 def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None], Mapping[str, str]]) -> Study:
-    """Return the study of a configuration completed by `complete_config`.
+    """Return the study of a configuration that `complete_config` returned.
 
-    look_up_engine: gives {"vllm": ..., "torch": ..., "python": ...} of a Python (None: this one); it is not called
-    where every deployment is somebody else's endpoint.
-    Raises ConfigError where keys that are right by themselves do not fit together.
+    look_up_engine: returns {"vllm": ..., "torch": ..., "python": ...} for the path of a Python (None: this one); it is
+    not called where every deployment is somebody else's endpoint. Raises ConfigError where keys that are right by
+    themselves do not fit together.
     """
     if config["strict_launches"] and config["measure"]["fresh_servers"]:
         raise ConfigError(
@@ -92,6 +98,8 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     deployments = [_deployment(text, model, config, versions) for text in config["architectures"] for model in models]
     workloads = [_workload(name, given) for name, given in config["workloads"].items()]
     settings = MeasureSettings(**config["telemetry"], **config["measure"])
+    sequential = sequential_settings(config)
+    results, num_launches = Path(config["results"]), config["launches"]
     points = operating_points(config)
     if any(is_under_load(workload, settings) for workload in workloads):
         points = with_stock_repeats(points)
@@ -99,9 +107,9 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     _check_lengths(workloads, deployments)
     _check_roles(points, deployments)
     return Study(
-        results=Path(config["results"]),
+        results=results,
         seed=config["seed"],
-        num_launches=config["launches"],
+        num_launches=decided_launches(results, sequential, num_launches) if sequential else num_launches,
         deployments={item.id: item for item in deployments},
         workloads={item.id: item for item in workloads},
         points={item.id: item for item in points},
@@ -112,6 +120,8 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         strict_launches=config["strict_launches"],
         tolerate_failed_cells=config["tolerate_failed_cells"],
         baseline=config["baseline"],
+        margin_fraction=config["margin_fraction"],
+        sequential=sequential,
         search=search_settings(config, points, deployments),
     )
 

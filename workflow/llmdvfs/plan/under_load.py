@@ -1,4 +1,4 @@
-"""Operating points that share one running load: which workloads allow it, and in which order points are visited."""
+"""Operating points under one running load: which workloads allow that, and the order of the points."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -13,7 +13,7 @@ MAX_BETWEEN_STOCK = 5  # so that at least every sixth step is stock: a machine t
 
 
 def is_under_load(workload: WorkloadSpec, settings: MeasureSettings) -> bool:
-    """Whether the workload's points are measured under one running load."""
+    """Return whether the points of a workload are measured under one running load."""
     return settings.points_under_load and why_apart(workload) is None
 
 
@@ -27,16 +27,16 @@ def why_apart(workload: WorkloadSpec) -> str | None:
 
 
 def kept_apart(workloads: Collection[WorkloadSpec], settings: MeasureSettings) -> Iterator[str]:
-    """Yield a sentence for each workload that is measured a cell a point though points were to share its load."""
+    """Yield a sentence for each workload whose points are measured one cell each though they were to share a load."""
     for workload in workloads if settings.points_under_load else ():
         if (why := why_apart(workload)) is not None:
             yield f"workloads.{workload.id}: each operating point has a load of its own (points_under_load): {why}"
 
 
 def with_stock_repeats(points: Sequence[OperatingPoint]) -> list[OperatingPoint]:
-    """Return the points and as many repeats of stock as a sweep over all of them needs.
+    """Return the points, and as many repeats of stock as a sweep over all of them needs.
 
-    ConfigError where no point asks for nothing, or one has the name of a repeat.
+    ConfigError where no point is stock, or where one has the name of a repeat.
     """
     if (taken := next((point.id for point in points if is_repeat(point.id)), None)) is not None:
         raise ConfigError(
@@ -53,18 +53,18 @@ def with_stock_repeats(points: Sequence[OperatingPoint]) -> list[OperatingPoint]
 
 
 def stock_repeats(num_stock: int, num_others: int) -> list[OperatingPoint]:
-    """Return the repeats of stock that a sweep over so many other points needs beside its own stock points."""
+    """Return the repeats of stock that a sweep needs: num_stock it has already, num_others are its other points."""
     num_further = num_stock_needed(num_others) - num_stock
     return [OperatingPoint(f"{REPEAT}{number}") for number in range(1, num_further + 1)]
 
 
 def is_repeat(point: str) -> bool:
-    """Whether a point's name is that of a repeat of stock."""
+    """Return whether a point's name is that of a repeat of stock."""
     return point.startswith(REPEAT)
 
 
 def num_stock_needed(num_others: int) -> int:
-    """Return how many stock steps so many others need: first, last, and at least every sixth; 1 for none."""
+    """Return how many steps at stock so many other points need: first, last, and every sixth at least; 1 for none."""
     return -(-num_others // MAX_BETWEEN_STOCK) + 1
 
 

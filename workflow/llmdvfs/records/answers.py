@@ -1,4 +1,4 @@
-"""Which clocks: `answers.json` and `recommended_clocks.json` (docs/dvfs.md#how-to-read-an-answer)."""
+"""Records of the answer to "which clocks?": `answers.json` and `recommended_clocks.json` (docs/dvfs.md)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -22,109 +22,119 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class PointDetails:
-    """What a point's cells tell beside energy and time: means over all of them, null where one of them lacks it."""
+    """What the cells of a point say besides energy and time: means over all of them; None where any cell lacks it."""
 
     num_cells: int
     failed_gates: dict[str, int]
-    """Gate -> cells that failed it; empty: none is doubtful."""
+    """Name of a gate -> number of cells that failed it; empty where no cell is doubtful."""
     memory_energy_j: float | None = None
-    """Of the GPUs' memory (HBM), a part of the energy, per unit of the answer."""
+    """Energy of the GPUs' memory (HBM), a part of the point's energy, per unit of the answer."""
     idle_energy_j: float | None = None
-    """What the GPUs would have drawn without load, a part of the energy, per unit of the answer."""
+    """Energy that the GPUs would have drawn without load in the same time, a part of the point's energy, per unit of
+    the answer."""
     power_w: float | None = None
-    """Of the deployment under load."""
+    """Mean power of the deployment under load."""
     idle_power_w: float | None = None
-    """Of the deployment with the model loaded and nothing to do."""
+    """Mean power of the deployment with the model loaded and nothing to do."""
     request_rate_rps: float | None = None
     goodput_rps: float | None = None
-    """Requests a second within the load's latency limits."""
+    """Requests a second that kept the workload's latency limits."""
     slo_attainment_fraction: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AnsweredPoint:
-    """One operating point at one load, relative to stock in the same launches."""
+    """One operating point at one load, compared with stock in the same launches."""
 
     point: OperatingPoint
     held_sm_clock_mhz: dict[str, float]
-    """Mean core clock that each role's GPUs ran at; empty: no GPU told it."""
+    """Mean core clock that the GPUs of each role really ran at; empty where no GPU reports its clock."""
     num_launches: int
     energy_j: float
-    """Geometric mean over launches, per unit of the answer."""
+    """Geometric mean over launches of the energy per unit of the answer (`Answer.energy_per`)."""
     time_s: float
     energy_ratio: Estimate
-    """Point / stock, paired within the launch; 1 for stock itself."""
+    """Energy at the point divided by that at stock, paired within the launch; 1 for stock itself."""
     time_ratio: Estimate
     energy_delay_ratio: Estimate
-    """EDP: energy x time, point / stock."""
+    """Energy-delay product (energy x time) at the point, divided by that at stock."""
     energy_delay_squared_ratio: Estimate
-    """ED2P: energy x time squared, point / stock."""
+    """Energy x time squared (ED2P) at the point, divided by that at stock."""
     within_limits: bool | None
-    """Whether the one-sided 95 % upper bounds keep all limits; None: the load has none."""
+    """Whether the one-sided 95 % upper bounds of the latencies keep all limits; False with one launch too, which gives
+    no bound. None: the load has no limits."""
     limits_reason: str | None
-    """The limit that is broken, or why it cannot be judged."""
+    """Which limit is broken, or why the limits cannot be judged."""
     pareto: bool
-    """No other point is both cheaper and faster, by mean."""
+    """Whether no other point has both a lower mean energy and a lower mean time."""
     ties_with_best: bool
-    """Its energy is not distinguishable from the lowest (one-sided, 95 %, pooled over points)."""
+    """Whether its energy cannot be told from the lowest one (one-sided, 95 %, variance pooled over points)."""
     details: PointDetails | None = None
-    """None: the answer is older than this field."""
+    """None in an answer that is older than this field."""
 
     @property
     def breaks_a_limit(self) -> bool:
-        """Whether its bound is above a limit; of one launch there is no bound, and nothing is known."""
+        """Whether an upper bound lies above a limit; False where one launch gives no bound, and so nothing is known."""
         return self.within_limits is False and self.num_launches > 1
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The point that a rule takes; None: no point meets the rule, with the reason."""
+    """The point that a rule (energy, EDP ...) takes; `point` is None where no point meets it, and `reason` says why."""
 
     rule: Rule
     point: str | None
     saving: Estimate
-    """1 - energy ratio to stock."""
+    """Share of stock's energy that is saved: 1 - energy ratio to stock."""
     slowdown: Estimate
-    """Time ratio to stock - 1."""
+    """Share by which it is slower than stock: time ratio to stock - 1."""
     basis: Basis
-    """Where saving and slowdown come from: launches that the choice did not see, or the ones that it was made from."""
+    """Where saving and slowdown come from: confirming launches or left-out launches, which the choice did not see; the
+    same launches that it was made from; or nowhere, without a point."""
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Where the lowest energy lies between measured clocks: what to measure next, never recommended unmeasured."""
+    """Where the lowest energy lies if it lies between two measured clocks.
+
+    It says what to measure next; a clock that was not measured is never recommended.
+    """
 
     sm_clock_mhz: float
     energy_ratio: float
-    """There, against the lowest measured point."""
+    """Interpolated energy at that clock, divided by the lowest measured one."""
     near_low_mhz: float
-    """From here ..."""
+    """From this clock ..."""
     near_high_mhz: float
-    """... to here the energy stays within 1 % of the lowest, by monotone cubics of ln E over ln f."""
+    """... to this one the interpolated energy stays within 1 % of its lowest (monotone cubics of ln E over ln f)."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhysicalFit:
-    """P = A + B f^(1+a) and T ~ f^-b over held clocks: a description, never what a clock is chosen by."""
+    """Fit of power P = A + B f^(1+a) and time T ~ f^-b over held clocks f.
+
+    It describes what was measured; no clock is ever chosen by it.
+    """
 
     static_power_w: float
+    """A, the part of the power that does not depend on the clock."""
     exponent: float
-    """1 + a."""
+    """The exponent 1 + a of the power's growth with the clock."""
     time_exponent: float
-    """b: 1 where all of the time follows the clock, 0 where none does."""
+    """The exponent b of the time: 1 where all of the time scales with the clock, 0 where none of it does."""
     worst_residual_fraction: float
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One deployment at one load."""
+    """The answer for one deployment at one load: every measured point, and what each rule chooses."""
 
     deployment: str
     workload: str
     model: str
     phase: Phase
-    """prefill or decode where the load isolates it, else mixed."""
+    """prefill or decode where the workload isolates that phase, else mixed."""
     batch_size: int | None
     energy_per: Literal["prompt_token", "output_token", "request"]
     time_of: Literal["ttft_mean", "tpot_mean", "e2e_mean"]
@@ -134,23 +144,23 @@ class Answer:
     between: Between | None = None
     physical: PhysicalFit | None = None
     physical_reason: str | None = None
-    """Why there is no physical fit."""
+    """Why there is no physical fit; None where there is one."""
     search: str | None = None
-    """How the search of this load ended; None: its points were listed."""
+    """How the adaptive search of this load ended, in words; None: the points were listed in the configuration."""
     rate_rps: float | None = None
-    """Arrivals a second that were asked for; None: a closed loop, or a trace."""
+    """Arrivals a second that the workload asks for; None for a closed loop or a trace."""
     num_gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AnswersRecord:
-    """All answers of a study, and for which loads there is none."""
+    """All answers of a study, and the loads for which there is none."""
 
     answers: tuple[Answer, ...]
     refused: tuple[str, ...]
-    """`deployment/workload: why`."""
+    """`deployment/workload: why there is no answer`, a line each."""
     modelled: bool = False
-    """A GPU of some cell was a formula: nothing here speaks of a real one."""
+    """Whether a GPU of some cell was a formula: then nothing here says anything about a real GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,20 +174,20 @@ class Recommendation:
     rule: Rule
     point: OperatingPoint
     gpus_of_role: dict[str, tuple[int, ...]]
-    """GPU indices that it was measured on."""
+    """NVML indices of the GPUs that it was measured on, by role."""
     saving: Estimate
     slowdown: Estimate
     basis: str
     flags: tuple[Flag, ...]
     apply: tuple[str, ...]
-    """Commands, as root, on the host; GPU indices are those of the measurement."""
+    """Commands that set the point, to be run as root on the host; GPU indices are those of the measurement."""
     check: tuple[str, ...]
     undo: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class LookupRow:
-    """Clocks for a scheduler: a phase at a batch size (closed loops) or a rate (open ones), of one deployment."""
+    """One row of a scheduler's table: clocks for a phase at a batch size (closed loop) or a rate (open loop)."""
 
     deployment: str
     workload: str
@@ -185,7 +195,7 @@ class LookupRow:
     batch_size: int | None
     rate_rps: float | None
     point: OperatingPoint
-    """stock: leave the clocks alone, nothing measured is better."""
+    """The point to set; stock means: leave the clocks alone, nothing better was measured."""
     saving: Estimate
     slowdown: Estimate
     flags: tuple[FlagName, ...]
@@ -193,25 +203,25 @@ class LookupRow:
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """What was measured; elsewhere a recommendation is a guess."""
+    """What the recommendations were measured on; for anything else they are a guess."""
 
     gpus: tuple[str, ...]
     drivers: tuple[str, ...]
     engines: tuple[str, ...]
     models: tuple[str, ...]
     lengths: tuple[str, ...]
-    """`workload: prompt and output tokens`."""
+    """`workload: prompt and output tokens`, one text a workload."""
     measured_on: str | None
-    """Date (UTC) of the newest cell."""
+    """Date (UTC) on which the newest cell was measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecommendedClocks:
-    """`recommended_clocks.json`: for schedulers and people."""
+    """Content of `recommended_clocks.json`, for schedulers and for people."""
 
     recommendations: tuple[Recommendation, ...]
     validity: Validity
     lookup: tuple[LookupRow, ...] = ()
-    """A row a load, by deployment, phase and batch size; loads without an answer have none."""
+    """One row a load, sorted by deployment, phase and batch size; loads without an answer have none."""
     modelled: bool = False
-    """Made on a GPU that is a formula: `clocks apply` refuses it."""
+    """Whether it was made on a GPU that is a formula: `clocks apply` then refuses it."""

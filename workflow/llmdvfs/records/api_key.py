@@ -1,4 +1,4 @@
-"""The key of somebody else's endpoint: the one variable it comes from, and how it is kept out of everything else."""
+"""API key of somebody else's endpoint: the one variable it comes from, and how it is kept out of everything else."""
 
 import os
 
@@ -9,10 +9,10 @@ MIN_SECRET_LENGTH = 8  # a shorter key ("EMPTY", "none") protects nothing, and i
 
 
 def api_key(variable: str = API_KEY_VARIABLE) -> str | None:
-    """Return the key that the environment holds; None: there is none.
+    """Return the key that the environment variable holds; None where it is unset.
 
-    ConfigError, which does not show it, where it has characters that no HTTP header may hold: a line end, say, with
-    which a key that was read from a file would begin a header of its own.
+    ConfigError, which does not show the key, where it has characters that no HTTP header may hold: a line end, for
+    instance, with which a key that was read from a file would begin a header of its own.
     """
     key = os.environ.get(variable) or None
     if key is not None and not (key.isascii() and key.isprintable()):
@@ -24,16 +24,16 @@ def api_key(variable: str = API_KEY_VARIABLE) -> str | None:
 
 
 def key_variable(device: str) -> str | None:
-    """Return the variable whose key requests to a deployment carry; None: they carry none.
+    """Return the name of the variable whose key requests to a deployment carry; None where they carry none.
 
-    device: the deployment's; the key is for an `external` endpoint alone, servers of this host are not shown it.
-    ConfigError as of `api_key`.
+    device: that of the deployment. The key is for an `external` endpoint alone; servers of this host are never shown
+    it. ConfigError as for `api_key`.
     """
     return API_KEY_VARIABLE if device == "external" and api_key() is not None else None
 
 
 def redacted(said: bytes, key: str | None) -> bytes:
-    """Return what an endpoint said with every copy of the key made unreadable; the length stays."""
+    """Return the bytes that an endpoint sent with every copy of the key overwritten; the length stays the same."""
     if key is None or len(key) < MIN_SECRET_LENGTH:
         return said
     return said.replace(key.encode(), b"*" * len(key))

@@ -1,4 +1,4 @@
-"""Deployments side by side: `comparison.json` and, flat, `comparison.csv` (docs/metrics.md#comparison)."""
+"""Comparison of deployments: `comparison.json` and, flat, `comparison.csv` (docs/metrics.md#comparison)."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,6 +18,9 @@ within the margin of the baseline, or `no_loss`: not worse by more than that. El
 DECIDED: tuple[Conclusion, ...] = ("better", "worse", "different")
 """Conclusions that claim a difference."""
 MAX_MORE_LAUNCHES = 100
+MIN_CLAIM_LAUNCHES = 3
+"""Of fewer no difference is claimed: two starts that are both slow look like a slower deployment, and happen too often
+(docs/statistics.md)."""
 FAMILY = (
     "ttft_p50_s",
     "ttft_p99_s",
@@ -36,19 +39,19 @@ FAMILY = (
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """How a compared metric is shown; its values are kept in SI, in the unit that its name says."""
+    """How a compared metric is shown; its values are kept in SI units, as its name says."""
 
     label: str
     unit: str
-    """Shown unit; empty for a share."""
+    """Unit in which it is shown; empty for a share."""
     per_unit: float = 1.0
-    """Shown value = value x per_unit."""
+    """Factor from the SI value to the shown one: shown = value x per_unit."""
     grows_with_gpus: bool = False
-    """Compared per GPU where two deployments have different numbers of them."""
+    """Whether it is compared per GPU where two deployments have different numbers of GPUs."""
     of_energy: bool = False
-    """Compared only between values of one energy source."""
+    """Whether it is compared only between values of one energy source."""
     better: Better | None = None
-    """Which values are better; None: neither, it describes the run."""
+    """Whether higher or lower values are better; None: neither, it only describes the run."""
 
 
 METRICS: dict[str, Metric] = {
@@ -89,7 +92,7 @@ METRICS: dict[str, Metric] = {
 
 @dataclass(frozen=True, slots=True)
 class CellRow:
-    """One planned cell; a cell without a result is a row too."""
+    """One planned cell as a row of the table; a cell without a result has a row too."""
 
     cell: CellId
     architecture: str | None
@@ -101,41 +104,42 @@ class CellRow:
     server_start_id: str | None
     energy_source: str | None
     values: dict[str, float | None]
-    """By name in METRICS; None: not measured."""
+    """Name in METRICS -> value; None where it was not measured."""
     ttft_parts_s: dict[str, float | None] = field(default_factory=dict)
-    """Disaggregated: mean of each part of TTFT: queue, prefill, transfer, first_decode, residual."""
+    """Mean of each part of the TTFT of a disaggregated cell: queue, prefill, transfer, first_decode, residual."""
     point_state: PointState | None = None
     """What became of the operating point; None: there is no result."""
     settings: tuple[GpuSetting, ...] = ()
-    """Clocks and limits as they were applied; empty unless `applied`."""
+    """Clocks and limits as they were applied on the GPUs' grid; empty unless the state is `applied`."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchValue:
-    """One metric of one cell."""
+    """One metric of one cell, that is, of one launch of a deployment."""
 
     launch: int
     server_start_id: str
     value: float | None
     valid: bool
-    """No gate of the cell failed; an invalid value counts like any other, and is drawn grey."""
+    """Whether no gate of the cell failed; an invalid value counts like any other, and is drawn grey."""
     applied: bool = True
-    """The cell ran at the operating point that its name says; else the value is in no mean and no ratio."""
+    """Whether the cell ran at the operating point that its name says; if not, the value is in no mean and no ratio."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricSummary:
-    """One metric of one deployment over its server starts."""
+    """One metric of one deployment, summarised over its server starts."""
 
     by_launch: tuple[LaunchValue, ...]
     n: int
-    """Server starts with a value at the operating point."""
+    """Number of server starts that have a value at the operating point."""
     sd: float | None
-    """Between server starts; None below two."""
+    """Standard deviation between server starts; None below two."""
     mean: Estimate
-    """With its 95 % t-interval, of the logs where geometric; no interval below two server starts."""
+    """Mean with its 95 % t-interval, taken of the logarithms where geometric; no interval below two server starts."""
     statistic: Literal["geometric", "arithmetic"] = "arithmetic"
-    """geometric where every server start's value is above 0: the same mean that ratios are made of."""
+    """Kind of the mean: geometric, as ratios are made of, where every server start's value is above 0; else
+    arithmetic."""
     lowest: float | None = None
     """The lowest of the n values that the mean is made of ..."""
     highest: float | None = None
@@ -144,13 +148,13 @@ class MetricSummary:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentSummary:
-    """A deployment at the group's workload and operating point."""
+    """One deployment at the workload and the operating point of its group."""
 
     id: str
     architecture: str
     model: str
     num_gpus: int | None
-    """0 on a CPU; None: not known (`external`)."""
+    """0 on a CPU; None where it is not known (`external`)."""
     num_without_result: int
     metrics: dict[str, MetricSummary]
     sm_clock_mhz: dict[str, float] = field(default_factory=dict)
@@ -164,13 +168,13 @@ class DeploymentSummary:
 
     @property
     def was_never_applied(self) -> bool:
-        """Whether no launch ran at the operating point: all of them ran as the GPUs were found."""
+        """Whether no launch ran at the operating point: all of them ran with the GPUs as they were found."""
         return bool(self.not_applied_launches) and not self.metrics["failed_fraction"].n
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchRatio:
-    """other / baseline within one launch."""
+    """Value of the other deployment divided by that of the baseline, within one launch."""
 
     launch: int
     ratio: float
@@ -179,56 +183,66 @@ class LaunchRatio:
 
 @dataclass(frozen=True, slots=True)
 class MetricRatio:
-    """other / baseline of one metric: the ratio of geometric means over server starts, with its 95 % interval."""
+    """Ratio of one metric, other / baseline: that of geometric means over server starts, with its 95 % interval."""
 
     ratio: Estimate
     pairing: Pairing
     n_baseline: int
-    """Server starts used; for `paired` both are the number of pairs."""
+    """Server starts of the baseline that were used; where `paired`, both numbers are that of the pairs."""
     n_other: int
     per_gpu: bool
-    """Both values were divided by their deployment's number of GPUs."""
+    """Whether both values were divided by their deployment's number of GPUs."""
     valid: bool
-    """No gate failed in any cell behind it."""
+    """Whether no gate failed in any cell that it is made of."""
     by_launch: tuple[LaunchRatio, ...]
-    """Empty unless paired."""
+    """The ratio of each launch; empty unless paired."""
     baseline_mean: float | None = None
     """Geometric mean of the baseline over the launches of the ratio: other_mean / baseline_mean is the ratio ..."""
     other_mean: float | None = None
     """... and of the other deployment; both per GPU where the ratio is."""
     p_value: float | None = None
-    """Two-sided, that the true ratio is 1; None without an interval."""
+    """Two-sided p-value of the hypothesis that the true ratio is 1; None without an interval."""
     adjusted_p_value: float | None = None
-    """The same over all ratios of the family (Holm); None outside it."""
+    """The same, adjusted by Holm's method over all ratios of the family; None for a ratio outside the family."""
     equal_p_value: float | None = None
-    """That the true ratio is off 1 by the margin or more, to either side (two one-sided tests)."""
+    """p-value of the hypothesis that the true ratio is off 1 by the margin or more, to either side (two one-sided
+    tests)."""
     no_loss_p_value: float | None = None
-    """That the other deployment is worse by the margin or more; None where neither direction is better."""
+    """p-value of the hypothesis that the other deployment is worse by the margin or more; None where neither direction
+    is better."""
     conclusion: Conclusion | None = None
-    """None without an interval."""
+    """What the ratio shows; None without an interval."""
     launches_differ_factor: float | None = None
-    """Largest over smallest ratio of a launch; unpaired, largest over smallest value on the side where it is more."""
+    """Largest over smallest ratio of a launch; if unpaired, largest over smallest value, on the side where that is
+    more."""
     num_more_launches: int | None = None
-    """About so many more launches would decide; MAX_MORE_LAUNCHES stands for more; None: decided, or no interval."""
+    """About how many more launches would decide (MAX_MORE_LAUNCHES stands for that or more); None: it is decided, or
+    has no interval."""
     without_doubtful: Estimate | None = None
-    """The ratio over the launches in which no gate failed; None where that is all of them, or none."""
+    """The ratio over those launches alone in which no gate failed; None where that is all of them, or none."""
+
+    @property
+    def fewest_launches(self) -> int:
+        """Return the server starts of the side that has fewer."""
+        return min(self.n_baseline, self.n_other)
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPair:
-    """Two deployments; they are compared only if nothing but the architecture and its size differs."""
+    """Two deployments side by side; they are compared only where they differ in nothing but architecture and size."""
 
     baseline: str
     other: str
     differences: tuple[str, ...]
-    """Not empty: the pair is refused, and why."""
+    """Why the pair is refused: what else differs; empty where it is compared."""
     caveats: tuple[str, ...]
     ratios: dict[str, MetricRatio]
-    """By name in METRICS; empty where refused."""
+    """Name in METRICS -> ratio; empty where the pair is refused."""
     held_equal: tuple[str, ...] = ()
-    """What both have alike, by name and value."""
+    """What both deployments have in common, by name and value."""
     varied: tuple[str, ...] = ()
-    """What sets them apart, by name and both values; unlike things that were compared because that was asked too."""
+    """What sets the two apart, by name and both values; also unlike things that were compared because the user asked
+    for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,17 +252,19 @@ class ComparisonGroup:
     workload: str
     point: str
     batch_size: int | None
-    """Requests in flight at once: concurrency of a closed loop, size of equal waves; None: the load is another."""
+    """Requests in flight at once: the concurrency of a closed loop, or the size of equal waves; None for any other
+    load."""
     sweep: str
-    """Name shared by the workloads that differ in nothing but batch size and length of the run."""
+    """Name that is shared by those workloads that differ only in batch size and length of the run."""
     sm_clock_mhz: dict[str, int]
-    """Core clock that was asked for each role; what was applied is said by each deployment."""
+    """Core clock that the point asks for, by role; what was applied is said by each deployment."""
     deployments: tuple[DeploymentSummary, ...]
     pairs: tuple[DeploymentPair, ...]
     memory_clock_mhz: dict[str, int] = field(default_factory=dict)
     power_limit_w: dict[str, float] = field(default_factory=dict)
     sm_clock_min_mhz: dict[str, int] = field(default_factory=dict)
-    """Roles whose core clock may move below `sm_clock_mhz`, a ceiling: down to here, 0: as low as the GPU goes."""
+    """Lower ends of the core clock's range in MHz, for roles whose `sm_clock_mhz` is only a ceiling; 0: as low as the
+    GPU goes."""
 
     @property
     def asks_for_something(self) -> bool:
@@ -282,12 +298,12 @@ class ComparisonRecord:
     """`no power data on this machine` where no cell has any."""
     warnings: tuple[str, ...]
     verdict: tuple[str, ...] = ()
-    """Up to three sentences: what the others cost and bring beside the baseline, at the busiest load."""
+    """Up to three sentences: what the other deployments cost and bring beside the baseline, at the busiest load."""
     margin_fraction: float = 0.05
-    """A ratio within this of 1 counts as equal."""
+    """Half width of the range around 1 within which a ratio counts as equal."""
     family_size: int = 0
-    """Ratios over which p-values were adjusted."""
+    """Number of ratios over which p-values were adjusted."""
     modelled: bool = False
-    """A GPU of some cell was a formula: nothing here speaks of a real one."""
+    """Whether a GPU of some cell was a formula: then nothing here says anything about a real GPU."""
     isolation: tuple[IsolationCheck, ...] = ()
-    """Attributed powers of phases against loads that isolate them, where the study has both."""
+    """Attributed powers of phases beside those under loads that isolate them, where the study has both."""

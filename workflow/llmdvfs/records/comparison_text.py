@@ -17,10 +17,10 @@ ELSEWHERE = "^"
 
 
 def group_table(group: ComparisonGroup, names: Sequence[str]) -> list[list[str]]:
-    """Return header and rows: a metric a row, a deployment a column, then the ratios to the first deployment.
+    """Return the table's header and rows as text: a row a metric, a column a deployment, then the ratios.
 
-    A metric that no deployment has is left out; `*` marks a mean with a launch in which a gate failed, `not applied`
-    a deployment without any launch at the operating point.
+    Ratios are to the group's first deployment. A metric that no deployment has is left out. `*` marks a mean with a
+    launch in which a gate failed, `not applied` a deployment without any launch at the operating point.
     """
     pairs = [pair for pair in baseline_pairs(group) if not pair.differences]
     header = [f"{group.workload}, {group.point}"]
@@ -63,7 +63,7 @@ def baseline_pairs(group: ComparisonGroup) -> list[DeploymentPair]:
 
 
 def equal_gpu_pairs(group: ComparisonGroup) -> list[DeploymentPair]:
-    """Return the pairs of the first deployment with each number of GPUs with every other that has as many."""
+    """Return the pairs of deployments with equal numbers of GPUs: for each number, the first with every other."""
     first: dict[int | None, str] = {}
     gpus = {deployment.id: deployment.num_gpus for deployment in group.deployments}
     for deployment in group.deployments:
@@ -76,21 +76,22 @@ def equal_gpu_pairs(group: ComparisonGroup) -> list[DeploymentPair]:
 
 
 def claimed_pairs(group: ComparisonGroup) -> list[DeploymentPair]:
-    """Return the pairs that tables and verdict make claims of: those of the baseline, and those at equal GPUs."""
+    """Return the pairs that tables and verdict make claims about: those with the baseline, and those at equal GPUs."""
     equal, of_baseline = equal_gpu_pairs(group), baseline_pairs(group)
     return [pair for pair in group.pairs if pair in of_baseline or pair in equal]
 
 
 def label(metric: Metric) -> str:
-    """Return `Name (unit)`."""
+    """Return a metric's heading, `Name (unit)`."""
     return f"{metric.label} ({metric.unit})" if metric.unit else metric.label
 
 
 def mean_text(metric: Metric, summary: MetricSummary, starts: int | None = None) -> str:
-    """Return the mean, the lowest and highest launch and their number, e.g. `828 (381 ... 2418, n=3)`.
+    """Return a metric's mean, its lowest and highest launch and n, e.g. `828 (381 ... 2418, n=3)`.
 
     Shown in the metric's unit; `*` marks a launch in which a gate failed, `^` one that did not run at the operating
-    point and is in none of these numbers. starts: left out where it is n.
+    point and is in none of these numbers. starts: number of server starts that the reader knows already; n is left out
+    where it equals this.
     """
     mean = summary.mean
     if mean.value is None:
@@ -113,15 +114,15 @@ def _marks(summary: MetricSummary) -> str:
 
 
 def mean_words(metric: Metric, summary: MetricSummary) -> str:
-    """Return `TTFT p50 828 ms (381 ... 2418, n=3)`."""
+    """Return the same with the metric's name and unit, for a sentence: `TTFT p50 828 ms (381 ... 2418, n=3)`."""
     number, _, rest = mean_text(metric, summary).partition(" ")
     return " ".join(part for part in (metric.label, number, metric.unit, rest) if part)
 
 
 def interval_text(metric: Metric, summary: MetricSummary, starts: int | None = None) -> str:
-    """Return the mean and the half width of its interval, e.g. `0.183 ±1.2%`; `x/1.8` where it is over a half.
+    """Return the mean and the half width of its interval, e.g. `0.183 ±1.2%`; as `x/1.8` where that is over a half.
 
-    starts: n is said where it is another number than this; whoever knows it has said which launches are left out.
+    starts: number of server starts that the reader knows already; n is said where it is another number.
     """
     mean = summary.mean
     if mean.value is None or mean.low is None or mean.high is None or mean.low <= 0:
@@ -146,9 +147,10 @@ BRIEF_SIGNS = {"equal": "~", "no_loss": "~", "undecided": "~", "no_conclusion": 
 
 
 def ratio_text(metric: MetricRatio, *, in_words: bool = True) -> str:
-    """Return the ratio, its interval and what it shows, e.g. `1.24x [1.12, 1.36] worse`; else a sign alone.
+    """Return a ratio, its interval and what it shows, e.g. `1.24x [1.12, 1.36] worse`.
 
-    `~`: not significant; `*`: a launch in which a gate failed is in it.
+    in_words: whether the conclusion is written out; else `~` stands for not significant. `*` marks a launch in which a
+    gate failed.
     """
     ratio = metric.ratio
     if ratio.value is None:

@@ -9,21 +9,21 @@ from llmdvfs.records.spec import CellId, DeviceRole, Phase
 
 @dataclass(frozen=True, slots=True)
 class PhaseResults:
-    """`prefill_results.json`, `decode_results.json`, `unified_results.json`, `disaggregated_results.json`."""
+    """Content of `prefill_results.json` and of its siblings for decode, unified and disaggregated."""
 
     deployment: str
     scope: Literal["prefill", "decode", "all"]
-    """prefill, decode: the cells of workloads that isolate the phase; all: every cell."""
+    """Which cells are in it: those of workloads that isolate prefill or decode, or all."""
     cells: tuple[CellResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """One cell with a fixed number of requests at once."""
+    """One cell in which a fixed number of requests is in flight at once."""
 
     cell: CellId
     batch_size: int
-    """As the kind of arrivals (`arrivals/`) defines it; cells without one are in no row."""
+    """That number, as the kind of arrivals (`arrivals/`) defines it; cells without such a number have no row."""
     valid: bool
     ttft_mean_s: float | None
     tpot_mean_s: float | None
@@ -37,7 +37,7 @@ class BatchRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchResults:
-    """`batch_results.json`."""
+    """Content of `batch_results.json`."""
 
     deployment: str
     rows: tuple[BatchRow, ...]
@@ -45,7 +45,7 @@ class BatchResults:
 
 @dataclass(frozen=True, slots=True)
 class DeviceSeries:
-    """One device over one cell; all lists are as long as t_s, null where nothing was read."""
+    """Readings of one device over one cell: lists that are all as long as t_s, with null where nothing was read."""
 
     cell: CellId
     device_id: str
@@ -53,16 +53,16 @@ class DeviceSeries:
     t_s: tuple[float, ...]
     phase: tuple[Phase, ...]
     quantities: dict[str, tuple[float | None, ...]]
-    """Quantities of records/telemetry.py by name."""
+    """Name in records/telemetry.QUANTITIES -> its values."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceData:
-    """`gpu_data.json`, `prefill_gpu_data.json`, `decode_gpu_data.json`."""
+    """Content of `gpu_data.json`, `prefill_gpu_data.json` and `decode_gpu_data.json`."""
 
     deployment: str
     roles: tuple[DeviceRole, ...]
-    """Which devices are in it; a `host` serves all roles and is in every file."""
+    """Roles whose devices are in it; a `host` serves all roles and so is in every file."""
     note: str | None
-    """What the reader must know: that there is no GPU, say."""
+    """What the reader must know, for instance that there is no GPU; None: nothing."""
     series: tuple[DeviceSeries, ...]

@@ -12,5 +12,5 @@ def gpu_id(index: int) -> str:
 
 
 def gpu_indices(device_ids: Iterable[str]) -> list[int]:
-    """Return NVML's indices of the GPUs among device ids, in their order."""
+    """Return the NVML indices of the GPUs among device ids, in the order given; other devices are left out."""
     return [int(name.removeprefix(_GPU)) for name in device_ids if name.startswith(_GPU)]

@@ -1,4 +1,4 @@
-"""What `doctor` says of a machine."""
+"""Records of `doctor`: what was seen of a machine, and what stands in the way of a study there."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ CheckStatus = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at."""
+    """One thing that was looked at, what was seen, and what to do about it."""
 
     name: str
     status: CheckStatus

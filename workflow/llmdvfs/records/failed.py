@@ -7,7 +7,7 @@ from llmdvfs.records.spec import CellId
 
 @dataclass(frozen=True, slots=True)
 class FailedCell:
-    """What was to be measured and why it was not; what had been recorded is in results/failed."""
+    """A cell that was to be measured, and why it was not; what had been recorded of it is in results/failed."""
 
     key: str
     cell: CellId

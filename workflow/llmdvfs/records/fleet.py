@@ -1,4 +1,4 @@
-"""What a fleet of one deployment takes at a demand: printed and written by `python -m llmdvfs fleet`."""
+"""What it takes to serve a demand with copies of one deployment: made by `python -m llmdvfs fleet`."""
 
 from dataclasses import dataclass
 
@@ -10,25 +10,28 @@ class Demand:
     """What is to be served, and what energy and GPUs cost."""
 
     rate_rps: float
-    """Requests of the load a second, all year."""
+    """Requests a second of the measured load, all year round."""
     price_per_kwh: float
     co2_kg_per_kwh: float
     gpu_price_per_hour: float | None = None
-    """None: not stated; then the price up to which a further GPU pays is told instead."""
+    """None where it is not stated; then the price up to which a further GPU pays for itself is told instead."""
     currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """As many deployments as the demand needs, at one operating point; what is idle is on and draws idle power."""
+    """As many copies of a deployment as the demand needs, all at one operating point.
+
+    A copy that is idle stays on and draws idle power.
+    """
 
     point: OperatingPoint
     num_deployments: int
     num_gpus: int
     busy_fraction: float
-    """Share of the time that a deployment is at the measured load; the rest of it, it waits."""
+    """Share of the time in which a copy serves the measured load; in the rest it waits for requests."""
     power_w: float
-    """Mean, of all GPUs."""
+    """Mean power of all GPUs together."""
     energy_kwh_per_year: float
     energy_cost_per_year: float
     co2_kg_per_year: float
@@ -37,21 +40,21 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class FleetComparison:
-    """Stock against the recommended clocks, of one deployment at one load; None with a reason where it is not known."""
+    """Fleets at stock and at the recommended clocks, for one deployment and load; None where one is not known."""
 
     deployment: str
     workload: str
     stock: Fleet | None
     recommended: Fleet | None
     text: str
-    """What comes of it, in plain words."""
+    """What follows from the two, or why one is not known, in plain words."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetRecord:
-    """The demand, and every load that has an answer."""
+    """The demand, and the fleets of every load that has an answer."""
 
     demand: Demand
     comparisons: tuple[FleetComparison, ...]
     modelled: bool = False
-    """A GPU of some cell was a formula: nothing here speaks of a real one."""
+    """Whether a GPU of some cell was a formula: then nothing here says anything about a real GPU."""

@@ -9,7 +9,7 @@ PciePath = Literal["same_board", "one_switch", "several_switches", "host_bridge"
 
 @dataclass(frozen=True, slots=True)
 class HostGpu:
-    """One GPU and who uses it."""
+    """One GPU of this host, and who uses it."""
 
     index: int
     """In PCI order, as NVML and nvidia-smi count."""
@@ -23,24 +23,25 @@ class HostGpu:
 
 @dataclass(frozen=True, slots=True)
 class GpuLink:
-    """Two GPUs of one host, by NVML index, and the best way from one to the other."""
+    """The best way between two GPUs of one host, which are named by NVML index."""
 
     first: int
     second: int
     pcie_path: PciePath
     has_peer_access: bool
-    """Both can read and write the other's memory directly: what P2P NCCL and NIXL need to be fast."""
+    """Whether both can read and write the other's memory directly: what P2P NCCL and NIXL need to be fast."""
     is_nvlinked: bool
-    """That access goes over NVLink, in both directions."""
+    """Whether that access goes over NVLink, in both directions."""
     rate_bytes_per_s: float | None = None
-    """Nominal, one way: all NVLinks of the GPU that has fewer, else PCIe's; None: the driver does not tell."""
+    """Nominal rate in one direction: all NVLinks of the GPU that has fewer, else PCIe's; None: the driver does not
+    tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkPath:
-    """The network devices that KV was sent over."""
+    """The network devices over which KV cache was sent between instances."""
 
     devices: tuple[str, ...]
     """InfiniBand or RoCE ports (`mlx5_0:1`) or interfaces (`eth0`)."""
     rate_bytes_per_s: float | None
-    """Nominal, one way, of all of them together; None: the system does not tell."""
+    """Nominal rate in one direction, all devices together; None: the system does not tell."""

@@ -1,4 +1,4 @@
-"""What Snakemake hands to a benchmark job, and what start-server resolves for it."""
+"""What Snakemake hands to a benchmark job, and the launch record that `start-server` makes of a deployment."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,35 +12,37 @@ class MeasureSettings:
     """How a cell is measured, whatever the workload."""
 
     interval_s: float = 0.1
-    """Between two readings of a device."""
+    """Time between two readings of a device."""
     counter_interval_s: float = 0.02
-    """Between two readings of a GPU's energy counter."""
+    """Time between two readings of a GPU's energy counter."""
     idle_s: float = 2.0
     """Loaded-idle time measured before and after the load."""
     retries: int = 1
     """Further tries of a cell, with fresh servers, when a server died or hung."""
     fresh_servers: bool = False
-    """New servers for every cell."""
+    """Whether servers are started anew for every cell."""
     calibrate_client: bool = True
-    """Measure the client's own error against a mock at the cell's load."""
+    """Whether the client's own error is measured against a mock server at the cell's load."""
     points_under_load: bool = False
-    """The operating points of a workload change under one running load, where the workload allows it."""
+    """Whether operating points of a workload are changed under one running load, where the workload allows it."""
     soak: Literal["auto"] | None = None
-    """auto: the GPUs are warmed up with a cell's own load until their temperatures stand; not before a sweep."""
+    """auto: before a cell the GPUs are warmed up with its own load until their temperatures are steady; not before a
+    sweep. None: they are not."""
     skip_cap_bound: bool = False
-    """Points under load whose clock the load cannot hold, by the probe at stock, are not measured: they fail."""
+    """Whether points whose clock the load cannot hold, as a probe at stock shows, fail without being measured (under
+    load only)."""
 
 
 @dataclass(frozen=True, slots=True)
 class CellJob:
-    """One cell of a launch that is to be delivered."""
+    """One cell of a launch that the job has to deliver."""
 
     workload: str
     point: str
     key: str
-    """Of the measurement, and the name of its folder in the store: the hash of its identity."""
+    """Key of the measurement, the hash of its identity; the name of its folder in the store."""
     identity: dict[str, Any] = field(default_factory=dict)
-    """Everything that decides the measurement (plan/identity.py); it is stored beside it, and gives the key again."""
+    """Everything that decides the measurement (plan/identity.py); it is stored beside it, and hashes to the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,10 @@ class LaunchJob:
     points: dict[str, OperatingPoint]
     settings: MeasureSettings = field(default_factory=MeasureSettings)
     one_start: bool = False
-    """All cells come from one start of the servers: measurements of other starts are set aside and made again."""
+    """Whether all cells must come from one start of the servers: measurements of other starts are then set aside and
+    made again."""
     tolerate_failures: bool = False
-    """The job succeeds though cells failed: their folders say why there is no measurement."""
+    """Whether the job succeeds though cells failed; their folders then say why there is no measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,14 @@ class PlannedInstance:
 
 @dataclass(frozen=True, slots=True)
 class LaunchRecord:
-    """`launch.json`: a deployment, resolved and reviewable, before anything runs."""
+    """Content of `launch.json`: a deployment with everything resolved, to be reviewed before anything runs."""
 
     deployment: DeploymentSpec
     model_path: str
-    """Folder or hub name that vLLM is given."""
+    """Folder or hub name of the model that vLLM is given."""
     served_model_name: str
     engine_versions: dict[str, str]
     kv_bytes_per_token: int | None
     instances: tuple[PlannedInstance, ...]
     front_door: str
-    """none: clients talk to the one server; balancer or prefill_decode: to the proxy."""
+    """What clients talk to: `none`, the one server itself; `balancer` or `prefill_decode`, the proxy."""

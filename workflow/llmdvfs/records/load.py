@@ -29,23 +29,23 @@ class LoadSpec:
     api_key_env: str | None = None
     """Environment variable that holds the key of an endpoint that wants one; the key itself is never written."""
     until_told: bool = False
-    """It goes on until SIGTERM, tells how far it is in progress.jsonl, and leaves the reading of journal.bin, into
-    which every request is written soon after its end, to whoever has told it."""
+    """Whether the load goes on until SIGTERM. It then writes its progress into progress.jsonl and each request into
+    journal.bin soon after its end, and leaves the reading of the journal to whoever ended it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
-    """How far a load is that goes on until it is told to end: a line of `progress.jsonl` every 0.2 s at most."""
+    """How far a load is that goes on until it is told to end: a line of `progress.jsonl`, every 0.2 s at most."""
 
     at_mono_ns: int
     num_sent: int
-    """Requests since the load's begin, as are the following."""
+    """Requests sent since the load's begin; the following counts are since then, too."""
     num_ended: int
     num_ok: int
     num_written: int
-    """Of those that have ended, in their order: so many are in journal.bin."""
+    """How many of those that have ended are in journal.bin, in the order of their ends."""
     num_reads: int
-    """From the sockets, of requests in flight too; a stream's read is a token, or a burst of them."""
+    """Reads from the sockets, of requests in flight too; each read of a stream is a token or a burst of tokens."""
     oldest_mono_ns: int | None
     """When the oldest request in flight was scheduled; None: none is in flight."""
     peak_in_flight: int
@@ -58,7 +58,7 @@ class LoadProgress:
     """As in LoadReport, since the line before."""
     suspended_s: float
     stopped_early: str | None
-    """Why it sends nothing more though nobody has told it to end; None: it goes on."""
+    """Why it sends nothing more though nobody has told it to end; None: it goes on sending."""
 
 
 def parse_progress(line: bytes) -> LoadProgress:
@@ -83,7 +83,7 @@ class LoadReport:
     """Why it stopped before the plan's end (the server is gone, say); None: it did not."""
     peak_in_flight: int
     num_connections: int
-    """Opened over the run; opening is never part of a latency unless the pool ran dry."""
+    """Connections opened over the run; opening one is never part of a latency unless the pool ran dry."""
     num_reads: int
     num_bytes: int
     """Read from the sockets by measured requests."""
@@ -93,7 +93,7 @@ class LoadReport:
     cpu_s: float
     """CPU time of the client's process while the load ran."""
     parse_cpu_s: float
-    """CPU time of reading the journal afterwards, when nobody waits for it."""
+    """CPU time of reading the journal after the load, when nobody waits for it."""
     max_rss_bytes: int
     """Largest resident memory of the client's process."""
     priority: Priority | None = None
@@ -109,7 +109,7 @@ class SendRecord:
     """One request as the mock server served it: the truth that a client is measured against."""
 
     request_id: str | None
-    """The client's X-Request-Id."""
+    """The X-Request-Id that the client sent; None: it sent none."""
     received_mono_ns: int
     """When the kernel had the request, whatever the mock was doing then."""
     token_mono_ns: tuple[int, ...]
@@ -118,12 +118,12 @@ class SendRecord:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationShape:
-    """The load that a client is calibrated at; equal shapes on one host need one calibration."""
+    """The load at which a client is calibrated; equal shapes on one host need only one calibration."""
 
     num_streams: int
     ttft_s: float
     gap_s: float
-    """Between two tokens of a stream; all streams get their tokens in one burst."""
+    """Time between two tokens of a stream; all streams get their tokens in one burst."""
     num_output_tokens: int
 
 
@@ -136,11 +136,11 @@ class CalibrationResult:
     num_tokens: int
     token_rate_per_s: float
     ttft_error_s: float
-    """Mean over requests, from the send."""
+    """Mean over requests of the TTFT's error, counted from the send."""
     gap_p99_error_s: float | None
     """p99 of the client's gaps minus p99 of the true ones; None: one token a request has no gaps."""
     gap_error_p99_s: float | None
-    """p99 of the errors of single gaps, a stricter figure."""
+    """p99 of the errors of single gaps, which is stricter than the error of the p99."""
     stamp_error_p50_s: float
     stamp_error_p99_s: float
     cpu_per_token_s: float

@@ -20,12 +20,12 @@ FILES: dict[Stage, tuple[str, ...]] = {
 
 
 def stamp(cell: Path, stage: Stage, digest: str) -> Path:
-    """Return the stamp that says that a stage was made from what the digest stands for."""
+    """Return the path of the stamp that says that a stage's files were made from what the digest stands for."""
     return cell / ".made" / f"{stage}-{digest}"
 
 
 def begin(cell: Path, stage: Stage) -> None:
-    """Take the stamps of a stage and of all later ones away: it is about to be made anew."""
+    """Remove the stamps of a stage and of all later ones from a cell's folder: the stage is about to be made anew."""
     for later in STAGES[STAGES.index(stage) :]:
         for old in (cell / ".made").glob(f"{later}-*"):
             old.unlink(missing_ok=True)

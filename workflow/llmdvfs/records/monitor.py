@@ -1,4 +1,4 @@
-"""What `monitor` recorded, by device and in all: its JSON file."""
+"""Record of what `monitor` recorded, by device and in all: its JSON file."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,19 @@ from llmdvfs.records.telemetry import EnergySource, SamplerReport, TelemetryDevi
 
 @dataclass(frozen=True, slots=True)
 class DeviceRecording:
-    """One device over the recording."""
+    """Statistics of one device over the whole recording."""
 
     device: TelemetryDevice
     energy_j: float | None
-    """By the energy source; None: not measured."""
+    """Energy by the device's own source; None: not measured."""
     counter_j: float | None
     integral_j: float | None
     """Trapezoid of power, the cross-check of the counter."""
     mean_power_w: float | None
     max_power_w: float | None
     statistics: dict[str, Distribution]
-    """Of every quantity of records/telemetry.QUANTITIES that was read, but for those that only count up."""
+    """Name -> distribution, of every quantity in records/telemetry.QUANTITIES that was read, but for those that only
+    count up."""
     missing: tuple[str, ...]
     """What could not be read or worked out, with its reason."""
 
@@ -32,12 +33,12 @@ class MonitorSample:
     """Since the beginning of the first reading."""
     device_id: str
     values: dict[str, float | None]
-    """None: it failed."""
+    """Name of a quantity -> value in its unit; None: the reading failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class MonitorRecord:
-    """A recording."""
+    """A whole recording: its statistics, what the sampler says of itself, and every reading."""
 
     started_unix_s: float
     duration_s: float

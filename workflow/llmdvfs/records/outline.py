@@ -15,7 +15,7 @@ UNITS = {
     "_c": "°C",
     "_mono_ns": "ns",
 }
-MAX_ITEMS = 8  # of a list of records; the file has all
+MAX_ITEMS = 8  # items of a list that are shown; the file has all
 MAX_INLINE = 60  # characters of a list in one line
 
 

@@ -24,7 +24,7 @@ class PhaseInterval:
 
 @dataclass(frozen=True, slots=True)
 class EngineSteps:
-    """One step of a role's engine, or neighbouring decode steps of one batch."""
+    """One step of a role's engine, or several neighbouring decode steps of one batch told as one."""
 
     role: Role
     phase: Phase
@@ -32,16 +32,17 @@ class EngineSteps:
     end_s: float
     num_steps: int
     num_decoding: int
-    """Requests that got a token which is not their first, each step."""
+    """Requests that got a token other than their first, in each step."""
     num_prompt_tokens: int
-    """Of the prompts whose prefill ended here."""
+    """Prompt tokens of the requests whose prefill ended here."""
     prompt_waits: bool = False
-    """decode: a prompt waited all the while though there was room for it: a piece of it may have run in these steps."""
+    """Whether, in decode, a prompt waited all the while though there was room for it: a piece of it may have run in
+    these steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhasesRecord:
-    """All phases of a cell."""
+    """All phases of a cell: of its requests, and of the engines that served them."""
 
     intervals: tuple[PhaseInterval, ...]
     device_roles: dict[str, DeviceRole]
@@ -60,7 +61,7 @@ class PhasesRecord:
 
 
 def phase_of(num_prefilling: int, num_transferring: int, num_decoding: int) -> Phase:
-    """Return the phase of a device on which so many requests are in each phase."""
+    """Return the phase of a device, given how many of its requests are in each phase."""
     if num_prefilling and num_decoding:
         return "mixed"
     if num_prefilling:

@@ -56,8 +56,26 @@ def decided_file(results: Path) -> Path:
     return results / "search" / "decided.json"
 
 
+def added_launches_file(results: Path) -> Path:
+    """Return the file that says how many launches a sequential study has come to (records/sequential.py)."""
+    return results / "sequential" / "decided.json"
+
+
+def comparison_file(results: Path) -> Path:
+    """Return the comparison of all cells of a study."""
+    return results / "comparison" / "comparison.json"
+
+
+def comparison_table(stored: Path) -> Path:
+    """Return the comparison.csv of a results folder, or of a folder that holds one, or the file itself."""
+    if stored.is_dir():
+        inner = stored / "comparison" / "comparison.csv"
+        return inner if inner.exists() else stored / "comparison.csv"
+    return stored
+
+
 def result_folders(results: Path) -> list[Path]:
-    """Return the folders of a results folder's analysed cells; DataError where it has none."""
+    """Return the folders of all analysed cells in a results folder; DataError where there are none."""
     found = sorted(path.parent for path in results.glob("cells/*/*/*/launch-*/result.json"))
     if not found:
         raise DataError(
@@ -73,15 +91,15 @@ def store_entry(results: Path, key: str) -> Path:
 
 
 def measured_link(cell: Path, key: str) -> Path:
-    """Return the link that stands in a cell's folder where the folder holds the measurement `key`."""
+    """Return the path of the link that exists only where a cell's folder holds the measurement with this key."""
     return cell / f"measured-{key}.json"
 
 
 def measured_links(cell: Path) -> list[Path]:
-    """Return the links of that kind that stand in a cell's folder: one, or none."""
+    """Return the links to measurements that stand in a cell's folder: one, or none."""
     return sorted(cell.glob("measured-*.json"))
 
 
 def key_of(link: Path) -> str:
-    """Return the key that a link's name tells."""
+    """Return the key that is part of such a link's name."""
     return link.stem.removeprefix("measured-")

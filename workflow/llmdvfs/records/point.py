@@ -26,7 +26,7 @@ def in_words(state: PointState) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """What is asked: core clock, memory clock and power limit of each role; an empty one asks for nothing (stock)."""
+    """What is asked: core clock, memory clock and power limit by role; an empty point asks for nothing (stock)."""
 
     id: str
     sm_clock_mhz: dict[str, int] = field(default_factory=dict)
@@ -38,11 +38,11 @@ class OperatingPoint:
 
     @property
     def asks_for_something(self) -> bool:
-        """Whether any clock or limit is to be set."""
+        """Whether any clock or limit is to be set; a point that asks for nothing is stock."""
         return bool(self.sm_clock_mhz or self.memory_clock_mhz or self.power_limit_w)
 
     def of_gpus(self, gpus_of_role: Mapping[str, Sequence[int]]) -> tuple["GpuSetting", ...]:
-        """Return what is asked of each GPU; GPUs that the point leaves alone are not among them."""
+        """Return the setting of each GPU that the point asks something of; it leaves the others alone."""
         settings = (
             GpuSetting(
                 index=index,
@@ -60,7 +60,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class GpuSetting:
-    """Clocks and power limit of one GPU; None: left as it is."""
+    """Clocks and power limit of one GPU; None leaves a setting as it is."""
 
     index: int
     sm_clock_mhz: int | None = None
@@ -85,7 +85,7 @@ class GpuSetting:
 
     @property
     def changes_something(self) -> bool:
-        """Whether there is anything to set."""
+        """Whether the setting changes a clock or the limit of its GPU."""
         return (self.sm_clock_mhz, self.memory_clock_mhz, self.power_limit_w) != (None, None, None)
 
 
@@ -124,11 +124,11 @@ class GpuIdentity:
 
 @dataclass(frozen=True, slots=True)
 class AppliedPoint:
-    """What became of an operating point in one cell."""
+    """What became of an operating point in one cell: whether it was applied, with which settings, and if not why."""
 
     state: PointState
     settings: tuple[GpuSetting, ...] = ()
-    """As they were set, on the GPUs' own grid; empty unless applied."""
+    """The settings as they were made, on the GPUs' own grid of clocks; empty unless the state is `applied`."""
     reason: str | None = None
     """Why it was not applied, in words; None where it was, and for stock."""
     before: tuple[GpuIdentity, ...] = ()
@@ -142,7 +142,7 @@ class AppliedPoint:
         return self.state in ("stock", "applied")
 
     def by_role(self, quantity: Quantity) -> dict[str, float]:
-        """Return the setting of each role; roles that were left alone are not among them."""
+        """Return the applied value of one quantity by role; roles that were left alone are not among them."""
         return {
             setting.role: value
             for setting in self.settings

@@ -1,4 +1,4 @@
-"""What a run is to measure and how long that is thought to take: `jobs/progress.json`, written when a run starts."""
+"""What a run is to measure and how long that should take: `jobs/progress.json`, written when a run starts."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ class ExpectedCell:
 
     key: str
     expected_s: float
-    """From one idle window to the next: as long as earlier launches of it took, else as its workload says."""
+    """Time from one idle window to the next: as long as it took in earlier launches, else as its workload says."""
     num_gpus: int
 
 

@@ -30,7 +30,7 @@ READ = (REQUESTS, LOAD_REPORT, TELEMETRY, TELEMETRY_REPORT, PROXY, CALIBRATION, 
 
 @dataclass(frozen=True, slots=True)
 class RawCell:
-    """All that was recorded of one cell."""
+    """All that was recorded of one cell, as read back from its raw folder."""
 
     run: RunRecord
     requests: tuple[RequestRecord, ...]
@@ -45,7 +45,8 @@ class RawCell:
     metrics_before: MetricsRecord
     metrics_after: MetricsRecord
     idle_readings: tuple[Reading, ...] = ()
-    """Of a sweep's step; empty elsewhere: the idle windows are then covered by `readings`."""
+    """Readings in the idle windows of a sweep, for one of its steps; empty elsewhere, where `readings` cover the idle
+    windows."""
 
 
 def read_raw(folder: Path) -> RawCell:

@@ -8,7 +8,7 @@ Outcome = Literal["ok", "http_error", "stream_error", "timeout", "disconnected",
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """Instants are CLOCK_MONOTONIC nanoseconds of the host; None means that it did not happen or was not told."""
+    """One request. Instants are CLOCK_MONOTONIC nanoseconds of the host; None: it did not happen, or was not told."""
 
     request_id: str
     """Sent as X-Request-Id; the proxy's stamps carry the same."""
@@ -19,15 +19,15 @@ class RequestRecord:
     """When the request's bytes were written to the socket."""
     headers_mono_ns: int | None
     chunk_mono_ns: tuple[int, ...]
-    """Arrival at the socket of every chunk that carried tokens."""
+    """When each chunk that carried tokens arrived at the socket."""
     chunk_num_tokens: tuple[int, ...]
-    """Tokens in each of them, as long as chunk_mono_ns; they add up to num_output_tokens."""
+    """Number of tokens in each of these chunks: as many values as chunk_mono_ns, with the sum num_output_tokens."""
     end_mono_ns: int | None
     """Last byte, or the instant of the failure."""
     num_prompt_tokens_requested: int | None
     num_output_tokens_requested: int
     num_prompt_tokens: int | None
-    """From the server's `usage`."""
+    """Number of prompt tokens, by the server's `usage`; None: it gives none."""
     num_output_tokens: int | None
     """From the server's `usage` where it gives one; see token_count_source."""
     num_cached_prompt_tokens: int | None
@@ -45,5 +45,5 @@ class RequestRecord:
 
     @property
     def ok(self) -> bool:
-        """Whether the request may enter latency figures."""
+        """Whether the request succeeded, and so may enter the latency figures."""
         return self.outcome == "ok"

@@ -27,7 +27,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The part of the load that the rates are taken from."""
+    """The part of the load from which rates and energies are taken, in seconds since the cell's start."""
 
     begin_s: float
     end_s: float
@@ -38,10 +38,13 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class LatencyResult:
-    """Over requests scheduled in the window, whenever they ended; `tbt_s` and `chunk_gap_s` are over their gaps."""
+    """Latencies of the requests scheduled in the window, whenever they ended.
+
+    `tbt_s` and `chunk_gap_s` are distributions over the gaps of these requests, all others over requests.
+    """
 
     ttft_s: Distribution
-    """From the scheduled send."""
+    """Time to first token, counted from the scheduled send."""
     ttft_from_sent_s: Distribution
     tpot_s: Distribution
     tbt_s: Distribution
@@ -53,7 +56,7 @@ class LatencyResult:
 
 @dataclass(frozen=True, slots=True)
 class ThroughputResult:
-    """Over the window."""
+    """Rates over the window; `outcomes` and `failed_fraction` are of the whole load."""
 
     num_requests: int
     outcomes: dict[str, int]
@@ -69,18 +72,22 @@ class ThroughputResult:
 
 @dataclass(frozen=True, slots=True)
 class TransferLink:
-    """What KV had to cross: the network it was sent over, else the slowest link between a prefill and a decode GPU."""
+    """The link that the KV cache had to cross.
+
+    Either the network over which it was sent, or the slowest link between a prefill and a decode GPU.
+    """
 
     kind: Literal["nvlink", "pcie", "network"]
     rate_bytes_per_s: float | None
-    """Nominal, one way; None: driver or system do not tell."""
+    """Nominal rate in one direction; None: driver or system do not tell."""
     nvlink_sent_bytes: float | None
-    """What the prefill GPUs sent over NVLink during the cell, by their counters; None: they have none."""
+    """Bytes that the prefill GPUs sent over NVLink during the cell, by their counters; None: they have no such
+    counters."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """KV transfer of a disaggregated deployment."""
+    """KV transfer of a disaggregated deployment: how it was measured, how long it took, how much was moved."""
 
     method: Literal["connector_metric", "upper_bound_from_stamps", "none"]
     time_s: Distribution
@@ -91,26 +98,31 @@ class TransferResult:
     decode_prompt_tokens: float | None
     """All prompt tokens of the decode instances; the rest of them was recomputed."""
     ttft_parts_s: dict[str, Distribution] = field(default_factory=dict)
-    """queue, prefill, transfer, first_decode, residual: they add up to the TTFT from the send."""
+    """Distribution of each part of the TTFT from the send: queue, prefill, transfer, first_decode, residual; in each
+    request the parts add up to it."""
     piece_bytes: float | None = None
-    """Mean size of what the connector moves at a time; None: it does not tell."""
+    """Mean size of the pieces in which the connector moves the cache; None: it does not tell."""
     link: TransferLink | None = None
-    """None: not on GPUs of one host, or not recorded."""
+    """None: the instances are not on GPUs of one host, or it was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class BalanceResult:
-    """How the proxy spread the load."""
+    """How evenly the proxy spread the load over the instances."""
 
     requests_by_instance: dict[str, int]
     """Requests that each instance took part in, answered or not."""
     imbalance_fraction: float | None
-    """Busiest instance / mean of its role - 1, of the role where that is largest; None: no role has two instances."""
+    """Requests of the busiest instance over the mean of its role, minus 1, of the role where that is largest; None: no
+    role has two instances."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number with its 95 % interval; value None: not measured or not identifiable, with the reason."""
+    """A number with its 95 % interval.
+
+    value None: it was not measured, or cannot be told from the data; `reason` says why.
+    """
 
     value: float | None
     low: float | None = None
@@ -120,24 +132,25 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class PhaseEnergy:
-    """Energy of one phase on the devices of one role."""
+    """Energy that the devices of one role used in one phase, inside the window."""
 
     role: DeviceRole
     phase: Phase
     occupancy_s: float
     """Device-seconds spent in the phase inside the window."""
     power_w: Estimate
+    """Mean power of one device while in the phase."""
     energy_j: Estimate
     mean_stretch_s: float | None = None
-    """Mean length of the role's uninterrupted times in the phase; None: a result older than this field."""
+    """Mean length of the role's uninterrupted times in the phase; None in a result older than this field."""
 
 
 @dataclass(frozen=True, slots=True)
 class SensorTraits:
-    """How a sensor behaves on this device, found from the run's own readings."""
+    """How often a sensor of this device takes a new value and by how much, found from the run's own readings."""
 
     update_period_s: float
-    """Median time between two new values; not below poll_interval_s, which is all that polling can see."""
+    """Median time between two new values; never below poll_interval_s, since polling sees nothing shorter."""
     step: float
     """Median change from one value to the next, in the quantity's unit."""
     num_updates: int
@@ -146,22 +159,23 @@ class SensorTraits:
 
 @dataclass(frozen=True, slots=True)
 class DeviceEnergy:
-    """Energy of one device over the window, by independent methods."""
+    """Energy of one device over the window, by independent methods, and its condition meanwhile."""
 
     device_id: str
     role: DeviceRole | None
-    """None: the device serves nobody here; it is reported, never added to the deployment."""
+    """None: the device serves nobody here; it is reported, and never added to the deployment's energy."""
     counter_j: float | None
+    """Energy by the device's own counter."""
     integral_j: float | None
-    """Trapezoid of instant power."""
+    """Energy by integrating its instant power over time (trapezoids)."""
     disagreement_fraction: float | None
-    """integral / counter - 1."""
+    """By how much the two part: integral_j / counter_j - 1."""
     idle_power_w: float | None
-    """Loaded-idle baseline."""
+    """Mean power with the model loaded and no requests, measured before and after the load."""
     mean_power_w: float | None
     max_power_w: float | None
     update_period_s: float | None
-    """Of the sensor that the energy was taken from, found from this run's data."""
+    """Update period of the sensor that the energy was taken from, found from this run's data."""
     sm_clock_mhz: Distribution
     """Core clock, of a GPU or a CPU."""
     temperature_c: Distribution
@@ -177,27 +191,27 @@ ActivityBound = Literal["compute", "memory", "neither"]
 
 @dataclass(frozen=True, slots=True)
 class RoleActivity:
-    """How busy the parts of a role's GPUs were, mean over its devices; None: not measured or not to be told."""
+    """How busy the parts of a role's GPUs were, as a mean over them; None: not measured, or not to be told."""
 
     role: DeviceRole
     phase: Phase | None
-    """None: the whole window."""
+    """The phase that it is about; None: the whole window."""
     sm_fraction: float | None
-    """Of SMs that were busy."""
+    """Share of the streaming multiprocessors (SMs) that were busy."""
     tensor_fraction: float | None
-    """Of time in which tensor cores worked."""
+    """Share of the time in which tensor cores worked."""
     dram_fraction: float | None
-    """Of the DRAM's bandwidth."""
+    """Share of the DRAM's bandwidth that was used."""
     memory_power_w: float | None
-    """Of the memory (HBM), a part of the device's power."""
+    """Power of the memory (HBM), which is a part of the device's power."""
     bound_by: ActivityBound | None
-    """What works at least half of the time, and more than the other."""
+    """Which of tensor cores and DRAM works at least half of the time, and more than the other."""
     batch_size: float | None = None
     """Requests in a decode step, mean over steps; None: another phase, or steps cannot be told."""
 
     @property
     def words(self) -> str | None:
-        """Return the roofline in a line: `decode at batch 8: tensor 2 %, DRAM 65 %: bound by memory`; None: unknown."""
+        """Return it in one line: `decode at batch 8: tensor 2 %, DRAM 65 %: bound by memory`; None: not known."""
         if self.tensor_fraction is None or self.dram_fraction is None:
             return None
         at = f" at batch {self.batch_size:.0f}" if self.batch_size is not None else ""
@@ -249,26 +263,28 @@ class EnergyResult:
     method: str
     gross_j: float | None
     net_j: float | None
-    """Gross minus loaded-idle power times the window."""
+    """Gross energy minus loaded-idle power times the length of the window."""
     mean_power_w: float | None
     energy_per_prompt_token_j: float | None
     energy_per_output_token_j: float | None
     energy_per_token_j: float | None
-    """Over prompt and output tokens together."""
+    """Gross energy divided by prompt and output tokens together."""
     energy_per_request_j: float | None
     output_tokens_per_j: float | None
     energy_delay_product_js: float | None
-    """Energy per request times mean E2E latency."""
+    """Energy per request times mean end-to-end latency."""
     by_role_j: dict[str, float | None]
-    """Differences of the role's own counters: a measurement."""
+    """Energy of each role: what its own devices' counters rose by, so measured, not attributed."""
     phases: tuple[PhaseEnergy, ...]
     phase_label: Literal["measured", "attributed", "none"]
-    """attributed: split by regression, on a role's own GPU too; measured: of results of older versions only."""
+    """How energy was split among phases. attributed: by regression, on a role's own GPUs too; measured: only in results
+    of older versions."""
     condition_number: float | None
-    """Of the phase regression; above the configured limit the phases are not identifiable."""
+    """Condition number of the phase regression; above the configured limit the phases are not identifiable."""
     devices: tuple[DeviceEnergy, ...]
     lag_by_role_s: dict[str, float] = field(default_factory=dict)
-    """By how much the energy readings trail the phases' edges, found from the data; empty: no regression was made."""
+    """By how many seconds the energy readings trail the phases' edges, found from the data; empty: no regression was
+    made."""
     phase_source_by_role: dict[str, Literal["engine_steps", "requests"]] = field(default_factory=dict)
     """What the phases were told by: steps of the engine, or the requests' own phases where steps cannot be told."""
     fine: tuple[FineSplit, ...] = ()
@@ -277,7 +293,10 @@ class EnergyResult:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One validity check; a failed gate marks the point, never drops it."""
+    """One validity check of a cell.
+
+    A failed gate marks the result as doubtful; it never drops it.
+    """
 
     name: str
     status: Literal["passed", "failed", "not_applicable"]
@@ -288,7 +307,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """One row of the comparison."""
+    """All numbers of one cell: its `result.json`, and one row of the comparison."""
 
     key: str
     cell: CellId

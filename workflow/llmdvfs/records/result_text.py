@@ -6,7 +6,7 @@ from llmdvfs.records.result import CellResult, Distribution, EnergyResult, Estim
 
 
 def result_line(result: CellResult) -> str:
-    """Return what a cell gave, in one line: TTFT, output tokens, energy, and the gates that failed."""
+    """Return a cell's outcome in one line: TTFT, output tokens, energy, and the gates that failed."""
     parts = [
         _known("TTFT p50", result.latency.ttft_s.p50, 1e3, "ms"),
         _known("", result.throughput.output_token_rate_per_s, 1.0, "tokens/s"),
@@ -18,7 +18,7 @@ def result_line(result: CellResult) -> str:
 
 
 def result_text(result: CellResult) -> str:
-    """Return the cell's numbers by group, then its gates with what to do, at about 100 columns."""
+    """Return the cell's numbers in groups, then its gates with what to do, as text of about 100 columns."""
     return "\n".join(_lines(result)) + "\n"
 
 

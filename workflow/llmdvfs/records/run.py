@@ -1,4 +1,4 @@
-"""One finished measurement, as its raw folder says it: `run.json`."""
+"""`run.json`: what was measured in one cell, on what, with what and how; the last file of a raw folder."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ class InstanceRecord:
     """One vLLM server of a deployment, as it was started."""
 
     name: str
-    """`single-0`, `prefill-0`, `decode-1` ..."""
+    """Its role and number: `single-0`, `prefill-0`, `decode-1` ..."""
     role: Role
     base_url: str
     argv: tuple[str, ...]
@@ -53,27 +53,27 @@ class ServerStart:
 
 @dataclass(frozen=True, slots=True)
 class OthersCpu:
-    """CPU that processes of others took on the host over a stretch of time."""
+    """CPU time that processes other than the measurement's own took on the host over a stretch of time."""
 
     fraction: float
-    """Of all CPUs of the host."""
+    """Their share of the time of all CPUs."""
     num_cpus: int
     largest: tuple[str, ...]
-    """`name (pid) 0.50 CPUs`; of those that can be seen from here and still ran at the end."""
+    """The busiest of them, as `name (pid) 0.50 CPUs`: those that can be seen from here and still ran at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class SoakRecord:
-    """How the GPUs were warmed up before a cell; its load was thrown away."""
+    """How the GPUs were warmed up before a cell; the load that warmed them up is not measured."""
 
     duration_s: float
-    """What it cost."""
+    """How long it took."""
     is_steady: bool
-    """Whether the temperatures stood at its end; False: the time was up."""
+    """Whether the temperatures were steady at its end; False: the time was up before."""
     slope_c_per_min: float | None
-    """The steepest of the GPUs' temperatures, over the last 30 s, without its sign."""
+    """Largest slope of any GPU's temperature, up or down, over the last 30 s."""
     temperature_c: float
-    """Of the warmest GPU, at the end."""
+    """Temperature of the warmest GPU at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class RunRecord:
     """Everything needed to understand a raw folder without the configuration that made it."""
 
     key: str
-    """Identity of the measurement: hash of all that determines it."""
+    """Identity of the measurement: the hash of all that decides it."""
     cell: CellId
     deployment: DeploymentSpec
     workload: WorkloadSpec
@@ -103,7 +103,7 @@ class RunRecord:
     """... and after it; None: not taken."""
     energy_source: EnergySource
     versions: dict[str, str]
-    """Of this project and the packages that measure."""
+    """Versions of this project and of the packages that measure."""
     hardware: dict[str, Any]
     """CPU model, cores, memory, kernel, host name's hash; GPUs are in the telemetry header."""
     kv_bytes_per_token: int | None
@@ -112,25 +112,27 @@ class RunRecord:
     """What else was seen computing on the deployment's GPUs before or after the cell; None: nobody could look."""
     warnings: tuple[str, ...] = field(default=())
     gpu_links: tuple[GpuLink, ...] | None = None
-    """Between each two GPUs of the deployment; None: it has no two, or the driver does not tell."""
+    """Links between each two GPUs of the deployment; None: it has fewer than two, or the driver does not tell."""
     kv_network: NetworkPath | None = None
-    """The network that the engine's environment made KV take; None: it took a way within the host."""
+    """The network over which the engine's environment made the KV cache go; None: it took a way within the host."""
     applied: AppliedPoint | None = None
-    """What became of the operating point; None: the run is older than this field; ask `applied_point`."""
+    """What became of the operating point; None in a run older than this field, for which `applied_point` works it
+    out."""
     under_load: UnderLoad | None = None
-    """The step of a sweep that the cell is; None: it had a load of its own. Idle windows are then the sweep's."""
+    """The step of a sweep that the cell is, whose idle windows are those of the sweep; None: the cell had a load of its
+    own."""
     checksums: dict[str, str] | None = None
     """SHA-256 of every other file of the raw folder, by name; None: the run is older than this field."""
     others_cpu_idle: OthersCpu | None = None
     """What others took of the host's CPUs in the idle time before the load ..."""
     others_cpu_load: OthersCpu | None = None
-    """... and under load; None: a step of a sweep, or the run is older than this field."""
+    """... and under load; None: a step of a sweep, or a run older than this field."""
     soak: SoakRecord | None = None
-    """None: not asked for, or no GPU tells its temperature."""
+    """How the GPUs were warmed up; None: not asked for, or no GPU tells its temperature."""
 
     @property
     def measured_load_s(self) -> float:
-        """Return for how long the load was measured: all of a load of its own, the window of a sweep's step."""
+        """Return for how long the load was measured: all of a cell's own load, or the window of a sweep's step."""
         if self.under_load is not None:
             begin, end = self.under_load.window_mono_ns
         else:
@@ -139,7 +141,7 @@ class RunRecord:
 
     @property
     def idle_windows_mono_ns(self) -> tuple[tuple[int, int], ...]:
-        """Return the loaded-idle windows that were taken, those of the sweep for one of its steps."""
+        """Return the loaded-idle windows that were taken [mono ns]; for a step of a sweep, those of the sweep."""
         if self.under_load is not None:
             return self.under_load.idle_mono_ns
         return tuple(window for window in (self.idle_before, self.idle_after) if window is not None)
@@ -151,7 +153,7 @@ class RunRecord:
 
     @property
     def applied_point(self) -> AppliedPoint:
-        """Return what became of the operating point, also of runs from before it was recorded as such."""
+        """Return what became of the operating point, for runs too that are older than the field `applied`."""
         if self.applied is not None:
             return self.applied
         told = next((text for text in self.warnings if text.startswith("operating point ")), None)

@@ -15,8 +15,8 @@ def checksums(folder: Path) -> dict[str, str]:
 def check_seal(folder: Path, told: Mapping[str, str] | None, names: Iterable[str]) -> None:
     """Raise SchemaError for the first of these files that is not as it was recorded: cut, edited, added or removed.
 
-    told: what `checksums` returned when the folder was complete; None, of a measurement from before it was: no file is
-    looked at. names: files that may be there or not.
+    told: the checksums in run.json; None in a measurement from before there were any, of which no file is looked at.
+    names: the files to look at, which may be there or not.
     """
     for name in names if told is not None else ():
         path, recorded = folder / name, (told or {}).get(name)

@@ -30,14 +30,14 @@ class ClockRange:
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """What a study asks of its search."""
+    """What a study asks of its search: the clocks to look among, and when to end."""
 
     sm_clock_mhz: dict[str, ClockRange]
-    """By role."""
+    """Range of core clocks to look among, by role."""
     target_regret_fraction: float
-    """Energy above the lowest, as a fraction of it, that the search may leave."""
+    """How far above the lowest energy the search may end, as a fraction of it."""
     max_cells: int
-    """Cells of a load and role, beside those of stock, after which it ends in any case."""
+    """Number of cells of one load and role, those of stock not counted, after which the search ends in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +47,22 @@ class SearchRound:
     kind: RoundKind
     launches: tuple[int, ...]
     points: tuple[OperatingPoint, ...]
-    """Beside those that ask for nothing."""
+    """The points besides stock."""
     reason: str
     chosen: dict[Rule, str] = field(default_factory=dict)
-    """confirm: the point that each rule had taken before these launches; empty elsewhere."""
+    """In a `confirm` round: the point that each rule had chosen before these launches; empty elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchedLoad:
-    """One deployment at one load: its rounds, and how its search stands."""
+    """The search at one load of one deployment: its rounds so far, and how it stands."""
 
     deployment: str
     workload: str
     rounds: tuple[SearchRound, ...] = ()
     state: SearchState = "searching"
     text: str = ""
-    """The state in words: what was found, why it ended there, what more would cost."""
+    """The state in words: what was found, why the search ended there, what more would cost."""
 
     @property
     def confirmation(self) -> SearchRound | None:
@@ -72,7 +72,7 @@ class SearchedLoad:
 
 @dataclass(frozen=True, slots=True)
 class SearchRecord:
-    """All loads of a study."""
+    """Everything that the search of a study has decided: one entry a load."""
 
     settings: SearchSettings
     loads: tuple[SearchedLoad, ...]

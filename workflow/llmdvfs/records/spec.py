@@ -12,15 +12,16 @@ Phase = Literal["prefill", "decode", "mixed", "transfer", "queue", "idle"]
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model to serve."""
+    """A model to serve, and where it comes from."""
 
     name: str
     source: Literal["tiny", "path", "hub", "shape"]
-    """tiny: generated here; path: a folder; hub: a hub name; shape: config.json of a known model, dummy weights."""
+    """tiny: generated here; path: a folder; hub: a hub name; shape: the config.json of a known model with dummy
+    weights."""
     location: str
     """The folder, the hub name or the shape's name; empty for `tiny`."""
     served_name: str | None = None
-    """What requests ask for, as `org/model:tag` at an endpoint; None: its name."""
+    """Name under which requests ask for it, for instance `org/model:tag` at an endpoint; None: `name`."""
 
     @property
     def asked_name(self) -> str:
@@ -47,7 +48,7 @@ class EngineSpec:
     seed: int | None = 0
     cpu_offload_gb: float | None = None
     cpu_kv_cache_gib: int | None = None
-    """VLLM_CPU_KVCACHE_SPACE, on a CPU only."""
+    """Value of VLLM_CPU_KVCACHE_SPACE, for a CPU only."""
     omp_num_threads: int | None = None
     extra_args: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
@@ -60,27 +61,27 @@ class DeploymentSpec:
     id: str
     """Folder name and wildcard: letters, digits, '.', '_' and '-'."""
     architecture: str
-    """Name in the table of `serving/architectures`."""
+    """Name in the table of `architectures`."""
     model: ModelSpec
     device: Device
     engine: dict[Role, EngineSpec]
-    """Per role: {"single": ...} or {"prefill": ..., "decode": ...}."""
+    """Settings by role: {"single": ...} or {"prefill": ..., "decode": ...}."""
     num_instances: dict[Role, int]
-    """Per role, e.g. {"single": 1} or {"prefill": 1, "decode": 1}."""
+    """Number of instances by role, e.g. {"single": 1} or {"prefill": 1, "decode": 1}."""
     connector: str | None = None
-    """KV connector of `disaggregated` (resolved, never "auto"); None elsewhere."""
+    """KV connector of `disaggregated`, resolved and never "auto"; None elsewhere."""
     balancer: str = "round_robin"
     python: str | None = None
-    """Python that has the engine; None: the one that runs the workflow."""
+    """Path of the Python that has the engine; None: the one that runs the workflow."""
     gpu_indices: tuple[int, ...] | None = None
-    """None: assigned automatically at start; of `external`: none are watched."""
+    """GPUs to use, by NVML index; None: assigned at start (`external`: none are watched)."""
     startup_timeout_s: float = 600.0
     base_url: str | None = None
-    """`external` only: the endpoint that is already running."""
+    """Of `external` only: URL of the endpoint that is already running."""
     proxy_port: int | None = None
-    """None: a free one."""
+    """Port of the proxy; None: any free one."""
     memory_check: bool = True
-    """Whether a start is refused that the memory forecast finds impossible; what is measured does not depend on it."""
+    """Whether a start is refused that cannot succeed by the memory forecast; it does not change what is measured."""
 
     @property
     def num_gpus(self) -> int:
@@ -92,7 +93,7 @@ class DeploymentSpec:
 
 @dataclass(frozen=True, slots=True)
 class LengthSpec:
-    """A distribution of token counts."""
+    """A distribution of token counts; which of its fields are needed depends on its kind."""
 
     kind: Literal["fixed", "uniform", "normal", "trace"]
     value: int | None = None
@@ -106,14 +107,14 @@ class LengthSpec:
 
 @dataclass(frozen=True, slots=True)
 class PromptSpec:
-    """What is asked."""
+    """What is asked: where prompts come from, and how long prompts and answers are."""
 
     source: Literal["random", "bbh", "sharegpt", "jsonl", "chinese", "shared_prefix"]
     prompt_tokens: LengthSpec | None
-    """None: as the data set has them."""
+    """Length of the prompts; None: as the data set has them."""
     output_tokens: LengthSpec
     path: str | None = None
-    """Data set: a file, or for bbh a folder of task files."""
+    """The data set: a file, or for bbh a folder of task files."""
     num_prefixes: int | None = None
     """shared_prefix only: how many distinct prefixes ..."""
     prefix_tokens: int | None = None
@@ -122,20 +123,20 @@ class PromptSpec:
 
 @dataclass(frozen=True, slots=True)
 class ArrivalSpec:
-    """When it is asked."""
+    """When requests are sent; each kind of arrivals needs some of the fields."""
 
     kind: str
     """Name in the table of `arrivals`."""
     concurrency: int | None = None
-    """closed: requests in flight at any time."""
+    """Of `closed`: number of requests in flight at any time."""
     wave_sizes: tuple[int, ...] = ()
-    """waves: so many at once, wait for all of them, next."""
+    """Of `waves`: number of requests of each wave, which are sent at once when all of the wave before have ended."""
     rate_rps: float | None = None
-    """poisson, gamma, constant: mean rate; ramp: rate at the start."""
+    """Of `poisson`, `gamma` and `constant`: mean rate; of `ramp`: rate at the start."""
     end_rate_rps: float | None = None
-    """ramp: rate at the end."""
+    """Of `ramp`: rate at the end."""
     burstiness: float | None = None
-    """gamma: shape parameter; 1 is Poisson, below 1 burstier."""
+    """Of `gamma`: the shape parameter; 1 is a Poisson process, less is burstier."""
     trace_path: str | None = None
     trace_format: str | None = None
     """Name in the table of `inputs/traces`."""
@@ -146,7 +147,7 @@ class ArrivalSpec:
 
 @dataclass(frozen=True, slots=True)
 class SloSpec:
-    """Latency limits of goodput; None: no limit."""
+    """Latency limits by which goodput is counted; None: no limit."""
 
     ttft_s: float | None = None
     tpot_s: float | None = None
@@ -155,23 +156,24 @@ class SloSpec:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSpec:
-    """What is asked, how often and for how long."""
+    """What is asked of a deployment, when, how often and for how long."""
 
     id: str
     prompts: PromptSpec
     arrival: ArrivalSpec
     num_requests: int | None
-    """Stop after so many requests (None: by duration_s; both None: the trace's or the waves' own end)."""
+    """Number of requests after which sending ends; None: `duration_s` ends it, or if that is None too, the end of the
+    trace or of the waves."""
     duration_s: float | None
-    """Stop sending new requests after so long."""
+    """Time after which no new requests are sent."""
     isolates: Literal["prefill", "decode"] | None = None
-    """Set where the workload exercises one phase only (prefill: max_tokens = 1; decode: short prompt, long output)."""
+    """Set where the workload exercises one phase alone (prefill: max_tokens = 1; decode: short prompt, long output)."""
     num_warmup_requests: int = 0
-    """Sent before the measured ones, at the same concurrency; not recorded."""
+    """Requests sent before the measured ones, at the same concurrency, and not recorded."""
     endpoint: Literal["completions", "chat"] = "completions"
     request_timeout_s: float = 600.0
     idle_timeout_s: float = 120.0
-    """A stream with no byte for so long is a `timeout`."""
+    """A stream on which no byte comes for so long ends as a `timeout`."""
     max_failed_fraction: float = 0.0
     slo: SloSpec = field(default_factory=SloSpec)
     min_requests: int | None = None

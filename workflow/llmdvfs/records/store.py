@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from llmdvfs.errors import SchemaError
 
@@ -41,8 +41,18 @@ def schema_name(kind: type) -> str:
 
 
 def json_schema(kind: type, *, in_line: bool = False) -> dict[str, Any]:
-    """Return the JSON schema of a record's file, its two header keys included; in_line: of one line of JSON lines."""
-    schema = _adapter(kind).json_schema(mode="serialization")
+    """Return the JSON schema of a record's file, with the two header keys that name schema and version.
+
+    Every field is described as it is in the record. in_line: of a record that is one line of a JSON-lines file.
+    """
+    # Of a list of the record: pydantic takes no configuration, and so no descriptions of fields, for a dataclass alone.
+    described = ConfigDict(use_attribute_docstrings=True)
+    listed = TypeAdapter(list[kind], config=described).json_schema(mode="serialization")  # type: ignore[valid-type]
+    definitions, schema = listed.get("$defs", {}), listed["items"]
+    if "$ref" in schema:
+        schema = definitions.pop(schema["$ref"].rpartition("/")[2])
+    if definitions:
+        schema = {"$defs": definitions, **schema}
     if not in_line:
         header = {"schema": {"const": schema_name(kind)}, "schema_version": {"const": SCHEMA_VERSION}}
         schema["properties"] = header | schema["properties"]
@@ -59,13 +69,13 @@ def to_json(record: Any) -> dict[str, Any]:
 
 
 def compact_json(record: Any) -> str:
-    """Return a record (or plain data) as one line of JSON without defaults, to pass it on a command line."""
+    """Return a record, or plain data, as one line of JSON without default values, to be passed on a command line."""
     data = _adapter(type(record)).dump_python(record, mode="json", exclude_defaults=True)
     return json.dumps(data, separators=(",", ":"))
 
 
 def from_json(text: str, kind: type[T]) -> T:
-    """Read what compact_json wrote; SchemaError says what is wrong with it."""
+    """Return the record in a text that `compact_json` wrote; SchemaError says what is wrong with it."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -74,7 +84,7 @@ def from_json(text: str, kind: type[T]) -> T:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: a reader never sees a part of it."""
+    """Write a whole file or nothing: no reader ever sees a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -87,7 +97,7 @@ def write_text(path: Path, text: str) -> None:
     except BaseException as error:
         Path(name).unlink()
         if isinstance(error, OSError):
-            error.filename = str(path)  # a full disk is told of no file, or of the draft
+            error.filename = str(path)  # the system names no file for a full disk, or the draft's
         raise
 
 
@@ -97,9 +107,9 @@ def write_record(path: Path, record: Any) -> None:
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether a file is there with content, and a JSON file with its last brace: a cut one has lost that.
+    """Return whether a file is there with content, and if JSON with its last brace, which a cut file has lost.
 
-    It reads the end alone: a plan asks it of every file that is held.
+    Only the file's end is read, since a plan asks this of every file that the study holds.
     """
     try:
         with path.open("rb") as file:
@@ -141,7 +151,7 @@ def write_lines(path: Path, records: Iterable[Any]) -> None:
 
 
 def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
-    """Yield the records of a JSON-lines file; SchemaError names the line."""
+    """Yield the records of a JSON-lines file; SchemaError names the line that is damaged."""
     try:
         file = path.open("rb")
     except OSError as error:

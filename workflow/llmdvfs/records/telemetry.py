@@ -1,4 +1,4 @@
-"""What the sampler writes: `telemetry.jsonl`, a header line, then one reading a line.
+"""Records that the sampler writes into `telemetry.jsonl`: a header line, then one reading a line.
 
 Header  {"schema": "llmdvfs/telemetry-header", "schema_version": 1, "devices": [...], "interval_s": ..., ...}
 Reading {"d": device_id, "b": begin_mono_ns, "e": end_mono_ns, "v": {quantity: value}, "x": {quantity: error}}
@@ -51,25 +51,25 @@ QUANTITIES: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TelemetryDevice:
-    """Something with sensors."""
+    """One device with sensors: a GPU, the CPU, or an energy domain of the CPU (RAPL)."""
 
     device_id: str
-    """`gpu0`, `cpu`, `rapl-package-0`, `rapl-dram-0`."""
+    """Its id in all records: `gpu0`, `cpu`, `rapl-package-0`, `rapl-dram-0`."""
     kind: Literal["gpu", "cpu", "rapl"]
     name: str
     uuid: str | None = None
-    """Identifies a GPU."""
+    """What identifies a GPU across starts of the machine."""
     index: int | None = None
-    """Displays a GPU: its NVML index."""
+    """NVML index of a GPU, for display."""
     details: dict[str, str | int | float | None] = field(default_factory=dict)
     """Driver version, memory size, power limits, supported clock range ..."""
     energy_source: EnergySource | None = None
-    """What this device itself can say about energy; None: a file from before this was recorded."""
+    """What this device itself can say about energy; None in a file from before this was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class TelemetryHeader:
-    """First line of `telemetry.jsonl`."""
+    """First line of `telemetry.jsonl`: the devices, how often they were read, and since when."""
 
     devices: tuple[TelemetryDevice, ...]
     interval_s: float
@@ -77,12 +77,13 @@ class TelemetryHeader:
     started_mono_ns: int
     started_unix_s: float
     energy_source: EnergySource
-    """The worst of all GPUs' sources, else the CPU's: of the host, not of a deployment (`deployment_source`)."""
+    """The worst energy source among all GPUs of the host, else the CPU's; that of a deployment is
+    `deployment_source`."""
     absences: tuple[str, ...] = ()
     """What could not be read here, each with its reason."""
 
     def source_of(self, device: TelemetryDevice) -> EnergySource:
-        """Return the source of one device's energy; in a file from before it was recorded, the whole host's."""
+        """Return the energy source of one device; in a file from before it was recorded by device, that of the host."""
         return self.energy_source if device.energy_source is None else device.energy_source
 
     def deployment_source(self, device_ids: Collection[str]) -> EnergySource:
@@ -100,7 +101,7 @@ class TelemetryHeader:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One reading of one device. The value was taken somewhere in [begin, end]."""
+    """One reading of one device; the values were taken at some instant between begin and end."""
 
     device_id: str
     begin_mono_ns: int
@@ -115,13 +116,15 @@ class SamplerReport:
 
     num_readings: int
     num_missed_slots: int
-    """Slots in which no read began. The energy counters' polls, which their own calls hold up, are not among them."""
+    """Slots of the schedule in which no read began. Polls of the energy counters, which their own calls hold up, are
+    not counted."""
     num_slots: int
     lateness_p99_s: float | None
     cpu_s: float
     """CPU time of the sampler's process."""
     ended_mono_ns: int
     error: str | None
-    """Why it ended before it was told to (a lost GPU, say); None: it was told to."""
+    """Why it ended before it was told to (because a GPU was lost, for instance); None: it was told to."""
     lost_devices: dict[str, str] = field(default_factory=dict)
-    """Device id -> why it was lost, of devices that sampling went on without because nobody measured needs them."""
+    """Device id -> why it was lost, of devices without which sampling went on because no measured deployment needs
+    them."""

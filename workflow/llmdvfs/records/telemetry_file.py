@@ -11,12 +11,12 @@ from llmdvfs.records.telemetry import Reading, TelemetryHeader
 
 
 def header_line(header: TelemetryHeader) -> bytes:
-    """Return the first line of a file."""
+    """Return the first line of a telemetry file, with its line end."""
     return orjson.dumps(to_json(header), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def reading_line(reading: Reading) -> bytes:
-    """Return the line of a reading."""
+    """Return one reading as a line of the file, with its line end."""
     line: dict[str, Any] = {
         "d": reading.device_id,
         "b": reading.begin_mono_ns,
@@ -29,13 +29,13 @@ def reading_line(reading: Reading) -> bytes:
 
 
 def parse_reading(line: bytes) -> Reading:
-    """Return the reading in a line; ValueError or KeyError where it is none."""
+    """Return the reading that a line holds; ValueError or KeyError where the line is not a reading."""
     data = orjson.loads(line)
     return Reading(data["d"], data["b"], data["e"], data["v"], data.get("x", {}))
 
 
 def read_telemetry(path: Path) -> tuple[TelemetryHeader, list[Reading]]:
-    """Return the header and all readings, in order of their beginning.
+    """Return the header and all readings of a telemetry file, in the order in which they began.
 
     A last line without its end, as a killed sampler leaves it, is left out; any other damage is a SchemaError.
     """

@@ -10,7 +10,10 @@ NEEDED = ("t_s", "device_id", "role", "phase")
 
 
 def read_timeline(path: Path) -> pd.DataFrame:
-    """Return the table; a role that no reading has is missing there. SchemaError where it is not a whole timeline."""
+    """Return the table of a `timeline.csv`; SchemaError where the file is not a whole timeline.
+
+    One row a reading; `role` is missing (NaN) where the device serves nobody.
+    """
     try:
         frame = pd.read_csv(path, dtype={"role": str, "device_id": str, "phase": str})
     except (OSError, ValueError) as error:  # pandas' own errors of parsing are ValueErrors

@@ -1,4 +1,4 @@
-"""What is told of a cell that was one step of a sweep: its operating point was set while the load went on."""
+"""What is recorded of a cell that was a step of a sweep: its point was set while the load went on."""
 
 from dataclasses import dataclass, field
 
@@ -6,23 +6,23 @@ from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.point import OperatingPoint
 
 CLOCK_STEP_MHZ = 15
-CAPPED_FRACTION = 0.1  # of the readings; a burst reaches the limit now and then without being held by it
+CAPPED_FRACTION = 0.1  # share of readings: a burst reaches the limit now and then without being held down by it
 CAPPED_BY = ("power cap", "hardware slowdown", "software thermal", "hardware thermal", "power brake")
 
 
 @dataclass(frozen=True, slots=True)
 class RoleProbe:
-    """GPUs of one role at stock under the load; None: not read."""
+    """What the GPUs of one role did at stock under the load; None: not read."""
 
     sm_clock_p50_mhz: float | None
     sm_clock_p10_mhz: float | None
     power_w: float | None
-    """Mean of one GPU, as is the idle power."""
+    """Mean power of one GPU of the role, as `idle_power_w` is."""
     idle_power_w: float | None
     clock_event_fraction: dict[str, float] = field(default_factory=dict)
-    """Share of the readings in which the clock was held down, by reason."""
+    """Reason -> share of the readings in which it held the clock down."""
     sm_clocks_mhz: tuple[int, ...] = ()
-    """Core clocks that all of them can be asked for, rising; empty: the driver does not tell."""
+    """Core clocks that every GPU of the role supports, rising; empty: the driver does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class StockProbe:
     begin_mono_ns: int
     end_mono_ns: int
     roles: dict[str, RoleProbe]
-    """Empty without GPUs."""
+    """What was seen, by role; empty without GPUs."""
 
     def cap_bound(self, point: OperatingPoint) -> tuple[str, ...]:
-        """Return for each role why the load cannot hold the core clock that a point asks for; mostly nothing.
+        """Return the reason why the load cannot hold a role's clock at this point, for each such role; mostly none.
 
         A GPU that ran below its highest clock at stock, and was held down in a tenth of the readings by its power limit
         or by heat, is held down there as well where more is asked.
@@ -57,28 +57,29 @@ class StockProbe:
 
 @dataclass(frozen=True, slots=True)
 class UnderLoad:
-    """One step: enter the point, settle, measure a window, hold the point for the window's requests, leave it."""
+    """One step of a sweep: enter the point, settle, measure a window, hold until its requests have ended, leave."""
 
     sweep: str
-    """Random; steps with equal ids shared sampler, client and load."""
+    """Random id; steps with equal ids shared one sampler, client and load."""
     step: int
     """Position in the sweep, from 0."""
     entered_mono_ns: int
     """When the point was set: the cell's `started_mono_ns`."""
     window_mono_ns: tuple[int, int]
-    """What was measured; the time before it from the entry is the settling."""
+    """Begin and end of what was measured; the time from the entry to its begin is the settling."""
     is_settled: bool
-    """False: the window began at the limit for settling."""
+    """Whether power, clock and rate were level when the window began; False: it began at the limit for settling."""
     settled_by: str
-    """What was seen, in words."""
+    """What was seen of power, clock and rate then, in words."""
     left_mono_ns: int
     has_held_all: bool
-    """Whether the point was held until the last request scheduled in the window had ended; False: up to the limit."""
+    """Whether the point was held until the last request scheduled in the window had ended; False: until the limit for
+    that."""
     idle_mono_ns: tuple[tuple[int, int], ...] = ()
     """Loaded-idle windows before and after the whole sweep; their readings are in idle_telemetry.jsonl."""
     probe: StockProbe | None = None
     cap_bound: tuple[str, ...] = ()
-    """Why the load cannot hold the point's clocks, by the probe; empty: it can, or nobody knows."""
+    """Why the load cannot hold the point's clocks, by the probe at stock; empty: it can, or that is not known."""
     measured_fraction: float | None = None
     """Share of the sweep, from the begin of its first idle window to the end of its last, in the windows of its steps;
     None: it did not come to its end."""

@@ -1,1 +1,1 @@
-"""Records in, one HTML page out: `report.html`, which needs nothing but a browser and says the verdict first."""
+"""Makes one HTML page of records: `report.html`, which needs only a browser and begins with the verdict."""

@@ -1,4 +1,4 @@
-"""What the page is made of: every measured cell with its readings, beside the comparison of all of them."""
+"""What the page is made of: every measured cell with its readings, and the comparison of all of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from llmdvfs.records.run import RunRecord
 
 @dataclass(frozen=True, slots=True)
 class ReportedCell:
-    """One measured cell."""
+    """One measured cell: its result, its run and its readings."""
 
     result: CellResult
     run: RunRecord
     timeline: pd.DataFrame
-    """timeline.csv: a row a reading of a device."""
+    """The table of timeline.csv: a row a reading of a device."""
 
     @property
     def name(self) -> str:
-        """`deployment/workload/point/launch-n`, which is its folder too."""
+        """Return `deployment/workload/point/launch-n`, which is the path of its folder too."""
         return self.result.cell.folder()
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedStudy:
-    """Everything that the page shows; all of it is records."""
+    """Everything that the page shows, all of it from records."""
 
     comparison: ComparisonRecord
     cells: tuple[ReportedCell, ...]

@@ -32,16 +32,16 @@ class Curve(NamedTuple):
 
     panel: Panel
     name: str
-    """Device, or phase in the panel of requests."""
+    """Name of the device, or of the phase in the panel of requests."""
     role: str
-    """prefill, decode, single, host; a phase; empty: the device serves nobody."""
+    """What gives the line its colour: prefill, decode, single, host; a phase; empty: the device serves nobody."""
     t_s: list[float]
     values: list[float]
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """All lines of one cell, and the window [s] that its numbers are of."""
+    """All lines of one cell, and the window [s] that its numbers are taken from."""
 
     cell: str
     window_s: tuple[float, float]
@@ -49,7 +49,7 @@ class Timeline:
 
 
 def timelines(cells: Sequence[ReportedCell]) -> list[Timeline]:
-    """Return the readings of every cell, all of them together at most about MAX_POINTS_A_PAGE points."""
+    """Return the readings of every cell, about MAX_POINTS_A_PAGE points at most over all cells."""
     whole = [list(_whole_curves(cell.timeline)) for cell in cells]
     room = MAX_POINTS_A_PAGE // max(sum(map(len, whole)), 1)
     points = max(min(room, MAX_POINTS_A_CURVE), MIN_POINTS_A_CURVE)
@@ -67,7 +67,7 @@ def timelines(cells: Sequence[ReportedCell]) -> list[Timeline]:
 
 
 def thinned(t_s: Floats, values: Floats, points: int) -> tuple[Floats, Floats]:
-    """Return at most so many points: the two ends, and of each stretch between them the lowest and the highest."""
+    """Return `points` points at most: both ends, and of each stretch between the lowest and the highest."""
     if len(t_s) <= points:
         return t_s, values
     stretch = np.arange(len(t_s) - 2) * max((points - 2) // 2, 1) // (len(t_s) - 2)

@@ -1,4 +1,4 @@
-"""Failed gates, each once: what it means, in which cells, what was seen there, what to do."""
+"""Failed gates, each once: what it means, in which cells it failed, what was seen there, what to do."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from llmdvfs.report.words import Words, words_of
 
 @dataclass(frozen=True, slots=True)
 class FailedGate:
-    """One gate that failed somewhere."""
+    """One gate that failed in some cell."""
 
     name: str
     meaning: Words
     remedies: tuple[str, ...]
-    """What the gate itself says; as a rule the same in all cells."""
+    """What the gate itself advises; usually the same in all cells."""
     cells: tuple[tuple[str, Gate], ...]
-    """Names of the cells, with what the gate saw and expected there."""
+    """Name of each cell, with what the gate saw and expected there."""
 
 
 def failed_gates(cells: Sequence[ReportedCell]) -> list[FailedGate]:

@@ -1,4 +1,4 @@
-"""On what the study ran: hosts, versions, and the command of every server."""
+"""What the study ran on: hosts, versions, and the command of every server."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -18,20 +18,20 @@ class Command:
     name: str
     devices: str
     text: str
-    """What was set in its environment, then its command, for a POSIX shell."""
+    """The variables that were set for it, then its command, for a POSIX shell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the cells have in common; several lines where they differ."""
+    """What all cells have in common; several lines where they differ."""
 
     hosts: tuple[str, ...]
     versions: tuple[str, ...]
     energy_sources: tuple[str, ...]
     commands: dict[str, tuple[Command, ...]]
-    """By deployment, of the first launch that was measured; a deployment that was not started here has none."""
+    """Deployment -> commands of its first measured launch; a deployment that was not started here has none."""
     measured: str
-    """First and last day (UTC) of the cells."""
+    """First and last day (UTC) on which cells were measured."""
 
 
 def machine(cells: Sequence[ReportedCell]) -> Machine:

@@ -1,4 +1,4 @@
-"""Means over server starts as the page draws them: a point for each deployment, workload and operating point."""
+"""Means over server starts as the page draws them: one for each deployment, workload and operating point."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ DIGITS = 5
 
 
 def chart_points(record: ComparisonRecord, metrics: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield plain data for each point: where it lies, and of every metric mean, interval, starts, in the shown unit."""
+    """Yield plain data for each point: where it lies, and for every metric mean, interval and starts as shown."""
     for group in record.groups:
         for deployment in group.deployments:
             yield {

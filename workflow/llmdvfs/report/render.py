@@ -1,4 +1,4 @@
-"""The page: a template, its style and its script, and the data in one HTML file that asks nothing of a network."""
+"""Renders the page: template, style, script and data in one HTML file that needs no network."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -53,7 +53,7 @@ def report_page(study: ReportedStudy) -> str:
 
 
 def _asset(name: str) -> Markup:
-    """Return a file of this folder as it is: it is the project's own, or vendored, and no data."""
+    """Return a file of this folder unescaped: it is the project's own, or vendored, and no data."""
     return Markup((PAGE / name).read_text(encoding="utf-8"))
 
 

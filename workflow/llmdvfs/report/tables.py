@@ -1,4 +1,4 @@
-"""The comparison as rows of the page's tables: shown texts, and the numbers that they are sorted by."""
+"""The comparison as rows of the page's tables: the texts that are shown, and what they are sorted by."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from llmdvfs.report.cells import ReportedStudy
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One field of a row."""
+    """One field of a row: what is shown, and what it is sorted by."""
 
     text: str
     sort: float | str | None = None
@@ -20,7 +20,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row; `named` are its words (deployment, workload ...), `fields` its numbers."""
+    """One row of a table: `named` are its words (deployment, workload ...), `fields` its numbers."""
 
     named: tuple[str, ...]
     fields: tuple[Shown, ...]
@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class CellLine:
-    """One cell, with the places of its records relative to the page."""
+    """One cell, with the paths of its records relative to the page."""
 
     row: CellRow
     anchor: str
@@ -70,7 +70,10 @@ def mean_rows(record: ComparisonRecord, metrics: Sequence[str]) -> list[Row]:
 
 
 def ratio_rows(record: ComparisonRecord) -> list[Row]:
-    """Return a row for each ratio that claims are made of: both deployments, workload, point, metric; ratio, n."""
+    """Return a row for each ratio that claims are made of.
+
+    Its words are both deployments, workload, point and metric; its numbers are the ratio and n.
+    """
     rows = []
     for group in record.groups:
         for pair in claimed_pairs(group):
@@ -83,7 +86,7 @@ def ratio_rows(record: ComparisonRecord) -> list[Row]:
 
 
 def cell_lines(study: ReportedStudy) -> Iterator[CellLine]:
-    """Yield every planned cell with the places of its records; one without a result leads to why it has none."""
+    """Yield every planned cell with the paths of its records; one without a result leads to why it has none."""
     for row in study.comparison.cells:
         folder = "cells/" + quote(row.cell.folder())
         measured = row.status != "no_result"

@@ -1,4 +1,4 @@
-"""What the page says first: the comparison's own verdict, and in both languages a sentence for every pair."""
+"""What the page says first: the comparison's own verdict, and a sentence for every pair in both languages."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ HEADLINES = ("energy_per_output_token_j", "output_token_rate_per_s", "ttft_p50_s
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Sentences on the deployments that can be compared, and why others are not."""
+    """Sentences on the deployments that can be compared, and on why others cannot be."""
 
     headlines: tuple[str, ...]
-    """The comparison's own, in English."""
+    """The sentences of the comparison's own verdict, in English."""
     sentences: tuple[Words, ...]
-    """One for each pair, workload and operating point; the pairs that the headlines are of come first."""
+    """One sentence for each pair, workload and operating point; the pairs of the headlines come first."""
     refused: tuple[str, ...]
     caveats: tuple[str, ...]
 
 
 def verdict(record: ComparisonRecord) -> Verdict:
-    """Return the verdict of a comparison, with a sentence of the headline metrics of each two related deployments."""
+    """Return the verdict of a comparison, with a sentence on the headline metrics of each compared pair."""
     pairs = [(group, pair) for group in sorted(record.groups, key=_busiest_first) for pair in _equal_gpus_first(group)]
     told = (_sentence(group, pair) for group, pair in pairs if not pair.differences)
     refused = (f"{pair.other} / {pair.baseline}: {difference}" for _, pair in pairs for difference in pair.differences)

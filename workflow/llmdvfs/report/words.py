@@ -1,4 +1,4 @@
-"""The words of the page in English and Chinese, from words.toml."""
+"""The texts of the page in English and Chinese, from words.toml."""
 
 import tomllib
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ class Words(NamedTuple):
 
 @cache
 def all_words() -> Mapping[str, Mapping[str, Words]]:
-    """Return every text of the page by section and key; KeyError on use of one that is not there."""
+    """Return section -> key -> text, for every text of the page."""
     sections = tomllib.loads(WORDS_FILE.read_text(encoding="utf-8"))
     return {name: {key: Words(**words) for key, words in section.items()} for name, section in sections.items()}
 
 
 def words_of(section: str, key: str) -> Words:
-    """Return one text; a key that nobody has translated (the name of a new gate, say) stands for itself."""
+    """Return one text; a key that nobody has translated (the name of a new gate, for instance) stands for itself."""
     return all_words()[section].get(key, Words(key, key))

@@ -1,1 +1,1 @@
-"""An adaptive search: what to measure next by what was measured, round by round, until the clocks are found."""
+"""Adaptive search: decides what to measure next by what was measured, until the best clocks are found."""

@@ -1,9 +1,9 @@
-"""What has been measured of the cells that a search has decided."""
+"""Which of the cells that a search has decided have been measured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from llmdvfs.answers.loaded import Measured
+from llmdvfs.answers.point_tables import Measured
 from llmdvfs.plan.cells import plan_cells
 from llmdvfs.plan.study import Study
 from llmdvfs.records.places import FAILED, RAW, RUN, cell_folder
@@ -18,15 +18,15 @@ RESULT = "result.json"
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The cells of a study that are finished, by their ids."""
+    """The finished cells of a study, by their ids."""
 
     held: frozenset[CellId] = frozenset()
-    """Measured as the configuration asks and analysed, or failed where that is tolerated."""
+    """Cells that are measured as the configuration asks and analysed, or have failed where that is tolerated."""
     results: Mapping[CellId, Measured] = field(default_factory=dict)
-    """Those of them that have a result."""
+    """Result and run of those of them that have a result."""
 
     def of(self, load: SearchedLoad, step: SearchRound | None = None) -> list[Measured]:
-        """Return the results of a load, or those of one of its rounds alone, by launch and point."""
+        """Return the results of a load, or (step) those of one of its rounds alone, by launch and point."""
         launches = None if step is None else set(step.launches)
         found = [
             cell
@@ -38,7 +38,7 @@ class Cells:
 
 
 def finished_cells(study: Study) -> Cells:
-    """Return what stands in the results folder of a study with decided cells."""
+    """Return the finished cells in the results folder of a study whose cells are decided."""
     folders = {cell.id: cell_folder(study.results, cell.id) for cell in plan_cells(study) if cell.is_held}
     results = {
         cell: (read_record(folder / RESULT, CellResult), read_record(folder / RAW / RUN, RunRecord))

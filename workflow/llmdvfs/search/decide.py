@@ -1,4 +1,4 @@
-"""The next round of a search, from what was decided and measured before. Pure: it reads and starts nothing.
+"""Decides the next round of a search, from what was decided and measured before. Pure: it reads and starts nothing.
 
 All loads of a deployment go round by round together, so that they share server starts. Every round has launches of its
 own and stock in each: energies are compared as ratios to stock of the same launch.
@@ -20,17 +20,17 @@ from llmdvfs.search.role import fastest_near, num_decided, point_of, reachable, 
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """What the planner says of each role of a load."""
+    """What the planner says about each role of a load."""
 
     load: SearchedLoad
     by_role: dict[str, Measure | Found]
-    """Empty: nothing is to be searched any more."""
+    """Role -> its next step; empty: nothing is to be searched any more."""
     is_without_clocks: bool = False
-    """Clocks were asked for, and no cell was measured at one."""
+    """Whether clocks were asked for, and no cell was measured at any."""
 
     @property
     def found(self) -> dict[str, Found]:
-        """Where each role's search ended; empty while one of them goes on."""
+        """Role -> where its search ended; empty while one of them goes on."""
         found = {role: step for role, step in self.by_role.items() if isinstance(step, Found)}
         return found if len(found) == len(self.by_role) else {}
 
@@ -58,7 +58,7 @@ def decide(study: Study, before: SearchRecord | None, cells: Cells) -> SearchRec
 
 
 def _is_open(load: SearchedLoad, step: SearchRound, study: Study, cells: Cells) -> bool:
-    """Whether a cell of the round is still to be measured."""
+    """Return whether a cell of the round is still to be measured."""
     alone = SearchRecord(_settings(study), (replace(load, rounds=(step,)),))
     return not (with_cells_of(study, alone).decided or frozenset()) <= cells.held
 

@@ -1,4 +1,4 @@
-"""The loop of a search: decide a round, write it down, have it measured, and again until nothing is left to decide."""
+"""The loop of a search: decide a round, write it down, have it measured, until nothing is left to decide."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""How a load's search stands, in a word and in a sentence."""
+"""How the search of a load stands, in a word and in a sentence."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ def ended(load: SearchedLoad, found: Mapping[str, Found], settings: SearchSettin
 
 
 def end_without_clocks(load: SearchedLoad, cells: Cells) -> SearchedLoad:
-    """Return the load whose clocks could not be set: there is nothing to search."""
+    """Return the load whose clocks could not be set, so that there is nothing to search."""
     reasons = sorted(
         {
             f"{run.applied_point.state.replace('_', ' ')}: {run.applied_point.reason or 'no reason recorded'}"

@@ -1,11 +1,11 @@
-"""The search of one role of a load: the others stay at stock meanwhile."""
+"""The search of one role of a load, during which the other roles stay at stock."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from llmdvfs.answers.loaded import Measured
 from llmdvfs.answers.measured import held_clocks, is_held, observation
+from llmdvfs.answers.point_tables import Measured
 from llmdvfs.answers.search import Tried
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.search import SEARCHING, ClockRange, SearchedLoad
@@ -16,7 +16,7 @@ NEAR_FRACTION = 0.05  # of the lowest energy: as the rule that is recommended ha
 
 
 def searched_roles(roles: Collection[str], isolates: Phase | None) -> tuple[str, ...]:
-    """Return the roles whose clock matters at a load: of one that isolates a phase, not the other phase's role."""
+    """Return the roles whose clock matters: at a load that isolates a phase, not the other phase's role."""
     idle = {"prefill": "decode", "decode": "prefill"}.get(isolates or "")
     return tuple(role for role in roles if role != idle)
 
@@ -68,9 +68,10 @@ def _tried_of_launch(measured: Sequence[Measured], role: str, allowed: ClockRang
 
 
 def reachable(load: SearchedLoad, role: str, cells: Cells, allowed: ClockRange) -> ClockRange:
-    """Return the part of the range that the role can hold under this load: up to the clock that it ran at at stock.
+    """Return the part of the range that the role can hold under this load: up to the clock it ran at at stock.
 
-    Above it the power limit decides, and a clock would be a label. Until stock has been measured it is the whole range.
+    Above it the power limit decides, and a clock would only be a label. Until stock has been measured it is the whole
+    range.
     """
     stock = [result for result, run in cells.of(load) if not run.point.asks_for_something]
     held = held_clocks(stock).get(role)
@@ -80,7 +81,7 @@ def reachable(load: SearchedLoad, role: str, cells: Cells, allowed: ClockRange) 
 
 
 def fastest_near(load: SearchedLoad, role: str, cells: Cells, allowed: ClockRange, lowest_mhz: int) -> int:
-    """Return the highest clock whose mean energy is within 5 % of the lowest measured one; else the clock given."""
+    """Return the highest clock whose mean energy is within 5 % of the lowest measured one; else lowest_mhz."""
     by_clock: dict[int, list[float]] = {}
     for cell in tried_clocks(load, role, cells, allowed):
         by_clock.setdefault(cell.clock_mhz, []).append(cell.energy_ratio)

@@ -1,1 +1,1 @@
-"""Starts, watches and stops vLLM in every architecture."""
+"""Starts, watches and stops the servers of a deployment, in every architecture."""

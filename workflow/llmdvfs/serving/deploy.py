@@ -1,4 +1,4 @@
-"""`with deploy(launch) as deployment`: servers for the length of a block."""
+"""`with deploy(launch) as deployment`: servers that run for the length of a block."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ __all__ = ["Deployment", "deploy"]
 
 
 def say(text: str) -> None:
-    """Print progress for whoever waits."""
+    """Print a line of progress for whoever waits."""
     print(text, flush=True)
 
 
@@ -34,9 +34,9 @@ def deploy(
 ) -> Iterator[Deployment]:
     """Start a deployment, wait until it has answered a request, and stop all of it at the end of the block.
 
-    logs: a folder below which every start has its own. results: what paths of logs are recorded relative to.
-    host_gpus: lists this host's GPUs and who uses them; called where the deployment is, or says that it is, on GPUs.
-    Call it in the main thread of a process that `become_subreaper_with_parent_death_signal` was called in.
+    logs: a folder below which every start gets its own. results: folder that paths of logs are recorded relative to.
+    host_gpus: lists this host's GPUs and who uses them; called only where the deployment is, or says that it is, on
+    GPUs. Must be called in the main thread of a process that `become_subreaper_with_parent_death_signal` was called in.
     """
     if launch.deployment.device == "external":
         yield _external(launch, host_gpus)

@@ -1,4 +1,4 @@
-"""Holds a deployment while it runs: its address, its processes and their metrics."""
+"""A deployment while it runs: its address, its processes and their metrics."""
 
 import shutil
 import time
@@ -23,7 +23,7 @@ STAMPS_LIMIT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One server that was started, with what it was started with."""
+    """One server that was started, and everything that it was started with."""
 
     name: str
     role: Role
@@ -37,39 +37,39 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Servers that are ready, and the address that clients use."""
+    """The servers of a deployment, which are ready, and the address that clients use."""
 
     base_url: str
     server_start: ServerStart
     gpu_indices: tuple[int, ...]
-    """Of all instances; empty on a CPU."""
+    """NVML indices of the GPUs of all instances; empty on a CPU."""
     proxy_log: Path | None
-    """One line of stamps a request; None where no proxy stands before the servers."""
+    """File of the proxy's stamps, a line a request; None where no proxy stands before the servers."""
     metrics_urls: dict[str, str]
-    """Base URL of every instance, by name."""
+    """Name of each instance -> its base URL."""
     instances: tuple[Instance, ...] = ()
-    """Empty where they are somebody else's."""
+    """The instances that were started; empty where they are somebody else's."""
     proxy: ServerProcess | None = None
     storage: Path | None = None
-    """The folder that a file connector passes KV through; None: the connector needs none."""
+    """Folder through which a connector passes KV cache as files; None: the connector needs none."""
 
     def processes(self) -> list[ServerProcess]:
-        """Return everything that runs for this deployment, the proxy first."""
+        """Return all processes that were started for this deployment, the proxy first."""
         return [*([self.proxy] if self.proxy else []), *(instance.process for instance in self.instances)]
 
     def first_dead(self) -> tuple[str, str] | None:
-        """Return the name of a server that has ended, or whose engine has, and why; None: all run."""
+        """Return (name, cause) of a server that has ended, or whose engine has ended; None: all run."""
         for process in self.processes():
             if process.is_dead():
                 return process.name, process.cause_of_death()
         return None
 
     def scrape_metrics(self) -> MetricsRecord:
-        """Return the metrics of all instances, now."""
+        """Return the metrics of all instances as they are now."""
         return scrape(self.metrics_urls)
 
     def proxy_records(self, request_ids: Collection[str]) -> list[ProxyRecord]:
-        """Return the proxy's stamps of some requests that have ended for their clients; empty without a proxy."""
+        """Return the proxy's stamps of those requests, which have ended for their clients; empty without a proxy."""
         if self.proxy_log is None:
             return []
         deadline = time.monotonic() + STAMPS_LIMIT_S
@@ -81,7 +81,7 @@ class Deployment:
         return found
 
     def reset(self) -> None:
-        """Make the state before a cell equal to that after the start: no cached prefixes, no transferred files."""
+        """Bring the servers into the state after their start: no cached prefixes, no transferred files."""
         if self.storage is not None:
             for entry in self.storage.iterdir():
                 shutil.rmtree(entry, ignore_errors=True)

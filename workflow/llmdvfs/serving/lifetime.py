@@ -16,8 +16,8 @@ END_LIMIT_S = 10.0  # a killed process with a GPU context needs seconds to be go
 def become_subreaper_with_parent_death_signal(parent_pid: int | None = None) -> None:
     """Adopt every orphan among the descendants, and receive SIGTERM when the parent dies.
 
-    parent_pid: who the parent was when this process was started. Where it has died in the meantime, the signal would
-    never come, so it is sent at once.
+    parent_pid: the parent when this process was started. Where it has died in the meantime the signal would never come,
+    so it is sent at once.
     """
     process_control(PR_SET_CHILD_SUBREAPER, 1)
     set_parent_death_signal(signal.SIGTERM, os.getppid() if parent_pid is None else parent_pid)
@@ -41,13 +41,13 @@ def descendants(pid: int) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether a process runs: neither gone nor ended and waiting to be reaped."""
+    """Return whether a process runs: it is neither gone nor waiting to be reaped after its end."""
     return _living_parent(Path(f"/proc/{pid}")) is not None
 
 
 def command_line(pid: int) -> str:
-    """Return how a process was started, or the title that it gave itself; empty where it has gone or is not told."""
-    import psutil  # here: half of what a guard would import at the start of a server, and it asks at the end alone
+    """Return how a process was started, or the title that it gave itself; empty where it has gone or cannot be seen."""
+    import psutil  # not above: a guard starts twice as fast without it, and needs it only at the end
 
     try:
         return " ".join(psutil.Process(pid).cmdline()).strip()
@@ -67,7 +67,7 @@ def _living_parent(entry: Path) -> int | None:
 
 
 def await_descendants(limit_s: float) -> None:
-    """Wait until every descendant of this process has ended by itself, or the limit is over."""
+    """Wait until every descendant of this process has ended by itself, or the time limit is over."""
     deadline = time.monotonic() + limit_s
     while descendants(os.getpid()) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -75,7 +75,7 @@ def await_descendants(limit_s: float) -> None:
 
 
 def end_descendants(limit_s: float = END_LIMIT_S, spare: Callable[[int], bool] = lambda pid: False) -> list[int]:
-    """Kill every descendant of this process but the spared, and reap them; return those that would not go in time.
+    """Kill and reap every descendant of this process but the spared; return those that would not end in time.
 
     Call it in a subreaper: there, orphans come back as children, and repeated looks find what was forked meanwhile.
     """
@@ -92,7 +92,7 @@ def end_descendants(limit_s: float = END_LIMIT_S, spare: Callable[[int], bool] =
 
 
 def reap() -> dict[int, int]:
-    """Reap every ended child; return their exit codes (128 + n for signal n)."""
+    """Reap every child that has ended; return process id -> exit code (128 + n for signal n)."""
     codes: dict[int, int] = {}
     while True:
         try:

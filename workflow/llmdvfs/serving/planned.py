@@ -1,4 +1,4 @@
-"""A deployment as it will be started, before anything runs: what `launch.json` says."""
+"""Resolves a deployment as it will be started, before anything runs: the content of `launch.json`."""
 
 import sys
 from dataclasses import replace
@@ -18,7 +18,7 @@ PORT_AT_START = 0  # in argv: the start takes a free one
 
 
 def plan_launch(deployment: DeploymentSpec, models: Path) -> LaunchRecord:
-    """Write the model where it is generated, and return everything that can be known before the start.
+    """Return everything that can be known before the start; the model is written if it is a generated one.
 
     Ports are 0 and the KV folder is `{storage}` where only the start can choose them.
     """

@@ -42,12 +42,15 @@ Place = tuple[Role, int, Sequence[HostGpu]]
 
 
 def new_start_id() -> str:
-    """Return a name for one start of servers; no two are equal."""
+    """Return an id for one start of servers, which no other start has."""
     return uuid.uuid4().hex[:12]
 
 
 class Start:
-    """One start, from ports to the last process ended: `run`, and `stop` in any case."""
+    """One start of a deployment, from ports to the end of the last process.
+
+    Call `run` once, and `stop` in any case.
+    """
 
     def __init__(
         self,
@@ -75,7 +78,7 @@ class Start:
         self._ports: list[int] = []
 
     def run(self) -> Deployment:
-        """Start everything at once and wait until it serves."""
+        """Start everything at once, wait until it serves, and return the running deployment."""
         self._folder.mkdir(parents=True)
         self._bring_model()
         end_leftovers(self._say)
@@ -224,7 +227,7 @@ class Start:
         )
 
     def _removed(self) -> list[Path]:
-        """Return the folders that end with the servers."""
+        """Return the folders that are removed with the servers."""
         return [self._storage, *([self._temporary] if self._temporary else [])]
 
     def _temporary_env(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`analyze`: raw folder and phases of each cell -> result.json."""
+"""`analyze`: from a cell's raw folder and phases to its result.json."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Analyze cells, one after the other."""
+    """Analyze the cells, one after the other, and write their results."""
     for cell in options.cells:
         made.begin(cell, "analyze")
         with input_boundary(str(cell)):

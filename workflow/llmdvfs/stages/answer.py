@@ -1,4 +1,4 @@
-"""`answer`: the results of all cells -> answers.json, answers.csv, recommended_clocks.json and a table."""
+"""`answer`: from the results of all cells to answers.json, answers.csv, recommended_clocks.json and a table."""
 
 import argparse
 from dataclasses import replace
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Answer which clocks."""
+    """Work out which clocks to set at each load, write the files and print the table."""
     folders, _ = listed_cells(options.cells)
     measured = [
         (read_record(folder / "result.json", CellResult), read_record(folder / RAW / RUN, RunRecord))

@@ -1,4 +1,4 @@
-"""`benchmark`: launch.json and the launch's missing cells -> their raw folders."""
+"""`benchmark`: from launch.json and the launch's missing cells to the raw folder of each cell."""
 
 import argparse
 import logging
@@ -27,9 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure one launch; a signal (SIGTERM also comes when Snakemake dies) ends it in order, servers first."""
+    """Measure one launch; return 0, or 1 where it failed.
+
+    SIGINT, SIGTERM and SIGHUP end it in order, servers first; SIGTERM also comes when Snakemake dies.
+    """
     for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has SIGHUP ignored: leave that so
             signal.signal(number, _interrupt)
     become_subreaper_with_parent_death_signal(options.parent)
     _begin_log(options.log)
@@ -60,7 +63,7 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _take_no_notice(number: int, frame: object) -> None:
-    """Impatience would leave half of it undone: clocks, folders.
+    """Ignore a further signal to end: hurrying would leave clocks and folders half brought back.
 
     Not SIG_IGN: Python shows a traceback for a signal that came just before it was set.
     """

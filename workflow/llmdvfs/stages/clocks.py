@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show, hold or bring back."""
+    """Do what the arguments ask for: show, hold or bring back."""
     if options.what == "status":
         print("\n".join(status_lines()))
     elif options.what == "restore":
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def status_lines() -> list[str]:
-    """Return a line a GPU."""
+    """Return a line for each GPU: its clocks and limits, and who has set them."""
     gpus = [NvmlGpu(index) for index in range(num_gpus())]
     return [
         f"GPU {gpu.index} {gpu.name()}: core {gpu.sm_clock_mhz():.0f} MHz, memory {gpu.memory_clock_mhz():.0f} MHz, "
@@ -78,9 +78,9 @@ def _who_has_set_it(gpu: NvmlGpu) -> str:
 
 
 def restore(indices: Sequence[int] | None, *, everything: bool, confirmed: bool) -> Iterator[str]:
-    """Bring each GPU back and say what was done; one that does not come back spares none of the others.
+    """Bring GPUs back, yielding in words what was done; one that does not come back spares none of the others.
 
-    everything: what others have set, too; ConfigError unless `confirmed`.
+    indices: NVML's, None: all GPUs. everything: also settings that others have made; ConfigError unless `confirmed`.
     """
     known = range(num_gpus())
     for index in indices or ():
@@ -113,7 +113,7 @@ def _in_a_line(change: Change) -> str:
 
 
 def one_of(record: RecommendedClocks, deployment: str | None, workload: str | None) -> Recommendation:
-    """Return the one recommendation that is meant; ConfigError lists them where there is none or more than one."""
+    """Return the one recommendation that fits both names; ConfigError lists them where none or several fit."""
     found = [
         item
         for item in record.recommendations
@@ -138,7 +138,7 @@ def refuse_modelled(record: RecommendedClocks, file: Path) -> None:
 
 
 def hold(recommendation: Recommendation, wait: Callable[[HeldPoint], None]) -> None:
-    """Set the recommended point, wait, and undo it; ClockControlError where it may not or could not be set."""
+    """Set the recommended point, call `wait`, and undo it; ClockControlError where it could not be set."""
     with locked_clocks(recommendation.point, recommendation.gpus_of_role) as held:
         if held.applied.state != "applied":
             raise ClockControlError(
@@ -150,7 +150,7 @@ def hold(recommendation: Recommendation, wait: Callable[[HeldPoint], None]) -> N
 
 
 def until_interrupted(held: HeldPoint) -> None:
-    """Wait for Ctrl-C and see to it that the point stays watched over; ClockControlError where it no longer is."""
+    """Wait for Ctrl-C while the point stays watched over; ClockControlError where it no longer is."""
     while True:
         held.check()
         time.sleep(CHECK_INTERVAL_S)

@@ -1,4 +1,4 @@
-"""`compare`: the results of all cells -> comparison.json and its CSVs; or two results folders -> a summary."""
+"""`compare`: from the results of all cells to comparison.json and its CSVs; of two folders, a summary."""
 
 import argparse
 from pathlib import Path
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare all cells and write what was asked for; of two folders the summary is printed."""
+    """Compare all cells and write the files that were asked for; of two results folders the summary is printed."""
     if len(options.folders) != (2 if options.cells is None else 0):
         raise DataError(
             f"{len(options.folders)} folders and {'a' if options.cells else 'no'} --cells list were given; "

@@ -1,4 +1,4 @@
-"""`config-docs`: config/README.md, from the configuration's schema."""
+"""`config-docs`: makes config/README.md from the configuration's schema."""
 
 import argparse
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def page() -> str:
-    """Return the page: one row a key."""
+    """Return the page as Markdown, with one row for each key of the configuration."""
     return HEAD + "".join(
         f"| `{key}` | {kind} | {default} | {text} |\n" for key, kind, default, text in _rows(config_schema(), "", {})
     )

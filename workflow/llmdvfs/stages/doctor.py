@@ -1,4 +1,7 @@
-"""`doctor`: configuration and machine -> what would stop or spoil the study. Nothing is started or changed."""
+"""`doctor`: from a configuration and this machine to what would stop or spoil the study.
+
+Nothing is started or changed.
+"""
 
 import argparse
 import json
@@ -17,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print every check; 1 where something stops the study."""
+    """Print every check; return 1 where one of them stops the study, else 0."""
     checks = tuple(examine(given_configuration(options)))
     record = DoctorRecord(" ".join(map(str, options.configfile)), checks)
     print(json.dumps(to_json(record), indent=1) if options.json else _table(record))

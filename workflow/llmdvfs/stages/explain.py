@@ -1,4 +1,4 @@
-"""`explain`: answers.json -> what to set and why, in plain words."""
+"""`explain`: from answers.json to what to set and why, in plain words."""
 
 import argparse
 from pathlib import Path
@@ -22,6 +22,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def answers_file(path: Path) -> Path:
-    """Return the answers.json that a file or folder stands for; where there is none, the path itself."""
+    """Return the answers.json that a file or a results folder stands for; where there is none, the path itself."""
     candidates = (path / "answers.json", path / "answers" / "answers.json")
     return next((candidate for candidate in candidates if candidate.is_file()), path)

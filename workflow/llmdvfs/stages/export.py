@@ -1,4 +1,4 @@
-"""`python -m llmdvfs export`: writes a run in the file layout of `vllm bench serve --save-result`."""
+"""`export`: writes a run in the file layout of `vllm bench serve --save-result`."""
 
 import argparse
 import json
@@ -12,13 +12,13 @@ from llmdvfs.records.store import read_record, write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the stage's arguments."""
+    """Declare the arguments."""
     parser.add_argument("folder", type=Path, help="raw folder of a cell, with its journal.bin and load_spec.json")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file and say where it is."""
+    """Write the file and print its path."""
     spec = read_record(args.folder / "load_spec.json", LoadSpec)
     journal = args.folder / "journal.bin"
     tokenizer_folder = Path(spec.tokenizer_folder) if spec.tokenizer_folder else None

@@ -1,4 +1,4 @@
-"""`figures cell | deployment | comparison | paper`: records -> PNG and PDF."""
+"""`figures cell | deployment | comparison | paper`: from records to PNG and PDF."""
 
 import argparse
 from pathlib import Path
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Draw the figures of one kind."""
+    """Draw the figures of the kind that was asked for."""
     options.draw(options)
     return 0
 

@@ -1,4 +1,4 @@
-"""`fleet`: answers.json and a demand -> GPUs, energy, cost and CO2 at stock and at the recommended clocks."""
+"""`fleet`: from answers.json and a demand to GPUs, energy, cost and CO2, at stock and at the recommended clocks."""
 
 import argparse
 import math
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the fleets of every answer."""
+    """Print, and write where asked, the fleets of every answer."""
     demand = Demand(
         options.demand_rps, options.price_kwh, options.co2_kg_per_kwh, options.gpu_price_hour, options.currency
     )
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def lines(record: FleetRecord) -> Iterator[str]:
-    """Yield the page: of each load stock and the recommended clocks, and what comes of it."""
+    """Yield the printed lines: for each load the fleet at stock, that at the recommended clocks, and what follows."""
     if record.modelled:
         yield MODELLED_NOTE
     yield f"{record.demand.rate_rps:g} requests/s, all year; what waits draws idle power"

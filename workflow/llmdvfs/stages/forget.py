@@ -1,4 +1,4 @@
-"""`forget`: set finished measurements aside, so that the next run measures them again."""
+"""`forget`: sets finished measurements aside, so that the next run measures them again."""
 
 import argparse
 from fnmatch import fnmatch
@@ -36,5 +36,5 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    """Whether a selection names the cell or a folder that it lies in."""
+    """Return whether a selection names the cell, or a folder that the cell lies in."""
     return fnmatch(name, pattern) or fnmatch(name, f"{pattern.rstrip('/')}/*")

@@ -1,4 +1,4 @@
-"""`python -m llmdvfs guard`: runs one server and ends all of its processes with it."""
+"""`guard`: runs one server, and ends all of its processes with it."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from llmdvfs.serving.instance.guard import Guarded, guard
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the stage's arguments."""
+    """Declare the arguments."""
     parser.add_argument("--log", type=Path, required=True, help="takes the command's output")
     parser.add_argument(
         "--parent", type=int, default=None, help="process that this one ends with (default: its parent)"
@@ -19,6 +19,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command; the exit code is its own."""
+    """Run the command under guard, and return its exit code."""
     parent = os.getppid() if args.parent is None else args.parent
     return guard(Guarded(args.argv, args.log, tuple(args.remove), tuple(args.lease_fd)), parent)

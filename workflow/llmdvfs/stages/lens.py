@@ -1,4 +1,4 @@
-"""`python -m llmdvfs lens`: prints a run's numbers as other benchmarks define them."""
+"""`lens`: prints a run's numbers as other benchmarks define them."""
 
 import argparse
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from llmdvfs.records.store import read_record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the stage's arguments."""
+    """Declare the arguments."""
     parser.add_argument("folder", type=Path, help="raw folder of a cell, with its journal.bin and load_spec.json")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one column a benchmark."""
+    """Print a table with one column for each benchmark."""
     spec = read_record(args.folder / "load_spec.json", LoadSpec)
     tokenizer_folder = Path(spec.tokenizer_folder) if spec.tokenizer_folder else None
     requests = read_seen(args.folder / "journal.bin", token_counter(tokenizer_folder))

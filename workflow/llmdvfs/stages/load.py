@@ -1,4 +1,4 @@
-"""`python -m llmdvfs load`: runs one load, alone in its process so that nothing shares the client's interpreter."""
+"""`load`: runs one load, in a process of its own so that nothing shares the client's interpreter."""
 
 import argparse
 import signal
@@ -14,7 +14,7 @@ from llmdvfs.records.store import read_record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the stage's arguments."""
+    """Declare the arguments."""
     parser.add_argument("spec", type=Path, help="load_spec.json: workload, endpoint, seeds and output folder")
     parser.add_argument("--parent", type=int, help="process that this one ends with (default: none)")
 

@@ -1,4 +1,4 @@
-"""`measuring`: write the measuring version and the fingerprints of the code that it stands for."""
+"""`measuring`: writes the measuring version, and the fingerprints of the code that it stands for."""
 
 import argparse
 import json

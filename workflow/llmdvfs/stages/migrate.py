@@ -1,4 +1,4 @@
-"""`migrate`: take over measurements from before keys were part of paths, or set them aside to be measured again."""
+"""`migrate`: takes over measurements that are older than keys in paths, or sets them aside."""
 
 import argparse
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Move every older measurement that the study asks for to its key, or aside."""
+    """Bring every older measurement that the study asks for to its key, or set it aside to be measured again."""
     study = make_study(complete_config(given_configuration(options)), engine_versions)
     with results_lock(study.results, wait=False):
         _migrate(study, set_older_aside=options.set_aside)

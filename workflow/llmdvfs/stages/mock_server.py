@@ -1,4 +1,4 @@
-"""`python -m llmdvfs mock-server`: serves tokens at known times and logs when each one went out."""
+"""`mock-server`: serves tokens at known times, and logs when each one went out."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from llmdvfs.records.store import write_lines
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the stage's arguments."""
+    """Declare the arguments."""
     parser.add_argument("--port", type=int, default=0, help="loopback port; 0 takes a free one")
     parser.add_argument("--ttft-s", type=float, default=0.05, help="time to the first token, at least")
     parser.add_argument("--gap-s", type=float, default=0.01, help="time between two tokens of a stream")
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT, then write the log."""
     server = MockServer(ttft_s=args.ttft_s, gap_s=args.gap_s, tokens_per_step=args.tokens_per_step, port=args.port)
 
     def stop(number: int, frame: FrameType | None) -> None:

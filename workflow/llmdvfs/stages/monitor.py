@@ -1,4 +1,4 @@
-"""`monitor`: sampler -> live view, statistics, JSON and CSV."""
+"""`monitor`: samples this machine without any load; a live view, then statistics, JSON and CSV."""
 
 import argparse
 import signal
@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Watch until the time is over or Ctrl-C, then print the statistics and write the files."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was recorded is written then, too
+    """Show the live view until the time is over or Ctrl-C, then print the statistics and write the files."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was recorded is written
     with tempfile.TemporaryDirectory() as folder:
         path = options.raw or Path(folder) / "telemetry.jsonl"
         with start_sampler(

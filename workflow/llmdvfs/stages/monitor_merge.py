@@ -1,4 +1,4 @@
-"""`monitor-merge`: raw folder of each cell -> timeline.csv and phases.json."""
+"""`monitor-merge`: from a cell's raw folder to timeline.csv and phases.json."""
 
 import argparse
 from pathlib import Path
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Merge cells, one after the other."""
+    """Merge the cells, one after the other, and write their files."""
     for cell in options.cells:
         made.begin(cell, "merge")
         with input_boundary(str(cell)):

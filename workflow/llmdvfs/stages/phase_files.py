@@ -1,4 +1,4 @@
-"""`phase-files`: the cells of a deployment -> the files of the original system."""
+"""`phase-files`: from the cells of a deployment to the files that the original system wrote."""
 
 import argparse
 from pathlib import Path

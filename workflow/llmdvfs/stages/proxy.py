@@ -1,4 +1,4 @@
-"""`python -m llmdvfs proxy`: runs the proxy of a deployment."""
+"""`proxy`: runs the proxy of a deployment."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,7 @@ from llmdvfs.serving.proxy.server import serve
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the stage's arguments."""
+    """Declare the arguments."""
     parser.add_argument("--plan", type=Path, required=True, help="JSON file: instances, connector, policy")
     parser.add_argument("--log", type=Path, required=True, help="takes one line of stamps a request")
     parser.add_argument("--host", default="127.0.0.1")
@@ -17,6 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until told to end."""
+    """Serve until SIGTERM or SIGINT."""
     serve(read_record(args.plan, ProxyPlan), args.log, args.host, args.port)
     return 0

@@ -1,4 +1,4 @@
-"""`report`: records -> report.html, one page that opens offline."""
+"""`report`: from records to report.html, one page that opens without a network."""
 
 import argparse
 from pathlib import Path

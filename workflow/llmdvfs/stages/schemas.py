@@ -1,4 +1,4 @@
-"""`schemas`: the JSON schema of every result file, from the records that define them."""
+"""`schemas`: writes the JSON schema of every result file, from the records that define them."""
 
 import argparse
 import json
@@ -18,6 +18,7 @@ from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.search import SearchRecord
+from llmdvfs.records.sequential import SequentialRecord
 from llmdvfs.records.store import json_schema, schema_name, write_text
 from llmdvfs.records.telemetry import SamplerReport, TelemetryHeader
 
@@ -40,6 +41,7 @@ FILES: tuple[type, ...] = (
     AnswersRecord,
     RecommendedClocks,
     SearchRecord,
+    SequentialRecord,
     FleetRecord,
 )
 """Records that are a JSON file each (TelemetryHeader: the first line of one)."""
@@ -60,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def schema_files() -> dict[str, str]:
-    """Return the schemas by file name."""
+    """Return the text of each schema by file name."""
     schemas = {kind: json_schema(kind) for kind in FILES} | {kind: json_schema(kind, in_line=True) for kind in LINES}
     return {
         f"{schema_name(kind).removeprefix('llmdvfs/')}.schema.json": json.dumps(schema, indent=1) + "\n"

@@ -1,4 +1,4 @@
-"""`show`: any record of a results folder, in words."""
+"""`show`: prints any record of a results folder in words."""
 
 import argparse
 import json
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the record."""
+    """Print the record that the path stands for."""
     print(_words(_file(options.path)), end="")
     return 0
 

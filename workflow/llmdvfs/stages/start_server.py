@@ -1,4 +1,4 @@
-"""`start-server`: deployment -> launch.json; nothing runs yet."""
+"""`start-server`: from a deployment to launch.json; nothing is started yet."""
 
 import argparse
 from pathlib import Path
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Resolve one deployment."""
+    """Resolve one deployment and write its launch.json."""
     deployment = from_json(options.deployment, DeploymentSpec)
     write_record(options.output, plan_launch(deployment, options.models))
     return 0

@@ -1,4 +1,4 @@
-"""`summary`: comparison.json -> the verdict and its tables, as text, Markdown and tidy rows."""
+"""`summary`: from comparison.json to the verdict and its tables, as text, Markdown and tidy rows."""
 
 import argparse
 from pathlib import Path
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write or print the summary."""
+    """Write the files that were asked for, or print the text."""
     record = read_record(options.comparison, ComparisonRecord)
     if options.output is None:
         print(comparison_text(record), end="")

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Unlock the current folder if no Snakemake works in it."""
+    """Remove Snakemake's lock of the current folder, unless a Snakemake works in it; that is said, and 0 returned."""
     if not LOCKS.is_dir() or not any(LOCKS.iterdir()):
         return 0
     if (who := _snakemake_here()) is not None:

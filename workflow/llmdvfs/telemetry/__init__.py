@@ -1,1 +1,1 @@
-"""Reads the sensors of GPUs and CPUs."""
+"""Reads the sensors of GPUs and CPUs, and holds GPUs at the clocks and limits of an operating point."""

@@ -1,7 +1,8 @@
-"""Every change of clocks and limits that this project made on a host: who, when, from what, to what, how, its result.
+"""Log of every change of clocks and limits that this project made on a host.
 
-A file a user lies beside the locks, where all users can read it: nobody writes into another one's. Like the settings
-themselves it does not outlive a start of the machine where that folder is emptied then, as /tmp is.
+A line says who made it, when, on which GPU, from what to what, how, and with what result. Each user has a file of his
+own beside the locks, which all users can read: nobody writes into another one's. Where that folder is emptied at a
+start of the machine, as /tmp is, the log ends with the settings, which do not outlive a start either.
 """
 
 import contextlib
@@ -24,29 +25,37 @@ FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One call of the driver, made or refused."""
+    """One call of the driver that was to change a setting, whether it was obeyed or refused."""
 
     unix_s: float
     user: str
     pid: int
     gpu: int
     what: str
+    """What was set: `core clock`, `memory clock` or `power limit`."""
     before: str
     after: str
     how: str
+    """Who set it: this process through NVML, zeusd, or nvidia-smi run by sudo (records/point.How)."""
     result: str
     """`ok`, or what the driver said."""
 
 
 class ChangeLog:
-    """The file of this user. A change that cannot be written down is made all the same: restoring goes first."""
+    """The log of this user.
+
+    A change that cannot be written down is made all the same: restoring a GPU goes first.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._path = folder / PATTERN.replace("*", str(os.geteuid()))
 
     def note(self, step: Step, before: str, after: str, error: Exception | None = None) -> None:
-        """Add a line; one write, so that the lines of several processes do not mix."""
+        """Append a line about one step, in a single write, so that the lines of several processes do not mix.
+
+        before, after: the setting in words; error: what the driver said, None where it obeyed.
+        """
         change = Change(
             round(unix_s(), 3),
             _user_name(os.geteuid()),
@@ -69,7 +78,7 @@ class ChangeLog:
             LOG.warning("%s: a change of clocks was not written down: %s", self._path, problem.strerror)
 
     def changes(self) -> list[Change]:
-        """Return the changes of all users, oldest first; a line that was cut short is left out."""
+        """Return the changes that all users have logged, oldest first; a line that was cut short is left out."""
         return sorted((change for path in self.folder.glob(PATTERN) for change in _read(path)), key=_when)
 
 

@@ -1,4 +1,4 @@
-"""Takes an operating point back when the process that set it was killed: started by telemetry/watchdog.py, on its own.
+"""Takes an operating point back when the process that set it was killed; a process, started by watchdog.py.
 
 It reads words from its owner, a line each: `ping` is answered with `pong`, `restored` ends it. The end of the input
 without that word means that the owner has died or asks it to take over: everything is taken back, and what is left is
@@ -19,7 +19,7 @@ from llmdvfs.telemetry.restore import in_words, take_back
 
 
 def main(task: str) -> int:
-    """Wait for the owner's end; unless it said that all was restored, restore."""
+    """Wait until the owner has ended; take everything back unless it said that this is done. Return the exit code."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)  # it ends with its owner, not when a terminal or a job scheduler says so
     plan = json.loads(task)
@@ -47,7 +47,7 @@ def main(task: str) -> int:
 
 
 def _say(word: str) -> None:
-    with contextlib.suppress(OSError):  # the owner may be gone: that is what this process is for
+    with contextlib.suppress(OSError):  # the owner may be dead, which is when this process is needed
         print(word, flush=True)
 
 

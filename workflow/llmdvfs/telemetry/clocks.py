@@ -23,14 +23,15 @@ from llmdvfs.telemetry.watchdog import Watchdog
 
 @dataclass(frozen=True, slots=True)
 class HeldPoint:
-    """An operating point while a cell is measured at it."""
+    """The operating point that GPUs are held at while a cell is measured."""
 
     applied: AppliedPoint
+    """What became of the point: applied, or why not."""
     watchdog: Watchdog | None = None
-    """None: nothing was set, so there is nothing to watch."""
+    """The process that takes the point back should this one be killed; None: nothing was set."""
 
     def check(self) -> None:
-        """See to it that the point is still watched over; ClockControlError where it cannot be. Microseconds."""
+        """Make sure that a watchdog still watches; ClockControlError where none can be had. It takes microseconds."""
         if self.watchdog is not None:
             self.watchdog.check()
 
@@ -133,7 +134,7 @@ def _set_all(steps: Sequence[Step], touched: list[int], log: ChangeLog) -> tuple
             told = f"GPU {step.gpu_index}, {step.what}: {error}"
             if not is_denied(error):
                 return "failed", told
-            touched.pop()  # what this process may not set, it has not set
+            touched.pop()  # a missing right: this step was not made, so there is nothing to take back
             return ("failed" if touched else "not_permitted"), f"{told}; {RIGHTS}"
         log.note(step, step.before, step.after)
     return None
@@ -173,7 +174,7 @@ def _bring_back(
     try:
         left = {touched[position]: why for position, why in take_back(mine, log).items()}
     except BaseException:
-        watchdog.take_over()  # interrupted: it does all of it, and removes the records
+        watchdog.take_over()  # interrupted: the watchdog takes all back, and removes the records
         raise
     if left:
         seen = watchdog.take_over()

@@ -12,7 +12,10 @@ KHZ_PER_MHZ = 1000
 
 
 class CpuProbe:
-    """All CPUs of the host together. Slow: its files cost a millisecond on a machine of a hundred cores."""
+    """Utilisation, clock and memory of all CPUs of the host together.
+
+    Its cadence is `slow`: reading its files takes a millisecond on a machine of a hundred cores.
+    """
 
     cadence: Cadence = "slow"
 
@@ -34,7 +37,7 @@ class CpuProbe:
         )
 
     def read(self) -> Sample:
-        """Read the host; utilisation is over the time since the read before."""
+        """Return the host's state; utilisation is a mean over the time since the read before."""
         values: dict[str, float | None] = {}
         errors: dict[str, str] = {}
         for quantity, read in (

@@ -1,4 +1,4 @@
-"""What the sampler reads: probes, each a set of quantities of one device that are read together."""
+"""What the sampler reads: probes, each of which reads some quantities of one device together."""
 
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -15,19 +15,22 @@ activity: at most five times; samples: once a second, what the driver has gather
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one read gave; the units are those of records/telemetry.QUANTITIES."""
+    """What one read gave; quantities have the units of records/telemetry.QUANTITIES."""
 
     values: dict[str, float | None]
     errors: dict[str, str] = field(default_factory=dict)
-    """Cause of every null in `values`."""
+    """Quantity -> cause, for each None in `values`."""
     lost: str | None = None
     """Why the device will never answer again; None: it may."""
     stamped: tuple[Reading, ...] = ()
-    """Readings whose instants are not this read's: the driver stamped them, or they are means over a time before."""
+    """Readings with instants of their own: the driver stamped them, or they are means over a time before this read."""
 
 
 class Probe(Protocol):
-    """Some quantities of one device. A failed quantity is None with its cause; read() itself never raises for it."""
+    """Reads some quantities of one device.
+
+    A quantity that cannot be read is None, with its cause; `read` itself never raises for it.
+    """
 
     @property
     def device(self) -> TelemetryDevice:
@@ -35,7 +38,7 @@ class Probe(Protocol):
 
     @property
     def cadence(self) -> Cadence:
-        """How often, and on which thread, the sampler reads."""
+        """How often the sampler reads the probe, and on which thread."""
 
     def read(self) -> Sample:
-        """Read all quantities now."""
+        """Read all quantities now, and return them."""

@@ -1,4 +1,4 @@
-"""The probes of this machine, and what they can say about energy."""
+"""Finds the probes of this machine, and what they can say about energy."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -17,17 +17,17 @@ from llmdvfs.telemetry.rapl import POWERCAP, rapl_probes
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What can be read here."""
+    """The probes of this machine, the source of its energy, and what it lacks."""
 
     probes: tuple[Probe, ...]
     energy_source: EnergySource
-    """The worst of the GPUs' sources where there are GPUs; else the CPU's."""
+    """The worst source among the GPUs where there are GPUs; else the CPU's."""
     absences: tuple[str, ...]
-    """What is not there, each with its reason."""
+    """What cannot be read here, each with its reason."""
 
     @property
     def devices(self) -> tuple[TelemetryDevice, ...]:
-        """Every device once, GPUs first."""
+        """Return every device that has a probe, each once, GPUs first."""
         return tuple({probe.device.device_id: probe.device for probe in self.probes}.values())
 
 

@@ -1,4 +1,7 @@
-"""Brings a GPU back to how its maker delivers it, whoever has changed it: for people, on request, never for a run."""
+"""Resets a GPU to its maker's settings, whoever has changed them.
+
+It is for people who ask for it; no run of a study does it.
+"""
 
 import os
 from collections.abc import Callable
@@ -13,13 +16,14 @@ from llmdvfs.telemetry.leftover import restore_leftovers, wait_for_lock
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, or_none
 from llmdvfs.telemetry.restore import steps_in_any_way, take_back_in_any_way
 
-ANY_CLOCK_MHZ = 1  # the clock of a setting that is only ever taken back
+ANY_CLOCK_MHZ = 1  # any value will do: the setting is only taken back, never made
 
 
 def restore_factory(gpu: NvmlGpu, folder: Path) -> list[str]:
-    """Lift all locks of clocks and set the default power limit; return what was reset.
+    """Lift all locks of a GPU's clocks and set its default power limit; return in words what was reset.
 
-    ClockControlError where a run holds the GPU's clocks now; GpusNotRestored where the driver refuses.
+    folder: that of the locks, so that no run's settings are taken away. ClockControlError where a run holds the GPU's
+    clocks now; GpusNotRestored where the driver refuses.
     """
     restore_leftovers(gpu, folder)
     default_w = or_none(gpu.default_power_limit_w)

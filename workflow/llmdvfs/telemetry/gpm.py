@@ -19,9 +19,10 @@ PERCENT = 100
 
 
 class Gpm:
-    """Activity of one GPU since the sample before. Taking a sample costs 0.3 ms; it needs Hopper or newer, and rights.
+    """Activity of one GPU's parts from one sample to the next.
 
-    It holds two samples of the driver for its lifetime, and frees them with `close`.
+    A sample costs 0.3 ms; GPM needs Hopper or newer, and rights. The object holds two of the driver's samples for its
+    lifetime, and frees them with `close`.
     """
 
     def __init__(self, gpu: NvmlGpu) -> None:
@@ -60,13 +61,13 @@ class Gpm:
         return values, errors
 
     def close(self) -> None:
-        """Give the samples back to the driver."""
+        """Free the samples that the driver keeps."""
         for sample in (self._before, self._now):
             call(pynvml.nvmlGpmSampleFree, sample)
 
 
 def supports_gpm(gpu: NvmlGpu) -> bool:
-    """Return whether the GPU has GPM at all, whatever this process may read; NvmlError: nobody knows."""
+    """Return whether the GPU has GPM, whatever this process may read of it; NvmlError where it cannot be told."""
     return bool(call(pynvml.nvmlGpmQueryDeviceSupport, gpu.handle).isSupportedDevice)
 
 

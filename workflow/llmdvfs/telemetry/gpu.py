@@ -28,7 +28,7 @@ Readers = dict[tuple[str, ...], Reader]
 
 
 class GpuStateProbe:
-    """Power, clocks, utilisation, temperatures, memory and limits: what the GPU has of them.
+    """Power, clocks, utilisation, temperatures, memory and limits, as far as the GPU has them.
 
     At intervals below 80 ms only power and core clock are in every reading.
     """
@@ -60,11 +60,11 @@ class GpuStateProbe:
 
     @property
     def has_power(self) -> bool:
-        """Whether there is any reading of power."""
+        """Whether the GPU gives any reading of power."""
         return bool(self._fast_fields) or ("power_average_w",) in self._fast
 
     def read(self) -> Sample:
-        """Read what is due now."""
+        """Return those quantities that are due now."""
         fields, readers = self._fast_fields, self._fast
         now_ns = self._clock()
         if now_ns >= self._slow_due_ns:
@@ -82,7 +82,10 @@ class GpuStateProbe:
 
 
 class GpuCounterProbe:
-    """The energy counter, apart from the rest because its call blocks for milliseconds."""
+    """The energy counter of a GPU.
+
+    It is read apart from the rest, because its call blocks for milliseconds.
+    """
 
     cadence: Cadence = "counter"
 
@@ -93,7 +96,7 @@ class GpuCounterProbe:
         gpu.energy_j()
 
     def read(self) -> Sample:
-        """Read the counter now."""
+        """Return the energy since the driver was loaded [J], read now."""
         try:
             return Sample({"energy_j": self._gpu.energy_j()})
         except NvmlError as error:
@@ -101,7 +104,10 @@ class GpuCounterProbe:
 
 
 class GpuLinkProbe:
-    """Traffic on NVLink and PCIe. Slow: the PCIe counters take up to half a millisecond."""
+    """Traffic on a GPU's NVLink and PCIe.
+
+    Its cadence is `slow`: the PCIe counters take up to half a millisecond.
+    """
 
     cadence: Cadence = "slow"
 
@@ -114,11 +120,11 @@ class GpuLinkProbe:
 
     @property
     def has_links(self) -> bool:
-        """Whether there is anything to read."""
+        """Whether the GPU has any of these counters."""
         return bool(self._fields)
 
     def read(self) -> Sample:
-        """Read the counters; the PCIe rates are over the time since the read before."""
+        """Return the counters; the PCIe rates are means over the time since the read before."""
         # nvmlDeviceGetPcieThroughput would give a rate at once, but blocks for 20 ms each way.
         now_ns = mono_ns()
         values, errors, lost = _read_fields(self._gpu, self._fields)

@@ -19,7 +19,7 @@ GPM_RIGHTS = (
 
 
 class GpuPowerSamplesProbe:
-    """Power every 20 ms, as the driver samples and stamps it, whoever polls; fetched a second at a time."""
+    """Power every 20 ms, as the driver itself samples and stamps it, whoever polls; fetched once a second."""
 
     cadence: Cadence = "samples"
 
@@ -71,7 +71,7 @@ class GpuPowerSamplesProbe:
 
 
 class GpuActivityProbe:
-    """Shares of time in which SMs, tensor cores and DRAM worked: means over the time from one read to the next."""
+    """Shares of the time in which SMs, tensor cores and DRAM worked, as means from one read to the next."""
 
     cadence: Cadence = "activity"
 
@@ -104,7 +104,7 @@ class GpuActivityProbe:
 def fine_probes(
     gpu: NvmlGpu, device: TelemetryDevice
 ) -> tuple[list[GpuPowerSamplesProbe | GpuActivityProbe], list[str]]:
-    """Return those of the two probes that this GPU and this process's rights allow, and why not the others.
+    """Return those of the two probes that GPU and rights allow, and for each of the others why not.
 
     NvmlError where the GPU is lost.
     """
@@ -125,7 +125,10 @@ def fine_probes(
 
 
 def activity_absence(gpu: NvmlGpu) -> str | None:
-    """Return why GPM cannot be read on a GPU, with what to do about it; None: it can. NvmlError: the GPU is lost."""
+    """Return why GPM cannot be read on a GPU, and what to do about it; None: it can be.
+
+    NvmlError where the GPU is lost.
+    """
     try:
         if not supports_gpm(gpu):
             return "GPM is not supported; it needs Hopper or newer"

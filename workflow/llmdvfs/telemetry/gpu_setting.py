@@ -1,4 +1,4 @@
-"""What an operating point asks of each GPU, as single steps, each of which can be set and taken back."""
+"""Splits what an operating point asks of a GPU into steps, each of which can be set and taken back by itself."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +15,10 @@ NOT_LOCKED = "not locked"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One setting of one GPU. Both calls raise NvmlError, or ClockControlError where a limit does not read back.
+    """One setting of one GPU, with the calls that set it and take it back.
 
-    The driver has no way to read a lock back: whether the clock is reached shows only under load.
+    Both calls raise NvmlError, or ClockControlError where a limit does not read back. The driver has no way to read a
+    lock of a clock back: whether the clock is reached shows only under load.
     """
 
     gpu_index: int
@@ -28,14 +29,14 @@ class Step:
     by_hand: str
     """The command with which an administrator takes it back."""
     before: str = NOT_LOCKED
-    """What it is without the step, in words ..."""
+    """Value without the step, in words ..."""
     after: str = ""
     """... and with it."""
     how: How = "nvml"
 
 
 def on_grid(setting: GpuSetting, gpu: NvmlGpu) -> GpuSetting:
-    """Return the setting with each clock replaced by the nearest that the GPU supports, as the driver would do."""
+    """Return the setting with each clock replaced by the nearest that the GPU supports, as the driver does itself."""
     return replace(
         setting,
         sm_clock_mhz=_nearest(setting.sm_clock_mhz, gpu.supported_sm_clocks_mhz),
@@ -49,9 +50,10 @@ def _nearest(wanted: int | None, supported: Callable[[], Sequence[int]]) -> int 
 
 
 def steps_of(setting: GpuSetting, original_limit_w: float, gpu: NvmlGpu, how: How = "nvml") -> tuple[Step, ...]:
-    """Return the steps of one GPU's setting, in the order in which they are set; what it leaves alone has no step.
+    """Return the steps of one GPU's setting in the order in which they are set; what it leaves alone has no step.
 
-    ClocksDenied where there is no such way to set clocks here; whether it may shows with the first step.
+    original_limit_w: power limit to go back to. how: the way to set clocks. ClocksDenied where that way does not exist
+    here; whether it is permitted shows only with the first step.
     """
     setter = setter_of(gpu, how)
     smi, steps = f"nvidia-smi -i {gpu.index}", []

@@ -20,23 +20,23 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True, slots=True)
 class HeldRecord:
-    """One GPU's setting, and the power limit that it had before."""
+    """What was to be set on one GPU, and the power limit that it had before."""
 
     setting: GpuSetting
     original_limit_w: float
     boot_id: str
-    """Of the kernel that it was written under: no setting outlives a start of the machine."""
+    """Start of the machine in which it was written: no setting of a GPU outlives a start."""
     how: How = "nvml"
-    """Who was to set it."""
+    """In which way it was to be set."""
 
 
 def lock_path(uuid: str, folder: Path) -> Path:
-    """Return the path of the lock that who sets a GPU's clocks holds."""
+    """Return the path of the lock that whoever sets a GPU's clocks has to hold."""
     return folder / f"llmdvfs-clocks-{uuid}.lock"
 
 
 def record_path(uuid: str, folder: Path) -> Path:
-    """Return the path of the record beside it."""
+    """Return the path of the record that lies beside that lock."""
     return folder / f"llmdvfs-clocks-{uuid}.json"
 
 
@@ -49,7 +49,10 @@ def boot_id() -> str:
 
 
 def write_held(path: Path, setting: GpuSetting, original_limit_w: float, how: How) -> None:
-    """Write the record, whole or not at all; LockError where it cannot be written: then nothing may be changed."""
+    """Write the record, whole or not at all.
+
+    LockError where it cannot be written: then nothing may be changed on the GPU.
+    """
     draft = path.with_suffix(f".{os.getpid()}")
     text = json.dumps(asdict(HeldRecord(setting, original_limit_w, boot_id(), how)))
     try:
@@ -68,10 +71,10 @@ def write_held(path: Path, setting: GpuSetting, original_limit_w: float, how: Ho
 
 
 def read_held(path: Path) -> HeldRecord | None:
-    """Return the record, None where there is none.
+    """Return the record that a run left, None where there is none.
 
-    ClockControlError where it is damaged, or of a user whose word this process cannot take: it may have been put there
-    to have somebody else's GPU changed.
+    ClockControlError where it is damaged, or was written by a user whose word this process cannot take: it may have
+    been put there to have somebody else's GPU changed.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""Finds what a run that was killed together with its watchdog has left on a GPU, and takes it back."""
+"""Finds what a run left on a GPU that was killed together with its watchdog, and takes that back."""
 
 import logging
 import os
@@ -18,19 +18,17 @@ POLL_INTERVAL_S = 0.05
 
 
 def restore_leftovers(gpu: NvmlGpu, folder: Path) -> bool:
-    """Take back what a killed run has left on a GPU; nothing is touched where there is no record of one.
+    """Take back what a killed run has left on a GPU, and return whether there was anything.
 
-    Return whether there was one.
-
-    ClockControlError where another run that lives holds the GPU's clocks, or the record cannot be believed;
-    GpusNotRestored where the GPU stays as it was left.
+    Nothing is touched where no record of such a run lies beside the GPU's lock. ClockControlError where a living run
+    holds the GPU's clocks, or the record cannot be believed; GpusNotRestored where the GPU stays as it was left.
     """
     record = record_path(gpu.uuid(), folder)
     if not os.path.lexists(record):
         return False
     lock = wait_for_lock(gpu, lock_path(gpu.uuid(), folder))
     try:
-        held = read_held(record)  # again, now that nobody else can be at it
+        held = read_held(record)  # read again under the lock: nobody can change it any more
         if held is None:
             return False
         if held.boot_id == boot_id():
@@ -50,7 +48,7 @@ def restore_leftovers(gpu: NvmlGpu, folder: Path) -> bool:
 
 
 def wait_for_lock(gpu: NvmlGpu, path: Path) -> int:
-    """Return the descriptor that holds the GPU's clocks; ClockControlError where a run that lives holds them."""
+    """Return the descriptor of the lock on a GPU's clocks; ClockControlError where a living run keeps it."""
     deadline = time.monotonic() + ENDING_LIMIT_S
     while (lock := take_lock(path)) is None:
         if time.monotonic() > deadline:

@@ -13,7 +13,7 @@ from llmdvfs.records.telemetry_file import parse_reading
 from llmdvfs.telemetry.sampler import SamplerHandle
 
 REDRAW_INTERVAL_S = 0.5
-LOG_INTERVAL_S = 10.0  # where the output is not a terminal, a line is there for good
+LOG_INTERVAL_S = 10.0  # in a file or pipe lines cannot be redrawn, so they come rarely
 CLEAR_LINE = "\x1b[2K"
 CURSOR_UP = "\x1b[{}A"
 CLOCK_EVENTS = {
@@ -35,6 +35,7 @@ class _DeviceView:
     max_power_w: float | None = None
 
     def take(self, reading: Reading) -> None:
+        """Take in one reading of the device."""
         self.newest.update(reading.values)
         energy_j = reading.values.get("energy_j")
         if self.first_energy_j is None:
@@ -45,26 +46,27 @@ class _DeviceView:
 
     @property
     def power_w(self) -> float | None:
-        """Power now where the GPU tells it, else the sensor's average."""
+        """Power at this moment where the GPU tells it, else the sensor's average."""
         instant_w = self.newest.get("power_instant_w")
         return self.newest.get("power_average_w") if instant_w is None else instant_w
 
     def energy_j(self) -> float | None:
+        """Energy since the first reading; None where the device has no counter."""
         now_j = self.newest.get("energy_j")
         return None if now_j is None or self.first_energy_j is None else now_j - self.first_energy_j
 
 
 class LiveView:
-    """Follows a telemetry file as it grows."""
+    """Follows a telemetry file as it grows, and shows the newest reading of each device."""
 
     def __init__(self, path: Path) -> None:
-        """Begin at the file's first reading; the sampler is ready."""
+        """Open the file, whose sampler is ready, at its first reading."""
         self._file = path.open("rb")
         header = orjson.loads(self._file.readline())
         self._views = {device["device_id"]: _DeviceView() for device in header["devices"]}
 
     def update(self) -> None:
-        """Take in what was added; a line that is still being written waits for the next time."""
+        """Take in the lines that were added; one that is still being written waits for the next time."""
         while line := self._file.readline():
             if not line.endswith(b"\n"):
                 self._file.seek(-len(line), 1)
@@ -73,16 +75,19 @@ class LiveView:
             self._views[reading.device_id].take(reading)
 
     def lines(self, elapsed_s: float) -> list[str]:
-        """Return the view as text."""
+        """Return the view as lines of text; elapsed_s: since the sampler's start."""
         return [f"{elapsed_s:8.1f} s", *(_line(name, view) for name, view in self._views.items())]
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._file.close()
 
 
 def watch(sampler: SamplerHandle, duration_s: float | None, out: TextIO) -> None:
-    """Show the sampler's readings until the time is over, the sampler ends or the user interrupts."""
+    """Show the sampler's readings until the time is over, the sampler ends or the user presses Ctrl-C.
+
+    duration_s: None for no limit.
+    """
     begin_s = time.monotonic()
     end_s = math.inf if duration_s is None else begin_s + duration_s
     redraws = out.isatty()

@@ -10,7 +10,7 @@ from llmdvfs.telemetry.device import Probe
 
 
 class SlotLoop:
-    """Reads its probes once in every slot; slot k begins at start + k * interval, whatever happened before."""
+    """Reads its probes once in every slot of a schedule; slot k begins at start + k x interval, whatever happened."""
 
     def __init__(
         self,
@@ -20,7 +20,10 @@ class SlotLoop:
         *,
         dispensable: Collection[str] = (),
     ) -> None:
-        """Take what to read and how often; dispensable: ids of devices whose loss does not end the loop."""
+        """Take what to read and how often.
+
+        dispensable: ids of devices whose loss does not end the loop.
+        """
         self.probes = list(probes)
         self.interval_s = interval_s
         self._clock = clock
@@ -34,7 +37,7 @@ class SlotLoop:
 
     @property
     def num_missed_slots(self) -> int:
-        """Return in how many slots no read began, because the read before, or the machine, took too long."""
+        """Return the number of slots in which no read began, because the one before or the machine was too slow."""
         return self.num_slots - len(self.lateness_s)
 
     def run(self, stop: threading.Event, append: Callable[[list[Reading]], None]) -> None:

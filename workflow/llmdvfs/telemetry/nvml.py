@@ -1,4 +1,4 @@
-"""NVML as this project uses it, but for GPM (gpm.py). Values leave in SI units, failures as NvmlError."""
+"""The only door to NVML, but for GPM (gpm.py): values leave in SI units, failures as NvmlError."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -57,7 +57,7 @@ _MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")  # b
 
 
 class NvmlError(TelemetryError):
-    """A call of NVML failed."""
+    """A call of NVML failed; the message names the call."""
 
     def __init__(self, what: str, error: pynvml.NVMLError) -> None:
         super().__init__(f"{what}: {error} (NVML error {error.value})")
@@ -78,7 +78,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def num_gpus() -> int:
-    """Load the driver's library, if that is still to be done, and return how many GPUs it knows; or NvmlError."""
+    """Return how many GPUs the driver knows, loading its library first if need be; NvmlError where there is none."""
     call(pynvml.nvmlInit)
     return int(call(pynvml.nvmlDeviceGetCount))
 
@@ -148,16 +148,16 @@ class NvmlGpu:
         return rates.gpu / 100, rates.memory / 100
 
     def temperature_c(self) -> float:
-        """Return the core temperature."""
+        """Return the temperature of the GPU's core."""
         return float(call(pynvml.nvmlDeviceGetTemperature, self._handle, pynvml.NVML_TEMPERATURE_GPU))
 
     def memory_bytes(self) -> tuple[int, int]:
-        """Return device memory in use and in all."""
+        """Return (used, total) device memory."""
         memory = call(pynvml.nvmlDeviceGetMemoryInfo, self._handle)
         return int(memory.used), int(memory.total)
 
     def clock_event_reasons(self) -> int:
-        """Return the bit set of reasons that hold the clock down now."""
+        """Return the reasons that hold the clock down now, as the bits of nvmlClocksEventReasons."""
         return int(call(pynvml.nvmlDeviceGetCurrentClocksEventReasons, self._handle))
 
     def power_limit_w(self) -> float:
@@ -165,7 +165,7 @@ class NvmlGpu:
         return float(call(pynvml.nvmlDeviceGetEnforcedPowerLimit, self._handle)) / MW_PER_W
 
     def performance_state(self) -> int:
-        """Return the P-state."""
+        """Return the performance state (P-state), 0 the highest."""
         return int(call(pynvml.nvmlDeviceGetPerformanceState, self._handle))
 
     def name(self) -> str:
@@ -173,7 +173,7 @@ class NvmlGpu:
         return str(call(pynvml.nvmlDeviceGetName, self._handle))
 
     def uuid(self) -> str:
-        """Return what identifies the GPU."""
+        """Return the UUID, which identifies the GPU whatever its index."""
         return str(call(pynvml.nvmlDeviceGetUUID, self._handle))
 
     def serial(self) -> str:
@@ -193,7 +193,7 @@ class NvmlGpu:
         return int(call(pynvml.nvmlDeviceGetDefaultApplicationsClock, self._handle, pynvml.NVML_CLOCK_SM))
 
     def details(self) -> dict[str, str | int | float | None]:
-        """Return what does not change during a run; None: this GPU does not tell."""
+        """Return what describes the GPU and does not change during a run; None: this GPU does not tell."""
         handle = self._handle
         readers: dict[str, Callable[[], str | int | float]] = {
             "driver": lambda: str(call(pynvml.nvmlSystemGetDriverVersion)),
@@ -217,7 +217,7 @@ class NvmlGpu:
         return low / MW_PER_W, high / MW_PER_W
 
     def mig_mode(self) -> int:
-        """Return 1 where the GPU is divided into instances."""
+        """Return 1 where MIG divides the GPU into instances, else 0."""
         return int(call(pynvml.nvmlDeviceGetMigMode, self._handle)[0])
 
     def processes(self) -> dict[int, int | None]:
@@ -258,11 +258,11 @@ class NvmlGpu:
         return int(call(pynvml.nvmlDeviceGetTopologyCommonAncestor, self._handle, other._handle))
 
     def can_access(self, other: "NvmlGpu") -> bool:
-        """Return whether it can read and write the other's memory directly."""
+        """Return whether this GPU can read and write the other's memory directly."""
         return self._has_peer(other, _PEER_READ) and self._has_peer(other, pynvml.NVML_P2P_CAPS_INDEX_WRITE)
 
     def is_nvlinked_to(self, other: "NvmlGpu") -> bool:
-        """Return whether that access goes over NVLink."""
+        """Return whether such access goes over NVLink."""
         return self._has_peer(other, pynvml.NVML_P2P_CAPS_INDEX_NVLINK)
 
     def _has_peer(self, other: "NvmlGpu", capability: int) -> bool:
@@ -279,7 +279,10 @@ class NvmlGpu:
         return [int(clock) for clock in call(pynvml.nvmlDeviceGetSupportedGraphicsClocks, self._handle, memory_mhz)]
 
     def lock_sm_clock(self, low_mhz: int, high_mhz: int) -> None:
-        """Keep the core clock between the two; it outlives this process. As all that follows it needs CAP_SYS_ADMIN."""
+        """Keep the core clock between two values; this outlives the process.
+
+        Like every method below, it needs CAP_SYS_ADMIN.
+        """
         call(pynvml.nvmlDeviceSetGpuLockedClocks, self._handle, low_mhz, high_mhz)
 
     def lock_memory_clock(self, clock_mhz: int) -> None:
@@ -305,7 +308,7 @@ class NvmlGpu:
 
 
 def or_none(read: Callable[[], T]) -> T | None:
-    """Return what a call of the driver tells, None where this GPU does not tell; NvmlError where the GPU is lost."""
+    """Return what a call of the driver gives, None where this GPU does not have it; NvmlError where the GPU is lost."""
     try:
         return read()
     except NvmlError as error:

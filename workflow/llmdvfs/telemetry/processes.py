@@ -1,8 +1,9 @@
-"""Who else is on a GPU."""
+"""Finds the processes that hold a GPU."""
 
 from collections.abc import Container
 from dataclasses import dataclass
-from pathlib import Path
+
+import psutil
 
 from llmdvfs.telemetry.nvml import NvmlGpu
 
@@ -14,7 +15,7 @@ class GpuProcess:
     pid: int
     """As the driver sees it: in a container it may be a number that means nothing inside."""
     name: str | None
-    """None: the process cannot be seen from here."""
+    """Name of its program; None: the process cannot be seen from here."""
     memory_bytes: int | None
 
 
@@ -30,6 +31,6 @@ def gpu_processes(index: int, own_pids: Container[int] = ()) -> tuple[GpuProcess
 
 def _name(pid: int) -> str | None:
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
+        return str(psutil.Process(pid).name())
+    except psutil.Error:
         return None

@@ -10,7 +10,7 @@ UJ_PER_J = 1_000_000
 
 
 class RaplProbe:
-    """The energy counter of one domain, followed through its wrap-arounds (about a minute at full power)."""
+    """The energy counter of one RAPL domain, followed over its wrap-arounds (one a minute at full power)."""
 
     cadence: Cadence = "state"
 
@@ -41,9 +41,9 @@ class RaplProbe:
 
 
 def rapl_probes(root: Path = POWERCAP) -> tuple[list[RaplProbe], str | None]:
-    """Return a probe for every package and every package's DRAM, and why there is none.
+    """Return a probe for every CPU package and its DRAM, or none and the reason.
 
-    Cores and uncore are parts of their package, and psys is more than the CPU: adding them would count twice.
+    Cores and uncore are parts of their package, and psys is more than the CPU: adding them would count energy twice.
     """
     probes: list[RaplProbe] = []
     for package in sorted(root.glob("intel-rapl:?*")):  # AMD's packages appear under this name too

@@ -1,8 +1,8 @@
-"""Takes each setting of a point back once before anything is set: what cannot be taken back is not set.
+"""Takes each setting of a point back once before anything is set: what cannot be taken back is never set.
 
-On a GPU whose clocks nobody holds that changes nothing: a lock that is not there is lifted, a limit is set to what it
-is. A process without the right learns so here, before it writes down that it has set anything; the next way is tried
-then.
+On a GPU whose clocks nobody holds that changes nothing: a lock that is not there is lifted, and a limit is set to what
+it is already. A process that lacks the right learns so here, before it writes down that it has set anything; then the
+next way to set clocks is tried.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ RIGHTS = "it needs root with CAP_SYS_ADMIN, zeusd, or sudo for nvidia-smi (docs/
 
 
 class NotRehearsed(Exception):
-    """Why the point is not set; nothing was changed."""
+    """The point is not set, for the reason given; nothing was changed."""
 
     def __init__(self, state: PointState, reason: str) -> None:
         super().__init__(reason)

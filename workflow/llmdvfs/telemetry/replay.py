@@ -15,7 +15,7 @@ STAMPED: tuple[Cadence, ...] = ("activity", "samples")
 
 
 class ReplayProbe:
-    """One kind of reading of one recorded device, at the pace at which it was recorded."""
+    """Plays one kind of reading of one recorded device, at the pace at which it was recorded."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class ReplayProbe:
         begin_mono_ns: int,
         clock: Callable[[], int],
     ) -> None:
-        """Let the recording's instant `begin_mono_ns` be now."""
+        """Start the play: the recording's instant `begin_mono_ns` is now."""
         self.device = device
         self.cadence = cadence
         self._readings = readings
@@ -35,9 +35,9 @@ class ReplayProbe:
         self._num_played = 0
 
     def read(self) -> Sample:
-        """Return what the last reading before this moment of the recording had found.
+        """Return the last reading that the recording has before this moment.
 
-        Of streams whose readings have instants of their own, all since the read before.
+        Of streams whose readings have instants of their own, all that lie between the read before and this one.
         """
         position = bisect_right(self._instants, self._clock() - self._shift_ns)
         if self.cadence in STAMPED:

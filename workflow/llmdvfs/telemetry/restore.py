@@ -15,9 +15,9 @@ BETWEEN_TRIES_S = 0.5  # a driver that is busy with another call or a reset answ
 
 
 def take_back(steps: Sequence[Step], log: ChangeLog) -> dict[int, str]:
-    """Take every step back and return those that are left, as position in `steps` -> what the driver said last.
+    """Take every step back, and return those that could not be: position in `steps` -> what the driver said last.
 
-    A step that fails neither spares the next ones nor is given up before its third try.
+    A step that fails does not keep the next ones from being taken back, and is tried three times.
     """
     left = dict.fromkeys(range(len(steps)), "")
     for number in range(NUM_TRIES):
@@ -41,7 +41,10 @@ def take_back(steps: Sequence[Step], log: ChangeLog) -> dict[int, str]:
 def steps_in_any_way(
     setting: GpuSetting, original_limit_w: float, gpu: NvmlGpu, *, first: How = "nvml"
 ) -> Iterator[tuple[Step, ...] | ClockControlError]:
-    """Yield the steps of a GPU's setting in each way to set clocks, or why there is no such way; `first` goes first."""
+    """Yield the steps of a GPU's setting for each way to set clocks, or why there is no such way.
+
+    first: the way to begin with.
+    """
     for how in sorted(WAYS, key=lambda way: way != first):
         try:
             yield steps_of(setting, original_limit_w, gpu, how)
@@ -64,7 +67,7 @@ def take_back_in_any_way(ways: Iterable[tuple[Step, ...] | ClockControlError], l
 
 
 def in_words(steps: Sequence[Step], left: dict[int, str]) -> str:
-    """Say which setting is left on which GPU, why, and how it is taken back by hand."""
+    """Return a text that says which setting is left on which GPU, why, and how it is taken back by hand."""
     return "; ".join(
         f"GPU {steps[position].gpu_index}: {steps[position].what} ({error}), by hand: {steps[position].by_hand}"
         for position, error in left.items()

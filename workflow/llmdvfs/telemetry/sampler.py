@@ -23,7 +23,7 @@ MAX_CAUSE_CHARS = 2000
 
 
 class SamplerHandle:
-    """A running sampler. As a context manager it stops the sampler at its end."""
+    """A running sampler; as a context manager it is stopped at the block's end."""
 
     def __init__(self, path: Path, command: Sequence[str]) -> None:
         self.path = path
@@ -59,7 +59,7 @@ class SamplerHandle:
         raise TelemetryError(f"the telemetry sampler was not ready after {timeout_s:g} s: {self._cause()}")
 
     def poll(self) -> str | None:
-        """Return why the sampler has ended, None while it runs."""
+        """Return why the sampler has ended; None while it runs."""
         if self._process.poll() is None:
             return None
         return self._cause()
@@ -91,7 +91,7 @@ class SamplerHandle:
         try:
             self.stop()
         except TelemetryError:
-            if error is None:  # else the first failure is the one to tell
+            if error is None:  # an error of the block itself goes before one of stopping
                 raise
 
     def _kill(self) -> None:

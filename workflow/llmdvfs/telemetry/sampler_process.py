@@ -35,7 +35,7 @@ SIGNALS = {signal.SIGTERM, signal.SIGUSR1}  # "stop" and "the parent may be gone
 
 
 class Sampling:
-    """All loops on their threads, from start to stop."""
+    """The loops that read all probes, one thread each, from start to stop."""
 
     def __init__(
         self, probes: Sequence[Probe], interval_s: float, counter_interval_s: float, dispensable: Collection[str]
@@ -89,7 +89,7 @@ class Sampling:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def report(self) -> SamplerReport:
-        """Return what the loops did."""
+        """Return what the loops did: readings, missed slots, lateness, lost devices."""
         lateness_s = sorted(lateness for loop in self._slot_loops for lateness in loop.lateness_s)
         return SamplerReport(
             num_readings=sum(loop.num_readings for loop in self._loops),
@@ -104,12 +104,15 @@ class Sampling:
 
 
 def report_path(path: Path) -> Path:
-    """Return where the report of a telemetry file lies: `telemetry_report.json` beside `telemetry.jsonl`."""
+    """Return the path of the report that belongs to a telemetry file: `telemetry_report.json` beside it."""
     return path.with_name(f"{path.stem}_report.json")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Sample; 0: told to stop, 1: ended by itself, with the reason on standard error and in the report."""
+    """Run the sampler and return its exit code.
+
+    0: it was told to stop. 1: it ended by itself, for the reason on standard error and in the report.
+    """
     options = _parser().parse_args(arguments)
     _receive_signals()
     try:

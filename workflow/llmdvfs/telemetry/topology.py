@@ -18,7 +18,10 @@ PCIE_PATHS: dict[int, PciePath] = {
 
 
 def gpu_links(indices: Sequence[int]) -> tuple[GpuLink, ...]:
-    """Return every pair of the GPUs; NvmlError where the driver does not tell. `nvml.num_gpus` was called before."""
+    """Return the link between every two of these GPUs; NvmlError where the driver does not tell.
+
+    indices: NVML's; `nvml.num_gpus` was called before.
+    """
     gpus = [NvmlGpu(index) for index in indices]
     return tuple(_link(first, second) for first, second in combinations(gpus, 2))
 

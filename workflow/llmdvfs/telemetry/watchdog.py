@@ -19,7 +19,7 @@ from llmdvfs.records.point import GpuSetting, How
 
 LOG = logging.getLogger(__name__)
 START_LIMIT_S = 60.0  # imports and the driver's library; seconds on a busy machine
-ASK_INTERVAL_S = 2.0  # the answer wakes one small process for some microseconds
+ASK_INTERVAL_S = 2.0  # answering wakes one small process for some microseconds
 ANSWER_LIMIT_S = 10.0
 TAKE_OVER_LIMIT_S = 20.0
 END_LIMIT_S = 5.0
@@ -27,7 +27,7 @@ MAX_RESTARTS = 3
 
 
 class Watchdog:
-    """A process that takes GPUs' settings back when its owner is killed, or asks it to."""
+    """The process that takes GPUs' settings back if its owner is killed, or asks it to."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Watchdog:
     ) -> None:
         """Start it, and wait until it is ready; ClockControlError where it does not start.
 
-        lock_fds: locks that it inherits, so that the GPUs stay locked until it has ended, too.
+        lock_fds: locks that it inherits, so that the GPUs stay locked until it has ended too.
         """
         self._task = json.dumps(
             {
@@ -61,11 +61,11 @@ class Watchdog:
 
     @property
     def pid(self) -> int:
-        """Return its process id; another one after a restart."""
+        """Return its process id, which changes when it is started anew."""
         return self._process.pid
 
     def check(self) -> None:
-        """Start another one where it has ended or hangs; it costs microseconds.
+        """Start another one where it has ended or hangs; this takes microseconds.
 
         ClockControlError after the third time: something here ends them, and a point is not held without one.
         """
@@ -81,16 +81,19 @@ class Watchdog:
             self._asked_s = self._since_s = time.monotonic()
 
     def dismiss(self) -> None:
-        """End it: everything has been taken back."""
+        """End it, once everything has been taken back."""
         self._say("restored\n")
         self._close()
 
     def take_over(self) -> dict[int, str] | None:
-        """Let it take everything back; return what is left (position -> why), None where it does not answer."""
+        """Let it take everything back.
+
+        Return what is left, as position of the step -> why; None where it does not answer.
+        """
         with contextlib.suppress(OSError):
             cast(IO[bytes], self._process.stdin).close()
         word = self._word(TAKE_OVER_LIMIT_S)
-        if word == "pong":  # to what it was asked just before
+        if word == "pong":  # the answer to the `ping` before this order
             word = self._word(TAKE_OVER_LIMIT_S)
         self._close()
         return None if word is None else {int(position): why for position, why in json.loads(word).items()}
@@ -141,7 +144,7 @@ class Watchdog:
         return line.decode()
 
     def _say(self, word: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # it has ended: `check` notices
+        with contextlib.suppress(OSError, ValueError):  # it has ended, which `check` notices
             cast(IO[bytes], self._process.stdin).write(word.encode())
 
     def _close(self, limit_s: float = END_LIMIT_S) -> None:

@@ -9,7 +9,7 @@ from llmdvfs.records.telemetry_file import header_line, reading_line
 
 
 class TelemetryWriter:
-    """Appends whole lines, from any thread. What it has been given survives the death of any process."""
+    """Appends whole lines to a telemetry file, from any thread; what it was given survives any process's death."""
 
     def __init__(self, path: Path, header: TelemetryHeader) -> None:
         """Begin a new file; FileExistsError where there is one: a raw file is never written over."""
@@ -18,11 +18,11 @@ class TelemetryWriter:
         self._write(header_line(header))
 
     def append(self, readings: Iterable[Reading]) -> None:
-        """Add the readings in one write."""
+        """Append the readings in one write."""
         self._write(b"".join(reading_line(reading) for reading in readings))
 
     def close(self) -> None:
-        """End the file."""
+        """Close the file."""
         os.close(self._file)
 
     def _write(self, lines: bytes) -> None:

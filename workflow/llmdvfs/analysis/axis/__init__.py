@@ -1,1 +1,1 @@
-"""Phases, occupancy and readings on the cell's one time axis, and the window in which the load was steady."""
+"""Puts phases, occupancy and readings on the cell's one time axis, and finds the window of steady load."""

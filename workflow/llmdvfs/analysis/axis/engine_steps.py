@@ -1,4 +1,4 @@
-"""What an engine did step by step, from the instants at which its streams moved; docs/energy.md#phases.
+"""What an engine did step by step, told from the instants at which its streams moved; docs/energy.md#phases.
 
 An engine that batches continuously gives every running request its token at the end of the same step, so that a step is
 when many streams move together. A step in which a stream moved for the first time prefilled that stream's prompt; where
@@ -18,8 +18,8 @@ from llmdvfs.records.spec import Phase, Role
 
 JOIN_FRACTION = 0.25  # of a plain decode step: tokens of one step are read by the client one after another
 DEFAULT_JOIN_NS = 2_000_000  # where no stream has two tokens: well below any prefill
-PLAIN_STEP_PERCENTILE = 10  # of the gaps within streams: without prefills between two tokens
-LONG_STEP = 1.5  # times the usual one, while a prompt waits: a piece of that prompt was prefilled in it
+PLAIN_STEP_PERCENTILE = 10  # of the gaps within streams: the short ones are steps without a prefill
+LONG_STEP = 1.5  # times a plain step: if a prompt waits, a piece of it was prefilled in so long a step
 
 
 _Move = tuple[int, bool, int]
@@ -32,18 +32,20 @@ _Alike = tuple[Phase, int, bool]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One request on one engine."""
+    """One request as one engine had it."""
 
     arrival_ns: int
-    """When the engine got it, as far as it can be seen from outside."""
+    """When the engine got the request, as far as that can be seen from outside."""
     moved_ns: tuple[int, ...]
-    """When it moved: the end of its prefill, then each token."""
+    """When the stream moved: at the end of its prefill, then at each token."""
     num_prompt_tokens: int
-    """To be prefilled here; 0: the engine only decodes it."""
+    """Prompt tokens that this engine has to prefill; 0: it only decodes the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
+    """One step of the engine."""
+
     begin_ns: int
     end_ns: int
     phase: Phase
@@ -53,15 +55,15 @@ class _Step:
 
     @property
     def alike(self) -> _Alike | None:
-        """Return what steps must share to be told as one; None: this one stands alone."""
+        """What neighbouring steps must share to be told as one entry; None: this step is one by itself."""
         return (self.phase, self.num_decoding, self.prompt_waits) if self.phase == "decode" else None
 
 
 def engine_steps(streams: Sequence[Stream], role: Role, *, started_mono_ns: int) -> tuple[EngineSteps, ...]:
-    """Return what the engine of a role did, sorted by time, in seconds since started_mono_ns.
+    """Return the steps of a role's engine, sorted by time, in seconds since started_mono_ns.
 
-    Neighbouring decode steps of one batch are told together. What lies between two entries is time without a step. The
-    first step after such a time begins when its first request arrived, so that it may hold time in a queue.
+    Neighbouring decode steps of one batch are told as one entry. Between two entries no step ran. The first step after
+    such a time begins when its first request arrived, so that it may contain time in a queue.
     """
     told = []
     for alike, members in _runs(_steps(streams)):
@@ -83,10 +85,10 @@ def engine_steps(streams: Sequence[Stream], role: Role, *, started_mono_ns: int)
 
 
 def stamp_error_ns(streams: Sequence[Stream]) -> float:
-    """Return by how much a stamp trails the step's end on average: as the stamps of one step trail their first.
+    """Return the mean delay of a stamp behind its step's end, from how a step's stamps trail the first of them.
 
-    Delays are taken to be exponential, of which n stamps' first trails by one n-th. Where no two streams moved
-    together, the gaps within streams tell it: their variance is twice that of the delay.
+    Delays are taken to be exponential: the first of n such stamps is late by one n-th of the mean delay. Where no two
+    streams ever moved together, the gaps within streams tell it: their variance is twice that of the delay.
     """
     later = [
         (t - end_ns) * len(members) / (len(members) - 1)  # the first trails too, by 1/n of the mean delay
@@ -102,7 +104,7 @@ def stamp_error_ns(streams: Sequence[Stream]) -> float:
 
 
 def plain_step_ns(streams: Sequence[Stream]) -> float | None:
-    """Return what a decode step without prefills takes; None where no stream moved twice."""
+    """Return how long a decode step without prefills takes; None where no stream moved twice."""
     gaps = np.concatenate([np.diff(stream.moved_ns) for stream in streams] or [np.empty(0)])
     return float(np.percentile(gaps, PLAIN_STEP_PERCENTILE)) if len(gaps) else None
 

@@ -1,4 +1,4 @@
-"""One time axis for all that was recorded of a cell (docs/metrics.md#phases).
+"""Puts all that was recorded of a cell on one time axis (docs/metrics.md#phases).
 
 Requests, proxy stamps and telemetry are recorded by different processes, all on the host's CLOCK_MONOTONIC. Here their
 instants become seconds since the cell's start, each request gets its phases, and each reading the phase it fell into.
@@ -24,8 +24,8 @@ from llmdvfs.records.telemetry import TelemetryHeader
 def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
     """Return the phases of every request, and a table with one row for every telemetry reading.
 
-    Times in both are seconds since the cell's start; the table's columns are described in `timeline`. What computes for
-    no role of the deployment is in the table, with an empty role.
+    Times in both are seconds since the cell's start; `timeline` describes the table's columns. A device that computes
+    for no role of the deployment is in the table too, with an empty role.
     """
     run = raw.run
     started = run.started_mono_ns
@@ -49,7 +49,7 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
 
 
 def device_roles(run: RunRecord, header: TelemetryHeader) -> dict[str, DeviceRole]:
-    """Return the role that each device computes for, by device id; a device that serves nobody is not in it.
+    """Return device id -> the role that it computes for; a device that serves nobody is not among them.
 
     A device that serves instances of several roles, as the CPU under a disaggregated deployment does, is a `host`. A
     RAPL domain, which measures the host's energy, has the role of the host's CPU.

@@ -17,22 +17,26 @@ EARLY_S = 0.1  # a GPU that was idle draws more for so long: docs/energy.md#phas
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A phase, or a part of it: the time at a knot counts wholly, falling linearly to nothing at the next knots.
+    """A phase, or the part of it near one value of its load (a knot): weight 1 there, falling to 0 at the next knots.
 
     The levels of all knots and parts of a phase add up to the phase.
     """
 
     phase: Phase
     knots: tuple[float, ...] = ()
-    """Of the load; fewer than two: the phase is one level, whatever the load."""
+    """Values of the load at which the levels of the phase stand; fewer than two: the whole phase is one level."""
     position: int = 0
+    """Which of the knots this level stands at."""
     part: Literal["whole", "early", "late"] = "whole"
-    """Only the first EARLY_S after the role was idle, or only what came later."""
+    """early: only the first EARLY_S after the role was idle; late: only what came after that; whole: both."""
     holds_queue: bool = False
-    """Time in a queue is in this level too: an engine that has only waiting requests idles."""
+    """Whether time in a queue counts as this level too, since an engine that only has waiting requests idles."""
 
     def weight(self, load: Floats, early: npt.NDArray[np.bool_]) -> Floats:
-        """Return how much of each piece of the phase is in this level, from 0 to 1."""
+        """Return how much of each piece of the phase is in this level, from 0 to 1; one value a piece.
+
+        load: of each piece (see `Occupancy.load`). early: whether the piece lies within EARLY_S of an idle time.
+        """
         share: Floats = np.ones_like(load)
         if len(self.knots) > 1:
             share = np.interp(load, self.knots, np.eye(len(self.knots))[self.position])
@@ -43,21 +47,22 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """The phase of a role over time: `phase[i]` from `edge_s[i]` to `edge_s[i + 1]`; idle before and after."""
+    """The phase of a role over time: `phase[i]` lasts from `edge_s[i]` to `edge_s[i + 1]`; idle before and after."""
 
     edge_s: Floats
     phase: tuple[Phase, ...]
     load: Floats
-    """log2 of the batch (decode), of the prompt tokens (prefill), of the step's length in ms (mixed); else 0."""
+    """One value a piece: log2 of the batch (decode), of the prompt tokens (prefill), of the step's length in ms
+    (mixed); else 0."""
     early: npt.NDArray[np.bool_]
-    """Within EARLY_S of the end of an idle time."""
+    """Whether each piece lies within EARLY_S of the end of an idle time."""
     edge_error_s: float = 0.0
-    """How late an edge may be told on average."""
+    """By how much an edge may be told too late, on average."""
     overlaps: bool = False
-    """Several requests were in the role at once, and which of them the engine served is not known."""
+    """Whether several requests were in the role at once without its being known which of them the engine served."""
 
     def weights(self, level: Level) -> Floats:
-        """Return how much of each piece of the time is in the level."""
+        """Return how much of each piece of time is in the level, from 0 to 1."""
         phases = (level.phase, "queue") if level.holds_queue else (level.phase,)
         inside = np.array([p in phases for p in self.phase], dtype=np.float64)
         found: Floats = inside * level.weight(self.load, self.early)
@@ -70,7 +75,7 @@ class Occupancy:
     def seconds_before(self, level: Level, t_s: Floats, at_edges: Floats | None = None) -> Floats:
         """Return the seconds spent in the level up to each instant, from an origin that all calls share.
 
-        at_edges: seconds_at_edges(level), where it is asked for often.
+        at_edges: what seconds_at_edges(level) returns, where the caller needs it often; None: it is worked out.
         """
         if not len(self.edge_s):
             return t_s.copy() if level.phase == "idle" else np.zeros_like(t_s)
@@ -80,7 +85,7 @@ class Occupancy:
         return found
 
     def weight_at(self, level: Level, t_s: Floats) -> Floats:
-        """Return how much of the level the role is in at each instant."""
+        """Return how much of the level the role is in at each instant, from 0 to 1."""
         outside = 1.0 if level.phase == "idle" else 0.0
         if not len(self.edge_s):
             return np.full_like(t_s, outside)
@@ -99,7 +104,7 @@ class Occupancy:
         return float(last - first)
 
     def num_begins(self, phase: Phase, begin_s: float, end_s: float) -> int:
-        """Return how often the phase began in [begin, end]."""
+        """Return how often the phase began in [begin, end] [s]."""
         inside = np.array([p == phase for p in self.phase], dtype=np.bool_)
         begins = inside & ~np.concatenate(([False], inside[:-1]))
         return int((begins & (self.edge_s[:-1] >= begin_s) & (self.edge_s[:-1] <= end_s)).sum()) if len(inside) else 0
@@ -117,9 +122,9 @@ class Occupancy:
         return sum(begin_s <= self.edge_s[i] <= end_s for i in self._out_of_idle())
 
     def with_queue(self, queue_s: float) -> "Occupancy":
-        """Return the same where each prefill that began out of an idle time began queue_s later.
+        """Return the same occupancy with each prefill that met an idle engine beginning queue_s later.
 
-        A request that meets an idle engine is seen from its arrival; what passes until its prefill is `queue`.
+        Such a request is seen from its arrival; the time until its prefill becomes the phase `queue`.
         """
         starts = self._out_of_idle()
         if not starts or queue_s <= 0:
@@ -161,9 +166,9 @@ def occupancy_with_pieces(phases: PhasesRecord, role: DeviceRole) -> Occupancy |
 
 
 def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occupancy:
-    """Return the phase of the role over time from its requests (`host`: of all roles together).
+    """Return the phase of a role over time from its requests; for `host`, of all roles together.
 
-    A request in `mixed` counts as prefilling and decoding.
+    A request in `mixed` counts as prefilling and as decoding.
     """
     steps: dict[float, np.ndarray[tuple[int], np.dtype[np.int64]]] = {}
     for interval in intervals:

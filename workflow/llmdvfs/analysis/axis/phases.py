@@ -1,4 +1,4 @@
-"""Phases of every request on the one time axis; docs/metrics.md#phases."""
+"""Finds the phases of every request on the one time axis; docs/metrics.md#phases."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from llmdvfs.records.spec import Phase, Role
 
 @dataclass(frozen=True, slots=True)
 class _Span:
+    """One phase of one request, in nanoseconds."""
+
     phase: Phase
     role: Role
     begin_ns: int
@@ -25,8 +27,8 @@ def phase_intervals(
 ) -> tuple[PhaseInterval, ...]:
     """Return the phases of all requests, in seconds since started_mono_ns, sorted by their begin.
 
-    proxy: stamps by request id; where they name a prefill instance the request was disaggregated. A request that
-    failed has the phases that it got to.
+    proxy: stamps by request id; where they name a prefill instance, the request was disaggregated. A request that
+    failed has those phases that it reached.
     """
     step_ns = decode_step_ns(requests)
     intervals = []
@@ -41,7 +43,7 @@ def phase_intervals(
 
 
 def decode_step_ns(requests: Sequence[RequestRecord]) -> int:
-    """Return the median gap between chunks [ns]: what one plain decode step takes; 0 where there is no gap."""
+    """Return the median gap between chunks [ns], which is how long a plain decode step takes; 0 without gaps."""
     gaps = [
         after - before
         for request in requests
@@ -51,7 +53,7 @@ def decode_step_ns(requests: Sequence[RequestRecord]) -> int:
 
 
 def _undivided(request: RequestRecord) -> Iterator[_Span]:
-    """Prefill is seen from outside as the time to the first token, so it contains the time in the queue."""
+    """Yield prefill and decode; prefill is seen from outside up to the first token, so it contains time in a queue."""
     sent, end, chunks = request.sent_mono_ns, request.end_mono_ns, request.chunk_mono_ns
     if sent is None or end is None:
         return
@@ -61,7 +63,7 @@ def _undivided(request: RequestRecord) -> Iterator[_Span]:
 
 
 def _disaggregated(request: RequestRecord, stamps: ProxyRecord, step_ns: int) -> Iterator[_Span]:
-    """Transfer is what lies between the prefill's answer and the first decode step: an upper bound of it.
+    """Yield prefill, transfer and decode; transfer is an upper bound, from prefill's answer to the first decode step.
 
     The decode instance computes the first token itself, so one decode step before the first byte belongs to decode.
     """

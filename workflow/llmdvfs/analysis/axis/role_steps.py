@@ -1,4 +1,4 @@
-"""The steps of every role's engine, from the stamps of client and proxy; or why they cannot be told."""
+"""Finds the steps of every role's engine from the stamps of client and proxy, or says why they cannot be told."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ MOST_TOKENS_A_CHUNK = 1.2  # on average: above it a chunk holds several steps, a
 
 @dataclass(frozen=True, slots=True)
 class RoleSteps:
-    """Steps of all roles, sorted by role and time."""
+    """The steps of all roles, sorted by role and time."""
 
     steps: tuple[EngineSteps, ...]
     untold: dict[str, str]
-    """role -> why its steps cannot be told."""
+    """Role -> why its steps cannot be told."""
     stamp_error_s: dict[str, float]
-    """role -> mean delay of a stamp."""
+    """Role -> mean delay of a stamp behind its step."""
 
 
 def role_steps(
@@ -32,9 +32,9 @@ def role_steps(
     *,
     started_mono_ns: int,
 ) -> RoleSteps:
-    """Return the steps of each role that can be told, and for the others why not.
+    """Return the steps of each role whose steps can be told, and for the others why not.
 
-    num_instances: of each role that serves.
+    proxy: stamps by request id. num_instances: of each role that serves.
     """
     steps: list[EngineSteps] = []
     untold: dict[str, str] = {}
@@ -67,7 +67,7 @@ def _undivided(requests: Sequence[RequestRecord]) -> list[Stream]:
 
 
 def _left_at(request: RequestRecord) -> tuple[int, ...]:
-    """Return when a client went away that had no token yet: its prefill ended about then."""
+    """Return when a client left that had no token yet, as its prefill ended about then; empty where none left so."""
     return (request.end_mono_ns,) if request.outcome == "disconnected" and request.end_mono_ns else ()
 
 

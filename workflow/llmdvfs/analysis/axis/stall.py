@@ -1,4 +1,4 @@
-"""A stall of a load: a time without any token that is far longer than its neighbours (docs/metrics.md#steady-state)."""
+"""Finds a stall of a load: a time without any token, far longer than its neighbours (docs/metrics.md#steady-state)."""
 
 import numpy as np
 import numpy.typing as npt

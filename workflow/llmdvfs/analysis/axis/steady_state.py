@@ -1,4 +1,4 @@
-"""The steady window of a load, found from its own data (docs/metrics.md#steady-state)."""
+"""Finds the steady window of a load from the load's own data (docs/metrics.md#steady-state)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import WorkloadSpec
 
 HELD_FRACTION = 0.9  # mean requests in flight / configured concurrency; the rest is the turn-round of the places
-MIN_REQUESTS = 10  # that live wholly in the window
+MIN_REQUESTS = 10  # requests that begin and end inside the window
 MIN_BINS, MAX_BINS = 8, 20  # of the throughput series that is tested, but for waves
 MIN_TOKENS_PER_BIN = 2
 MIN_WAVES = 5  # of as many requests as there are places: fewer show no trend
@@ -31,7 +31,7 @@ CUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # of the span's begin, as in the procedur
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    """The load on the axis t_s; the first four have one value a request, in the order of the schedule."""
+    """The load on the time axis t_s; the first four arrays have one value a request, in the order of the schedule."""
 
     scheduled_s: npt.NDArray[np.float64]
     sent_s: npt.NDArray[np.float64]
@@ -59,9 +59,9 @@ def find_window(requests: Sequence[RequestRecord], workload: WorkloadSpec, start
 
 
 def cell_window(run: RunRecord, requests: Sequence[RequestRecord]) -> Window:
-    """Return the window of a cell, in seconds since its start: found from the load, of a sweep's step as it was set.
+    """Return a cell's window in seconds since its start: found from the load, or for a sweep's step as it was set.
 
-    requests: as for find_window; of a step those that were in flight in its window or were scheduled in it.
+    requests: as for find_window; of a step, those that were scheduled or in flight in its window.
     """
     if run.under_load is None:
         return find_window(requests, run.workload, run.started_mono_ns)

@@ -19,9 +19,9 @@ COLUMNS = ("t_s", "device_id", "role", "phase", "num_prefilling", "num_transferr
 def timeline(readings: Sequence[Reading], phases: PhasesRecord, *, started_mono_ns: int) -> pd.DataFrame:
     """Return one row a reading, sorted by t_s: COLUMNS, then the quantities that any reading has.
 
-    A reading stands at the middle of its time. Its phase is what the role's engine did, as for energies; the numbers
-    are of requests, so that a request that waits for another's prefill counts among them while the phase is `prefill`.
-    A device without a role serves nobody: no role, and idle throughout.
+    A reading stands at the middle of its time. Its phase is what the role's engine did, as for energies. The numbers
+    are of requests by their own phases, so that one that waits for another's prefill is counted while the phase is
+    `prefill`. A device without a role serves nobody: its role is empty and its phase idle throughout.
     """
     roles = set(phases.device_roles.values())
     counters = {role: _Requests(phases.intervals, role) for role in roles}
@@ -45,7 +45,7 @@ def timeline_csv(frame: pd.DataFrame) -> str:
 
 
 class _Requests:
-    """How many requests are in each phase on the devices of a role, at any instant."""
+    """Tells how many requests are in each phase on the devices of a role, at any instant."""
 
     def __init__(self, intervals: Sequence[PhaseInterval], role: DeviceRole) -> None:
         mine = [interval for interval in intervals if role in ("host", interval.role)]
@@ -53,7 +53,7 @@ class _Requests:
         self._ends = [sorted(i.end_s for i in mine if i.phase == phase) for phase in COUNTED]
 
     def at(self, t_s: float) -> tuple[int, int, int]:
-        """Return the numbers of requests prefilling, transferring and decoding."""
+        """Return the numbers of requests that are prefilling, transferring and decoding at an instant [s]."""
         prefill, transfer, decode = (
             bisect_right(begins, t_s) - bisect_right(ends, t_s)
             for begins, ends in zip(self._begins, self._ends, strict=True)

@@ -1,4 +1,4 @@
-"""The trend of an equidistant series: whether it has one, and how large it is (docs/metrics.md#steady-state)."""
+"""Trend of an equidistant series: whether there is one, and how large it is (docs/metrics.md#steady-state)."""
 
 from dataclasses import dataclass
 
@@ -9,19 +9,19 @@ from scipy import stats
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """How much a series changes over its own length; drift and error are shares of its mean."""
+    """By how much a series changes over its own length; drift and error are shares of its mean."""
 
     p_value: float
-    """Of Mann-Kendall's test, corrected for ties (Kendall's tau-b)."""
+    """p-value of Mann and Kendall's test, corrected for ties (Kendall's tau-b)."""
     drift: float
-    """Slope of the least-squares line, times the length. (The median of all slopes, Theil and Sen's, is 0 in a series
-    that falls in few steps: most pairs are ties.)"""
+    """Slope of the least-squares line times the length. (The median of all slopes, by Theil and Sen, is 0 in a series
+    that falls in few steps, since most of its pairs are ties.)"""
     error: float
-    """Half the 90 % interval of the drift, by Student's t with n - 2 degrees of freedom."""
+    """Half the width of the drift's 90 % interval, by Student's t with n - 2 degrees of freedom."""
 
     @property
     def largest_drift(self) -> float:
-        """The largest drift, up or down, that the series leaves possible at 95 %."""
+        """The largest drift, up or down, that the data leave possible at 95 %."""
         return abs(self.drift) + self.error
 
     def __str__(self) -> str:
@@ -29,7 +29,10 @@ class Trend:
 
 
 def trend(values: npt.NDArray[np.float64]) -> Trend:
-    """Return the trend of at least three equidistant values with a mean above 0; none where all are equal."""
+    """Return the trend of at least three equidistant values with a mean above 0.
+
+    Where all are equal, there is none: drift 0.
+    """
     if values.min() == values.max():
         return Trend(1.0, 0.0, 0.0)
     position = np.arange(values.size)

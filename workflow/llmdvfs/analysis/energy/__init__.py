@@ -1,1 +1,1 @@
-"""Energy of devices from their sensors, and of phases from the devices' energy."""
+"""Energy of devices from their sensors, and energy of phases from that of the devices."""

@@ -1,4 +1,4 @@
-"""Block bootstrap: resamples of whole stretches of time, and the interval that they give."""
+"""Block bootstrap: redraws whole stretches of time, whose errors belong together, and gives an interval."""
 
 import numpy as np
 
@@ -8,12 +8,15 @@ CONFIDENCE = 0.95
 
 
 def block_weights(num_blocks: int, num_resamples: int, seed: int) -> Floats:
-    """Return how often each block is drawn in each resample, shape (num_resamples, num_blocks)."""
+    """Return how often each block is drawn in each resample, shape (num_resamples, num_blocks).
+
+    seed: equal seeds give equal weights.
+    """
     drawn = np.random.default_rng(seed).multinomial(num_blocks, np.full(num_blocks, 1 / num_blocks), num_resamples)
     return drawn.astype(np.float64)
 
 
 def percentile_interval(resampled: Floats) -> tuple[float, float]:
-    """Return the central 95 % of the resampled values."""
+    """Return the 2.5th and the 97.5th percentile of the resampled values."""
     low, high = np.percentile(resampled, (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)))
     return float(low), float(high)

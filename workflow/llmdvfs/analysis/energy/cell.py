@@ -1,4 +1,4 @@
-"""Energy of a deployment over the measured window, its phases and its devices (docs/metrics.md#energy)."""
+"""Energy of a deployment over the measured window, by phase and by device (docs/metrics.md#energy)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ METHODS: dict[EnergySource, str] = {
 
 @dataclass(frozen=True, slots=True)
 class EnergySettings:
-    """How the energy of a cell is worked out."""
+    """Settings by which the energy of a cell is worked out."""
 
     regression: RegressionSettings = field(default_factory=RegressionSettings)
 
@@ -46,9 +46,10 @@ def energy_result(
 ) -> EnergyResult:
     """Return the energy of the deployment over the window of `phases`; what was not measured is None.
 
-    The deployment is the devices that have a role; others are reported beside it and never added. Token and request
-    counts are those of the window. idle_windows_s: loaded but idle, before and after the load; none: no net energy.
-    idle_readings: those that cover these windows, where they are not among `readings`.
+    The deployment is the devices that have a role; others are reported beside it and never added. Counts of tokens and
+    requests are those of the window. idle_windows_s: times of loaded servers without requests, before and after the
+    load; empty: no net energy. idle_readings: those that cover these windows, where they are not among `readings`.
+    mean_e2e_s: for the energy-delay product, None where there is none.
     """
     window_s = (phases.window_begin_s, phases.window_end_s)
     source = header.deployment_source(phases.device_roles)

@@ -1,4 +1,4 @@
-"""Which power model the readings support: the error of each on stretches of time that it was not fitted to."""
+"""Which power model the readings support, by its error on stretches of time that it was not fitted to."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,10 @@ WORTH = 4.0  # noise variances: two standard deviations
 
 
 def held_out_error(sums: PhaseSums, lag_index: int) -> float:
-    """Return the sum of squared errors [J^2/s] of blocks that the fit had not seen, less what all models share.
+    """Return the sum of squared errors [J^2/s] on blocks that the fit had not seen, less what all models share.
 
-    Models are comparable where they have the same increments in the same blocks.
+    lag_index: position of the lag among those of `sums`. Models are comparable where they have the same increments in
+    the same blocks.
     """
     gram, moment = sums.gram[lag_index], sums.moment[lag_index]
     fold = np.arange(sums.num_blocks) * NUM_FOLDS // sums.num_blocks
@@ -27,7 +28,10 @@ def held_out_error(sums: PhaseSums, lag_index: int) -> float:
 
 
 def supported_models(models: Sequence[PhaseSums], lag_index: int) -> list[int]:
-    """Return which models, from plain to rich, predict alike: within the noise as well as the best one."""
+    """Return the positions of the models that predict as well as the best one, within the noise.
+
+    models: from the plainest to the richest, at the lag with this index.
+    """
     errors = np.array([held_out_error(sums, lag_index) for sums in models])
     richest = models[-1]
     noise = (richest.total - richest.profile()[1][lag_index]) / richest.num_increments

@@ -1,4 +1,4 @@
-"""Energy of one device as a function of time, from its counter or from its power readings (docs/metrics.md#energy)."""
+"""Energy of one device as a function of time, from its counter or its power readings (docs/metrics.md#energy)."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ MAX_EXTRAPOLATION_STEPS = 1.5  # a window may outlive the last refresh by the re
 
 @dataclass(frozen=True, slots=True)
 class Increments:
-    """Energy used from one refresh of the sensor to the next; arrays of equal length, sorted by time."""
+    """Energy used from one refresh of a sensor to the next; arrays of equal length, sorted by time."""
 
     begin_s: Floats
     end_s: Floats
@@ -23,21 +23,21 @@ class Increments:
 
 @dataclass(frozen=True, slots=True)
 class EnergyCurve:
-    """Cumulative energy at the instants `t_s`, linear in between; `energy_j` starts anywhere."""
+    """Cumulative energy at the instants `t_s`, linear in between; its zero is arbitrary."""
 
     name: str
     """What it was made from, for messages."""
     t_s: Floats
     energy_j: Floats
     poll_s: Floats
-    """When the sensor was read."""
+    """Instants at which the sensor was read."""
     resets_s: Floats
-    """When the counter went back: what was used around these instants is unknown."""
+    """Instants at which the counter went back: what was used around them is unknown."""
     needs_every_poll: bool
-    """A counter remembers what was used while nobody read it; power readings do not."""
+    """Whether a missed reading loses energy: so it does of power, while a counter remembers what was used meanwhile."""
 
     def between_j(self, begin_s: float, end_s: float) -> float:
-        """Return the energy used in [begin, end]; edges between two refreshes are linearly interpolated.
+        """Return the energy used in [begin, end] [J]; edges between two refreshes are linearly interpolated.
 
         TelemetryGap where the readings do not cover the window, or the counter went back inside it.
         """
@@ -87,7 +87,10 @@ class EnergyCurve:
 
 
 def curve_from_counter(name: str, counter: Series) -> EnergyCurve:
-    """Return the curve through the instants at which the energy counter changed; TelemetryGap below two readings."""
+    """Return the curve through the instants at which an energy counter changed.
+
+    TelemetryGap below two readings.
+    """
     _check_enough(name, counter)
     t_s, value_j = change_instants(counter)
     if len(t_s) < 2:  # it never moved: nothing was used for as long as it was read
@@ -99,7 +102,7 @@ def curve_from_counter(name: str, counter: Series) -> EnergyCurve:
 
 
 def curve_from_power(name: str, power: Series) -> EnergyCurve:
-    """Return the running trapezoid of power readings; TelemetryGap below two readings."""
+    """Return the running integral of power readings, by the trapezoidal rule; TelemetryGap below two readings."""
     _check_enough(name, power)
     steps_j = np.diff(power.t_s) * (power.value[1:] + power.value[:-1]) / 2
     energy_j = np.concatenate(([0.0], np.cumsum(steps_j)))

@@ -24,17 +24,17 @@ CONDITION = ("memory_power_w", "temperature_c", *CLOCKS, *UTILISATIONS)
 
 @dataclass(frozen=True, slots=True)
 class MeasuredDevice:
-    """A device's record, and the curve that its energy came from."""
+    """A device's record, and the curve from which its energy was taken."""
 
     record: DeviceEnergy
     curve: EnergyCurve | None
     """None: the device has no usable energy reading."""
     energy_j: float | None
-    """Over the window, from `curve`."""
+    """Energy over the window, taken from `curve`; None where there is none."""
     gaps: tuple[str, ...]
-    """Why a number is missing."""
+    """Why numbers are missing, a sentence each."""
     power_samples: Series
-    """The driver's own, every 20 ms or so; empty where it keeps none."""
+    """The driver's own samples of power, one every 20 ms or so; empty where it keeps none."""
 
 
 def measure_device(
@@ -50,6 +50,7 @@ def measure_device(
 ) -> MeasuredDevice:
     """Return what the device used in the window; what the readings cannot give is None, the reason in `gaps`.
 
+    role: None where the device serves nobody. window_s, idle_windows_s: in seconds since the cell's start.
     idle_readings: those of the idle windows alone, each window apart from the others; None: `readings` cover them.
     """
     series = device_series(readings, device_id, (*SENSORS, *CONDITION, POWER_SAMPLES), started_mono_ns)
@@ -85,7 +86,10 @@ def measure_device(
 
 
 def curve_of_live_counter(name: str, counter: Series) -> EnergyCurve:
-    """Return the counter's curve; TelemetryGap where it stands still at 0: nobody counts, and 0 J would be a lie."""
+    """Return the counter's curve; TelemetryGap where the counter stands still at 0.
+
+    Nothing counts then, and 0 J would be a lie.
+    """
     if not np.any(counter.value):
         raise TelemetryGap(
             f"{name} stood still at 0 in all of its {len(counter)} readings; expected one that grows: the driver or "
@@ -103,7 +107,7 @@ def _condition(series: Mapping[str, Series], names: Sequence[str], window_s: tup
 def _curve(
     make: Callable[[str, Series], EnergyCurve], name: str, series: Series, gaps: list[str]
 ) -> EnergyCurve | None:
-    """Return the curve; None without a word where the device has no such sensor at all."""
+    """Return the curve, and note in `gaps` why not; no note where the device has no such sensor at all."""
     if not len(series):
         return None
     try:

@@ -1,4 +1,4 @@
-"""By how much the energy readings trail the phases: one lag for all roles, whose devices have sensors of one kind.
+"""Finds by how much the energy readings trail the phases: one lag for all roles, whose sensors are of one kind.
 
 Under a load that repeats faster than the range of the lag (one stream of short answers) several lags explain the
 readings of one role alike, and each splits its energy in another way; what two roles agree on is one of them.
@@ -16,17 +16,17 @@ from llmdvfs.analysis.sensors import Floats
 AGREED_WITHIN_S = 0.02  # stamps of prefill and of decode are taken by different processes
 ALIKE = 9.0  # difference of the misfits in units of the noise variance: three standard deviations of one parameter
 DIFFERENT_FRACTION = 0.1  # of the largest power: lags that split the energy alike do no harm
-SMALLEST_NOISE = 1e-9  # of the energies' own sum of squares: readings without noise exist in tests only
+SMALLEST_NOISE = 1e-9  # share of the energies' sum of squares: noise-free readings, as in tests, would divide by 0
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """The lags that a role's fit may take, as positions on the grid, first to last."""
+    """The range of lags that a role's fit may take, as first and last position on the grid of candidates."""
 
     first: int
     last: int
     reason: str | None = None
-    """Why no lag can be told."""
+    """Why no lag can be told; None: it can be."""
 
 
 def role_lags(roles: Sequence[PhaseSums], lags_s: Floats) -> list[Lag]:
@@ -42,9 +42,9 @@ def role_lags(roles: Sequence[PhaseSums], lags_s: Floats) -> list[Lag]:
 
 
 def lag_beyond(inside: Sequence[PhaseSums], beyond: Sequence[PhaseSums], beyond_s: Floats) -> str | None:
-    """Return the reason why the search was too narrow: a lag beyond it explains all roles better; else None.
+    """Return why the search for the lag was too narrow, where a lag outside it explains all roles better; else None.
 
-    inside, beyond: sums of each role over the lags of the search, and over those outside it [s].
+    inside, beyond: sums of each role over the lags of the search, and over the lags outside it [s].
     """
     better = np.zeros(len(beyond_s))
     for own, wider in zip(inside, beyond, strict=True):
@@ -62,7 +62,7 @@ def lag_beyond(inside: Sequence[PhaseSums], beyond: Sequence[PhaseSums], beyond_
 
 
 def own_lag_s(sums: PhaseSums, lags_s: Floats) -> float | None:
-    """Return the lag of these increments; None where they alone cannot tell it."""
+    """Return the lag that these increments tell [s]; None where they alone cannot tell it."""
     lag = _told_by(sums, lags_s)
     return float(lags_s[int(_misfit(sums).argmin())]) if lag.reason is None else None
 

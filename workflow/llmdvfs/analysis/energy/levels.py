@@ -17,9 +17,10 @@ LEVELS = (1, 2, 3, 5, 9)
 def power_models(
     occupancy: Occupancy, window_s: tuple[float, float], num_devices: int
 ) -> tuple[tuple[Level, ...], ...]:
-    """Return models from the plainest to the richest; each holds the ones before it.
+    """Return models from the plainest to the richest; each contains the ones before it.
 
-    A phase has no more levels than it lasted seconds, and one where its load did not change.
+    num_devices: of the role. A phase has at most as many levels as it lasted seconds, and one where its load did not
+    change.
     """
     models: list[tuple[Level, ...]] = []
     for num_levels in LEVELS:

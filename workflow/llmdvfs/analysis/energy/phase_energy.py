@@ -1,4 +1,4 @@
-"""Energy of each phase of a role: regression of energy increments on phase occupancy (docs/energy.md#phases)."""
+"""Splits a role's energy among phases, by regression of energy increments on occupancy (docs/energy.md#phases)."""
 
 import math
 from collections.abc import Sequence
@@ -32,31 +32,35 @@ class RegressionSettings:
     """Limits of the phase regression; docs/energy.md shows what they do."""
 
     num_bootstrap: int = 1000
+    """Number of resamples."""
     block_s: float = 1.0
-    """Resampled whole, since the errors of neighbouring increments are not independent (one refresh ends both)."""
+    """Length of a block of time that is redrawn as a whole, since the errors of neighbouring increments are not
+    independent (one refresh ends both)."""
     min_blocks: int = 10
-    """Below it a bootstrap says little: no interval is given."""
+    """Number of blocks below which a bootstrap says little, and no interval is given."""
     max_condition_number: float = 30.0
-    """Belsley's limit of harmful collinearity, columns scaled to unit length."""
+    """Limit beyond which collinearity does harm, by Belsley, with columns scaled to unit length."""
     min_occupancy_s: float = 1.0
-    """About ten refreshes of a 100 ms counter: less of a phase cannot be told from noise."""
+    """Time, about ten refreshes of a 100 ms counter, below which a phase cannot be told from noise."""
     max_lag_s: float = 0.15
-    """The energy readings may trail the phases' edges by so much, or lead them."""
+    """Largest time by which the energy readings may trail the phases' edges, or lead them."""
     lag_step_s: float = 0.002
+    """Distance of the candidate lags."""
     max_models: int = 12
-    """How many power models may be tried, from the plainest; 1: each phase has one power."""
+    """How many power models are tried, from the plainest on; 1: each phase has one power."""
     max_model_error: float = 0.02
-    """A phase on which models that explain the readings alike differ by more is not given."""
+    """Largest difference, as a fraction, between models that explain the readings alike; a phase on which they differ
+    by more is not given."""
 
     @property
     def lags_s(self) -> Floats:
-        """Return the candidate lags."""
+        """Return the candidate lags [s], rising."""
         steps = round(self.max_lag_s / self.lag_step_s)
         return self.lag_step_s * np.arange(-steps, steps + 1, dtype=np.float64)
 
     @property
     def lags_beyond_s(self) -> Floats:
-        """Return lags outside the search: where one of them fits better, none inside it is right."""
+        """Return lags outside the search [s]: where one of them fits better, none inside it is right."""
         wide_s = np.arange(-WIDEST_LAG_S, WIDEST_LAG_S + WIDE_STEP_S / 2, WIDE_STEP_S)
         found: Floats = wide_s[np.abs(wide_s) > self.max_lag_s + WIDE_STEP_S / 2]
         return found
@@ -76,29 +80,30 @@ class RoleIncrements:
 
     role: DeviceRole
     spent_s: dict[Phase, float]
-    """Seconds of the window in each phase that the role was in."""
+    """Seconds of the window that the role spent in each phase that occurred."""
     num_devices: int
     models: tuple[PowerModel, ...]
-    """From the plainest (each phase at one power) to the richest; empty: fewer increments than phases."""
+    """Models from the plainest (each phase at one power) to the richest; empty: fewer increments than phases."""
     rivals: tuple[tuple[dict[Phase, float], PowerModel], ...] = ()
-    """The richest model with other times in the queue that are as likely, and seconds of the window by phase."""
+    """The richest model with other times in the queue that are as likely, each with its seconds by phase."""
     piece_rival: tuple[dict[Phase, float], PowerModel] | None = None
-    """The richest model if decode steps beside a waiting prompt held pieces of it; None: it cannot be."""
+    """The richest model if decode steps beside a waiting prompt held pieces of it, with its seconds by phase; None: it
+    cannot be."""
     edge_error_s: dict[Phase, float] = field(default_factory=dict)
-    """Seconds by which a phase may be told too long or too short, stamps being late."""
+    """Seconds by which a phase may be told too long or too short, because stamps are late."""
     beyond: PhaseSums | None = None
-    """Of the richest model, over lags outside the search."""
+    """Sums of the richest model over lags outside the search; None: not looked for."""
     reason: str | None = None
-    """Why nothing can be told of the role's phases."""
+    """Why nothing can be told of the role's phases; None: it can be."""
     idle_power_w: float | None = None
-    """Of a device, measured before and after the load; None: not measured."""
+    """Power of one device, measured before and after the load; None: not measured."""
     num_begins: dict[Phase, int] = field(default_factory=dict)
     """How often each phase began in the window."""
 
 
 @dataclass(frozen=True, slots=True)
 class RolePhases:
-    """What the regression says of one role."""
+    """What the regression says of one role: its phases, how well conditioned it was, and the lag."""
 
     phases: tuple[PhaseEnergy, ...]
     condition_number: float | None
@@ -118,8 +123,9 @@ def role_increments(
 ) -> RoleIncrements:
     """Return the increments of the role's devices inside the window, beside the phases that the role was in.
 
-    with_pieces: the occupancy if decode steps held pieces of prompts unseen from outside; None: it cannot be.
-    idle_power_w: of a device, measured without load; untold: why the occupancy is not what the engine did.
+    curves: of each device. window_s: begin and end. with_pieces: the occupancy if decode steps held pieces of prompts
+    that are not seen from outside; None: it cannot be. idle_power_w: of one device, measured without load. untold: why
+    the occupancy is not what the engine did; None: it is.
     """
     # A lag may bring in a phase from just outside the window.
     wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
@@ -214,7 +220,8 @@ def energy_of_phases(
 ) -> dict[DeviceRole, RolePhases]:
     """Return the energy of each phase of each role, all devices of the role together.
 
-    Each device is taken to draw the power of the role's model; what the data cannot tell is None, with the reason.
+    Every device of a role is taken to draw the power of the role's model. What the data cannot tell is None, with the
+    reason. seed_bootstrap: equal seeds give equal intervals.
     """
     known = [own for own in roles if own.models]
     lags = role_lags([own.models[-1].sums for own in known], settings.lags_s)
@@ -270,13 +277,14 @@ class _Fit:
     """A model fitted to all increments."""
 
     position: float
-    """Of the lag, on the grid of all lags."""
+    """Position of the lag on the grid of all lags."""
     lag_s: float
     power_w: Floats
-    """Of each level."""
+    """Power of each level."""
     means: Floats
-    """What takes the levels' powers to the phases' means, shape (levels, phases)."""
+    """Matrix that makes of the levels' powers the phases' means, shape (levels, phases)."""
     phases: tuple[Phase, ...]
+    """The phases of these means, in their order."""
 
     def power_of(self, phase: Phase) -> float:
         """Return the mean power of a phase; 0 where the model has no such phase."""
@@ -284,7 +292,7 @@ class _Fit:
 
     @property
     def phase_w(self) -> Floats:
-        """Return the mean power of each phase."""
+        """Return the mean power of each phase [W]."""
         found: Floats = self.power_w @ self.means
         return found
 
@@ -301,9 +309,10 @@ def _fit(model: PowerModel, lag: Lag, settings: RegressionSettings) -> _Fit:
 
 
 def _reason_idle_too_low(own: RoleIncrements, fit: _Fit, settings: RegressionSettings) -> str | None:
-    """Return why prefill and idle cannot be told where idle comes out below what was measured; None: it does not.
+    """Return why prefill and idle cannot be told, where idle comes out below what was measured; None: it does not.
 
-    Above it is no wonder, since clocks stay up between two requests. Below it some of the idle time was called prefill.
+    A fitted idle power above it is no wonder, since clocks stay up between two requests. Below it, some of the idle
+    time was called prefill.
     """
     phases = own.models[0].rows.phases
     if own.idle_power_w is None or settings.max_models == 1 or "idle" not in phases:
@@ -318,7 +327,7 @@ def _reason_idle_too_low(own: RoleIncrements, fit: _Fit, settings: RegressionSet
 
 
 def _ends_error_j(rows: PhaseIncrements, device_s: float) -> float:
-    """Return the standard deviation of what the window's ends used, which no whole increment covers."""
+    """Return the standard deviation of the energy at the window's ends, which no whole increment covers."""
     missing_s = max(device_s - float(rows.length_s.sum()), 0.0)
     return missing_s / 2 * float(np.std(rows.energy_j / rows.length_s))
 

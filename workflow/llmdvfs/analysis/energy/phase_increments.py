@@ -1,4 +1,4 @@
-"""Energy increments of a role's devices beside the phases that they fell into: the rows of the phase regression."""
+"""Energy increments of a role's devices beside the phases they fell into: the rows of the phase regression."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from llmdvfs.records.spec import Phase
 
 @dataclass(frozen=True, slots=True)
 class PhaseIncrements:
-    """Increments of one device after another, each device's sorted by time."""
+    """Increments of one device after the other, those of each device sorted by time."""
 
     begin_s: Floats
     end_s: Floats
@@ -22,13 +22,13 @@ class PhaseIncrements:
     occupancy: Occupancy
     levels: tuple[Level, ...]
     poll_interval_s: float
-    """How often the sensor was read."""
+    """Time between two readings of the sensor."""
     later_s: Floats
-    """By how much the increment's device trails the phases further than the role's first device."""
+    """For each increment, by how much its device trails the phases more than the role's first device does."""
 
     @property
     def length_s(self) -> Floats:
-        """Return the length of each increment."""
+        """Return the length of each increment [s]."""
         return self.end_s - self.begin_s
 
     @property
@@ -42,16 +42,19 @@ class PhaseIncrements:
         return tuple(dict.fromkeys(level.phase for level in self.levels))
 
     def level_of_phase(self) -> Floats:
-        """Return 1 where a level belongs to a phase, shape (levels, phases)."""
+        """Return 1 where a level belongs to a phase, else 0; shape (levels, phases)."""
         return np.array([[float(level.phase == phase) for phase in self.phases] for level in self.levels])
 
     def seconds(self, lag_s: float) -> Floats:
-        """Return the seconds in each level, shape (increments, levels), if the readings trail the phases by the lag."""
+        """Return the seconds that each increment spent in each level, shape (increments, levels).
+
+        lag_s: by how much the readings trail the phases.
+        """
         found: Floats = self.seconds_over((lag_s,))[0]
         return found
 
     def seconds_over(self, lags_s: Sequence[float] | Floats) -> Floats:
-        """Return seconds for each lag, shape (lags, increments, levels)."""
+        """Return the same for each of several lags, shape (lags, increments, levels)."""
         shift_s = np.asarray(lags_s)[:, None] + self.later_s
         begin_s, end_s = self.begin_s - shift_s, self.end_s - shift_s
         columns = []
@@ -69,7 +72,10 @@ def phase_increments(
     window_s: tuple[float, float],
     later_s: Sequence[float] | None = None,
 ) -> PhaseIncrements:
-    """Return the increments of all devices inside the window; later_s: of each device, None: they are in step."""
+    """Return the increments of all devices that lie inside the window.
+
+    later_s: by how much each device trails the first one; None: not at all.
+    """
     found = [curve.increments(*window_s) for curve in curves]
     return PhaseIncrements(
         begin_s=np.concatenate([i.begin_s for i in found]),

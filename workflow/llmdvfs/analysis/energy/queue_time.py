@@ -1,4 +1,4 @@
-"""How long requests that met an idle engine waited before their prefill ran, as the energy readings tell it.
+"""How long requests that met an idle engine waited before their prefill ran, told by the energy readings.
 
 From outside such a prefill begins when its request is sent; but while the server reads and queues it, the GPU idles.
 Told as prefill, 3 ms of that cost several percent of a short prefill's energy (docs/energy.md#error).
@@ -23,13 +23,13 @@ ALIKE = 4.0  # two of them: queues that could as well be
 
 @dataclass(frozen=True, slots=True)
 class QueueTime:
-    """The mean time in the queue, and the range that explains the readings alike."""
+    """The mean time in the queue, and the range of times that explain the readings as well."""
 
     best_s: float = 0.0
     low_s: float = 0.0
     high_s: float = 0.0
     reason: str | None = None
-    """Why it cannot be told."""
+    """Why it cannot be told; None: it can be."""
 
 
 def queue_time(
@@ -41,11 +41,11 @@ def queue_time(
     lags_s: Floats,
     min_total_s: float,
 ) -> QueueTime:
-    """Return the queue with which the levels explain the increments best; 0 where none is seen.
+    """Return the time in the queue with which the levels explain the increments best; 0 where none is seen.
 
-    Below min_total_s in all it is too little to be a phase, and only widens the interval.
-
-    lags_s: candidates around the lag found without a queue.
+    lags_s: candidate lags, around the one that was found without a queue. min_total_s: where all queueing together
+    lasted less than this, it is too little to be a phase and only widens the interval. later_s: by how much each device
+    trails the first one.
     """
     begins = sum(occupancy.num_begins_out_of_idle(*window_s) for _ in curves)
     if begins < MIN_BEGINS:
@@ -68,5 +68,5 @@ def queue_time(
     best_s = float(QUEUES_S[best])
     if best_s * begins < min_total_s:
         return QueueTime(0.0, 0.0, max(2 * best_s, float(max(alike))))
-    # Queues differ from request to request, which a mean does not say: it is not told better than to itself.
+    # Queues differ from request to request: the error of their mean is taken to be as large as the mean itself.
     return QueueTime(best_s, 0.0, max(2 * best_s, float(max(alike))))

@@ -16,11 +16,11 @@ SECOND_DIFFERENCE_VARIANCE = 20.0  # of neighbouring increments: 1 + 9 + 9 + 1 r
 
 
 def refresh_error_s(rows: PhaseIncrements, lag_s: float, power_w: Floats) -> float:
-    """Return the standard deviation of the refresh instants, from how neighbouring increments of one phase differ.
+    """Return the standard deviation of the refresh instants, by how neighbouring increments of a phase differ.
 
-    power_w: fitted, of each level; what it explains is taken off. Second differences of the power that is left see
-    neither a steady slope nor that requests differ. Where no phase is long enough
-    for three increments, the polls alone bound the refreshes: uniform between two of them.
+    power_w: fitted power of each level; what it explains is taken off. Second differences of the power that is left see
+    neither a steady slope nor that requests differ. Where no phase is long enough for three increments, only the polls
+    bound the refreshes: uniform between two of them.
     """
     seconds = rows.seconds(lag_s)
     share = seconds @ rows.level_of_phase() / rows.length_s[:, None]
@@ -40,12 +40,11 @@ def refresh_error_s(rows: PhaseIncrements, lag_s: float, power_w: Floats) -> flo
 def refresh_power_error_w(
     rows: PhaseIncrements, lag_s: float, power_w: Floats, error_s: float, means: Floats
 ) -> Floats:
-    """Return the standard deviation of each phase's mean power that such an error of the refreshes makes.
+    """Return the standard deviation of each phase's mean power [W] that an error of the refreshes makes.
 
-    means: what takes the levels' powers to the phases' means, shape (levels, phases).
-
-    The fit is linear in the increments: power = C energy, and a refresh displaced by e adds (power drawn then) e to one
-    increment and takes it from the next.
+    means: matrix that makes of the levels' powers the phases' means, shape (levels, phases). The fit is linear in the
+    increments: power = C energy, and a refresh displaced by e adds (power drawn then) e to one increment and takes it
+    from the next.
     """
     seconds = rows.seconds(lag_s)
     weighted = seconds / rows.length_s[:, None]

@@ -18,31 +18,31 @@ LARGEST_CONDITION = 1e8  # beyond it double precision, which sees its square, te
 class PhaseSums:
     """What a weighted fit needs of the increments: sums over blocks of time, for each candidate lag.
 
-    An increment of length d [s] carries noise in proportion to d, so that its equation is weighted by 1 / d.
+    The noise of an increment grows with its length d [s], so that its equation is weighted by 1 / d.
     """
 
     gram: Floats
-    """Sum of seconds_p seconds_q / d [s], shape (lags, blocks, phases, phases)."""
+    """Sum of seconds_p x seconds_q / d [s], shape (lags, blocks, phases, phases)."""
     moment: Floats
-    """Sum of seconds_p energy / d [J], shape (lags, blocks, phases)."""
+    """Sum of seconds_p x energy / d [J], shape (lags, blocks, phases)."""
     seconds: Floats
     """Seconds in each phase over all blocks, shape (lags, phases)."""
     total: float
-    """Sum of energy^2 / d [J^2/s] over all increments: what a fit that explained everything would explain."""
+    """Sum of energy^2 / d [J^2/s] over all increments: what a fit would explain that explains everything."""
     num_increments: int
 
     @property
     def num_blocks(self) -> int:
-        """How many blocks have increments."""
+        """How many blocks of time have increments."""
         return int(self.gram.shape[1])
 
     def at(self, first: int, last: int) -> "PhaseSums":
-        """Return the same with the lags first to last alone."""
+        """Return the same sums for the lags at positions first to last alone."""
         lags = slice(first, last + 1)
         return replace(self, gram=self.gram[lags], moment=self.moment[lags], seconds=self.seconds[lags])
 
     def profile(self) -> tuple[Floats, Floats]:
-        """Return for each lag the powers of least squares [W], (lags, phases), and how much of `total` they explain."""
+        """Return for each lag the least-squares powers [W], shape (lags, phases), and what they explain of `total`."""
         _, _, powers, explained = self._solved(np.ones((1, self.num_blocks)))
         return powers[:, 0], explained[:, 0]
 
@@ -103,7 +103,11 @@ class PhaseSums:
 def phase_sums(
     seconds_by_lag: Iterable[Floats], length_s: Floats, energy_j: Floats, block: npt.NDArray[np.int64]
 ) -> PhaseSums:
-    """Sum the increments by block; seconds_by_lag: for each lag the seconds in each phase, (increments, phases)."""
+    """Return the sums of the increments by block.
+
+    seconds_by_lag: for each lag the seconds in each phase, shape (increments, phases). length_s, energy_j, block: of
+    each increment its length, its energy and the number of its block.
+    """
     order = np.argsort(block, kind="stable")
     starts = np.flatnonzero(np.diff(block[order], prepend=-1))
     weight = 1 / length_s[order]
@@ -127,7 +131,7 @@ def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
 
 
 def _nnls(gram: Floats, moment: Floats) -> Floats:
-    """Solve the non-negative problem from its normal equations: |L'b - L^-1 m|, with L L' the Gram matrix."""
+    """Return the non-negative solution of normal equations: the b that minimises |L'b - L^-1 m|, L L' = Gram matrix."""
     factor = np.linalg.cholesky(gram)
     solution: Floats = nnls(factor.T, np.linalg.solve(factor, moment))[0]
     return solution

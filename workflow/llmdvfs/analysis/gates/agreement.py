@@ -1,4 +1,4 @@
-"""The gate on raw files that contradict each other, or themselves: what was recorded cannot have happened so."""
+"""The gate on raw files that contradict each other or themselves: what they say cannot have happened."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Validity of one cell: every gate, in the order in which a reader should worry (docs/metrics.md#gates)."""
+"""All gates of one cell, in the order in which a reader should worry about them (docs/metrics.md#gates)."""
 
 from collections.abc import Sequence
 
@@ -34,7 +34,7 @@ def cell_gates(
     load_report: LoadReport | None = None,
     metrics: tuple[MetricsRecord, MetricsRecord] | None = None,
 ) -> tuple[Gate, ...]:
-    """Return all gates of a cell; one without data or sense here is `not_applicable`. Failing marks, it never drops.
+    """Return all gates of a cell; one without data or meaning here is `not_applicable`. None raises or drops a result.
 
     requests: all of the load, those outside the window and the failed ones too; the warm-up is not among them.
     readings: all of the cell's telemetry. sampler: what the sampler says of itself; None: it left no report.

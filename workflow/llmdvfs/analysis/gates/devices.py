@@ -1,4 +1,4 @@
-"""Gates on the devices and their telemetry: the sensors were read well, and the hardware was left alone."""
+"""Gates on devices and telemetry: whether sensors were read well, and the hardware was left alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MIN_READINGS_FOR_DRIFT = 3
 
 @dataclass(frozen=True, slots=True)
 class ServingDevices:
-    """The devices of the deployment and their readings."""
+    """The devices of the deployment, with the cell's readings."""
 
     devices: tuple[DeviceEnergy, ...]
     readings: Sequence[Reading]
@@ -30,7 +30,7 @@ class ServingDevices:
     window_s: tuple[float, float]
 
     def series(self, device_id: str, quantity: str) -> Series:
-        """Return one quantity of one device inside the window."""
+        """Return the readings of one quantity of one device inside the window."""
         found = device_series(self.readings, device_id, (quantity,), self.started_mono_ns)[quantity]
         inside = (found.t_s >= self.window_s[0]) & (found.t_s <= self.window_s[1])
         return Series(found.t_s[inside], found.value[inside])
@@ -167,7 +167,7 @@ def foreign_processes(found: Sequence[str] | None) -> Gate:
 
 
 def _held_down(name: str, serving: ServingDevices, counters: Sequence[str], bits: int, remedy: str) -> Gate:
-    """Judge the driver's cumulative counters; for a device that has none, the event bits of its readings."""
+    """Return the gate on the driver's cumulative counters; for a device without them, on its event bits."""
     expected = "no time held down"
     found: dict[str, str] = {}
     for device in serving.devices:

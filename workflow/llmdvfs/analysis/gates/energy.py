@@ -21,9 +21,10 @@ DOUBT = "doubt the split between phases (docs/energy.md); the role's total stand
 def fitted_idle_power(energy: EnergyResult, limits: GateLimits) -> Gate:
     """Judge whether the power fitted for the idle phase can be that of a device that waits.
 
-    It is no less than at rest. It is more by what a GPU draws on after its last kernel, which weighs the more the
-    shorter it waits. Where that may be more than a quarter of the idle power it hides what the gate looks for: a fit
-    that is above rest and below what a GPU may draw on is not judged then; beyond it, or below rest, it fails.
+    It cannot be less than the power at rest. It is more by what a GPU goes on drawing after its last kernel, which
+    matters more the shorter the waits are. Where that may be more than a quarter of the idle power it hides what the
+    gate looks for: a fit that is above rest and below what a GPU may go on drawing is not judged then; beyond it, or
+    below rest, it fails.
     """
     name = "fitted_idle_power"
     tolerance = limits.max_idle_disagreement_fraction
@@ -66,9 +67,9 @@ def _working_w(energy: EnergyResult, idle: PhaseEnergy) -> list[float]:
 
 
 def fitted_phase_powers(energy: EnergyResult, serving: ServingDevices, limits: GateLimits) -> Gate:
-    """Judge whether a device can draw the powers fitted: no less than at rest, no more than its limit lets through.
+    """Judge whether a device can draw the fitted powers: no less than at rest, no more than its limit allows.
 
-    A bound that was not measured is not held against a power; without either the phases of a role are not judged.
+    A bound that was not measured judges nothing; without either bound, the phases of a role are not judged.
     """
     name = "fitted_phase_powers"
     low, high = limits.min_phase_power_of_idle, limits.max_phase_power_of_limit
@@ -92,7 +93,7 @@ def fitted_phase_powers(energy: EnergyResult, serving: ServingDevices, limits: G
 
 
 def sum_of_phases(energy: EnergyResult, limits: GateLimits) -> Gate:
-    """Judge whether the phases of a role add up to its energy; a role with a phase that is null is not judged."""
+    """Judge whether the energies of a role's phases add up to its energy; not where one of them is null."""
     name = "sum_of_phases"
     expected = f"within {limits.max_phase_sum_disagreement_fraction:.0%} of each role's energy"
     seen, passed = [], True

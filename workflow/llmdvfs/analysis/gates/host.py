@@ -1,4 +1,4 @@
-"""The gate on the host's other work: a busy neighbour slows servers, client and sampler at once."""
+"""The gate on other work of the host: a busy neighbour slows servers, client and sampler at once."""
 
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.verdict import not_applicable, verdict
@@ -7,9 +7,9 @@ from llmdvfs.records.run import OthersCpu
 
 
 def host_quiet(idle: OthersCpu | None, load: OthersCpu | None, limits: GateLimits) -> Gate:
-    """Judge whether others left the host's CPUs to the measurement while it ran; idle is told beside it.
+    """Judge whether others left the host's CPUs to the measurement under load; what they took while idle is told too.
 
-    None: not recorded.
+    idle, load: what others took; None: not recorded.
     """
     name, expected = "host_quiet", f"others took at most {limits.max_others_cpu_fraction:.0%} of the host's CPUs"
     if load is None:

@@ -8,29 +8,32 @@ class GateLimits:
     """The values beyond which a gate fails; those that the configuration's key `gates` names are taken from there."""
 
     max_disagreement_fraction: float = 0.03
-    """Counter against integral: two sensors of one board that part by more were not read well, or one of them lies."""
+    """Energy counter against integral of power: where two sensors of one board part by more, they were not read well,
+    or one of them is wrong."""
     max_missed_fraction: float = 0.01
-    """Missed sampling slots: more, and the sampler was starved when the load was highest, which biases the integral."""
+    """Share of missed sampling slots: with more, the sampler was starved when the load was highest, which biases the
+    integral."""
     min_window_s: float = 5.0
     """NVML's counter is noisy over less than 2 s and stable from 5 s (docs/energy.md#sensors)."""
     max_temperature_drift_c: float = 5.0
     """Leakage grows with temperature by some tenths of a percent a degree: five are about 1-2 %."""
     max_clock_error_mhz: float = 15.0
-    """One step of the clock grid."""
+    """Core clock seen against core clock asked: one step of the clock grid."""
     min_achieved_rate_fraction: float = 0.95
-    """Of the offered rate: below it the queue grows, and latency says how long the run was."""
+    """Rate of answers over the offered rate: below it the queue grows, and latency says how long the run was."""
     max_lateness_s: float = 0.005
-    """p99 of (sent - scheduled): above it the client, not the server, shapes the arrivals ..."""
+    """p99 of (sent - scheduled): above it the client and not the server shapes the arrivals ..."""
     max_lateness_of_ttft_fraction: float = 0.05
     """... unless it is small beside the median TTFT."""
     max_recomputed_fraction: float = 0.05
-    """Prompt tokens that decode computed itself: above it the two phases did not run apart ..."""
+    """Share of prompt tokens that decode computed itself: above it the two phases did not run apart ..."""
     max_recomputed_per_request: float = 1.0
-    """... unless it is the one token a request that some connectors leave to decode."""
+    """... unless they are the one token a request that some connectors leave to decode."""
     max_client_error_fraction: float = 0.1
-    """The client's calibrated error beside what it measured: a tenth still tells deployments apart that users would."""
+    """The client's calibrated error over what it measured: a tenth still tells apart what users would notice."""
     min_window_per_e2e_p99: float = 2.0
-    """Window over p99 of E2E: below it more than half of the slowest requests' time lies outside the load."""
+    """Length of the window over p99 of E2E: below it, more than half of the slowest requests' time lies outside the
+    load."""
     max_idle_disagreement_fraction: float = 0.03
     """Fitted idle power against the measured one: idle is the phase whose power is known without the fit ..."""
     after_load_s: float = 0.076
@@ -44,12 +47,16 @@ class GateLimits:
     """Where it may draw on more than this on average (waits below 0.3 s), a fitted idle power above rest is not judged:
     it may be that, or what the fit has taken from a neighbouring phase."""
     min_phase_power_of_idle: float = 0.97
-    """Fitted power over measured idle power: no phase draws less than a device at rest, but for the noise of both."""
+    """Fitted power over measured idle power: no phase draws less than a device at rest, except for the noise of
+    both."""
     max_phase_power_of_limit: float = 1.35
-    """Fitted power over power limit: the limit holds a mean, and a load's edge goes beyond it for some milliseconds."""
+    """Fitted power over power limit: the limit holds on average, and the edge of a load exceeds it for some
+    milliseconds."""
     max_phase_sum_disagreement_fraction: float = 0.01
-    """Sum of a role's phases against its energy: they part in the increments at the window's two ends alone."""
+    """Sum of a role's phases against its energy: they part only in the increments at the window's two ends."""
     max_split_disagreement_fraction: float = 0.05
-    """Powers of phases by the counter's regression and by the driver's samples: two sensors, two windows, one load."""
+    """Powers of phases by the counter's regression and by the driver's samples: two sensors with windows of their own
+    see one load."""
     max_others_cpu_fraction: float = 0.1
-    """Of the host's CPUs, taken by others under load: with more, servers and client wait for a CPU now and then."""
+    """Share of the host's CPUs that others take under load: with more, servers and client wait for a CPU now and
+    then."""

@@ -1,4 +1,4 @@
-"""Gates on what was asked and answered: it was the load that was meant, and it reached the server as planned.
+"""Gates on what was asked and answered: whether it was the load that was meant, and reached the server as planned.
 
 Each function judges one thing and returns its gate; none raises, and none drops a result (docs/metrics.md#gates).
 """
@@ -31,7 +31,7 @@ def window_length(window: Window, has_power: bool, limits: GateLimits) -> Gate:
 
 
 def steady_window(window: Window, workload: WorkloadSpec) -> Gate:
-    """Judge whether a steady state was found; loads that change by design, waves and ramps, are not judged."""
+    """Judge whether a steady state was found; loads that change by design (waves, ramps) are not judged."""
     expected = "a steady window"
     if arrival_kind(workload.arrival.kind).never_steady is not None:
         return not_applicable(
@@ -78,7 +78,7 @@ def token_counts(requests: Sequence[RequestRecord]) -> Gate:
 def achieved_rate(requests: Sequence[RequestRecord], workload: WorkloadSpec, limits: GateLimits) -> Gate:
     """Judge whether answers left as fast as requests were offered, in loads whose rate does not follow the server.
 
-    Where they did not, a queue grew throughout, and latencies say how long the run was rather than how fast the server.
+    Where they did not, a queue grew throughout, and latencies say how long the run was, not how fast the server is.
     """
     expected = f"at least {limits.min_achieved_rate_fraction:.0%} of the offered rate"
     if not arrival_kind(workload.arrival.kind).has_offered_rate:

@@ -1,11 +1,11 @@
-"""The gate on the client's own standstills: the instrument's pause must not become the server's latency."""
+"""The gate on standstills of the client: a pause of the instrument must not become the server's latency."""
 
 from llmdvfs.analysis.gates.verdict import not_applicable, verdict
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.load import LoadReport
 from llmdvfs.records.result import Gate, Window
 
-MAX_STANDSTILL_S = 0.2  # of one; and every token that came meanwhile is stamped late by up to as much
+MAX_STANDSTILL_S = 0.2  # longest single one: tokens that came meanwhile are stamped late by up to so much
 MIN_SUSPENSION_S = 0.001  # two clocks are read one after the other: less is no suspension
 
 

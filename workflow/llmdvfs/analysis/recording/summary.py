@@ -1,4 +1,7 @@
-"""Statistics of what `monitor` recorded: without a load there is no window and no phase, and the whole is one span."""
+"""Statistics of what `monitor` recorded.
+
+Without a load there is no window and no phase, so the whole recording is one span.
+"""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A recording in words and as CSV."""
+"""What `monitor` recorded, in words and as CSV."""
 
 import csv
 import io

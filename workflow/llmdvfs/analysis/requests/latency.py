@@ -54,8 +54,8 @@ def throughput_result(
 ) -> ThroughputResult:
     """Return the rates over the window; outcomes and the failed share are of the whole load.
 
-    What flows is counted where it ends, inside the window. What is judged against the latency limits is counted by
-    schedule, like the latencies themselves, and a request that failed in any way keeps no limit.
+    Requests and tokens are counted where they end, inside the window. What is judged against the latency limits is
+    counted by schedule, like the latencies themselves, and a request that failed in any way keeps no limit.
     """
     length_s = window.end_s - window.begin_s
     num_ok = sum(r.ok and _in(r.end_mono_ns, window, started_mono_ns) for r in requests)

@@ -1,4 +1,4 @@
-"""The samples behind a cell's distributions, for figures that show every one of them."""
+"""The single values behind a cell's distributions, for figures that show every one of them."""
 
 import numpy as np
 import numpy.typing as npt

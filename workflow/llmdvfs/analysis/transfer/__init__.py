@@ -1,1 +1,1 @@
-"""KV transfer between instances: how long, how many bytes, over which link."""
+"""KV transfer between instances: how long it took, how many bytes, over which link."""

@@ -1,4 +1,4 @@
-"""KV transfer of a disaggregated cell: that it happened, how long, how fast; docs/metrics.md#kv-transfer."""
+"""KV transfer of a disaggregated cell: that it happened, how long it took, how fast (docs/metrics.md#kv-transfer)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -30,7 +30,8 @@ def transfer_result(
     """Return what is known of the cell's KV transfers; None where the architecture has none.
 
     requests: those that the latencies are taken from (`scheduled_in_window`), so that the parts of the TTFT belong to
-    the TTFT that is printed. before, after: the servers' counters, which cover the whole load and its warm-up.
+    the TTFT that is printed. proxy: stamps by request id. before, after: the servers' counters, which cover the whole
+    load and its warm-up.
     """
     decoders = [instance.name for instance in run.server_start.instances if instance.role == "decode"]
     if not decoders:
@@ -76,7 +77,7 @@ def _nixl_total(run: RunRecord, name: str, before: MetricsRecord, after: Metrics
 def _rate(
     run: RunRecord, external: float | None, total_s: float, counts_warmup: bool, sizes: Sequence[float]
 ) -> float | None:
-    """Return bytes over time; the connector's time covers the warm-up too, so its bytes must as well."""
+    """Return bytes over time; the connector's time covers the warm-up, so the bytes must cover it too."""
     if total_s <= 0:
         return None
     if not counts_warmup:

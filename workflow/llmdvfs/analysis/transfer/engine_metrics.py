@@ -1,4 +1,4 @@
-"""What the servers' own counters did between two scrapes."""
+"""By how much the servers' own counters grew between two scrapes."""
 
 from collections.abc import Iterable
 

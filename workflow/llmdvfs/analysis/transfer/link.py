@@ -1,4 +1,4 @@
-"""The link that KV had to cross, and whether it did; docs/metrics.md#kv-transfer."""
+"""The link that the KV cache had to cross, and whether it went over it; docs/metrics.md#kv-transfer."""
 
 from collections.abc import Sequence
 

@@ -31,21 +31,21 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What one step is to have."""
+    """The part of a sweep's recording that belongs to one step, and the folder that takes it."""
 
     folder: Path
-    """An existing one, which takes the files."""
+    """An existing folder, which takes the files."""
     held_mono_ns: Span
-    """From the entry of the point to its end: readings in it belong to the step."""
+    """From the entry of the point to its end: readings in this span belong to the step."""
     window_mono_ns: Span
-    """Requests that were in flight in it, or were scheduled in it, belong to the step."""
+    """Requests that were scheduled or in flight in this span belong to the step."""
 
 
 def cut(recording: Path, slices: Sequence[Slice], idle_mono_ns: Sequence[Span], num_warmup_requests: int) -> None:
     """Write telemetry, requests, journal and the two reports of each slice; SchemaError for a damaged recording.
 
-    recording: the folder of the sweep, of which sampler and client have ended. A client that was killed leaves a
-    journal that breaks off, after all that it had told to be written.
+    recording: folder of the sweep, whose sampler and client have ended. A client that was killed leaves a journal that
+    breaks off, but after everything that it had said to be written.
     """
     _cut_telemetry(recording, slices, idle_mono_ns)
     cpu_s = time.process_time()

@@ -1,4 +1,4 @@
-"""Follows what sampler and load generator write, while they write it."""
+"""Follows what sampler and load generator write, while they are writing it."""
 
 from collections import deque
 from collections.abc import Collection
@@ -19,13 +19,13 @@ KEPT_PROGRESS_NS = 120 * NS_PER_S  # longer than a point may take to settle
 
 
 class Tail:
-    """The whole lines that are added to a file, from its begin; none as long as there is no file."""
+    """Reads the whole lines that are added to a file, from its begin; there are none while there is no file."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._offset = path, 0
 
     def new_lines(self) -> list[bytes]:
-        """Return the lines since the last call; one that is still being written waits for the next."""
+        """Return the lines since the last call; a line that is still being written waits for the next call."""
         if not self._path.exists():
             return []
         with self._path.open("rb") as file:
@@ -37,14 +37,14 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """One quantity of one device."""
+    """Names one quantity of one device."""
 
     device_id: str
     quantity: str
 
 
 class Live:
-    """The newest ten seconds of readings of some devices, and two minutes of the client's progress."""
+    """Holds the last ten seconds of readings of some devices, and two minutes of the client's progress."""
 
     def __init__(self, telemetry: Path, progress: Path, device_ids: Collection[str]) -> None:
         self._telemetry, self._progress = Tail(telemetry), Tail(progress)
@@ -54,7 +54,7 @@ class Live:
         self._lines: deque[LoadProgress] = deque()
 
     def update(self) -> None:
-        """Take in what was added."""
+        """Take in the lines that were added to both files."""
         lines = self._telemetry.new_lines()
         if lines and not self._telemetry_has_header:
             self._telemetry_has_header = True
@@ -69,11 +69,11 @@ class Live:
 
     @property
     def progress(self) -> LoadProgress | None:
-        """Return the client's newest word; None before the load's begin."""
+        """Return the client's newest report; None before the load has begun."""
         return self._lines[-1] if self._lines else None
 
     def sensors(self, quantities: Collection[str]) -> list[Sensor]:
-        """Return the devices' sensors of these quantities, as far as they have told anything."""
+        """Return those sensors of the devices that have told any of these quantities."""
         found = {
             Sensor(reading.device_id, quantity)
             for reading in self._readings
@@ -83,7 +83,7 @@ class Live:
         return sorted(found, key=lambda sensor: (sensor.device_id, sensor.quantity))
 
     def values(self, sensor: Sensor, begin_mono_ns: int, end_mono_ns: int) -> Floats:
-        """Return what a sensor showed in a span, in the order of reading."""
+        """Return what a sensor showed in a span [mono ns], in the order of reading."""
         return np.array(
             [
                 value
@@ -94,7 +94,10 @@ class Live:
         )
 
     def read_rates_per_s(self, begin_mono_ns: int, end_mono_ns: int, num_bins: int) -> Floats | None:
-        """Return the rate of the client's reads in equal parts of a span; None where its word does not cover it."""
+        """Return the rate of the client's reads in each of `num_bins` equal parts of a span.
+
+        None where its reports do not cover the span.
+        """
         at = np.array([line.at_mono_ns for line in self._lines], dtype=np.float64)
         if at.size < 2 or at[0] > begin_mono_ns or at[-1] < end_mono_ns:
             return None

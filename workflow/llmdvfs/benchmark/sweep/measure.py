@@ -1,4 +1,4 @@
-"""Measures a sweep into the store: every finished step as a cell that stands for itself, whatever ended the others."""
+"""Measures a sweep into the store: every finished step becomes a cell of its own, whatever ended the others."""
 
 import logging
 import os
@@ -19,11 +19,12 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SweepEnd:
-    """What became of the steps that are not in the store."""
+    """The steps of a sweep that are not in the store, and why."""
 
     failures: tuple[tuple[CellTask, LlmDvfsError], ...]
+    """Steps that failed, each with its error."""
     untried: tuple[CellTask, ...]
-    """The sweep ended before them; they are to be measured in another."""
+    """Steps before which the sweep ended; they are to be measured in another one."""
 
 
 def measure_sweep(tasks: Sequence[CellTask], deployment: Deployment, results: Path) -> SweepEnd:

@@ -1,4 +1,4 @@
-"""Looks at the GPUs at stock under the load: which clock each role can hold (records/under_load.py)."""
+"""Looks at the GPUs at stock under the load, to see which clock each role can hold (records/under_load.py)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +18,10 @@ def probe_stock(
     gpus_of_role: Mapping[str, Sequence[int]],
     idle_power_w: Mapping[str, float],
 ) -> StockProbe:
-    """Return what the GPUs did over a span at stock. idle_power_w: by device id, of those whose power can be read."""
+    """Return what the GPUs did over a span at stock.
+
+    idle_power_w: device id -> power without load, for those whose power can be read.
+    """
     return StockProbe(
         *span_mono_ns,
         roles={
@@ -30,7 +33,7 @@ def probe_stock(
 
 
 def mean_power_w(live: Live, device_id: str, span_mono_ns: tuple[int, int]) -> float | None:
-    """Return the mean power of a device over a span, instant power where it tells that; None: it tells none."""
+    """Return the mean power of a device over a span, of its instant power where it tells that; None: it tells none."""
     for quantity in POWERS:
         values = live.values(Sensor(device_id, quantity), *span_mono_ns)
         if values.size:

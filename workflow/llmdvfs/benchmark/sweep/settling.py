@@ -1,4 +1,4 @@
-"""Whether a load has settled at a new operating point, told by its own data (docs/metrics.md#under-load)."""
+"""Judges from a load's own data whether it has settled at a new operating point (docs/metrics.md#under-load)."""
 
 import math
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from llmdvfs.clock import NS_PER_S
 SPAN_S = 2.0  # over which power, clock and rate have to be level: 20 readings, several windows of any power sensor
 TOLERANCE_FRACTION = 0.02  # a second half that differs by less from the first is level, however little noise there is
 NUM_ERRORS = 2.0  # ... as is one that differs by less than this many standard errors
-NUM_BINS = 10  # of the rate
-MIN_READS = 20  # in the span; a slower load is judged over all of the time since the entry
+NUM_BINS = 10  # bins in which the rate of reads is compared
+MIN_READS = 20  # reads in the span; a slower load is judged over all the time since the entry
 MAX_SETTLE_S = 60.0
 POWERS = ("power_instant_w", "power_average_w")
 
@@ -22,15 +22,16 @@ class Settled:
     """What was seen over a span that ends now."""
 
     is_level: bool
+    """Whether all that was looked at was level."""
     span_mono_ns: tuple[int, int]
     seen: str
-    """In words."""
+    """The same in words, with numbers."""
 
 
 def look(live: Live, entered_mono_ns: int, now_mono_ns: int) -> Settled:
-    """Return whether power, core clock and rate have been level since the point was entered, and its load is its own.
+    """Return whether power, core clock and rate are level, with no load left from before the point was entered.
 
-    live: up to date. Its load is its own once every request that was scheduled at the point before has ended.
+    live: up to date. No load is left once every request that was scheduled at the point before has ended.
     """
     begin = max(entered_mono_ns, now_mono_ns - round(SPAN_S * NS_PER_S))
     span = (begin, now_mono_ns)
@@ -48,7 +49,7 @@ def look(live: Live, entered_mono_ns: int, now_mono_ns: int) -> Settled:
 
 
 def is_level(values: Floats) -> bool:
-    """Whether both halves of a series have one mean, within 2 % of it or two standard errors of their difference.
+    """Return whether both halves of a series have the same mean, to 2 % or two standard errors of the difference.
 
     False below four values, and where nothing but zeros was seen.
     """

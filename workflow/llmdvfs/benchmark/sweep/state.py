@@ -1,4 +1,4 @@
-"""What is written down of a sweep after every step, so that a job that is killed loses the running step alone."""
+"""Writes down the state of a sweep after every step, so that a killed job loses only the step under way."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ STATE = "sweep_state.json"
 
 @dataclass(frozen=True, slots=True)
 class SweepState:
-    """All that the recording itself does not tell."""
+    """Everything about a sweep that its recording does not tell."""
 
     id: str
     server_start: ServerStart
@@ -35,7 +35,7 @@ class SweepState:
 
 
 def write_state(sweep: Sweep) -> None:
-    """Write the state into the sweep's folder, in place of the one before."""
+    """Write the state into the sweep's folder, in place of the last one."""
     state = SweepState(
         id=sweep.id,
         server_start=sweep.deployment.server_start,
@@ -52,8 +52,8 @@ def write_state(sweep: Sweep) -> None:
 def recover(tasks: Sequence[CellTask], results: Path, name: str) -> None:
     """Bring the steps that a killed job had finished into the store, as far as they are among the tasks.
 
-    The servers of that job are gone, and with them idle windows after the load and the client's calibration. What
-    cannot be read stays where it is, and is said.
+    That job's servers are gone, and with them idle windows after the load and the client's calibration. What cannot be
+    read stays where it is, and that is said.
     """
     for folder in sorted((results / "drafts").glob(f"{name}.*")):
         if not (folder / STATE).exists():

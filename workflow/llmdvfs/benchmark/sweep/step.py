@@ -1,4 +1,4 @@
-"""One step of a sweep at a point that is held: settle, measure a window, wait for the requests of the window."""
+"""One step of a sweep at a held point: settle, measure a window, wait for the window's requests."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ MAX_HOLD_S = 60.0  # for the requests of the window; where they take longer, lat
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a step has measured; the requests and readings are in the sweep's recording."""
+    """The instants of one step, and how it had settled; requests and readings are in the sweep's recording."""
 
     entered_mono_ns: int
     settled: Settled
@@ -29,7 +29,7 @@ class Step:
 def measure_step(
     under_way: UnderWay, held: HeldPoint, workload: WorkloadSpec, entered_mono_ns: int, settled: Settled, folder: Path
 ) -> Step:
-    """Measure at a point that has settled, for the workload's duration; raises what ended it early.
+    """Measure a window at a point that has settled, for the workload's duration; raises what ended it early.
 
     folder: takes the servers' counters at the window's two edges.
     """
@@ -45,7 +45,7 @@ def measure_step(
 
 
 def settle(under_way: UnderWay, held: HeldPoint, entered_mono_ns: int) -> Settled:
-    """Return what was seen once all is level, or at the limit."""
+    """Wait until all is level, or until the limit, and return what was seen last."""
     next_look = entered_mono_ns
     while True:
         under_way.wait(held)

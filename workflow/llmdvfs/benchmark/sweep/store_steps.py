@@ -1,4 +1,4 @@
-"""Brings the steps of a recorded sweep into the store."""
+"""Brings the steps of a recorded sweep into the store, each as a cell."""
 
 import logging
 import shutil
@@ -29,7 +29,10 @@ LOG = logging.getLogger(__name__)
 
 
 def store_steps(sweep: Sweep, results: Path, *, calibrates: bool) -> None:
-    """Cut the recording; finished steps enter the store, failed ones are kept aside, with the recording then."""
+    """Cut the recording: finished steps enter the store; failed ones are set aside, and the recording with them.
+
+    calibrates: whether the client's own error is measured for them.
+    """
     name = sweep.folder.name.rpartition(".")[0]
     failed = [task for task, _ in sweep.failures if task.cell.key in sweep.entered_mono_ns]
     if not (sweep.folder / raw.TELEMETRY_REPORT).exists() or not (sweep.done or failed):

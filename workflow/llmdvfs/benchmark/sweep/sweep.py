@@ -1,4 +1,4 @@
-"""Runs a sweep: one sampler and one load for the points of a workload, which are entered and left while they go on."""
+"""Runs a sweep: one sampler and one load, under which a workload's points are entered and left."""
 
 import logging
 import secrets
@@ -33,7 +33,7 @@ ENDLESS = 10**12
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A step that was measured, and whose point was left as it should be."""
+    """A step that was measured, and whose point was taken back as it should be."""
 
     key: str
     position: int
@@ -46,49 +46,50 @@ class Done:
 
 @dataclass(slots=True)
 class Sweep:
-    """What is known of a sweep while it goes on, and when it has ended in whatever way."""
+    """Everything known of a sweep, while it goes on and after it has ended in whatever way."""
 
     tasks: Sequence[CellTask]
     deployment: Deployment
     folder: Path
-    """Takes the recording that all steps share."""
+    """Folder of the recording that all steps share."""
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     idle_mono_ns: list[Span] = field(default_factory=list)
     probe: StockProbe | None = None
     done: list[Done] = field(default_factory=list)
     failures: list[tuple[CellTask, LlmDvfsError]] = field(default_factory=list)
     entered_mono_ns: dict[str, int] = field(default_factory=dict)
-    """By key, of every step that was begun."""
+    """Key -> when its point was entered, for every step that was begun."""
     after_step: Callable[["Sweep"], None] = lambda sweep: None
     """Called under the load, after every step."""
 
     @property
     def first(self) -> CellTask:
-        """Return the first step; workload, seeds and settings are those of all."""
+        """Return the first step; its workload, seeds and settings are those of all."""
         return self.tasks[0]
 
     def step_folder(self, key: str) -> Path:
-        """Return the folder that takes what is a step's own, and becomes its measurement."""
+        """Return the folder that takes a step's own files, and becomes its measurement."""
         return self.folder / "steps" / key
 
     @property
     def untried(self) -> list[CellTask]:
-        """Return the steps that have come to no end, good or bad."""
+        """Return the steps that have not ended, well or badly."""
         tried = {done.key for done in self.done} | {task.cell.key for task, _ in self.failures}
         return [task for task in self.tasks if task.cell.key not in tried]
 
     @property
     def measured_fraction(self) -> float | None:
-        """Return the share of the sweep's time in windows of its steps; None before its end."""
+        """Return the share of the sweep's time that lies in windows of its steps; None before its end."""
         if len(self.idle_mono_ns) < 2:
             return None
         windows = sum(done.step.window_mono_ns[1] - done.step.window_mono_ns[0] for done in self.done)
         return windows / (self.idle_mono_ns[-1][1] - self.idle_mono_ns[0][0])
 
     def record(self) -> None:
-        """Go through all steps. What fails one of them is noted; what ends the sweep is raised.
+        """Go through all steps.
 
-        GpusNotRestored among it: a driver that takes no more orders may not have kept those of the last step either.
+        What fails one step is noted; what ends the sweep is raised, GpusNotRestored among it: a driver that takes no
+        more orders may not have kept those of the last step either.
         """
         settings = self.first.job.settings
         load = replace(self.first.load_spec(self.deployment, self.folder), workload=endless(self.first.workload))
@@ -124,14 +125,14 @@ class Sweep:
         return {id_: power for id_, power in powers.items() if power is not None}
 
     def _settle_at_stock(self, under_way: UnderWay, idle_power_w: dict[str, float]) -> None:
-        """Take the probe without measuring a step."""
+        """Take the probe at stock without measuring a step there."""
         gpus_of_role = self.deployment.server_start.gpus_of_role()
         stock = OperatingPoint("stock")
         with locked_clocks(stock, gpus_of_role, gpu_indices=self.deployment.gpu_indices) as held:
             self._probe(under_way, settle(under_way, held, mono_ns()).span_mono_ns, idle_power_w)
 
     def _probe(self, under_way: UnderWay, span: Span, idle_power_w: dict[str, float]) -> None:
-        """Look at the GPUs at stock under the load, over the span in which it has settled just now."""
+        """Look at the GPUs at stock under the load, over the span in which it has just settled."""
         gpus_of_role = self.deployment.server_start.gpus_of_role()
         self.probe = probe_stock(under_way.live, span, gpus_of_role, idle_power_w)
         for role, seen in self.probe.roles.items():
@@ -189,12 +190,12 @@ class Sweep:
         )
 
     def cap_bound(self, task: CellTask) -> tuple[str, ...]:
-        """Return why the load cannot hold the clocks of a step's point, as the probe has it."""
+        """Return why the load cannot hold a step's clocks, as the probe at stock shows; empty: it can, or no probe."""
         return () if self.probe is None else self.probe.cap_bound(task.point)
 
 
 def endless(workload: WorkloadSpec) -> WorkloadSpec:
-    """Return a workload whose load goes on until it is told to end."""
+    """Return the workload with a load that goes on until it is told to end."""
     return replace(workload, num_requests=ENDLESS, duration_s=None, min_requests=None, max_duration_s=None)
 
 

@@ -1,4 +1,4 @@
-"""A load that is running, and everything that has to run with it."""
+"""A load under way, and everything that has to run beside it."""
 
 import time
 from dataclasses import dataclass
@@ -23,7 +23,10 @@ class UnderWay:
     live: Live
 
     def wait(self, held: HeldPoint | None = None) -> None:
-        """Let a moment pass, and take in what was told meanwhile; raise what has ended and should not have."""
+        """Let a moment pass, and take in what was reported meanwhile; raise where something ended that should run.
+
+        held: the point that is held; None: none is.
+        """
         time.sleep(WATCH_INTERVAL_S)
         has_ended = self.client.has_ended()
         self.live.update()
@@ -43,12 +46,12 @@ class UnderWay:
 
     @property
     def progress(self) -> LoadProgress:
-        """Return the client's newest word; the load has begun."""
+        """Return the client's newest report; the load must have begun."""
         assert self.live.progress is not None
         return self.live.progress
 
     def end_load(self, limit_s: float) -> None:
-        """Let the load generator come to its end, within a limit beyond which it is killed with its block."""
+        """Let the load generator end within a time limit; beyond it, it is killed with its block."""
         self.client.end()
         deadline_s = time.monotonic() + limit_s
         while not self.client.has_ended() and time.monotonic() < deadline_s:

@@ -8,7 +8,7 @@ from llmdvfs.records.comparison_text import baseline_pairs, ratio_number
 
 
 def sensitivity(record: ComparisonRecord) -> Iterator[str]:
-    """Yield, for each workload, which ratios say something else without the launches in which a gate failed."""
+    """Yield for each workload which ratios say something else when launches with a failed gate are left out."""
     short = ShortNames(record.groups)
     for group in record.groups:
         doubtful = [
@@ -29,7 +29,7 @@ def sensitivity(record: ComparisonRecord) -> Iterator[str]:
 
 
 def more_launches(record: ComparisonRecord) -> Iterator[str]:
-    """Yield, for each workload, about how many more launches would decide what is open."""
+    """Yield for each workload about how many more launches would decide what is undecided."""
     for group in record.groups:
         needed = [
             (ratio.num_more_launches, METRICS[name].label)

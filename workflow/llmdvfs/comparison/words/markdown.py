@@ -1,4 +1,4 @@
-"""The summary as Markdown, with a table for every metric whatever their number."""
+"""Writes the summary as Markdown, with a table for every metric however many there are."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from llmdvfs.records.modelled import MODELLED_NOTE
 
 
 def comparison_markdown(record: ComparisonRecord) -> str:
-    """Return `summary.md`: verdict, a brief table for each workload, notes, then every metric."""
+    """Return the text of `summary.md`: verdict, a short table for each workload, notes, then every metric."""
     parts = [
         "# Summary",
         f"**{MODELLED_NOTE}**" if record.modelled else "",

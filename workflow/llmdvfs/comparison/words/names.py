@@ -1,4 +1,4 @@
-"""Deployments named as briefly as a study allows."""
+"""Names deployments as briefly as a study allows."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from llmdvfs.records.comparison import ComparisonGroup
 
 
 class ShortNames:
-    """Names deployments without their model where the study has one."""
+    """Names deployments, without their model where the study has only one."""
 
     def __init__(self, groups: Iterable[ComparisonGroup]) -> None:
         models = {deployment.model for group in groups for deployment in group.deployments}

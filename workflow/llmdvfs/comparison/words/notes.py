@@ -1,4 +1,4 @@
-"""What stands below the tables of a summary: what is held equal, doubtful launches, failed cells, warnings."""
+"""Notes below the tables of a summary: what is held equal, doubtful launches, failed cells, warnings."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,9 +12,10 @@ OF_A_GROUP = ("workload ", "operating point ")  # held equal by being in one tab
 
 
 def notes(record: ComparisonRecord, most: int | None = None) -> list[str]:
-    """Return every note, most important first; each is said once.
+    """Return every note once, most important first.
 
-    most: notes of one kind that are said for single workloads and operating points; the others are counted.
+    most: how many notes of one kind are written for single workloads and operating points; the others are only counted.
+    None: all are written.
     """
     every = [
         *_likeness(record),

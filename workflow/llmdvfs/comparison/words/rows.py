@@ -1,4 +1,4 @@
-"""The comparison as flat rows: `comparison.csv`, `summary.csv` and the frequency summary."""
+"""The comparison as flat rows: of `comparison.csv`, `summary.csv` and the frequency summary."""
 
 from collections.abc import Iterable, Iterator
 
@@ -17,7 +17,7 @@ Row = dict[str, str | int | float | None]
 
 
 def comparison_rows(record: ComparisonRecord) -> list[Row]:
-    """Return `comparison.csv`: one row a cell, cells without a result included; None is an empty field."""
+    """Return the rows of `comparison.csv`: one a cell, those without a result too; None is an empty field."""
     return [
         {
             "deployment": row.cell.deployment,
@@ -40,15 +40,15 @@ def comparison_rows(record: ComparisonRecord) -> list[Row]:
 
 
 def summary_rows(record: ComparisonRecord) -> list[Row]:
-    """Return one row a deployment, workload and operating point: mean, sd and 95 % interval over server starts."""
+    """Return a row a deployment, workload and operating point: mean, sd and 95 % interval over server starts."""
     return [_summary_row(group, deployment) for group in record.groups for deployment in group.deployments]
 
 
 def tidy_rows(record: ComparisonRecord) -> Iterator[Row]:
-    """Yield `summary.csv`: one row a value, in SI: of each launch, each mean over launches, each ratio to the baseline.
+    """Yield the rows of `summary.csv`, one a value, in SI units.
 
-    `gate` is `passed`, or `failed` where a gate failed in any of the launches behind the value. Values that were not
-    measured have no row.
+    A value is that of a launch, a mean over launches, or a ratio to the baseline. `gate` is `passed`, or `failed` where
+    a gate failed in any of the launches behind the value. Values that were not measured have no row.
     """
     for group in record.groups:
         for deployment in group.deployments:
@@ -159,7 +159,7 @@ def _summary_row(group: ComparisonGroup, deployment: DeploymentSummary) -> Row:
 
 
 def _setting_columns(settings: Iterable[GpuSetting]) -> Row:
-    """Return what was applied to each role; nothing was: no columns of it."""
+    """Return what was applied to each role; no columns where nothing was."""
     row: Row = {}
     for setting in settings:
         row |= {

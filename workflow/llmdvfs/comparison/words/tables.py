@@ -1,4 +1,4 @@
-"""The comparison as blocks of a summary, whatever they are written as: text for a terminal, or Markdown."""
+"""The comparison as blocks of a summary, to be written as text for a terminal or as Markdown."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from llmdvfs.records.comparison import (
     DECIDED,
     FAMILY,
     METRICS,
+    MIN_CLAIM_LAUNCHES,
     ComparisonGroup,
     ComparisonRecord,
     DeploymentSummary,
@@ -38,7 +39,7 @@ MAX_DETAILED_GROUPS = 4  # more workloads and operating points have a line each 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A table with a title, in a section that it may share with others; rows are as long as the header."""
+    """A table with a title, in a section that other tables may share; rows are as long as the header."""
 
     section: str
     title: str
@@ -47,7 +48,7 @@ class Block:
 
 
 def detailed(record: ComparisonRecord) -> list[Block]:
-    """Return a block for each metric of each workload and operating point, the deployments stacked in it."""
+    """Return a block for each metric of each workload and operating point, with a row a deployment."""
     short = ShortNames(record.groups)
     return [
         block
@@ -57,9 +58,9 @@ def detailed(record: ComparisonRecord) -> list[Block]:
 
 
 def brief(record: ComparisonRecord) -> list[Block]:
-    """Return a block for each workload: a row for each operating point and deployment, a column for a main metric.
+    """Return a block for each workload: a row a point and deployment, a column a main metric.
 
-    Of one operating point a single block, with a row for each workload and deployment.
+    Where there is only one operating point it is a single block, with a row for each workload and deployment.
     """
     short = ShortNames(record.groups)
     one_point = len({group.point for group in record.groups}) == 1
@@ -70,7 +71,7 @@ def brief(record: ComparisonRecord) -> list[Block]:
 
 
 def is_long(record: ComparisonRecord) -> bool:
-    """Return whether a table for each metric would be too much for a terminal, or has nothing to set side by side."""
+    """Return whether a table for each metric is too much for a terminal, or would have nothing to set side by side."""
     groups = record.groups
     return len(groups) > MAX_DETAILED_GROUPS or (
         len(groups) > 1 and all(len(group.deployments) < 2 for group in groups)
@@ -78,7 +79,7 @@ def is_long(record: ComparisonRecord) -> bool:
 
 
 def legend(record: ComparisonRecord) -> list[str]:
-    """Return how the tables are read."""
+    """Return lines that say how the tables are read."""
     margin = f"{record.margin_fraction:.0%}".replace("%", " %")
     said = [
         "geometric mean over launches (lowest ... highest, n launches); * a gate failed in a launch",
@@ -91,14 +92,15 @@ def legend(record: ComparisonRecord) -> list[str]:
     if record.family_size:
         said.append(
             f"ratio to the first deployment [95 % interval]; ~ not significant among {record.family_size} ratios "
-            f"(Holm, 5 %); = equal within {margin}; no loss: not worse by {margin}"
+            f"(Holm, 5 %) or of fewer than {MIN_CLAIM_LAUNCHES} launches; = equal within {margin}; no loss: not worse "
+            f"by {margin}"
         )
         said.append("> best; = beside a name: not told apart from the best")
     return said
 
 
 def _one_deployment(group: ComparisonGroup, short: ShortNames) -> Block:
-    """Return a row a metric: there is nothing to stack."""
+    """Return a block with a row a metric, since there is nothing to stack."""
     [deployment] = group.deployments
     rows = tuple(
         (_titled(METRICS[name]), mean_text(METRICS[name], deployment.metrics[name]))
@@ -140,7 +142,7 @@ def _has(deployment: DeploymentSummary, name: str) -> bool:
 
 
 def _says_nothing(group: ComparisonGroup, name: str) -> bool:
-    """Return whether the metric is one of failures, and there were none."""
+    """Return whether the metric counts failures, and there were none."""
     return name == "failed_fraction" and not any(deployment.metrics[name].highest for deployment in group.deployments)
 
 

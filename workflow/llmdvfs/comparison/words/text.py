@@ -1,4 +1,4 @@
-"""The summary that ends a run: at most 100 columns, the verdict first."""
+"""Writes the summary that ends a run: at most 100 columns, the verdict first."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,10 @@ NAMED = ("deployment", "point", "workload")
 
 
 def comparison_text(record: ComparisonRecord) -> str:
-    """Return verdict, tables and notes; of more workloads and points than fit, a line each instead of a table each."""
+    """Return verdict, tables and notes.
+
+    Of more workloads and points than fit, each has a line in place of a table.
+    """
     long = is_long(record)
     tables = brief(record) if long else detailed(record)
     parts = [

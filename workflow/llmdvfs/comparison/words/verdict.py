@@ -1,9 +1,17 @@
-"""A comparison in up to three sentences: what the other deployments cost and bring at the busiest load."""
+"""A comparison in up to three sentences: what the others cost and bring at the busiest load."""
 
 from collections.abc import Iterable, Sequence
 
 from llmdvfs.comparison.words.names import ShortNames
-from llmdvfs.records.comparison import DECIDED, METRICS, ComparisonGroup, DeploymentPair, DeploymentSummary, MetricRatio
+from llmdvfs.records.comparison import (
+    DECIDED,
+    METRICS,
+    MIN_CLAIM_LAUNCHES,
+    ComparisonGroup,
+    DeploymentPair,
+    DeploymentSummary,
+    MetricRatio,
+)
 from llmdvfs.records.comparison_text import baseline_pairs, equal_gpu_pairs, mean_words
 
 MAX_SENTENCES = 3
@@ -19,9 +27,9 @@ WORDS = {
 
 
 def verdict(groups: Sequence[ComparisonGroup]) -> tuple[str, ...]:
-    """Return a sentence for each two deployments that are related at the busiest load, those with equal GPUs first.
+    """Return a sentence for each two deployments that are compared at the busiest load, equal GPUs first.
 
-    At most MAX_SENTENCES; the last one says so where there are more. A study without a pair gets a sentence for what
+    At most MAX_SENTENCES; the last one says so where there are more. A study without a pair gets a sentence about what
     it measured.
     """
     group = busiest(groups)
@@ -41,7 +49,7 @@ def verdict(groups: Sequence[ComparisonGroup]) -> tuple[str, ...]:
 
 
 def busiest(groups: Iterable[ComparisonGroup]) -> ComparisonGroup | None:
-    """Return the group with most deployments that were related, at stock if any is, with most requests in flight."""
+    """Return the group with most compared deployments, at stock if any is, with most requests in flight; None: none."""
     return max(
         groups,
         key=lambda group: (
@@ -67,7 +75,7 @@ def _sentence(group: ComparisonGroup, pair: DeploymentPair, gpus: dict[str, int 
 
 
 def _circumstances(group: ComparisonGroup, pair: DeploymentPair, gpus: dict[str, int | None]) -> str:
-    """Say what is held equal, or that GPUs are not."""
+    """Return what is held equal, or that the numbers of GPUs are not."""
     ours, theirs = gpus[pair.baseline], gpus[pair.other]
     if ours is None or theirs is None:
         at = "With a number of GPUs that is not known"
@@ -81,7 +89,7 @@ def _circumstances(group: ComparisonGroup, pair: DeploymentPair, gpus: dict[str,
 
 
 def _claim(name: str, ratio: MetricRatio) -> str:
-    """Say how the other's value stands to the baseline's, and how sure that is."""
+    """Return how the other's value compares with the baseline's, and how sure that is."""
     words = WORDS[name] + (" per GPU" if ratio.per_gpu else "")
     doubt = " (*)" if not ratio.valid else ""
     if ratio.conclusion == "no_conclusion":
@@ -90,8 +98,14 @@ def _claim(name: str, ratio: MetricRatio) -> str:
         return f"{words} equal within the margin ({_change(ratio)}){doubt}"
     if ratio.conclusion == "no_loss":
         return f"{words}: no loss beyond the margin ({_change(ratio)}){doubt}"
-    told = "" if ratio.conclusion in DECIDED else ", not significant"
-    return f"{_change(ratio)} {words}{told}{doubt}"
+    return f"{_change(ratio)} {words}{_how_sure(ratio)}{doubt}"
+
+
+def _how_sure(ratio: MetricRatio) -> str:
+    if ratio.conclusion in DECIDED:
+        return ""
+    too_few = ratio.fewest_launches < MIN_CLAIM_LAUNCHES
+    return ", not significant" + (f" with {ratio.fewest_launches} launches" if too_few else "")
 
 
 def _change(ratio: MetricRatio) -> str:
@@ -122,7 +136,7 @@ def _first(pair: DeploymentPair, names: Sequence[str]) -> str | None:
 
 
 def _alone(group: ComparisonGroup, *, refused: bool) -> str:
-    """Say what the first deployment of a group reaches, where nothing is related to it."""
+    """Return what the first deployment of a group reaches, where nothing is compared with it."""
     deployment: DeploymentSummary = group.deployments[0]
     parts = [
         mean_words(METRICS[name], deployment.metrics[name])

@@ -1,4 +1,4 @@
-"""What every figure says below itself, so that it can stand alone: marks, n, statistic, interval."""
+"""Captions: what every figure says below itself so that it can stand alone (marks, n, statistic, interval)."""
 
 from collections.abc import Iterable
 from textwrap import fill
@@ -11,16 +11,19 @@ INTERVALS = "95 % intervals (moderated t, of the logs where all values are above
 
 
 def caption_lines(text: str, width_in: float = DOUBLE_COLUMN_IN) -> str:
-    """Return the text on lines that fit a figure of this width."""
+    """Return the text broken into lines that fit a figure of this width [inch]."""
     return fill(text, int(CHARACTERS * width_in / DOUBLE_COLUMN_IN))
 
 
 def starts_text(deployments: Iterable[DeploymentSummary]) -> str:
-    """Return `n = 3 server starts`, or from how few to how many where deployments differ."""
+    """Return e.g. `n = 3 server starts`, or the range of n where deployments differ."""
     return n_text(deployment.metrics["failed_fraction"].n for deployment in deployments)
 
 
 def n_text(counts: Iterable[int]) -> str:
-    """Return how many server starts stand behind what is shown."""
+    """Return how many server starts are behind what is shown, e.g. `n = 2 to 3 server starts`.
+
+    counts: n of each thing that is shown.
+    """
     known = sorted(set(counts)) or [0]
     return f"n = {' to '.join(map(str, dict.fromkeys((known[0], known[-1]))))} server start{'s' * (known != [1])}"

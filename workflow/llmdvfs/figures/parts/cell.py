@@ -15,20 +15,25 @@ from llmdvfs.records.telemetry import TelemetryHeader
 
 @dataclass(frozen=True, slots=True)
 class MeasuredCell:
-    """What the stages left of a cell: records, the timeline and the samples behind the latency distributions."""
+    """What the stages left of one cell: records, timeline, and the values behind the latency distributions."""
 
     result: CellResult
     run: RunRecord
     phases: PhasesRecord
     header: TelemetryHeader
     timeline: pd.DataFrame
-    """timeline.csv: t_s [s since the cell's start], device_id, role, phase and a column a quantity (NaN: not read)."""
+    """timeline.csv: t_s [s since the cell's start], device_id, role, phase and a column for each quantity (NaN: not
+    read)."""
     samples_s: dict[str, npt.NDArray[np.float64]]
-    """ttft_s, e2e_s, kv_transfer_s: one value an ok request; tbt_s: one a gap. As the analysis defines them [s]."""
+    """ttft_s, e2e_s, kv_transfer_s: one value an ok request; tbt_s: one a gap; all in seconds, as the analysis defines
+    them."""
 
 
 def representative(cells: Sequence[MeasuredCell]) -> list[MeasuredCell]:
-    """Return the launches of one workload and point: both phases at once if any workload is so, stock if measured."""
+    """Return all launches of one workload and point, the ones that stand for a deployment.
+
+    A workload with both phases at once is preferred, and stock.
+    """
 
     def preference(cell: MeasuredCell) -> tuple[bool, bool, str, str]:
         run = cell.run

@@ -1,4 +1,4 @@
-"""The points of an answer as rows over core clock: some roles set alike, the others left alone."""
+"""The points of an answer in rows over core clock: some roles are set alike, the others left alone."""
 
 from dataclasses import dataclass
 
@@ -11,27 +11,30 @@ from llmdvfs.records.result import Estimate
 
 @dataclass(frozen=True, slots=True)
 class ClockSeries:
-    """A row of points; held clocks rise."""
+    """A row of points that set the same roles, by rising clock held."""
 
     roles: tuple[str, ...]
     points: tuple[AnsweredPoint, ...]
 
     @property
     def name(self) -> str:
-        """Return what was set, in a word."""
+        """Return which roles were set, in a word."""
         return " and ".join(self.roles)
 
     def held_mhz(self, point: AnsweredPoint) -> float:
-        """Return the mean clock that the row's roles ran at."""
+        """Return the mean clock at which the row's roles ran."""
         return sum(point.held_sm_clock_mhz[role] for role in self.roles) / len(self.roles)
 
     def asked_mhz(self, point: AnsweredPoint) -> float:
-        """Return the clock that was asked of them."""
+        """Return the clock that was asked of the row's roles."""
         return float(point.point.sm_clock_mhz[self.roles[0]])
 
 
 def clock_series(answer: Answer) -> list[ClockSeries]:
-    """Return the rows of an answer; points with limits, memory clocks, ranges or unlike clocks are in none."""
+    """Return the rows of an answer.
+
+    Points with limits, memory clocks, ranges of clocks or unlike clocks are in none of them.
+    """
     rows: dict[tuple[str, ...], list[AnsweredPoint]] = {}
     for point in answer.points:
         asked = settings(point)
@@ -42,7 +45,7 @@ def clock_series(answer: Answer) -> list[ClockSeries]:
 
 
 def settings(point: AnsweredPoint) -> dict[str, int]:
-    """Return the core clocks that were asked of the deployment's own roles; empty where more was asked, or a range."""
+    """Return the core clocks asked of the deployment's roles; empty where something else, or a range, was asked."""
     if point.point.memory_clock_mhz or point.point.power_limit_w or point.point.sm_clock_min_mhz:
         return {}
     return {role: clock for role, clock in point.point.sm_clock_mhz.items() if role in point.held_sm_clock_mhz}
@@ -54,21 +57,21 @@ def stock_of(answer: Answer) -> AnsweredPoint:
 
 
 def spread(estimate: Estimate) -> list[list[float]] | None:
-    """Return the interval as error bars below and above; None: it has none."""
+    """Return an interval as matplotlib's error bars below and above the value; None: there is no interval."""
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return None
     return [[estimate.value - estimate.low], [estimate.high - estimate.value]]
 
 
 def is_chosen(answer: Answer, point: AnsweredPoint) -> bool:
-    """Whether the point is the one that is recommended: by the limits where the load has any."""
+    """Return whether the point is the one that is recommended: by the limits where the load has any."""
     limited = any(each.within_limits is not None for each in answer.points)
     rule = "within_limits" if limited else "fastest_within_5_percent"
     return any(choice.point == point.point.id for choice in answer.choices if choice.rule == rule)
 
 
 def short_name(point: AnsweredPoint) -> str:
-    """Return the clock where it says all that was asked, else the point's name."""
+    """Return the clock, where that says all that was asked; else the point's name."""
     asked = set(settings(point).values())
     return f"{next(iter(asked))}" if len(asked) == 1 and len(point.held_sm_clock_mhz) == 1 else point.point.id
 
@@ -79,7 +82,7 @@ HIGHEST_RATIO = 1.2
 
 
 def set_ratio_axis(axes: Axes) -> None:
-    """Scale the vertical axis by factors, as ratios are compared, with plain numbers as ticks."""
+    """Make the vertical axis one of ratios: logarithmic, with plain numbers as ticks."""
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     ticks = [ratio for ratio in RATIOS if low <= ratio <= high]
@@ -97,5 +100,5 @@ def energy_scale(values: list[float]) -> Normalize:
 
 
 def ink_on(scale: Normalize, value: float) -> str:
-    """Return the colour of a number that stands on a colour of `cividis`."""
+    """Return the colour in which a number can be read on a field of `cividis`."""
     return "white" if scale(value) < 0.5 else "black"

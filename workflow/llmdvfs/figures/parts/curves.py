@@ -12,7 +12,7 @@ POWER_COLUMNS = ("power_instant_w", "power_average_w")
 
 
 def quantity_curve(timeline: pd.DataFrame, device_id: str, column: str) -> Curve | None:
-    """Return one device's readings of a column of timeline.csv; None: it has fewer than two."""
+    """Return one device's readings of a column of timeline.csv; None where there are fewer than two."""
     if column not in timeline:
         return None
     own = timeline.loc[timeline["device_id"] == device_id, ["t_s", column]].dropna().sort_values("t_s")
@@ -57,7 +57,7 @@ def together(curves: list[Curve]) -> tuple[Floats, Floats]:
 
 
 def _changes(t_s: Floats, counter_j: Floats) -> Curve:
-    """Keep the readings at which the counter moved: between its updates it says nothing."""
+    """Return the readings at which the counter moved: between its updates it says nothing."""
     moved = np.concatenate([[True], np.diff(counter_j) != 0])
     return t_s[moved], counter_j[moved]
 

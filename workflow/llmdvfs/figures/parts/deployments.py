@@ -1,11 +1,11 @@
-"""How the deployments of a comparison are named and drawn, the same in each of its figures."""
+"""How the deployments of a comparison are named and drawn, the same in all of its figures."""
 
 from llmdvfs.figures.parts.style import Look, sibling_look
 from llmdvfs.records.comparison import ComparisonRecord, DeploymentSummary
 
 
 def deployment_looks(record: ComparisonRecord) -> dict[str, Look]:
-    """Return every deployment's look: its architecture's, varied from the second deployment of one architecture on."""
+    """Return id -> look: that of the architecture, varied from its second deployment on."""
     looks: dict[str, Look] = {}
     architectures: list[str] = []
     for deployment in _by_id(record).values():
@@ -18,7 +18,7 @@ def deployment_looks(record: ComparisonRecord) -> dict[str, Look]:
 
 
 def short_names(record: ComparisonRecord) -> dict[str, str]:
-    """Return every deployment's name by its id: the id without its model where all deployments serve the same one."""
+    """Return id -> name: the id, without its model where all deployments serve the same one."""
     model = shared_model(record)
     return {name: name.removesuffix(f"_{model}") for name in _by_id(record)}
 

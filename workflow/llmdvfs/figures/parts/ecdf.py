@@ -1,4 +1,4 @@
-"""A latency distribution: the share of requests (or gaps) at or below each value, with its percentiles."""
+"""Draws a latency distribution: the share of requests (or gaps) at or below each value, with its percentiles."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def draw_ecdf(axes: Axes, samples_s: Sequence[Floats], look: Look, valid: Sequence[bool], absent: str) -> None:
-    """Draw one curve a launch in milliseconds, grey where a gate failed; say `absent` where there are no samples."""
+    """Draw one curve a launch in milliseconds, grey where a gate failed; without samples, the text `absent`."""
     drawn = [(1e3 * np.sort(sample), ok) for sample, ok in zip(samples_s, valid, strict=True) if len(sample)]
     if not drawn:
         draw_note(axes, absent, width=24)
@@ -43,7 +43,10 @@ def mark_percentiles(axes: Axes, distribution: Distribution) -> None:
 
 
 def percentiles_text(distribution: Distribution) -> str:
-    """Return the percentiles in words, each behind the sign that marks it: any place inside the panel may hold data."""
+    """Return the percentiles in words, each after the sign that marks it.
+
+    They stand outside of the panel, since any place inside may hold data.
+    """
     return "  ".join(
         f"{sign} {name} {_short(1e3 * value_s)}"
         for name, (_, _, sign) in PERCENTILES.items()

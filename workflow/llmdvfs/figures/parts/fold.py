@@ -1,10 +1,10 @@
-"""Long names on several short lines, so that labels side by side do not touch."""
+"""Breaks long names into short lines, so that labels side by side do not touch."""
 
 import re
 
 
 def fold_name(name: str, width: int) -> str:
-    """Break a name after its hyphens, underscores and spaces, else within a word, into lines of at most `width`."""
+    """Return the name in lines of at most `width`, broken after hyphens, underscores and spaces, else in a word."""
     lines = [""]
     for piece in re.findall(rf"[^-_ ]{{0,{width - 1}}}[-_ ]|[^-_ ]{{1,{width}}}", name):
         if len(lines[-1]) + len(piece) > width:

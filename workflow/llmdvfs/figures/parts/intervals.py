@@ -1,4 +1,7 @@
-"""Intervals may be wider than a figure: they widen its axes up to a factor, and an arrow stands where they go on."""
+"""Draws intervals that may be wider than a figure.
+
+They widen its axes up to a factor; where they go on beyond that stands an arrow.
+"""
 
 from typing import Literal
 
@@ -23,10 +26,10 @@ def draw_interval(
     width: float,
     reach: float = REACH,
 ) -> None:
-    """Draw an interval along an axis, at a place on the other one; `end_intervals` cuts it off.
+    """Draw an interval along one axis, at a place on the other; `end_intervals` cuts it off.
 
-    point: the mean that it belongs to, in the same unit: two starts give intervals over decades, which would leave the
-    means themselves no room.
+    ends: low and high. point: the mean that it belongs to, in the same unit. reach: factor around the mean up to which
+    it widens the axes, for two starts can give intervals over decades, which would leave the means themselves no room.
     """
     data = _across(along, list(ends), place)
     # add_artist, unlike add_line, leaves the limits alone
@@ -37,7 +40,7 @@ def draw_interval(
 
 
 def end_intervals(axes: Axes) -> None:
-    """Cut every interval off where the axes end, with an arrow there; to be called when the limits are final."""
+    """Cut every interval off where the axes end, and put an arrow there; call it when the limits are final."""
     limits: dict[Along, tuple[float, float]] = {"x": axes.get_xlim(), "y": axes.get_ylim()}
     for along, gid in GIDS.items():
         begin, end = sorted(limits[along])

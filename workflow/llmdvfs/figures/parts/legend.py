@@ -1,4 +1,4 @@
-"""A figure's caption and legend below its panels, in as many columns as its texts leave room for."""
+"""Puts a figure's caption and legend below its panels, in as many columns as the texts leave room for."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Axis limits: quantities start at zero, and panels of one quantity share their limits."""
+"""Sets axis limits: quantities start at zero, and panels of one quantity share their limits."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -10,7 +10,7 @@ HEADROOM = 1.1
 
 
 def from_zero(axes: Axes) -> None:
-    """Start the axis at zero and leave room above the highest value, which a flat line would else hide."""
+    """Start the axis at zero, and leave room above the highest value, which a flat line would else hide."""
     top = axes.dataLim.y1
     axes.set_ylim(0, HEADROOM * top if top > 0 else 1.0)
 

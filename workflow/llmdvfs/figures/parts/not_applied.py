@@ -1,4 +1,4 @@
-"""How a launch is drawn in which the operating point was not applied: hollow and hatched, never at the clock it asked.
+"""Draws launches in which the operating point was not applied: hollow and hatched, never at the clock asked.
 
 Its cell ran as the GPUs were found. Beside other deployments it keeps its place; over clocks it has none, and lies in
 a strip of its own at the left.
@@ -30,7 +30,7 @@ HATCH = 12 * "/"  # dense enough to cross every small mark
 
 
 def draw_beside(axes: Axes, x: float, summary: MetricSummary, per_unit: float, look: Look, width: float) -> None:
-    """Draw every launch without the point at x in a slot of the given width, beside those at which it was applied."""
+    """Draw every launch without the point at x in a slot of this width, beside those that had it."""
     values = _as_found(summary)
     offsets = np.linspace(-SPREAD, SPREAD, len(values)) * width if len(values) > 1 else np.zeros(len(values))
     _scatter(axes, x + offsets, np.array(values) * per_unit, look)
@@ -82,7 +82,10 @@ def open_strip(panels: Sequence[Axes]) -> None:
 
 
 def say_not_applied(axes: Axes, metric: Metric) -> None:
-    """Name the metric and say, right of the strip, why the panel has no line; its ticks are those of its row."""
+    """Name the metric, and say right of the strip why the panel has no line.
+
+    Its ticks are those of its row.
+    """
     axes.set_ylabel(label(metric))
     middle = (1 + STRIP_FRACTION) / 2
     axes.text(middle, 0.5, fill(NOT_APPLIED, 16), transform=axes.transAxes, **NOTE_LOOK)

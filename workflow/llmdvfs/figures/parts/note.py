@@ -1,4 +1,4 @@
-"""What a panel says in place of data that there is not."""
+"""Writes into a panel why there is no data to draw."""
 
 from collections.abc import Iterable
 from textwrap import fill
@@ -14,7 +14,7 @@ NOTE_LOOK: dict[str, Any] = {"ha": "center", "va": "center", "color": "0.35", "s
 
 
 def why_absent(metric: Metric, deployments: Iterable[DeploymentSummary]) -> str:
-    """Return why a panel has no mean of the metric: what no launch ran at was not left unmeasured."""
+    """Return why a panel has no mean of the metric: not measured, or no launch ran at the point."""
     shown = list(deployments)
     if shown and all(deployment.was_never_applied for deployment in shown):
         return NOT_APPLIED
@@ -22,7 +22,7 @@ def why_absent(metric: Metric, deployments: Iterable[DeploymentSummary]) -> str:
 
 
 def draw_note(axes: Axes, text: str, width: int = 60) -> None:
-    """Turn the panel into a sentence: an empty frame could be taken for a zero."""
+    """Turn the panel into a sentence, since an empty frame could be taken for a zero."""
     axes.set_yticks([])
     axes.tick_params(axis="x", bottom=False, labelbottom=False)  # the ticks themselves may be shared with other panels
     axes.grid(False)

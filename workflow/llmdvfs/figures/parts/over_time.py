@@ -1,4 +1,4 @@
-"""Panels that share the time axis of one cell: phases, power, clocks, utilisation, requests in flight, energy."""
+"""Draws panels that share one cell's time axis: phases, power, clocks, utilisation, requests in flight, energy."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ UTILISATION_COLUMNS = ("gpu_utilisation_fraction", "cpu_utilisation_fraction")
 
 
 def draw_lanes(axes: Axes, cell: MeasuredCell) -> None:
-    """Draw which phase each role was in, one lane a role and one for transfers, and the measured window on top."""
+    """Draw which phase each role was in, a lane a role and one for transfers, with the measured window on top."""
     lanes = cell_lanes(cell)
     height = 1 / (len(lanes) + 0.5)
     for number, intervals in enumerate(lanes.values()):
@@ -97,7 +97,7 @@ def draw_in_flight(axes: Axes, cell: MeasuredCell) -> None:
 
 
 def draw_energy(axes: Axes, cell: MeasuredCell) -> None:
-    """Draw the energy since the cell's start of every device and, over the serving ones, its sum; it never falls."""
+    """Draw each device's energy since the cell's start, and the sum of the serving ones; it never falls."""
     curves = _device_curves(cell, None, energy_curve)
     if not curves:
         draw_note(axes, NO_POWER_DATA)
@@ -122,12 +122,12 @@ def time_limits(cell: MeasuredCell) -> tuple[float, float]:
 
 
 def has_power(cell: MeasuredCell) -> bool:
-    """Return whether any device of the cell was read for power or energy."""
+    """Return whether power or energy was read of any device of the cell."""
     return bool(_device_curves(cell, None, power_curve))
 
 
 def cell_lanes(cell: MeasuredCell) -> dict[str, list[PhaseInterval]]:
-    """Return the computing phases of each role, and by themselves the transfers between roles."""
+    """Return role -> its computing phases, and apart from them the transfers between roles."""
     computed = [interval for interval in cell.phases.intervals if interval.phase != "transfer"]
     lanes = {role: [interval for interval in computed if interval.role == role] for role in cell_roles(cell)}
     transfers = [interval for interval in cell.phases.intervals if interval.phase == "transfer"]
@@ -140,7 +140,7 @@ def cell_roles(cell: MeasuredCell) -> list[str]:
 
 
 def roles_with_devices(cell: MeasuredCell) -> list[str | None]:
-    """Return the roles that have devices of their own; [None] where one device, the host's CPU, serves all of them."""
+    """Return the roles that have devices of their own; [None] where one device, the host's CPU, serves them all."""
     roles = [role for role in cell_roles(cell) if role in cell.phases.device_roles.values()]
     return [*roles] if len(roles) > 1 else [None]
 

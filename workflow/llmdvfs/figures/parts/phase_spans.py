@@ -1,4 +1,4 @@
-"""Which phase a set of devices was in, when: exact intervals of the requests, no sampling."""
+"""Which phase a set of devices was in, and when: by exact intervals of the requests, not by sampling."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

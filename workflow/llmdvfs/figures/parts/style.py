@@ -1,4 +1,4 @@
-"""The look of every figure: colours bound to meaning, with a marker and a line style each for grey print; saving."""
+"""The look of every figure: colours bound to meanings, with a marker and a line style each for grey print."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ INVALID = "0.65"  # a gate failed: grey, never dropped
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How one meaning is drawn, everywhere."""
+    """How one meaning is drawn in every figure."""
 
     colour: str
     marker: str
@@ -74,14 +74,15 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def architecture_look(architecture: str) -> Look:
-    """Return the look of an architecture; one without its own is drawn like `external`."""
+    """Return the look of an architecture; one without a look of its own is drawn like `external`."""
     return ARCHITECTURES.get(architecture, ARCHITECTURES["external"])
 
 
 def sibling_look(architecture: str, number: int, taken: Collection[str]) -> Look:
-    """Return the look of an architecture's deployment `number`: after the first, another shade, line and marker.
+    """Return the look of an architecture's deployment `number`, counted from 0.
 
-    taken: markers that the figure's other deployments have; the marker is none of them while there is one left.
+    After the first, it has another shade, line and marker. taken: markers of the figure's other deployments, none of
+    which it gets while there is one left.
     """
     own = architecture_look(architecture)
     if number == 0 and own.marker not in taken:
@@ -98,9 +99,9 @@ def _shaded(colour: str, shade: float) -> str:
 
 
 def save_figure(figure: Figure, png: Path, *, modelled: bool = False) -> None:
-    """Write the figure as PNG and, beside it, as PDF; equal figures give equal bytes: no dates, no version strings.
+    """Write the figure as PNG and, beside it, as PDF; equal figures give equal bytes (no dates, no versions).
 
-    modelled: it shows a GPU that is a formula (records/modelled.py), and says so.
+    modelled: whether it shows a GPU that is a formula (records/modelled.py), which it then says.
     """
     if modelled:
         mark_modelled(figure)
@@ -116,7 +117,7 @@ def mark_modelled(figure: Figure) -> None:
 
 
 def save_pdf(figure: Figure, pdf: Path) -> None:
-    """Write the figure as PDF with its fonts in it; equal figures give equal bytes."""
+    """Write the figure as PDF with its fonts embedded; equal figures give equal bytes."""
     with matplotlib.style.context(STYLE_FILE):
         pdf.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})

@@ -1,4 +1,4 @@
-"""How a mean over server starts is drawn: every start a dot, the mean a bar across, the 95 % interval a bar upright."""
+"""Draws a mean over server starts: each start a dot, the mean a short line, the 95 % interval an upright bar."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,7 +17,7 @@ HALF_BAR = 0.3
 
 
 def draw_marks(axes: Axes, x: float, summary: MetricSummary, per_unit: float, look: Look, width: float = 1.0) -> None:
-    """Draw one summary at x in a slot of the given width; nothing where nothing was measured at the operating point."""
+    """Draw one summary at x in a slot of this width; nothing where no launch has a value at the operating point."""
     mean = summary.mean
     if mean.value is None:
         return
@@ -76,5 +76,5 @@ def any_gate_failed(summaries: Iterable[MetricSummary]) -> bool:
 
 
 def gate_failed_handle() -> Line2D:
-    """Return the legend's entry for what is drawn grey."""
+    """Return the legend's entry for what is drawn in grey."""
     return Line2D([], [], color=INVALID, marker="o", linestyle="", label="a gate failed")

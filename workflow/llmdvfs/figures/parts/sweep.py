@@ -1,4 +1,4 @@
-"""Lines over a swept quantity (batch size or clock): their looks, and the drawing of one panel."""
+"""Draws lines over a swept quantity (batch size or clock): their looks, and one panel."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -22,7 +22,7 @@ Lines = Mapping[str, Sequence[tuple[float, DeploymentSummary]]]
 
 
 def ordered_looks(names: Sequence[str]) -> dict[str, Look]:
-    """Return looks for values that have an order: dark to light, each with its marker and line style."""
+    """Return looks for values that have an order: from dark to light, each with its own marker and line style."""
     shades = matplotlib.colormaps["cividis"]
     last = max(len(names) - 1, 1)
     return {
@@ -32,7 +32,10 @@ def ordered_looks(names: Sequence[str]) -> dict[str, Look]:
 
 
 def draw_lines(axes: Axes, name: str, lines: Lines, looks: Mapping[str, Look]) -> None:
-    """Draw a metric of every line, means with intervals and every server start as a dot; or say that it is absent."""
+    """Draw one metric of every line, or say that it is absent.
+
+    name: of the metric. Means have their intervals, and every server start is a dot.
+    """
     metric = METRICS[name]
     axes.set_ylabel(label(metric))
     deployments = [deployment for points in lines.values() for _, deployment in points]
@@ -47,13 +50,13 @@ def draw_lines(axes: Axes, name: str, lines: Lines, looks: Mapping[str, Look]) -
 
 
 def marks_of(lines: Iterable[Lines], name: str) -> list[Line2D]:
-    """Return the legend's entry of a failed gate, where a metric of any line was measured in spite of one."""
+    """Return the legend's entry for a failed gate, where any value of the metric was measured in spite of one."""
     summaries = (deployment.metrics[name] for own in lines for points in own.values() for _, deployment in points)
     return [gate_failed_handle()] if any_gate_failed(summaries) else []
 
 
 def set_batch_axis(axes: Axes, batches: Sequence[float]) -> None:
-    """Scale the axis by doublings and label the batch sizes that were measured."""
+    """Make the axis one of doublings, and label the batch sizes that were measured."""
     axes.set_xscale("log", base=2)
     shown = sorted(set(batches))
     axes.xaxis.set_major_locator(FixedLocator(shown[:: 1 + len(shown) // (MAX_TICKS + 1)]))
@@ -64,6 +67,6 @@ def set_batch_axis(axes: Axes, batches: Sequence[float]) -> None:
 
 
 def set_clock_axis(axes: Axes, num_ticks: int = 5) -> None:
-    """Label the clock axis in MHz, with at most about so many ticks."""
+    """Label the clock axis in MHz, with about num_ticks ticks at most."""
     axes.xaxis.set_major_locator(MaxNLocator(nbins=num_ticks, integer=True))
     axes.set_xlabel("Core clock (MHz)")

@@ -1,4 +1,4 @@
-"""What a figure says of the cells that it shows: which they are, and whether they are valid."""
+"""Titles: which cells a figure shows, and whether they are valid."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from llmdvfs.figures.parts.cell import MeasuredCell
 
 
 def cell_title(cell: MeasuredCell) -> str:
-    """Return `deployment, workload, point, launch`, and the names of failed gates."""
+    """Return `deployment, workload, point, launch`, followed by the names of failed gates."""
     own = cell.run.cell
     failed = [gate.name for gate in cell.result.gates if gate.status == "failed"]
     invalid = f"  -  gate failed: {', '.join(failed)}" if failed else ""

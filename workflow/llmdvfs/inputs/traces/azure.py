@@ -1,4 +1,4 @@
-"""Azure's LLM inference traces of 2023, 2024 and 2025: CSV with stamps of the day."""
+"""Format of Azure's LLM inference traces of 2023, 2024 and 2025: CSV with time stamps of the day."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,7 @@
-"""A file of lines in blocks of about a mebibyte, plain or gzip: what lets a reader pass over what it does not need."""
+"""Reads a file of lines in blocks of about a mebibyte, plain or gzip.
+
+Whole blocks can be passed over, so that a reader need not look at what lies before its window.
+"""
 
 import gzip
 from collections.abc import Iterator
@@ -15,10 +18,10 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some whole lines."""
+    """Some whole lines of a file."""
 
     first_line: int
-    """Number of its first line in the file, from 1."""
+    """Number of the block's first line in the file, from 1."""
     content: bytes
 
     @property
@@ -27,7 +30,7 @@ class Block:
         return self.content.rstrip().rpartition(b"\n")[2].decode(errors="replace")
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Yield number and text of every line that is not empty."""
+        """Yield (line number, text) of every line that is not empty."""
         for number, line in enumerate(self.content.split(b"\n"), self.first_line):
             text = line.decode(errors="replace").strip()
             if text:
@@ -35,7 +38,7 @@ class Block:
 
 
 def read_blocks(path: Path) -> Iterator[Block]:
-    """Yield the file's lines without its byte order mark; memory does not grow with the file."""
+    """Yield the file in blocks, without its byte order mark; memory does not grow with the file."""
     first_line, kept = 1, b""
     held: Block | None = None  # a last line without an end belongs to the block before it
     with _open(path) as file:

@@ -1,4 +1,4 @@
-"""BurstGPT: CSV with seconds since the begin, whole or broken, in six columns or (later files) in eight."""
+"""Format of BurstGPT: CSV with seconds since the begin, in six columns or (later files) in eight."""
 
 from collections.abc import Sequence
 

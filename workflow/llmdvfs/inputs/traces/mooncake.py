@@ -1,4 +1,4 @@
-"""Mooncake's traces: JSON lines, milliseconds, prompts as hashes of blocks of 512 tokens."""
+"""Format of Mooncake's traces: JSON lines, milliseconds, prompts as hashes of blocks of 512 tokens."""
 
 from typing import Any
 

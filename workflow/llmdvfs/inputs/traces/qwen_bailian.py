@@ -1,4 +1,4 @@
-"""Qwen's traces of the Bailian service: JSON lines, seconds, blocks of 16 tokens, turns of chats.
+"""Format of Qwen's traces of the Bailian service: JSON lines, seconds, blocks of 16 tokens, turns of chats.
 
 A later turn of a chat begins with the blocks of the turns before, so that equal hash ids carry the shared prefix; its
 instant is the recorded one. The same layout is what `vllm bench serve --dataset-name timed_trace` reads by default.

@@ -1,4 +1,7 @@
-"""A window of a trace, read by stream: memory does not grow with the file, and what lies before it is passed over."""
+"""Reads a window of a trace.
+
+The file is streamed: memory does not grow with it, and blocks before the window are passed over.
+"""
 
 import heapq
 import zlib
@@ -23,11 +26,11 @@ ParseLine = Callable[[str], RawRow]
 def read_window(
     path: Path, trace_format: str, *, start_s: float = 0.0, length_s: float | None = None
 ) -> Iterator[TraceRow]:
-    """Yield the answered requests of [start, start + length) in order of time [s since the trace's first one].
+    """Yield the answered requests of [start, start + length) in order of time, times since the trace's first one.
 
-    Records without prompt or without answer (BurstGPT keeps failed requests so) are left out. Records outside the
-    window are not all looked at. Raises DataError for a file that is missing, damaged or of another format, naming the
-    line, and where no record lies in the window.
+    start_s, length_s: in seconds; None: to the end. Records without prompt or without answer (BurstGPT keeps failed
+    requests so) are left out. Records outside the window are not all looked at. Raises DataError for a file that is
+    missing, damaged or of another format, naming the line, and where no record lies in the window.
     """
     form = trace_format_named(trace_format)
     begin_us = round(start_s * US_PER_S)
@@ -39,7 +42,7 @@ def read_window(
 
 
 def check_trace_head(path: Path, trace_format: str) -> None:
-    """Raise DataError where a trace's first records are not of the format; it names the format that they fit."""
+    """Raise DataError where a trace's first records are not of this format; it names the format that they fit."""
     try:
         _head(path, trace_format_named(trace_format))
     except DataError as error:

@@ -1,4 +1,4 @@
-"""What every format of traces is turned into, and what a format says of itself."""
+"""What every format of traces is turned into, and what a format has to say of itself."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,10 @@ US_PER_S = 1_000_000
 
 
 class RawRow(NamedTuple):
-    """One record as its file has it; instants are whole microseconds since an origin of the file's own."""
+    """One record as its file has it.
+
+    Instants are whole microseconds since an origin of the file's own.
+    """
 
     t_us: int
     num_prompt_tokens: int
@@ -19,16 +22,16 @@ class RawRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TraceRow:
-    """One recorded request."""
+    """One recorded request, whatever the format it was recorded in."""
 
     t_s: float
-    """Since the trace's first answered request."""
+    """Seconds since the trace's first answered request."""
     num_prompt_tokens: int
     num_output_tokens: int
     hash_ids: tuple[int, ...] = ()
-    """Names of the prompt's blocks: equal ids are equal text."""
+    """Names of the blocks that the prompt consists of: equal ids stand for equal text."""
     block_tokens: int = 0
-    """Tokens that one hash id stands for; 0 where there are none."""
+    """Number of tokens that one hash id stands for; 0 where there are no hash ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,11 @@ class TraceFormat:
 
     name: str
     what: str
-    """Whose traces they are, for people."""
+    """Whose traces have it, for people."""
     columns: tuple[str, ...] | None
     """Columns of a CSV file, by name and in the order in which `parse` takes them; None: JSON lines."""
     parse: Callable[[Any], RawRow]
-    """Turns the columns' texts, or a JSON object, into a row; KeyError, TypeError or ValueError says what is wrong."""
+    """Turns a line's columns, or its JSON object, into a row; KeyError, TypeError or ValueError says what is wrong."""
     block_tokens: int = 0
 
 
@@ -61,7 +64,10 @@ def whole(record: dict[str, Any], name: str) -> int:
 
 
 def hash_ids_of(record: dict[str, Any], num_prompt_tokens: int, block_tokens: int) -> tuple[int, ...]:
-    """Return `hash_ids`; ValueError where there are not as many as blocks in the prompt (a last part may lack one)."""
+    """Return the record's `hash_ids`; ValueError where their number is not that of the prompt's blocks.
+
+    A last block that the prompt does not fill may lack an id.
+    """
     ids = tuple(int(hash_id) for hash_id in record["hash_ids"])
     if not num_prompt_tokens // block_tokens <= len(ids) <= -(-num_prompt_tokens // block_tokens):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""All formats of traces: adding one is a file and a line here."""
+"""Table of all formats of traces: adding one is a file and a line here."""
 
 from llmdvfs.errors import DataError
 from llmdvfs.inputs.traces.azure import AZURE
@@ -11,7 +11,7 @@ TRACE_FORMATS: dict[str, TraceFormat] = {item.name: item for item in (AZURE, MOO
 
 
 def trace_format_named(name: str) -> TraceFormat:
-    """Return a format of the table; DataError lists them."""
+    """Return the format with this name; DataError lists the known ones."""
     try:
         return TRACE_FORMATS[name]
     except KeyError:

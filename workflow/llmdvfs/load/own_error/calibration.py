@@ -19,20 +19,20 @@ from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec, WorkloadSpec
 from llmdvfs.records.store import read_lines, read_record, write_record
 
-STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # a decade of the values that a shape may have: few shapes, few calibrations
+STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # the values of a decade to round to: few shapes, few calibrations
 MIN_GAP_S, MAX_GAP_S = 0.001, 0.05  # a slower stream is no harder to read
 MIN_TTFT_S, MAX_TTFT_S = 0.005, 0.5
-MAX_STREAM_S = 0.6  # of decoding a request
+MAX_STREAM_S = 0.6  # the longest that the mock decodes one request
 MAX_TOKENS = 64
-MIN_ROUNDS, MAX_ROUNDS = 4, 50  # requests a stream
-TARGET_S = 3.0  # of load
+MIN_ROUNDS, MAX_ROUNDS = 4, 50  # of requests, one after another in each stream
+TARGET_S = 3.0  # about how long a calibration loads the client
 PROMPT_TOKENS = 64
 CLIENT_TIMEOUT_S = 120.0
-END_LIMIT_S = 10.0  # of the mock, which writes its log when it is told to end
+END_LIMIT_S = 10.0  # the mock writes its log when it is told to end
 
 
 def calibration_shape(requests: Sequence[RequestRecord]) -> CalibrationShape | None:
-    """Return the load of a cell as a shape, rounded to the harder side; None: no request of it succeeded."""
+    """Return the shape of a cell's load, rounded to the harder side; None where no request of it succeeded."""
     ok = [r for r in requests if r.ok and r.sent_mono_ns is not None and r.end_mono_ns is not None]
     if not ok:
         return None
@@ -45,9 +45,9 @@ def calibration_shape(requests: Sequence[RequestRecord]) -> CalibrationShape | N
 
 
 def calibrate(shape: CalibrationShape, folder: Path) -> CalibrationResult:
-    """Run the client, as it runs in a measurement, against the mock; a few seconds. The folder keeps the raw files.
+    """Run the client, just as in a measurement, against the mock server for a few seconds; return its errors.
 
-    LlmDvfsError where the mock, the client or one of their files is missing at the end.
+    folder: keeps the raw files. LlmDvfsError where the mock, the client or one of their files is missing at the end.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "send_log.jsonl"
@@ -80,7 +80,7 @@ def calibrate(shape: CalibrationShape, folder: Path) -> CalibrationResult:
 def client_error(
     shape: CalibrationShape, requests: Iterable[RequestRecord], log: Iterable[SendRecord], report: LoadReport
 ) -> CalibrationResult:
-    """Return the difference between what the client saw and what the mock did, request by request."""
+    """Return the differences between what the client saw and what the mock server did, request by request."""
     truth = {record.request_id: record for record in log}
     ok = [r for r in requests if r.ok]
     if lost := [r.request_id for r in ok if r.request_id not in truth]:
@@ -120,7 +120,10 @@ def client_error(
 
 @contextmanager
 def mock_server(*, ttft_s: float, gap_s: float, log: Path) -> Iterator[str]:
-    """Run the mock in a process of its own and yield its base URL; its send log is there after the block."""
+    """Run the mock server in a process of its own for a block, and yield its base URL.
+
+    log: its send log, which is there after the block.
+    """
     command = [sys.executable, "-m", "llmdvfs", "mock-server", "--with-parent"]
     command += [f"--ttft-s={ttft_s}", f"--gap-s={gap_s}", f"--log={log}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:

@@ -28,6 +28,8 @@ _STREAM_HEAD = (
 
 @dataclass(slots=True)
 class _Connection:
+    """One client's connection, with what was read of its request and what is still to be sent."""
+
     sock: socket.socket
     received: bytes = b""
     received_mono_ns: int = 0
@@ -36,6 +38,8 @@ class _Connection:
 
 @dataclass(slots=True)
 class _Stream:
+    """One answer that is being streamed."""
+
     connection: _Connection
     request_id: str | None
     received_mono_ns: int
@@ -51,7 +55,10 @@ class MockServer:
     """Serves /v1/completions and /v1/chat/completions on a loopback port until `stop` is set."""
 
     def __init__(self, *, ttft_s: float, gap_s: float, tokens_per_step: int = 1, port: int = 0) -> None:
-        """tokens_per_step: events that a stream gets at once, to offer more than the mock could send one by one."""
+        """Listen on a port; times are those of each stream's first token and of the gaps between tokens.
+
+        tokens_per_step: events that a stream gets at once, to offer more than the mock could send one by one.
+        """
         self._tokens_per_step = tokens_per_step
         self._ttft_ns = round(ttft_s * NS_PER_S)
         self._gap_ns = round(gap_s * NS_PER_S)
@@ -69,7 +76,7 @@ class MockServer:
         self.stop = False
 
     def serve(self) -> None:
-        """Serve until `stop`, which a signal handler may set."""
+        """Serve until `stop` is set, which a signal handler may do."""
         next_step_ns = monotonic_ns()
         while not self.stop:
             wait_s = (next_step_ns - monotonic_ns()) / NS_PER_S if self._running else 0.1

@@ -1,1 +1,1 @@
-"""A run as other benchmarks would report it."""
+"""The numbers of a run as other benchmarks would report them."""

@@ -20,35 +20,35 @@ from llmdvfs.records.request import RequestRecord
 
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
-    """One sent request with all that the definitions differ in."""
+    """One sent request, with everything in which the definitions differ."""
 
     record: RequestRecord
     sent_mono_ns: int
     end_mono_ns: int
-    """End of the stream, or of the attempt."""
+    """End of the stream, or of the attempt where there was none."""
     choice_mono_ns: tuple[int, ...]
-    """The instants of chunks with a choice in them, even an empty one."""
+    """Instants of the chunks that have a choice in them, even an empty one."""
     content_mono_ns: tuple[int, ...]
-    """The instants of those with text in them."""
+    """Instants of the chunks that have text in them."""
     is_transport_ok: bool
-    """Status 200, and the connection held to the end of the answer."""
+    """Whether the status was 200 and the connection held to the end of the answer."""
     has_error_event: bool
     text: str
 
     @property
     def num_output_tokens(self) -> int:
-        """Output tokens; 0 where nobody can tell."""
+        """Number of output tokens; 0 where nobody can tell, as the other benchmarks have it."""
         return self.record.num_output_tokens or 0
 
     @property
     def num_prompt_tokens(self) -> int:
-        """Prompt tokens by the server's count, else as asked; 0 where nobody can tell."""
+        """Number of prompt tokens by the server's count, else as asked for; 0 where nobody can tell."""
         return self.record.num_prompt_tokens or self.record.num_prompt_tokens_requested or 0
 
 
 @dataclass(slots=True)
 class LensNumbers:
-    """A run's figures by one set of definitions, unsummarised."""
+    """A run's values by one benchmark's definitions, one a request or a gap, not yet summarised."""
 
     ttft_s: list[float] = field(default_factory=list)
     tpot_s: list[float] = field(default_factory=list)
@@ -56,11 +56,11 @@ class LensNumbers:
     e2e_s: list[float] = field(default_factory=list)
     num_output_tokens: int = 0
     percentile_method: Literal["linear", "inverted_cdf"] = "linear"
-    """How the benchmark takes percentiles, in numpy's words: interpolated, or one of the values themselves."""
+    """How that benchmark takes percentiles, in numpy's words: interpolated, or one of the values themselves."""
 
     @property
     def num_successes(self) -> int:
-        """Requests that the definitions count as successful."""
+        """Number of requests that the definitions count as successful."""
         return len(self.ttft_s)
 
 
@@ -71,7 +71,7 @@ def read_seen(journal: Path, count_tokens: CountTokens | None = None) -> list[Se
 
 
 def numbers(requests: Iterable[SeenRequest], lens: str) -> LensNumbers:
-    """Return the run as the named benchmark (a key of LENSES) would report it."""
+    """Return the values of a run as the named benchmark (a key of LENSES) defines them."""
     result = LensNumbers()
     for request in requests:
         LENSES[lens](request, result)
@@ -126,7 +126,7 @@ def _add(request: SeenRequest, chunk_mono_ns: Sequence[int], result: LensNumbers
 
 
 def gaps_s(instants_mono_ns: Sequence[int]) -> list[float]:
-    """Return the gaps between neighbours [s]."""
+    """Return the gaps between neighbouring instants [s], one fewer than there are instants."""
     return [(after - before) / NS_PER_S for before, after in pairwise(instants_mono_ns)]
 
 

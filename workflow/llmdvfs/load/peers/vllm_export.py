@@ -17,7 +17,10 @@ PERCENTILES = (50, 90, 95, 99)
 def vllm_result(
     requests: Sequence[SeenRequest], workload: WorkloadSpec, *, model: str, ended_unix_s: float
 ) -> dict[str, Any]:
-    """Return the result by vLLM's definitions; times in seconds, summary statistics in milliseconds, as it has them."""
+    """Return the result by vLLM's definitions, as a dictionary in its layout.
+
+    Times of single requests are in seconds and summary statistics in milliseconds, as vLLM has them.
+    """
     seen = numbers(requests, "vllm bench serve")
     good = [request for request in requests if succeeded(request)]
     begin_ns = min((request.sent_mono_ns for request in requests), default=0)
@@ -26,7 +29,7 @@ def vllm_result(
     num_prompt_tokens = sum(request.num_prompt_tokens for request in good)
     busiest = _busiest_seconds(good)
     return {
-        "date": datetime.fromtimestamp(ended_unix_s).astimezone().strftime("%Y%m%d-%H%M%S"),  # local, as vLLM's
+        "date": datetime.fromtimestamp(ended_unix_s).astimezone().strftime("%Y%m%d-%H%M%S"),  # local time
         "endpoint_type": "openai-chat" if workload.endpoint == "chat" else "openai",
         "backend": "openai-chat" if workload.endpoint == "chat" else "openai",
         "label": None,
@@ -65,7 +68,7 @@ def vllm_result(
 
 
 def succeeded(request: SeenRequest) -> bool:
-    """Whether vLLM counts the request as completed: status 200 and one chunk, be there an error event behind it."""
+    """Return whether vLLM counts the request as completed: status 200 and one chunk, even if an error event follows."""
     return request.is_transport_ok and bool(request.choice_mono_ns)
 
 

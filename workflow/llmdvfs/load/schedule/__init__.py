@@ -1,1 +1,1 @@
-"""What is asked and when, all of it drawn before anything is sent."""
+"""The plan of a load: what is asked and when, all of it drawn before anything is sent."""

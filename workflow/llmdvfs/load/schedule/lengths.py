@@ -1,4 +1,4 @@
-"""Token counts drawn from a LengthSpec."""
+"""Draws token counts from a LengthSpec."""
 
 from random import Random
 from typing import TypeVar
@@ -10,9 +10,9 @@ T = TypeVar("T", int, float)
 
 
 def draw_length(spec: LengthSpec, rng: Random, data_length: int | None = None) -> int:
-    """Return one token count >= 1; `trace` takes the data's own. `low` and `high` clamp every kind where they are set.
+    """Return one token count, 1 at least, in the range from `low` to `high` where these are set.
 
-    data_length: what the trace or the data set says for this request.
+    data_length: what the trace or the data set says for this request; kind `trace` takes it.
     """
     if spec.kind == "fixed":
         length = _needed(spec, "value", spec.value)

@@ -1,4 +1,4 @@
-"""The plan of a load: every request with its time, its prompt and its length, before anything is sent."""
+"""Plans a load: every request with its time, its prompt and its length, before anything is sent."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +18,11 @@ FIRST_WARMUP_INDEX = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class PlannedRequest:
-    """One request to send; exactly one of prompt_ids and prompt_text is set."""
+    """One request that is to be sent; exactly one of prompt_ids and prompt_text is set."""
 
     index: int
     offset_s: float | None
-    """Scheduled send, from the begin of the load; None: when a place is free."""
+    """When it is to be sent, in seconds since the load's begin; None: as soon as a place is free."""
     wave: int | None
     prompt_ids: Sequence[int] | None
     prompt_text: str | None
@@ -30,14 +30,14 @@ class PlannedRequest:
 
     @property
     def num_prompt_tokens(self) -> int | None:
-        """Tokens of the prompt as sent; None where the server turns a text into tokens."""
+        """Number of tokens of the prompt as sent; None where the server turns a text into tokens."""
         return None if self.prompt_ids is None else len(self.prompt_ids)
 
 
 def plan_requests(
     workload: WorkloadSpec, tokenizer_folder: Path | None, seed_prompts: int, seed_arrivals: int, first_index: int = 0
 ) -> Iterator[PlannedRequest]:
-    """Yield the requests in the order of their sending; endless for a closed loop that ends by duration."""
+    """Yield the requests in the order of sending; endless for a closed loop that is ended by duration."""
     as_text = workload.endpoint == "chat"
     source = prompt_source(workload.prompts, as_text=as_text, tokenizer_folder=tokenizer_folder, seed=seed_prompts)
     for index, arrival in enumerate(draw_arrivals(workload, seed_arrivals), first_index):
@@ -57,7 +57,7 @@ def plan_requests(
 def plan_warmup(
     workload: WorkloadSpec, tokenizer_folder: Path | None, seed_prompts: int, seed_arrivals: int
 ) -> list[PlannedRequest]:
-    """Return `num_warmup_requests` requests of the measured kind, to be sent as places get free."""
+    """Return `num_warmup_requests` requests like the measured ones, to be sent as places get free."""
     seed = seed_prompts + WARMUP_SEED_OFFSET
     # A plan shorter than its warm-up is begun again.
     rounds = (

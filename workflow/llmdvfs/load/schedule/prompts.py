@@ -1,4 +1,4 @@
-"""Prompts, one a request index: the same seed and index give the same prompt, in any order and in any process."""
+"""Makes prompts by request index: equal seed and index give the same prompt, in any order and any process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,31 +22,34 @@ FILL_FACTOR = 2  # texts shrink when their ids are decoded and encoded again; so
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Token ids, or a text where the endpoint takes no ids."""
+    """One prompt: token ids, or a text where the endpoint takes no ids."""
 
     ids: Sequence[int] | None = None
     text: str | None = None
     num_answer_tokens: int | None = None
-    """Length of the data set's own answer."""
+    """Length of the answer that the data set has for it; None: none is known."""
 
 
 class PromptSource(Protocol):
     """Makes the prompt of a request."""
 
     def prompt(self, index: int, row: TraceRow | None) -> Prompt:
-        """Return the prompt of the request with this index."""
+        """Return the prompt of the request with this index; row: the trace's record, None where there is no trace."""
         ...
 
 
 def prompt_source(spec: PromptSpec, *, as_text: bool, tokenizer_folder: Path | None, seed: int) -> PromptSource:
-    """Return the source that a PromptSpec names."""
+    """Return the source of prompts that a PromptSpec names.
+
+    as_text: make texts in place of token ids.
+    """
     if spec.source in ("random", "shared_prefix"):
         return SyntheticPrompts(spec, as_text=as_text, tokenizer_folder=tokenizer_folder, seed=seed)
     return DatasetPrompts(spec, as_text=as_text, tokenizer_folder=tokenizer_folder, seed=seed)
 
 
 class SyntheticPrompts:
-    """Random token ids: unique, or with shared prefixes, or made of a trace's blocks."""
+    """Makes prompts of random token ids: unique, with shared prefixes, or made of a trace's blocks."""
 
     def __init__(self, spec: PromptSpec, *, as_text: bool, tokenizer_folder: Path | None, seed: int) -> None:
         if spec.prompt_tokens is None:
@@ -106,7 +109,7 @@ class SyntheticPrompts:
 
 
 class DatasetPrompts:
-    """Prompts of a data set without replacement, in a seeded order.
+    """Draws prompts of a data set without replacement, in a seeded order.
 
     From the second pass on each one starts with the number of its pass, so that no two prompts of a run are equal.
     """

@@ -1,4 +1,4 @@
-"""The model's own tokenizer: exact counts, and texts of an exact count."""
+"""Counts tokens with the model's own tokenizer, and makes texts of an exact number of tokens."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -12,7 +12,10 @@ TRIES_PER_BEGIN = 4
 
 
 def token_counter(folder: Path | None) -> Callable[[str], int] | None:
-    """Return a counter that loads the tokenizer when the first text needs it: few answers do; None without a folder."""
+    """Return a function that counts the tokens of a text; None where there is no tokenizer folder.
+
+    The tokenizer is loaded only when the first text needs it, since few answers do.
+    """
     if folder is None:
         return None
     load = cache(lambda: ModelTokenizer(folder, "counting the tokens of an answer"))
@@ -20,7 +23,10 @@ def token_counter(folder: Path | None) -> Callable[[str], int] | None:
 
 
 class ModelTokenizer:
-    """The tokenizer of tokenizer.json; imported only where texts are in play, since a large one takes a second."""
+    """The tokenizer of a tokenizer.json.
+
+    Its library is imported only where texts are in play, since loading a large one takes a second.
+    """
 
     def __init__(self, folder: Path | None, needed_for: str) -> None:
         if folder is None:
@@ -40,11 +46,11 @@ class ModelTokenizer:
         return ids
 
     def count(self, text: str) -> int:
-        """Return the number of tokens of a text by itself."""
+        """Return the number of tokens of a text by itself, without control tokens."""
         return len(self._plain_ids(text))
 
     def lasting_ids(self, ids: Sequence[int]) -> tuple[int, ...]:
-        """Return those ids whose own text becomes the same id again: parts of characters do not."""
+        """Return those ids whose own text becomes the same id again; ids for parts of characters do not."""
         texts = self._tokenizer.decode_batch([[token] for token in ids], skip_special_tokens=True)
         encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
         return tuple(token for token, again in zip(ids, encoded, strict=True) if again.ids == [token])

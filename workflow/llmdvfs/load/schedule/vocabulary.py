@@ -1,4 +1,4 @@
-"""The token ids that a prompt may be made of, read without loading a tokenizer."""
+"""Reads the token ids that a prompt may be made of, without loading a tokenizer."""
 
 from pathlib import Path
 from typing import Any

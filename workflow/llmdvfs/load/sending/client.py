@@ -32,7 +32,10 @@ class Client:
         idle_timeout_s: float,
         watch: Callable[["Client"], None] | None = None,
     ) -> None:
-        """watch: called between two slices of housekeeping, every REST_S at least."""
+        """Make a client that is not yet connected.
+
+        watch: called between two slices of housekeeping, every REST_S at least.
+        """
         self._watch = watch
         self.pool = ConnectionPool(to, self._done)
         self._request_timeout_ns = round(request_timeout_s * NS_PER_S)
@@ -41,9 +44,10 @@ class Client:
         self._connecting: dict[asyncio.Task[None], Exchange] = {}
 
     async def run(self, feed: Feed, make_pacer: MakePacer, spool: Spool, max_failures: int) -> None:
-        """Run one load to its end; a server that hangs (no byte on any stream for the idle time-out) ends it early.
+        """Run one load to its end.
 
-        max_failures: so many in a row, and nothing but them, do so too.
+        It ends early where the server hangs (no byte on any stream for the idle time-out), or where so many requests in
+        a row as max_failures fail.
         """
         self._feed, self._spool = feed, spool
         self._max_failures = max(max_failures, MIN_FAILURES_TO_STOP)
@@ -71,12 +75,12 @@ class Client:
             raise self._error
 
     def end(self) -> None:
-        """Send nothing more: the load is over once what is in flight has ended."""
+        """Send nothing more, so that the load ends once all that is in flight has ended."""
         self._feed.stop()
 
     @property
     def num_reads(self) -> int:
-        """Return the reads of the load so far, of requests in flight too."""
+        """Return the number of reads since the load's begin, those of requests in flight included."""
         return self._num_reads_of_ended + sum(len(exchange.reads) for exchange in self._exchanges_in_flight())
 
     @property
@@ -102,6 +106,7 @@ class Client:
             self._send(connection, request)
 
     async def _connect_and_send(self, request: ReadyRequest) -> None:
+        """Open a connection for a request that found none idle, and send it; a failure ends that request."""
         try:
             connection = await self.pool.connect()
         except (OSError, TimeoutError) as error:
@@ -138,7 +143,7 @@ class Client:
             self._stop(f"{self._failures_in_row} requests in a row failed, the last one: {failure}")
         self._pacer.done(exchange)
         if self._in_flight == 0:
-            self._loop.call_soon(self._end_if_over)  # after what the pacer may have called soon
+            self._loop.call_soon(self._end_if_over)  # behind the sends that the pacer may have put into the loop
 
     def _end_if_over(self) -> None:
         if self._pacer.finished and self._in_flight == 0:
@@ -180,7 +185,7 @@ class Client:
         last_signs = [self._last_success_mono_ns, *(exchange.last_sign_mono_ns for _, exchange in busy)]
         if busy and now - max(last_signs) > idle_ns:
             self._stop(f"no byte on any of {len(busy)} streams for {idle_ns / NS_PER_S:g} s (idle_timeout_s)")
-        first_limit = now + min(request_ns, idle_ns)  # of a request that is sent now
+        first_limit = now + min(request_ns, idle_ns)  # when a request sent just now could time out at the earliest
         for connection, exchange in busy:
             request_limit = (exchange.sent_mono_ns or 0) + request_ns
             idle_limit = exchange.last_sign_mono_ns + idle_ns

@@ -1,4 +1,4 @@
-"""Renders requests ahead of their time, so that sending one costs no more than writing its bytes."""
+"""Renders requests ahead of time, so that sending one costs no more than writing its bytes."""
 
 import secrets
 from collections import deque
@@ -17,7 +17,7 @@ MAX_AHEAD_BYTES = 24_000_000
 
 @dataclass(slots=True)
 class ReadyRequest:
-    """A request that only needs a connection."""
+    """A rendered request that needs only a connection."""
 
     offset_s: float | None
     exchange: Exchange
@@ -25,7 +25,7 @@ class ReadyRequest:
 
 
 class Feed:
-    """The plan's requests in order, each rendered some time before it is needed."""
+    """The requests of a plan in their order, each rendered some time before it is needed."""
 
     def __init__(self, plan: Iterator[PlannedRequest], to: Target) -> None:
         self._plan = plan
@@ -37,14 +37,14 @@ class Feed:
         self._is_low = False
 
     def fill(self, num_at_least: int, time_s: float) -> None:
-        """Render what the begin of the load needs, then what fits into the time."""
+        """Render the first `num_at_least` requests, then as many more as fit into the time."""
         deadline_s = monotonic() + time_s
         while self._render_one() and self._ready_bytes < MAX_AHEAD_BYTES:
             if len(self._ready) >= num_at_least and monotonic() >= deadline_s:
                 return
 
     def top_up(self) -> bool:
-        """Render a few more where the reserve is low, and return whether it was; called in idle moments of the load."""
+        """Render a few more where few are left, and return whether that was so; called in idle moments of the load."""
         num_before = len(self._ready)
         self._is_low = num_before < (HIGH_WATER if self._is_low else LOW_WATER)
         deadline_s = monotonic() + TOP_UP_TIME_S
@@ -59,13 +59,13 @@ class Feed:
         return len(self._ready) > num_before
 
     def peek(self) -> ReadyRequest | None:
-        """Return the next request and leave it; None: the plan is at its end."""
+        """Return the next request without taking it; None where the plan is at its end."""
         if not self._ready and not self._render_one():
             return None
         return self._ready[0]
 
     def pop(self) -> ReadyRequest | None:
-        """Return the next request and take it; None: the plan is at its end."""
+        """Take and return the next request; None where the plan is at its end."""
         if self.peek() is None:
             return None
         request = self._ready.popleft()
@@ -73,7 +73,7 @@ class Feed:
         return request
 
     def stop(self) -> None:
-        """Forget the rest of the plan: nothing more is to be sent."""
+        """Drop the rest of the plan: nothing more is to be sent."""
         self._exhausted = True
         self._ready.clear()
 

@@ -1,4 +1,4 @@
-"""Notices where the client itself stood still: what it could not read then looks like a slow server."""
+"""Notices when the client itself stood still: what it could not read then would look like a slow server."""
 
 from time import CLOCK_BOOTTIME, clock_gettime_ns, monotonic_ns
 
@@ -22,11 +22,11 @@ class Heartbeat:
         """(the instant at which it was to wake, the one at which it did) [mono ns], of those that were late."""
 
     def expect(self, wait_s: float) -> None:
-        """Note that the loop is to wake after so many seconds from now."""
+        """Note that the event loop is to wake up in so many seconds."""
         self._due_mono_ns = monotonic_ns() + round(wait_s * NS_PER_S)
 
     def beat(self) -> None:
-        """Note that the loop has woken, or that the load is over."""
+        """Note that the event loop has woken up, or that the load is over."""
         now = monotonic_ns()
         if self._due_mono_ns is not None and now - self._due_mono_ns > MIN_STANDSTILL_NS:
             self.standstills.append((self._due_mono_ns, now))

@@ -33,7 +33,10 @@ _FIELDS = (
 
 
 class JournalWriter:
-    """Appends exchanges to a journal; an API key that an endpoint repeats is made unreadable before it is kept."""
+    """Appends exchanges to a journal.
+
+    An API key that an endpoint repeats is overwritten before it is kept.
+    """
 
     def __init__(self, path: Path, api_key: str | None = None) -> None:
         self._path = path
@@ -51,7 +54,7 @@ class JournalWriter:
         self._file.close()
 
     def write(self, exchange: Exchange) -> None:
-        """Append one finished exchange; it outlives this process."""
+        """Append one finished exchange; it survives the death of this process."""
         fields: dict[str, object] = {name: getattr(exchange, name) for name in _FIELDS}
         header = orjson.dumps(fields | {"reads": [(instant, len(data)) for instant, data in exchange.reads]})
         body = redacted(b"".join([data for _, data in exchange.reads]), self._api_key)

@@ -1,4 +1,4 @@
-"""Decides which request goes out when; there is one pacer for each kind of load."""
+"""Decides which request is sent when; there is one pacer for each kind of load."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Dispatch = Callable[[ReadyRequest, int], None]
 
 
 class Pacer(Protocol):
-    """Dispatches requests; `finished` once it will dispatch no more."""
+    """Sends the requests of a load at their times; `finished` says that it will send no more."""
 
     finished: bool
 
@@ -23,15 +23,15 @@ class Pacer(Protocol):
         ...
 
     def done(self, exchange: Exchange) -> None:
-        """Hear that a request ended, well or not."""
+        """Take note that a request has ended, well or not."""
         ...
 
 
 class ClosedLoop:
-    """A fixed number of requests in flight; each end is the schedule of the next one.
+    """Keeps a fixed number of requests in flight: each one that ends makes the next one due.
 
     It ends after duration_s if min_requests were sent by then, else with the last of those, at max_duration_s at the
-    latest. None: that limit is not there.
+    latest. None: that limit does not exist.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ClosedLoop:
         self._refill()
 
     def done(self, exchange: Exchange) -> None:
-        """Note a free place; it is filled when all reads that wait in the sockets have had their stamps."""
+        """Take note of a free place; it is filled when all reads that wait in the sockets have been stamped."""
         if not self._free:
             asyncio.get_running_loop().call_soon(self._refill)
         self._free.append(exchange.end_mono_ns or monotonic_ns())
@@ -78,7 +78,7 @@ class ClosedLoop:
 
 
 class Waves:
-    """All requests of a wave at once, then a wait for the last of them, then the next wave."""
+    """Sends all requests of a wave at once, waits until the last of them has ended, and sends the next wave."""
 
     def __init__(self, feed: Feed, dispatch: Dispatch, *, duration_s: float | None) -> None:
         self._feed, self._dispatch, self._duration_s = feed, dispatch, duration_s
@@ -91,7 +91,7 @@ class Waves:
         self._send_wave()
 
     def done(self, exchange: Exchange) -> None:
-        """Send the next wave where this request was the last of its own."""
+        """Send the next wave where this request was the last one of its wave."""
         self._num_left -= 1
         if self._num_left == 0:
             asyncio.get_running_loop().call_soon(self._send_wave)
@@ -112,19 +112,19 @@ class Waves:
 
 
 class OpenLoop:
-    """Requests at their scheduled instants, whatever the server does."""
+    """Sends requests at their scheduled instants, whatever the server does."""
 
     def __init__(self, feed: Feed, dispatch: Dispatch) -> None:
         self._feed, self._dispatch = feed, dispatch
         self.finished = False
 
     def begin(self, begin_mono_ns: int) -> None:
-        """Start the clock of the schedule."""
+        """Start the schedule's clock."""
         self._begin_mono_ns = begin_mono_ns
         self._send_due()
 
     def done(self, exchange: Exchange) -> None:
-        """Nothing: an open loop does not wait for answers."""
+        """Do nothing, since an open loop does not wait for answers."""
 
     def _send_due(self) -> None:
         while (request := self._feed.peek()) is not None:

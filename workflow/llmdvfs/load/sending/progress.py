@@ -1,4 +1,4 @@
-"""Tells how far a load is, while it runs, to whoever has started it."""
+"""Writes how far a load is while it runs, for the process that started it."""
 
 import os
 import resource
@@ -15,7 +15,7 @@ MIN_INTERVAL_NS = 100_000_000  # a line takes 0.03 ms or so of a core
 
 
 class ProgressWriter:
-    """Appends a line of `progress.jsonl` at a time; what it has written survives the client."""
+    """Appends lines to `progress.jsonl`, which survive the client."""
 
     def __init__(self, path: Path, spool: Spool) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
@@ -25,16 +25,16 @@ class ProgressWriter:
         self._num_standstills = 0
 
     def begin(self, priority: Priority) -> None:
-        """Note that the load itself begins: what was watched before, the warm-up, is not told."""
+        """Note that the load itself begins; what was watched before, the warm-up, is not reported."""
         self._priority, self._begin_cpu_s = priority, process_time()
 
     def watch(self, client: Client) -> None:
-        """Write a line, unless the last one is new."""
+        """Write a line, unless the last one is recent."""
         if self._priority is not None and monotonic_ns() - self._last_mono_ns >= MIN_INTERVAL_NS:
             self._write(client, self._priority)
 
     def end(self, client: Client) -> None:
-        """Write the last line: all that has ended is in the journal now."""
+        """Write the last line, when all that has ended is in the journal."""
         if self._priority is not None:
             self._write(client, self._priority)
         os.close(self._file)

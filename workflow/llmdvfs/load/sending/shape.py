@@ -1,4 +1,4 @@
-"""Says what a load needs of the client: connections, time to prepare, and the pacer that sends."""
+"""What a load needs of the client: connections, time to prepare, and the pacer that sends."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ OPEN_LOOP_CONNECTIONS = 64  # opened beforehand where nobody knows how many requ
 OPEN_LOOP_SPARE_CONNECTIONS = 8  # more are opened when fewer than so many are idle
 OPEN_LOOP_WARMUP_CONCURRENCY = 8
 CLOSED_LOOP_AHEAD_S = 0.15
-OPEN_LOOP_AHEAD_S = 2.0  # a schedule does not mind when its clock starts
+OPEN_LOOP_AHEAD_S = 2.0  # rendering time before the load: a schedule may start at any time
 
 MakePacer = Callable[[Feed, Dispatch], Pacer]
 
@@ -23,17 +23,19 @@ class Shape:
     """How a load is prepared and paced."""
 
     num_connections: int
-    """How many are opened before the load begins."""
+    """Connections that are opened before the load begins."""
     num_spare_connections: int
-    """How many are kept idle beyond those in use, so that a request does not wait for a connection."""
+    """Connections that are kept idle beyond those in use, so that no request waits for one to be opened."""
     ahead_s: float
-    """Spent on rendering before the first request; what is left is rendered in idle moments."""
+    """Time for rendering requests before the first is sent; the rest are rendered in idle moments."""
     pacer: MakePacer
+    """Makes the pacer of the load."""
     warmup_pacer: MakePacer
+    """Makes the pacer of the warm-up."""
 
 
 def load_shape(workload: WorkloadSpec) -> Shape:
-    """Return the shape of a workload's load."""
+    """Return what a workload's load needs."""
     kind, duration_s = arrival_kind(workload.arrival.kind), workload.duration_s
     if kind.paced_by != "schedule":
         places = kind.num_at_once(workload.arrival)

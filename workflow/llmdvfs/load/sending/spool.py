@@ -9,10 +9,14 @@ MAX_HELD_READS = 50_000  # about 20 MB; a short run writes nothing before its en
 
 
 class Spool:
-    """Holds exchanges in memory and writes one at a time once they are many."""
+    """Holds finished exchanges in memory, and writes one at a time where they have become many."""
 
     def __init__(self, journal: JournalWriter | None, max_held_reads: int = MAX_HELD_READS) -> None:
-        """journal: None drops every exchange, for a warm-up. max_held_reads: beyond so many, exchanges are written."""
+        """Make an empty spool.
+
+        journal: None drops every exchange, as for a warm-up. max_held_reads: number of reads held beyond which
+        exchanges are written.
+        """
         self._journal = journal
         self._max_held_reads = max_held_reads
         self._held: deque[Exchange] = deque()
@@ -22,13 +26,13 @@ class Spool:
         self.num_written = 0
 
     def add(self, exchange: Exchange) -> None:
-        """Take a finished exchange; a spool without a journal drops it."""
+        """Take a finished exchange, or drop it where there is no journal."""
         if self._journal is not None:
             self._held.append(exchange)
             self._held_reads += len(exchange.reads)
 
     def write_some(self) -> bool:
-        """Write one exchange, or the share of a long queue that brings it down, where too much is held; say whether."""
+        """Write one exchange, or a share of a long queue, where too much is held; return whether that was so."""
         is_much = self._held_reads > self._max_held_reads
         if is_much:
             for _ in range(1 + len(self._held) // 100):
@@ -36,7 +40,7 @@ class Spool:
         return is_much
 
     def write_all(self) -> None:
-        """Write what is left; the load is over."""
+        """Write all that is left, when the load is over."""
         while self._held:
             self._write_one()
 

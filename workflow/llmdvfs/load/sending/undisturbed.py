@@ -9,15 +9,18 @@ from contextlib import contextmanager, suppress
 
 from llmdvfs.records.load import Priority
 
-NICE = -10  # where real-time scheduling is refused: above servers that share the cores
-LARGEST_BYTES = 512  # of what CPython's own allocator takes; smaller objects use the same pages
-ARENA_BYTES = 1 << 20  # what it asks the system for, and returns when nothing is in it
+NICE = -10  # without real-time scheduling: before servers on the same cores
+LARGEST_BYTES = 512  # largest object of CPython's own allocator; smaller ones use the same pages
+ARENA_BYTES = 1 << 20  # the allocator takes memory in arenas, and returns one that is empty
 RESERVED_BYTES = 20_000_000  # about what the reads take that are held before they are written (spool.MAX_HELD_READS)
 
 
 @contextmanager
 def undisturbed() -> Iterator[Priority]:
-    """Pause garbage collection and run as soon as there is something to do, as far as the system allows it."""
+    """Pause garbage collection for a block, and run before other processes as far as the system allows it.
+
+    Yields how the kernel schedules this process now.
+    """
     reserve = _touched_memory(RESERVED_BYTES)
     gc.collect()
     gc.freeze()
@@ -37,13 +40,13 @@ def undisturbed() -> Iterator[Priority]:
 
 
 def _touched_memory(num_bytes: int) -> list[bytes]:
-    """Take so much memory and give nearly all of it back to this process's allocator; what is returned keeps it there.
+    """Take so much memory, and give nearly all of it back to this process's allocator; what is returned keeps it there.
 
     The first write to a page costs microseconds, more in a virtual machine, and would come between two stamps.
     """
     size = LARGEST_BYTES - sys.getsizeof(b"")
     objects = [bytes(size) for _ in range(num_bytes // LARGEST_BYTES)]
-    return objects[:: ARENA_BYTES // LARGEST_BYTES * 9 // 10]  # one in each arena at least: its pools hold less than it
+    return objects[:: ARENA_BYTES // LARGEST_BYTES * 9 // 10]  # at least one in each arena, so that none is empty
 
 
 def _ask_for_priority(nice: int) -> Priority:
@@ -62,6 +65,6 @@ def _ask_for_priority(nice: int) -> Priority:
 
 
 def allow_many_files() -> None:
-    """Raise the soft limit of open files to the hard one: a connection is a file."""
+    """Raise the soft limit of open files to the hard one, since every connection is a file."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

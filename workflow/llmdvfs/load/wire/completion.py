@@ -1,4 +1,4 @@
-"""Reads what a completion says from the bytes of its answer, after the run (pure): tokens, instants, counts, errors."""
+"""Reads from the bytes of an answer, after the run, what it says: tokens, instants, counts, errors (pure)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,45 +15,48 @@ MAX_QUOTED_BYTES = 300  # of an error body, in a cause
 
 @dataclass(slots=True)
 class Chunk:
-    """One event with a choice in it."""
+    """One event of a stream with a choice in it."""
 
     mono_ns: int
-    """When the read came that completed the event."""
+    """Instant of the read that completed the event."""
     text: str
     """Content, reasoning and tool calls together."""
     token_ids: list[int] | None
-    """None: the server gives no ids."""
+    """Ids of its tokens; None where the server gives none."""
     num_tokens_so_far: int | None
-    """The `usage` in the same event; None: the server does not count as it goes."""
+    """Output tokens so far, by the `usage` in the same event; None where the server does not count as it goes."""
     is_last: bool = False
-    """It gives the finish reason, and may carry a token without text: an end-of-text token, half a character."""
+    """Whether it gives the finish reason; it may then carry a token without text (end of text, half a character)."""
 
 
 @dataclass(slots=True)
 class Completion:
-    """Everything that an answer's bytes say."""
+    """Everything that the bytes of one answer say."""
 
     status: int | None = None
     headers_mono_ns: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     complete: bool = False
-    """The HTTP message came to its end."""
+    """Whether the HTTP message came to its end."""
     chunks: list[Chunk] = field(default_factory=list)
     num_prompt_tokens: int | None = None
-    """From `usage`, as the next two."""
+    """From the answer's `usage`, as are the next two; None: it has none."""
     num_output_tokens: int | None = None
     num_cached_prompt_tokens: int | None = None
     finish_reason: str | None = None
     done: bool = False
-    """The event `[DONE]` came, which ends a stream."""
+    """Whether the event `[DONE]` came, which ends a stream."""
     error: str | None = None
-    """An error event inside the stream, or an event that cannot be read."""
+    """What an error event inside the stream says, or why an event cannot be read; None: neither occurred."""
     body: bytes = b""
-    """First bytes of an answer that is no event stream."""
+    """First bytes of an answer that is not an event stream."""
 
 
 def read_completion(reads: Iterable[tuple[int, bytes]]) -> Completion:
-    """Return what the reads of one exchange say; whatever is in them, this does not raise."""
+    """Return what the reads of one exchange say; it raises nothing, whatever is in them.
+
+    reads: (instant [mono ns], bytes) in the order of reading.
+    """
     reader = _CompletionReader()
     parser = reader.parser = httptools.HttpResponseParser(reader)
     answer = reader.answer
@@ -68,7 +71,7 @@ def read_completion(reads: Iterable[tuple[int, bytes]]) -> Completion:
 
 
 class _CompletionReader:
-    """Callbacks of the HTTP parser; an interim answer leaves nothing behind."""
+    """The HTTP parser's callbacks, which build a Completion; an interim answer leaves nothing behind."""
 
     parser: httptools.HttpResponseParser
 
@@ -78,9 +81,11 @@ class _CompletionReader:
         self._events = EventReader()
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header, by its name in lower case."""
         self.answer.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        """Note when status and headers were there."""
         status = self.parser.get_status_code()
         if status < FINAL_STATUS:
             self.answer.headers.clear()
@@ -88,6 +93,7 @@ class _CompletionReader:
             self.answer.status, self.answer.headers_mono_ns = status, self.now
 
     def on_body(self, body: bytes) -> None:
+        """Cut a piece of the body into events, and take in each."""
         answer = self.answer
         if not answer.chunks and len(answer.body) < MAX_QUOTED_BYTES:
             answer.body += body[:MAX_QUOTED_BYTES]
@@ -95,6 +101,7 @@ class _CompletionReader:
             _take_event(answer, event, self.now)
 
     def on_message_complete(self) -> None:
+        """Note that the message came to its end."""
         self.answer.complete = self.answer.status is not None
 
 
@@ -129,7 +136,7 @@ def _take_event(answer: Completion, event: bytes, now: int) -> None:
 
 
 def quoted(said: bytes) -> str:
-    """Return the beginning of what a server said, for a message: without what would steer a terminal."""
+    """Return the beginning of what a server said, for a message, without characters that would steer a terminal."""
     text = said[:MAX_QUOTED_BYTES].decode(errors="replace")
     return "".join(character if character.isprintable() else " " for character in text).strip()
 

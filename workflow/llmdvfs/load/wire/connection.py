@@ -1,4 +1,4 @@
-"""Carries exchanges over one connection. Its time stamps are the instrument: nothing comes before them."""
+"""Carries exchanges over one connection. Its time stamps are the instrument: nothing is done before them."""
 
 import asyncio
 import os
@@ -15,7 +15,8 @@ class Connection(asyncio.Protocol):
     """Carries one exchange at a time.
 
     A read is stamped before anything else is done with it; the HTTP parser only finds the end of the answer, and events
-    are read after the run. Slots: fewer places of memory to fetch for a read after the core has slept.
+    are read after the run. It has slots, so that fewer places of memory have to be fetched for a read after the core
+    has slept.
     """
 
     __slots__ = (
@@ -47,7 +48,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def exchange(self) -> Exchange | None:
-        """The exchange that it carries now."""
+        """The exchange that it carries now; None: it is idle."""
         return self._exchange
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -60,7 +61,7 @@ class Connection(asyncio.Protocol):
         self.reusable = True
 
     def send(self, exchange: Exchange, rendered: bytes) -> None:
-        """Write the request now: a loop's transport would only queue it, and the stamp would be early."""
+        """Write the request at once: a loop's transport would only queue it, and the stamp would be early."""
         self._exchange = exchange
         self._complete = False
         num_written = 0
@@ -123,14 +124,14 @@ class Connection(asyncio.Protocol):
         self._on_lost(self)
 
     def abandon(self, failure: Failure, cause: str) -> None:
-        """Fail the exchange and drop the connection."""
+        """Fail the exchange with this cause, and drop the connection."""
         self.reusable = False
         self._transport.abort()
         if self._exchange is not None:
             self._fail(failure, cause)
 
     def close(self) -> None:
-        """Drop the connection; nobody waits for an exchange that may be under way."""
+        """Drop the connection; nobody waits any more for an exchange that may be under way."""
         self.reusable = False
         self._exchange = None
         self._transport.abort()

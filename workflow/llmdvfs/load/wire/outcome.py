@@ -1,4 +1,4 @@
-"""Judges a finished exchange: its tokens, its outcome and the cause of a failure (pure)."""
+"""Judges a finished exchange: its tokens, its outcome, and the cause of a failure (pure)."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -16,7 +16,10 @@ ENDED_BY_SERVER = frozenset({"abort", "aborted", "cancelled", "error"})
 
 
 def request_record(exchange: Exchange, count_tokens: CountTokens | None = None) -> RequestRecord:
-    """Return the record of one exchange. count_tokens: the model's tokenizer, for servers that count nothing."""
+    """Return the record of one exchange.
+
+    count_tokens: counts a text's tokens with the model's tokenizer, for servers that count nothing themselves.
+    """
     answer = read_completion(exchange.reads)
     chunks, source = _tokens(answer, exchange.num_output_tokens, count_tokens)
     total = sum(num for _, num in chunks) if source is not None else None
@@ -74,8 +77,8 @@ def _tokens(
 def _running_counts(answer: Completion) -> list[int]:
     """Return the tokens of each chunk by continuous usage; empty where that is not what the server sends.
 
-    A count that does not run is no count: servers fill `usage` with zeros and tell the truth in the last chunk, which
-    would make it the first with a token.
+    A count that does not rise is no count: some servers fill `usage` with zeros and tell the truth in the last chunk,
+    which would make it the first with a token.
     """
     counts = [chunk.num_tokens_so_far for chunk in answer.chunks]
     told = [count for count in counts if count is not None]
@@ -87,9 +90,9 @@ def _running_counts(answer: Completion) -> list[int]:
 
 
 def _carriers(answer: Completion, total: int) -> list[int]:
-    """Return when the chunks came over which a total is spread: those with text.
+    """Return the instants of the chunks over which a total is spread: those with text.
 
-    The last chunk belongs to them without text too where it makes the number right, or where no other one has text.
+    The last chunk is one of them without text too where it makes the number right, or where no other one has text.
     """
     with_text = [chunk.mono_ns for chunk in answer.chunks if chunk.text]
     with_last = [chunk.mono_ns for chunk in answer.chunks if chunk.text or chunk.is_last]
@@ -137,7 +140,7 @@ def _outcome(exchange: Exchange, answer: Completion, num_tokens: int | None) -> 
 
 
 def _is_whole(exchange: Exchange, answer: Completion) -> bool:
-    """Whether the answer came to its end although the connection did too."""
+    """Return whether the answer came to its end, though the connection ended too."""
     has_length = "content-length" in answer.headers or "chunked" in answer.headers.get("transfer-encoding", "").lower()
     return (
         answer.done

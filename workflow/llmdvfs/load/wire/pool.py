@@ -37,7 +37,7 @@ class ConnectionPool:
         self.num_opened = 0
 
     async def open(self, num: int, num_spare: int) -> None:
-        """Open `num` connections and keep so many from now on; more, where fewer than `num_spare` are idle."""
+        """Open `num` connections and keep that many from now on; more, where fewer than `num_spare` are idle."""
         self._num_wanted, self._num_spare = num, num_spare
         while (missing := num - len(self._idle)) > 0:
             for connection in await asyncio.gather(*(self.connect() for _ in range(min(missing, MAX_OPENING)))):
@@ -66,6 +66,7 @@ class ConnectionPool:
         raise failures[0] if len(failures) == 1 else OSError("; ".join(str(each) or "timed out" for each in failures))
 
     async def _connect_to(self, loop: asyncio.AbstractEventLoop, address: str) -> Connection:
+        """Return a new connection to one of the server's addresses; OSError or TimeoutError where it is not taken."""
         _, connection = await asyncio.wait_for(
             loop.create_connection(
                 lambda: Connection(self._on_done, self._forget),
@@ -82,7 +83,7 @@ class ConnectionPool:
         return connection
 
     def take(self) -> Connection | None:
-        """Return an idle connection that is still open, the one used last; None: the pool is dry."""
+        """Return the idle connection that was used last and is still open; None: the pool is dry."""
         while self._idle:
             connection = self._idle.pop()
             if connection.reusable:
@@ -90,16 +91,16 @@ class ConnectionPool:
         return None
 
     def give_back(self, connection: Connection) -> None:
-        """Take a connection back after its exchange; one that the server ends is dropped."""
+        """Take a connection back after its exchange; one that the server is ending is dropped."""
         if connection.reusable:
             self._idle.append(connection)
         else:
             connection.close()
 
     def refresh(self) -> bool:
-        """Replace idle connections before the server closes them, and open what is missing; a few at a time.
+        """Replace idle connections before the server closes them, and open what is missing, a few at a time.
 
-        Return whether there was any.
+        Return whether there was anything to do.
         """
         num_now = max(MIN_OPENED_AT_A_TIME, len(self._idle) // CALLS_FOR_ALL)
         oldest = monotonic_ns() - MAX_IDLE_NS
@@ -127,6 +128,7 @@ class ConnectionPool:
             await asyncio.sleep(0.001)
 
     async def _open_one(self) -> None:
+        """Open one connection in the background; a failure leaves the pool as it is."""
         try:
             connection = await self.connect()
         except (OSError, TimeoutError):
@@ -140,6 +142,7 @@ class ConnectionPool:
             self._idle.remove(connection)
 
     async def _resolve(self, loop: asyncio.AbstractEventLoop) -> list[str]:
+        """Return the addresses of the server's name, each once; ServerNotReady where it has none."""
         try:
             found = await loop.getaddrinfo(self._to.host, self._to.port, type=socket.SOCK_STREAM)
         except OSError as error:

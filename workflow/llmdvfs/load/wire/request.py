@@ -37,7 +37,7 @@ def target(base_url: str, *, endpoint: str, model: str, api_key: str | None) -> 
 
 
 def render_request(planned: PlannedRequest, to: Target, request_id: str) -> bytes:
-    """Return the whole HTTP request: greedy, of fixed length, streamed, with usage and token ids."""
+    """Return the bytes of the whole HTTP request: greedy, of fixed length, streamed, with usage and token ids."""
     body = orjson.dumps(_body(planned, to))
     host = f"[{to.host}]" if ":" in to.host else to.host
     lines = [

@@ -6,9 +6,9 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 class EventReader:
-    """Cuts a byte stream into events, by the rules of the WHATWG living standard, section 9.2.6.
+    """Cuts a byte stream into events, by the rules of the WHATWG HTML standard (section 9.2.6).
 
-    An event is complete with the blank line behind it; the piece that brings that line dates it.
+    An event is complete with the blank line behind it, so that the piece that brings that line dates it.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The command line and environment of one vLLM instance: pure, per engine version."""
+"""Makes the command line and the environment of one vLLM instance, for its engine version (pure)."""
 
 import json
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def server_argv(
 ) -> tuple[str, ...]:
     """Return the command that serves one instance; ConfigError where settings contradict the connector.
 
-    model: a folder or a hub name. kv: the instance's own addresses, for a deployment with a connector.
+    model: a folder or a hub name. kv: the instance's own addresses; None for a deployment without a connector.
     """
     engine = deployment.engine[role]
     argv = [python, "-m", MODULE, "--model", model, "--served-model-name", deployment.model.asked_name]
@@ -64,7 +64,7 @@ def server_argv(
 
 
 def engine_flags(engine: EngineSpec) -> list[str]:
-    """Return the flags of the engine's settings; what is None is left to vLLM."""
+    """Return vLLM's flags for the engine's settings; what is None is left to vLLM."""
     flags: list[str] = []
     if engine.tensor_parallel_size > 1:
         flags += ["--tensor-parallel-size", str(engine.tensor_parallel_size)]
@@ -88,9 +88,9 @@ def server_env(
     gpus: Sequence[str] = (),
     host: str = LOOPBACK,
 ) -> dict[str, str]:
-    """Return what is set for one instance on top of the inherited environment.
+    """Return the variables that are set for one instance beyond the inherited environment.
 
-    gpus: what CUDA_VISIBLE_DEVICES takes, indices or UUIDs; the configuration's own variables come last and win.
+    gpus: what CUDA_VISIBLE_DEVICES takes, indices or UUIDs. The configuration's own variables come last and win.
     """
     engine = deployment.engine[role]
     env = {

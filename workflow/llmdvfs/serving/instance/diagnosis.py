@@ -1,4 +1,4 @@
-"""Why a server did not start or died: known causes, recognised in its log (pure)."""
+"""Recognises in a server's log why it did not start or died (pure)."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One known cause: how its line in the log looks, and which key to change."""
+    """One known cause: the pattern of its line in the log, and which key of the configuration to change."""
 
     name: str
     pattern: str
@@ -140,19 +140,19 @@ _LOG_PREFIX = re.compile(r"^\(\w+[^)]*pid=\d+\)\s*|^(ERROR|WARNING|INFO) [\d-]+ 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The cause in words, the line of the log that shows it, and what to do."""
+    """What a log shows: the cause in words, the line that shows it, and what to do."""
 
     cause: str
     evidence: str
     remedy: str
 
     def __str__(self) -> str:
-        """Return one message."""
+        """Return cause, evidence and remedy as one message."""
         return f"{self.cause}: {self.evidence}; {self.remedy}"
 
 
 def diagnose(log: str) -> Diagnosis | None:
-    """Return the known cause that a log shows; None: it shows none of them."""
+    """Return the known cause that a log shows; None where it shows none."""
     lines = log.splitlines()
     for cause in CAUSES:
         pattern = re.compile(cause.pattern, re.IGNORECASE)
@@ -163,7 +163,7 @@ def diagnose(log: str) -> Diagnosis | None:
 
 
 def last_error_line(log: str) -> str | None:
-    """Return the last line that names an error, or the last line at all; None: the log is empty."""
+    """Return the last line that names an error, else the last line; None where the log is empty."""
     errors = [line for line in log.splitlines() if _ERROR_LINE.search(line) and not _HARMLESS.search(line)]
     return _clean(errors[-1]) if errors else last_line(log)
 

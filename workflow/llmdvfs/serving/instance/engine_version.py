@@ -1,4 +1,4 @@
-"""Which engine a Python has: read from package metadata, nothing of the engine is imported."""
+"""Finds which engine a Python has, from package metadata: nothing of the engine is imported."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ print(json.dumps(found))
 
 @cache
 def engine_versions(python: str | None = None) -> dict[str, str]:
-    """Return the versions of vllm, torch, nixl (where there) and python in a Python (None: this one)."""
+    """Return name -> version of vllm, torch, nixl (if there) and python, for a Python (None: this one)."""
     python = python or sys.executable
     try:
         look = subprocess.run([python, "-c", _LOOK], capture_output=True, text=True, timeout=LOOK_LIMIT_S, check=True)

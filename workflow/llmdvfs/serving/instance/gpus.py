@@ -1,4 +1,4 @@
-"""Which GPUs a deployment gets: free ones, kept by leases while it runs."""
+"""Chooses the GPUs of a deployment among the free ones, and keeps them by leases while it runs."""
 
 import os
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ from llmdvfs.records.host import HostGpu
 
 
 class GpusTaken(ConfigError):
-    """Others have the GPUs, perhaps not for long."""
+    """The GPUs that are needed are in use by others, perhaps not for long."""
 
 
 @dataclass(slots=True)
 class LeasedGpus:
-    """GPUs that no other run on this host takes while one of the descriptors is open somewhere."""
+    """GPUs that no other run on this host takes as long as one of these descriptors is open anywhere."""
 
     gpus: tuple[HostGpu, ...]
     fds: tuple[int, ...]
 
     def release(self) -> None:
-        """Close this process's descriptors; guards that inherited them hold the leases until their end."""
+        """Close this process's descriptors; guards that inherited them keep the leases until they end."""
         for fd in self.fds:
             os.close(fd)
         self.fds = ()
@@ -37,8 +37,9 @@ def take_gpus(
 ) -> LeasedGpus:
     """Lease the wanted GPUs, or the first free ones; GpusTaken says who has those that cannot be had.
 
-    visible: CUDA_VISIBLE_DEVICES as inherited (a scheduler sets it), None where unset. leases: folder of the leases;
-    None: the one that all runs on this host share.
+    num_needed: how many. wanted: NVML indices, None: any. host: all GPUs of the host. visible: CUDA_VISIBLE_DEVICES as
+    inherited (a scheduler sets it), None where unset. leases: folder of the leases; None: the one that all runs on this
+    host share.
     """
     leases = leases or lock_folder()
     allowed = visible_gpus(host, visible)
@@ -95,5 +96,5 @@ def _in_use(gpu: HostGpu) -> str | None:
 
 
 def lease_path(uuid: str, leases: Path) -> Path:
-    """Return the path of the lock that keeps a GPU for one run."""
+    """Return the path of the lock that keeps the GPU with this UUID for one run."""
     return leases / f"llmdvfs-{uuid}.lock"

@@ -1,4 +1,4 @@
-"""The process between the job and one server: it ends the server and all that the server started, however it ends.
+"""The process between the job and a server: it ends the server and all that it started, however it ends.
 
 There are two of them, one inside the other. Each is a subreaper with a parent-death signal, so whichever of the job,
 the outer guard and the inner guard is killed, alone or two at once, one that can end everything is left. Where all
@@ -26,7 +26,7 @@ from llmdvfs.serving.lifetime import (
 )
 
 TERM_GRACE_S = 5.0  # between SIGTERM and SIGKILL; with what follows, nothing is left after 10 s
-SETTLE_S = 0.5  # for what ends by itself once its parent has
+SETTLE_S = 0.5  # time for processes that end by themselves with their parent
 TRACKER_LIMIT_S = 2.0  # half a second was too short on a busy machine
 INNER_LIMIT_S = 3.0  # of an inner guard, beyond the server's grace
 NUM_LEVELS = 2
@@ -36,14 +36,14 @@ EXIT_NOT_STARTED = 127
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """One command that is to be run under guard, and what goes with it."""
+    """One command that is to run under guard, with its log, folders and locks."""
 
     argv: Sequence[str]
     log: Path
-    """Takes its standard output and error."""
+    """File that takes the command's standard output and error."""
     remove: tuple[Path, ...] = ()
-    """Folders that go when it has ended and nobody else will do it: servers may share them, so who asked for the
-    guard removes them, unless that process has died."""
+    """Folders to remove where the process that asked for the guard has died; servers may share them, so otherwise that
+    process removes them itself."""
     lease_fds: tuple[int, ...] = ()
     """Inherited locks: held by both guards, not by the command, so they are free when everything has ended."""
 
@@ -51,7 +51,7 @@ class Guarded:
 def guard(guarded: Guarded, parent_pid: int) -> int:
     """Run a command to its end and return its exit code (128 + n for signal n); nothing it started outlives this.
 
-    parent_pid: of the process that asked for the guard. Must be called in a process of its own, with one thread.
+    parent_pid: the process that asked for the guard. It must be called in a process of its own, with one thread.
     """
     os.setsid()  # a terminal's Ctrl-C reaches the job alone, which then ends its servers in order
     output = os.open(guarded.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)

@@ -1,4 +1,4 @@
-"""Waits until servers are ready: each says so, and has answered one real request."""
+"""Waits until servers are ready, that is, say so and have answered one real request."""
 
 import json
 import time
@@ -23,10 +23,10 @@ Say = Callable[[str], None]
 def wait_healthy(
     servers: Mapping[str, ServerProcess], limit_s: float, say: Say, ready: Sequence[ServerProcess] = ()
 ) -> dict[str, float]:
-    """Wait until every server's /health answers 200; return the seconds that each took, by name.
+    """Wait until every server's /health answers 200; return server's name -> seconds that it took to start.
 
-    servers: base URL -> process. ready: servers that were waited for before, and are watched on.
-    ServerNotReady says why one of either ended, or what it was doing when the time was over.
+    servers: base URL -> process. limit_s: after which the wait ends. ready: servers that were waited for before, and
+    are watched on. ServerNotReady says why one of either ended, or what it was doing when the time was over.
     """
     begin = time.monotonic()
     next_progress = begin + PROGRESS_INTERVAL_S
@@ -55,7 +55,7 @@ def wait_healthy(
 
 
 def check_alive(ready: Sequence[ServerProcess]) -> None:
-    """Raise ServerNotReady where a server that had been healthy has ended, or its engine; it costs microseconds."""
+    """Raise ServerNotReady where a server that had been healthy, or its engine, has ended; it takes microseconds."""
     for server in ready:
         if server.is_dead():
             raise ServerNotReady(
@@ -66,9 +66,9 @@ def check_alive(ready: Sequence[ServerProcess]) -> None:
 def first_answers(
     base_url: str, model: str, count: int, api_key: str | None = None, ready: Sequence[ServerProcess] = ()
 ) -> None:
-    """Send real requests, one after another; ServerNotReady where one is not answered with a token.
+    """Send `count` real requests one after another; ServerNotReady where one is not answered with a token.
 
-    ready: servers that are watched meanwhile; where one of them ends, that is what ServerNotReady tells.
+    ready: servers that are watched meanwhile; where one of them ends, ServerNotReady tells of that.
     """
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     for _ in range(count):

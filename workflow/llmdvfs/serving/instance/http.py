@@ -1,4 +1,7 @@
-"""Small blocking requests to servers, outside of every measurement; a server may answer anything, or nothing."""
+"""Small blocking requests to servers, outside of every measurement.
+
+The other side may answer anything, or nothing: whatever happens, a Reply says it.
+"""
 
 import contextlib
 import http.client
@@ -21,23 +24,23 @@ NO_ANSWER = (requests.RequestException, urllib3.exceptions.HTTPError, http.clien
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: status and body, or no status and the reason."""
+    """What came back: status and body; or no status, and the reason."""
 
     status: int | None
     body: bytes
     failure: str | None = None
-    """Why there is no answer; None: there is one, with whatever status."""
+    """Why there is no answer; None: there is one, whatever its status."""
     location: str | None = None
-    """Where a redirect points; it is not followed: a key goes to the address that it was given for."""
+    """Where a redirect points. It is not followed, since a key belongs to the address that it was given for."""
 
     @property
     def ok(self) -> bool:
-        """Return whether the status is 200."""
+        """Whether the status is 200."""
         return self.status == 200
 
 
 def get(url: str, timeout_s: float) -> Reply:
-    """Send GET and return what came back within so many seconds, from the first step to the last byte."""
+    """Send GET and return what came back within timeout_s, counted from the first step to the last byte."""
     return _send("GET", url, timeout_s)
 
 
@@ -48,7 +51,7 @@ def post(
     headers: Mapping[str, str] | None = None,
     watch: Callable[[], None] = lambda: None,
 ) -> Reply:
-    """Send POST with a JSON body and return what came back within so many seconds, to the last byte.
+    """Send POST with a JSON body and return what came back within timeout_s, counted to the last byte.
 
     watch: called several times a second while there is no answer; what it raises ends the wait.
     """
@@ -56,7 +59,7 @@ def post(
 
 
 def _send(method: str, url: str, timeout_s: float, watch: Callable[[], None] = lambda: None, **content: Any) -> Reply:
-    """Ask in a thread of its own: a server that drips its headers, a byte a second, would defeat any other limit."""
+    """Send a request in a thread of its own: a server that drips headers, a byte a second, defeats any other limit."""
     replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
     deadline_s = time.monotonic() + timeout_s
     threading.Thread(

@@ -15,7 +15,7 @@ END_LIMIT_S = 10.0
 
 
 def keepers_mark(pids: list[int]) -> str:
-    """Return what tells these processes apart from all others, also from later ones with the same numbers."""
+    """Return a text that identifies these processes, and no later ones that get the same numbers."""
     return " ".join([_namespace("self") or "?", *(f"{pid}:{_start_ticks(pid)}" for pid in pids)])
 
 
@@ -33,7 +33,7 @@ def end_leftovers(say: Callable[[str], None]) -> None:
 
 
 def _leftovers() -> Iterator[int]:
-    import psutil  # here, for the guards: they need the rest of this file
+    import psutil  # not above: guards import this file for the rest of it
 
     own_namespace = _namespace("self")
     for pid in filter(is_alive, psutil.pids()):

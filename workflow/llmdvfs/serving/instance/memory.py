@@ -1,4 +1,4 @@
-"""Whether a model will fit, said before it is loaded: what cannot start by arithmetic, and what may not.
+"""Says before a model is loaded whether it will fit: what cannot start by arithmetic, and what may not.
 
 An estimate from config.json and files, not a measurement. Only what is certain stops a start, and only where nothing in
 `extra_args` may change the sums; `serving.memory_check: off` leaves it all to the engine.
@@ -25,27 +25,30 @@ Version = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What is foreseen of a start's memory, with all numbers in it."""
+    """What is foreseen of a start's memory, in sentences with all numbers; both None: nothing to fear."""
 
     impossible: str | None = None
-    """Why the engine will refuse."""
+    """Why the engine will refuse to start."""
     doubtful: str | None = None
-    """Why it may."""
+    """Why the engine may refuse to start."""
 
 
 def host_total_bytes() -> int | None:
-    """Return the memory of a host with one memory node; None: it has several, and which one serves is open."""
+    """Return the memory of a host with one memory node.
+
+    None where it has several, since which of them serves is not known.
+    """
     nodes = list(Path("/sys/devices/system/node").glob("node[0-9]*"))
     return psutil.virtual_memory().total if len(nodes) <= 1 else None
 
 
 def default_utilization(engine_version: Version | None) -> float:
-    """Return the share of memory that the engine takes where the configuration leaves it open."""
+    """Return the share of memory that the engine takes where the configuration does not say it."""
     return 0.92 if engine_version is not None and engine_version >= VERSION_OF_LARGER_SHARE else 0.9
 
 
 def gpu_forecast(engine: EngineSpec, model: Path, gpu: HostGpu, engine_version: Version | None = None) -> Forecast:
-    """Return what is foreseen of an instance's share of weights, and one sequence of the longest length, on a GPU."""
+    """Return what is foreseen of an instance on a GPU: its weights there, and one sequence of the greatest length."""
     utilization = engine.gpu_memory_utilization or default_utilization(engine_version)
     allowed = utilization * gpu.memory_total_bytes
     if allowed > gpu.memory_free_bytes:
@@ -76,9 +79,9 @@ def host_forecast(
     total_bytes: int | None = None,
     engine_version: Version | None = None,
 ) -> Forecast:
-    """Return what is foreseen of a CPU deployment's servers together.
+    """Return what is foreseen of a CPU deployment's servers, all of them together.
 
-    total_bytes: of the host, where it has one memory node alone; None: the engine's own claim is not foreseen.
+    total_bytes: memory of the host, if it has only one memory node; None: the engine's own claim is not foreseen.
     """
     needed = certain = 0
     for role, count in deployment.num_instances.items():
@@ -107,7 +110,7 @@ def host_forecast(
 
 
 def _judged(engine: EngineSpec, said: str, *, is_certain: bool) -> Forecast:
-    """Arguments that are passed on unread may change every sum: with them nothing is certain."""
+    """Return the forecast; with arguments that are passed on unread, which may change every sum, nothing is certain."""
     return Forecast(impossible=said + OFF) if is_certain and not engine.extra_args else Forecast(doubtful=said)
 
 

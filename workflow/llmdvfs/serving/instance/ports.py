@@ -12,7 +12,7 @@ MAX_TRIES = 50
 
 
 class Reservation:
-    """A range of consecutive ports that nobody else is given.
+    """A range of consecutive ports that is given to nobody else.
 
     The sockets are bound but do not listen, and have SO_REUSEADDR: a server that sets it too (vLLM, hypercorn and
     ZeroMQ do) can bind and listen beside them, while the kernel hands the port to no other process.
@@ -24,7 +24,7 @@ class Reservation:
         """The first of the range."""
 
     def release(self) -> None:
-        """Give the ports up: their server listens, or never will."""
+        """Give the ports up: their server listens now, or never will."""
         for held in self._sockets:
             held.close()
 
@@ -57,7 +57,7 @@ def _bind_range(host: str, port: int, count: int) -> list[socket.socket]:
 
 @contextlib.contextmanager
 def reserved(host: str, port: int = 0, count: int = 1) -> Iterator[int]:
-    """Reserve ports for the length of a block; yields the first."""
+    """Reserve ports for the length of a block, and yield the first one."""
     reservation = reserve(host, port, count)
     try:
         yield reservation.port
@@ -66,7 +66,7 @@ def reserved(host: str, port: int = 0, count: int = 1) -> Iterator[int]:
 
 
 def owner_of(port: int) -> str | None:
-    """Return who listens on a port, in words for a message; None: nobody that this user may see."""
+    """Return in words who listens on a port; None: nobody that this user may see."""
     try:
         connections = psutil.net_connections("tcp")
     except psutil.AccessDenied:
@@ -84,7 +84,7 @@ def owner_of(port: int) -> str | None:
 
 
 def is_listening(host: str, port: int) -> bool:
-    """Return whether somebody accepts connections there."""
+    """Return whether somebody accepts connections on a port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((host, port)) == 0

@@ -1,4 +1,4 @@
-"""Starts one server under guard, and tells the job whether it lives and why it ended."""
+"""Starts one server under guard, and tells whether it lives and why it ended."""
 
 import contextlib
 import os
@@ -21,9 +21,9 @@ ENGINE_FAILED = "EngineCore failed to start"
 
 
 class ServerProcess:
-    """One server: its guard, its log, and why it ended.
+    """One server with its guard and its log.
 
-    Start it in the main thread: the parent-death signal follows the thread that forked.
+    It must be started in the main thread: the parent-death signal follows the thread that forked.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class ServerProcess:
         return self._guard.pid
 
     def server_pid(self) -> int | None:
-        """Return the process id of the server itself; None: not started yet, or gone."""
+        """Return the process id of the server itself; None: it is not started yet, or has gone."""
         family = descendants(self._guard.pid)  # inner guards, then the server, then what it started
         return family[NUM_LEVELS - 1] if len(family) >= NUM_LEVELS else None
 
     def exit_code(self) -> int | None:
-        """Return the server's exit code; None: it runs."""
+        """Return the server's exit code; None while it runs."""
         return self._guard.poll()
 
     def note_family(self) -> None:
@@ -86,13 +86,13 @@ class ServerProcess:
         return self._guard.poll() is not None or any(not is_alive(pid) for pid in self._vital)
 
     def engine_failed_to_start(self) -> bool:
-        """Return whether the log says so."""
+        """Return whether the log says that the engine failed to start."""
         return ENGINE_FAILED in self.log_tail()
 
     def cause_of_death(self) -> str:
-        """Return why it ended, as far as its log says, and where the log is.
+        """Return why the server ended, as far as its log says, and where the log is.
 
-        Where its engine ended first, its own end is awaited for a moment: that tells more.
+        Where its engine ended first, the server's own end is awaited for a moment, since that tells more.
         """
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._guard.wait(OWN_END_LIMIT_S)
@@ -110,18 +110,18 @@ class ServerProcess:
         return how_it_ended(code)
 
     def log_tail(self) -> str:
-        """Return the last part of the log."""
+        """Return the last part of the log as text."""
         with self.log.open("rb") as file:
             file.seek(max(0, self.log.stat().st_size - LOG_TAIL_BYTES))
             return file.read().decode("utf-8", errors="replace")
 
     def terminate(self) -> None:
-        """Ask it to end; `wait_ended` waits for that."""
+        """Ask the server to end; `wait_ended` waits for that."""
         if self._guard.poll() is None:
             self._guard.terminate()
 
     def wait_ended(self, limit_s: float = STOP_LIMIT_S) -> bool:
-        """Wait until it and all that it started have ended; False: the guard had to be killed."""
+        """Wait until the server and all that it started have ended; False: the guard had to be killed."""
         deadline = time.monotonic() + limit_s
         try:
             self._guard.wait(limit_s)
@@ -136,6 +136,6 @@ class ServerProcess:
 
 
 def is_engine(pid: int) -> bool:
-    """Return whether a process is one of vLLM's engine: by the title it gives itself, or how it was spawned."""
+    """Return whether a process belongs to a vLLM engine, by the title that it gives itself or how it was spawned."""
     command = command_line(pid)
     return "VLLM::" in command or "multiprocessing.spawn" in command

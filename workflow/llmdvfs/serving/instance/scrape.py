@@ -14,7 +14,10 @@ LIMIT_S = 10.0
 
 
 def scrape(base_urls: Mapping[str, str]) -> MetricsRecord:
-    """Return every vLLM sample of every instance (name -> base URL); None where an instance did not answer."""
+    """Return every vLLM sample of every instance; None for an instance that did not answer.
+
+    base_urls: name of the instance -> its base URL.
+    """
     taken = mono_ns()
     instances: dict[str, dict[str, float] | None] = {}
     for name, url in base_urls.items():
@@ -31,7 +34,10 @@ def _parse_if_metrics(body: bytes) -> dict[str, float] | None:
 
 
 def parse_metrics(text: str) -> dict[str, float]:
-    """Return {'vllm:name{label="value",...}': value}; labels in alphabetical order, times of creation left out."""
+    """Return `vllm:name{label="value",...}` -> value of a text in Prometheus' format.
+
+    Labels are in alphabetical order; the samples `_created`, times of creation, are left out.
+    """
     samples: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

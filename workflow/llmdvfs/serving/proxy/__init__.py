@@ -1,1 +1,1 @@
-"""The process between clients and instances, and its stamps of each request."""
+"""The proxy: the process between clients and instances, and its stamps of each request."""

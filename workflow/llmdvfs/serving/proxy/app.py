@@ -1,4 +1,4 @@
-"""The proxy's HTTP side: a Quart application over the relay."""
+"""The proxy's HTTP side: a Quart application over the relay, for all but completions."""
 
 import asyncio
 from pathlib import Path
@@ -18,7 +18,7 @@ HEALTH_LIMIT_S = 2.0
 
 
 class Admission:
-    """At most so many requests under way, and so many waiting for that."""
+    """Lets only so many requests be under way, and only so many wait for that."""
 
     def __init__(self, max_in_flight: int, max_waiting: int) -> None:
         self._free = asyncio.Semaphore(max_in_flight)
@@ -27,7 +27,7 @@ class Admission:
         self.refused = 0
 
     async def enter(self) -> bool:
-        """Wait for a place; False: too many are waiting already."""
+        """Wait for a place; return False at once where too many are waiting already."""
         if self._free.locked() and self.waiting >= self._max_waiting:
             self.refused += 1
             return False
@@ -39,12 +39,12 @@ class Admission:
         return True
 
     def leave(self) -> None:
-        """Give the place back."""
+        """Free the place."""
         self._free.release()
 
 
 def create_app(plan: ProxyPlan, log: Path) -> Quart:
-    """Return the application: completions, chat, /health, /stats, and the models and tokenizer of an instance."""
+    """Return the application: completions, chat, /health, /stats, and an instance's models and tokenizer."""
     app = Quart(__name__)
     proxy = _Proxy(plan, log)
     app.before_serving(proxy.start)
@@ -59,7 +59,7 @@ def create_app(plan: ProxyPlan, log: Path) -> Quart:
 
 
 class _Proxy:
-    """The application's views, and what they share."""
+    """The application's views, and the relay and queue that they share."""
 
     def __init__(self, plan: ProxyPlan, log: Path) -> None:
         self._plan = plan
@@ -69,25 +69,30 @@ class _Proxy:
         self._admission: Admission
 
     async def start(self) -> None:
+        """Open the relay and the queue, when the server begins to serve."""
         self._session = aiohttp.ClientSession(auto_decompress=False)
         self._relay = Relay(self._plan, Journal(self._log))
         self._admission = Admission(self._plan.max_in_flight, self._plan.max_waiting)
 
     async def stop(self) -> None:
+        """Close the relay, when the server ends."""
         await self._session.close()
         self._relay.close()
 
     async def enter(self) -> bool:
+        """Wait for a place in the queue; False where it is full."""
         return await self._admission.enter()
 
     def leave(self) -> None:
+        """Free the place."""
         self._admission.leave()
 
     def exchange(self, endpoint: str, content: bytes, stamps: Stamps) -> Exchange:
+        """Return a request's way through the instances."""
         return Exchange(self._relay, endpoint, content, stamps)
 
     async def pass_through(self) -> Response:
-        """Ask the first instance that streams answers."""
+        """Answer with what the first instance that streams answers."""
         url = self._relay.decode.backends[0].upstream.base_url + request.path
         headers = {"Content-Type": request.content_type} if request.content_type else {}
         try:
@@ -108,6 +113,7 @@ class _Proxy:
         return _json(orjson.dumps({"instances": instances}), 503 if any(troubles) else 200)
 
     async def _trouble(self, backend: Backend) -> str | None:
+        """Return why an instance is not healthy; None: it is."""
         timeout = aiohttp.ClientTimeout(total=HEALTH_LIMIT_S)
         try:
             async with self._session.get(f"{backend.upstream.base_url}/health", timeout=timeout) as answer:
@@ -116,7 +122,7 @@ class _Proxy:
             return str(error) or f"no answer within {HEALTH_LIMIT_S} s"
 
     async def stats(self) -> Response:
-        """Answer with counts per instance, the queue and how evenly instances were used."""
+        """Answer with counts for each instance, the queue, and how evenly instances were used."""
         relay = self._relay
         instances: dict[str, Any] = {
             backend.upstream.name: {"in_flight": backend.in_flight, "served": backend.served, "failed": backend.failed}

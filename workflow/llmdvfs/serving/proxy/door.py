@@ -1,4 +1,4 @@
-"""The proxy's hot path: completions go straight from ASGI to the relay.
+"""The proxy's fast path: completions go straight from ASGI to the relay.
 
 Through Quart's own request handling the same costs three times the CPU a request, which is waiting time for the other
 streams: the proxy is part of what is measured.
@@ -23,25 +23,25 @@ MAX_BODY_BYTES = 64 << 20
 PATHS = frozenset({"/v1/completions", "/v1/chat/completions"})
 
 
-class Host(Protocol):
-    """What the door leads to: a place in the queue, and the request's way through the instances."""
+class RequestService(Protocol):
+    """What the door needs of the application: a place in the queue, and a request's way through the instances."""
 
     async def enter(self) -> bool:
-        """Wait for a place; False: the queue is full."""
+        """Wait for a place; return False where the queue is full."""
 
     def leave(self) -> None:
-        """Give the place back."""
+        """Free the place."""
 
     def exchange(self, endpoint: str, content: bytes, stamps: Stamps) -> Exchange:
         """Return the request's way through the instances."""
 
 
 class Door:
-    """Serves PATHS, and leaves all else to the application behind it."""
+    """An ASGI application that serves PATHS itself, and leaves all else to the application behind it."""
 
-    def __init__(self, app: AsgiApp, host: Host) -> None:
+    def __init__(self, app: AsgiApp, service: RequestService) -> None:
         self._app = app
-        self._host = host
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope: a completion here, anything else in the application behind."""
@@ -61,19 +61,20 @@ class Door:
             await self._serve(scope["path"], content, stamps, send)
 
     async def _serve(self, endpoint: str, content: bytes, stamps: Stamps, send: Send) -> None:
-        if not await self._host.enter():
+        """Relay one completion, and send its answer or what went wrong."""
+        if not await self._service.enter():
             await _send_whole(send, 503, error_body("too many requests are waiting already; try later", 503))
             return
-        exchange = self._host.exchange(endpoint, content, stamps)
+        exchange = self._service.exchange(endpoint, content, stamps)
         try:
             await _relay(exchange, send)
         finally:
             exchange.close()
-            self._host.leave()
+            self._service.leave()
 
 
 class _Leaving:
-    """Ends the block when the client goes away, and with it everything upstream."""
+    """Ends its block when the client goes away, and with the block everything upstream."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -86,13 +87,14 @@ class _Leaving:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         serving, self._serving = self._serving, None
         self._watching.cancel()
-        del self._watching  # it refers to this: only a collection, which stops all streams, would free the two
+        del self._watching  # a cycle, which only a collection would free, and that stops all streams
         if not self._has_left:
             return False
         assert serving is not None
         return serving.uncancel() == 0 and kind is asyncio.CancelledError
 
     async def _watch(self) -> None:
+        """Wait until the client has gone, and cancel the block."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
         if self._serving is not None:
@@ -101,6 +103,7 @@ class _Leaving:
 
 
 async def _relay(exchange: Exchange, send: Send) -> None:
+    """Send the pieces of an answer to the client as they come."""
     try:
         answer = await exchange.open()
     except UpstreamFailed as failed:
@@ -113,6 +116,7 @@ async def _relay(exchange: Exchange, send: Send) -> None:
 
 
 async def _send_head(send: Send, status: int, content_type: bytes, request_id: str | None = None) -> None:
+    """Send status and headers to the client."""
     headers = [(b"content-type", content_type)]
     if request_id is not None:
         headers.append((b"x-request-id", request_id.encode("latin-1")))
@@ -120,12 +124,13 @@ async def _send_head(send: Send, status: int, content_type: bytes, request_id: s
 
 
 async def _send_whole(send: Send, status: int, body: bytes) -> None:
+    """Send a whole answer of JSON to the client."""
     await _send_head(send, status, b"application/json")
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 class _TooLarge(Exception):
-    """A body that is not kept."""
+    """The request's body is too large to be kept."""
 
 
 async def _whole_body(receive: Receive) -> bytes | None:

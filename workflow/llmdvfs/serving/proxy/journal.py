@@ -13,7 +13,7 @@ from llmdvfs.records.store import read_lines
 
 @dataclass(slots=True)
 class Stamps:
-    """A proxy record in the making; same fields."""
+    """A proxy record while it is being made, with the same fields (records/proxy.py)."""
 
     request_id: str
     received_mono_ns: int
@@ -30,7 +30,7 @@ class Stamps:
 
 
 class Journal:
-    """Appends finished records to a file; each is on its way to disk before the next is taken."""
+    """Appends finished records to a file; each is written before the next is taken."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

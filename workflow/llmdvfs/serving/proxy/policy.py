@@ -10,7 +10,7 @@ from llmdvfs.serving.proxy.plan import POLICIES, Upstream
 
 @dataclass(slots=True)
 class Backend:
-    """One instance as its balancer sees it: where it is, and the requests that it has been given."""
+    """One instance as its balancer sees it, with the numbers of requests that it was given."""
 
     upstream: Upstream
     in_flight: int = 0
@@ -20,7 +20,7 @@ class Backend:
 
 @dataclass(slots=True)
 class Balancer:
-    """Gives each request an instance of one role.
+    """Chooses an instance of one role for each request.
 
     Whatever the policy, the first requests of an idle service reach every instance once: a start is over when each
     instance has answered one, and kernels that are compiled for a first request are then compiled everywhere.
@@ -31,13 +31,13 @@ class Balancer:
     random: random.Random
     _next: int = field(default=0)
     _first_round: list[Backend] = field(default_factory=list)
-    """Of the policy `random`: instances that have not had their first request."""
+    """For the policy `random`: instances that have not had their first request."""
 
     @classmethod
     def of(cls, upstreams: Sequence[Upstream], policy: str, seed: int) -> "Balancer":
-        """Return a balancer that has given nothing yet.
+        """Return a balancer that has not chosen yet.
 
-        seed: of the policy `random`; balancers of one seed and different roles choose independently of each other.
+        seed: for the policy `random`; balancers of one seed and different roles choose independently of each other.
         ConfigError where the policy is not one of POLICIES.
         """
         if policy not in POLICIES:
@@ -59,6 +59,9 @@ class Balancer:
         return backend
 
     def imbalance(self) -> float | None:
-        """Return the largest share over the even share, minus 1: 0 is perfectly even; None: nothing served."""
+        """Return the largest share of requests over an even share, minus 1; None: nothing was served.
+
+        0 is perfectly even.
+        """
         served = [backend.served for backend in self.backends]
         return max(served) * len(served) / sum(served) - 1 if sum(served) else None

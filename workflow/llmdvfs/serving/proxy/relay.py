@@ -1,4 +1,4 @@
-"""One request's way through the instances: prefill then decode, or one instance of several (no web framework here)."""
+"""One request's way through the instances: prefill then decode, or one of several (no web framework here)."""
 
 import asyncio
 import uuid
@@ -19,7 +19,10 @@ BAD_GATEWAY = 502
 
 
 class UpstreamFailed(Exception):
-    """An instance refused a request or broke off; `status` and `body` are for the client."""
+    """An instance refused a request or broke off.
+
+    `status` and `body` are the answer for the client.
+    """
 
     def __init__(self, status: int, message: str, body: bytes | None = None) -> None:
         super().__init__(message)
@@ -28,12 +31,12 @@ class UpstreamFailed(Exception):
 
 
 def error_body(message: str, status: int) -> bytes:
-    """Return an error in OpenAI's form."""
+    """Return the bytes of an error in OpenAI's form."""
     return orjson.dumps({"error": {"message": message, "type": "upstream_error", "code": status}})
 
 
 class Relay:
-    """The instances, and who has been given what."""
+    """The instances of a proxy, and which of them has been given what."""
 
     def __init__(self, plan: ProxyPlan, journal: Journal) -> None:
         prefill = plan.of_role("prefill")
@@ -55,7 +58,7 @@ class Relay:
 
 
 class Exchange:
-    """One request: `open`, then `read` to the end; `close` in any case, which cancels what is unfinished."""
+    """One request: `open` it, then `read` to the end; `close` it in any case, which cancels what is unfinished."""
 
     def __init__(self, relay: Relay, endpoint: str, content: bytes, stamps: Stamps) -> None:
         self._relay = relay
@@ -66,7 +69,10 @@ class Exchange:
         self.stamps = stamps
 
     async def open(self) -> ResponseStream:
-        """Bring the request to where its answer begins; never to decode where prefill failed (UpstreamFailed)."""
+        """Bring the request to where its answer begins.
+
+        Where prefill fails, it never reaches decode: UpstreamFailed.
+        """
         try:
             if self._relay.prefill is None:
                 decode = self._take(self._relay.decode)
@@ -85,7 +91,7 @@ class Exchange:
     async def read(self) -> bytes:
         """Return the next piece of the answer as it comes, b"" at its end; a break becomes an error event.
 
-        No more is read ahead of the client than upstream.READ_AHEAD_BYTES.
+        Not more than upstream.READ_AHEAD_BYTES are read ahead of the client.
         """
         assert self._answer is not None
         stamps = self.stamps
@@ -104,7 +110,7 @@ class Exchange:
         return piece
 
     def close(self) -> None:
-        """End the request: cancel what is unfinished upstream, count it out and write its stamps."""
+        """End the request: cancel what is unfinished upstream, count it as ended, and write its stamps."""
         if self._answer is not None:
             self._answer.close()
         for backend in self._busy:
@@ -124,6 +130,7 @@ class Exchange:
         return body
 
     async def _prefill_and_decode(self, body: Body, prefill: Backend, decode: Backend) -> None:
+        """Bring a request through prefill and to the begin of decode's answer, as its connector wants it."""
         connector, at_prefill, at_decode = self._relay.connector, prefill.upstream.kv, decode.upstream.kv
         if connector is None or at_prefill is None or at_decode is None:
             raise ValueError("a plan with prefill instances needs a connector and KV addresses")
@@ -195,7 +202,7 @@ class Exchange:
 
 
 async def _both(prefill: "asyncio._CoroutineLike[Body]", decode: "asyncio._CoroutineLike[None]") -> None:
-    """Run both requests; the first failure cancels the other one."""
+    """Run both requests at once; the failure of one cancels the other."""
     failure: UpstreamFailed | None = None
     try:
         async with asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""Serves the proxy's application: uvicorn on uvloop and httptools, until SIGTERM."""
+"""Serves the proxy's application by uvicorn, on uvloop and httptools, until SIGTERM."""
 
 import asyncio
 import contextlib
@@ -19,20 +19,24 @@ GARBAGE_THRESHOLD = 50_000  # objects; a collection stops all streams, and littl
 
 
 class _Server(uvicorn.Server):
-    """Ends with exit code 0 when it is told to: uvicorn would send the signal to itself once more."""
+    """Server that ends with exit code 0 when it is told to: uvicorn would send itself the signal once more."""
 
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        """Return a block that leaves signals alone, since `_serve` handles them."""
         return contextlib.nullcontext()
 
 
 def serve(plan: ProxyPlan, log: Path, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve the plan until SIGTERM or SIGINT.
+
+    log: file of the stamps.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(make_server(plan, log, host, port)))
 
 
 def make_server(plan: ProxyPlan, log: Path, host: str, port: int) -> uvicorn.Server:
-    """Return the server; it ends when its `should_exit` is set.
+    """Return the server, which ends when its `should_exit` is set.
 
     Not hypercorn, which Quart comes with: it takes 1.5 times the CPU a token (bench/proxy).
     """
@@ -56,6 +60,7 @@ def make_server(plan: ProxyPlan, log: Path, host: str, port: int) -> uvicorn.Ser
 
 
 async def _serve(server: uvicorn.Server) -> None:
+    """Serve until SIGTERM or SIGINT, collecting garbage less often than Python would."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)

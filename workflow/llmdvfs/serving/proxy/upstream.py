@@ -21,7 +21,7 @@ _HEAD = (
 
 
 class ResponseStream(asyncio.Protocol):
-    """One answer, on a connection that carries nothing else until it is whole."""
+    """One answer, on a connection that carries nothing else until the answer is whole."""
 
     def __init__(self, pool: "Pool", transport: asyncio.Transport) -> None:
         self._pool = pool
@@ -41,12 +41,15 @@ class ResponseStream(asyncio.Protocol):
         self.content_type = b"application/json"
 
     async def begin(self) -> None:
-        """Wait for status and headers; OSError says what broke."""
+        """Wait for status and headers; OSError says what broke off."""
         while not self._has_begun:
             await self._changed()
 
     async def read(self) -> bytes:
-        """Return what has come since, or the next that comes; b"" at the end. OSError says what broke."""
+        """Return what has come since the last call, or wait for the next; b"" at the end.
+
+        OSError says what broke off.
+        """
         while not self._pieces:
             if self._is_whole:
                 return b""
@@ -61,14 +64,14 @@ class ResponseStream(asyncio.Protocol):
         return piece
 
     async def read_all(self) -> bytes:
-        """Return all that is left of the body; OSError says what broke."""
+        """Return all that is left of the body; OSError says what broke off."""
         pieces = []
         while piece := await self.read():
             pieces.append(piece)
         return b"".join(pieces)
 
     def close(self) -> None:
-        """Drop the connection unless the answer is whole: the instance stops computing."""
+        """Drop the connection, unless the answer is whole, so that the instance stops computing."""
         if self._transport is not None:
             self._transport.abort()
             self._transport = self._parser = None
@@ -124,7 +127,7 @@ class ResponseStream(asyncio.Protocol):
         self._num_unread_bytes += len(body)
 
     def on_message_complete(self) -> None:
-        """Give the connection back."""
+        """Give the connection back to the pool."""
         if not self._has_begun:
             return
         self._is_whole = True
@@ -141,12 +144,12 @@ class _Idle(asyncio.Protocol):
         self.since_s = monotonic()
 
     def data_received(self, data: bytes) -> None:
-        """End the connection: whatever comes next could not be trusted."""
+        """End the connection, since nothing that comes next could be trusted."""
         self.transport.abort()
 
 
 class Pool:
-    """The connections to one instance, as many as there are requests."""
+    """The connections to one instance; there are as many as requests at once."""
 
     def __init__(self, base_url: str) -> None:
         parts = urlsplit(base_url)
@@ -155,7 +158,7 @@ class Pool:
         self._idle: list[_Idle] = []
 
     async def post(self, path: str, content: bytes, request_id: str) -> ResponseStream:
-        """Send JSON and return the answer once it begins; OSError says what broke."""
+        """Send JSON and return the answer once it begins; OSError says what broke off."""
         transport = await self._connection()
         answer = ResponseStream(self, transport)
         transport.set_protocol(answer)
@@ -183,6 +186,7 @@ class Pool:
             self._idle.pop().transport.abort()
 
     async def _connection(self) -> asyncio.Transport:
+        """Return an idle connection's transport, or that of a new one."""
         while self._idle:
             idle = self._idle.pop()
             if not idle.transport.is_closing() and monotonic() - idle.since_s < IDLE_LIMIT_S:

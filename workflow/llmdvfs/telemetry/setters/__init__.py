@@ -1,1 +1,1 @@
-"""Who sets clocks and limits for this process: the driver itself, or somebody with more rights who was told to."""
+"""The ways to set clocks and limits: through the driver, or through somebody who has more rights."""

@@ -1,4 +1,4 @@
-"""What every way to set clocks can do, whoever does it."""
+"""What every way to set clocks can do: the interface that they share."""
 
 from typing import Protocol
 
@@ -7,14 +7,14 @@ from llmdvfs.telemetry.nvml import NvmlError
 
 
 class ClocksDenied(ClockControlError):
-    """A way to set clocks that is not open to this process, or not there; nothing was changed."""
+    """A way to set clocks does not exist here, or this process may not use it; nothing was changed."""
 
 
 class ClockSetter(Protocol):
     """Sets clocks and power limit of one GPU. Each call raises NvmlError or ClockControlError where it is refused."""
 
     def lock_sm_clock(self, low_mhz: int, high_mhz: int) -> None:
-        """Keep the core clock between the two; equal ones lock it."""
+        """Keep the core clock between two values; equal ones lock it."""
 
     def lock_memory_clock(self, clock_mhz: int) -> None:
         """Lock the memory clock."""
@@ -30,5 +30,5 @@ class ClockSetter(Protocol):
 
 
 def is_denied(error: Exception) -> bool:
-    """Return whether an error means a missing right; else the driver was asked and refused."""
+    """Return whether an error means that a right is missing; any other error is the driver's refusal."""
     return isinstance(error, ClocksDenied) or (isinstance(error, NvmlError) and error.is_denied)

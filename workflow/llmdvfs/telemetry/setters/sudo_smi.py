@@ -19,10 +19,13 @@ MAX_TOLD = 200
 
 
 class SudoSmiGpu:
-    """One GPU, set by the tool; ClocksDenied where sudo does not let this user run it without a password."""
+    """Sets one GPU by nvidia-smi.
+
+    ClocksDenied where sudo does not let this user run it without a password.
+    """
 
     def __init__(self, gpu: NvmlGpu) -> None:
-        """Ask sudo what it would allow: listing is not reported to the administrator as an attempt is."""
+        """Ask sudo what it allows; such a listing is not reported to the administrator, as an attempt would be."""
         sudo, smi = shutil.which("sudo"), shutil.which("nvidia-smi")
         if sudo is None or smi is None:
             raise ClocksDenied(f"{'sudo' if sudo is None else 'nvidia-smi'} is not on the PATH")

@@ -19,9 +19,9 @@ WAYS: dict[How, Callable[[NvmlGpu], ClockSetter]] = {
 
 
 def setter_of(gpu: NvmlGpu, how: How) -> ClockSetter:
-    """Return what sets a GPU in this way: nothing sets one but through here.
+    """Return the object that sets a GPU's clocks in the given way: nothing sets clocks but through here.
 
-    ClocksDenied where the way is not there, or where LLMDVFS_OBSERVE forbids all of them.
+    ClocksDenied where the way does not exist here, or where LLMDVFS_OBSERVE forbids all of them.
     """
     if only_observes():
         raise ClocksDenied(FORBIDDEN)

@@ -26,14 +26,15 @@ OK, UNAUTHORISED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
 
 
 class ZeusdGpu:
-    """One GPU, set by the daemon; ClocksDenied where there is none, or where it may not or will not.
+    """Sets one GPU through the daemon.
 
-    Its GPUs have numbers and no UUID. So they are believed to be NVML's only where both list the same names: a daemon
-    outside of a container counts other GPUs than this process does.
+    ClocksDenied where there is no daemon, or where it may not or will not set the GPU. The daemon numbers its GPUs and
+    tells no UUID. So they are believed to be NVML's only where both list the same names: a daemon outside of a
+    container counts other GPUs than this process does.
     """
 
     def __init__(self, gpu: NvmlGpu) -> None:
-        """Ask the daemon who it is."""
+        """Ask the daemon which GPUs it has and what it may do."""
         self._index = gpu.index
         self._path = zeusd_socket()
         if not may_ask_zeusd():
@@ -103,6 +104,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
+        """Connect to the socket's path."""
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)

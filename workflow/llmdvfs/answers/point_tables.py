@@ -1,4 +1,4 @@
-"""One deployment at one load, as tables by point and launch."""
+"""One deployment at one load, as tables of energy and time by point and launch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,15 @@ Measured = tuple[CellResult, RunRecord]
 
 
 class NoAnswer(Exception):
-    """Why a load has no answer."""
+    """A load has no answer, for the reason given."""
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """The points of a load; names are the points' ids, and `stock` for all that ask for nothing."""
+class PointTables:
+    """What was measured at the points of one load, in tables by point and launch.
+
+    Names are the points' ids, and `stock` for all that ask for nothing.
+    """
 
     run: RunRecord
     terms: Terms
@@ -28,22 +31,22 @@ class Loaded:
     cells: dict[str, list[CellResult]]
     observations: dict[str, dict[int, list[Observation]]]
     energy_j: Table
-    """Of one unit of the answer; repeats within a launch are averaged."""
+    """Point -> launch -> energy of one unit of the answer; repeats within a launch are averaged."""
     time_s: Table
     energy: dict[str, float]
-    """Mean ratio to stock, over the launches that choices are made from."""
+    """Point -> mean energy ratio to stock, over the launches that choices are made from."""
     time: dict[str, float]
     left_out: tuple[str, ...]
-    """Cells that ran at another point than their name says: which and why."""
+    """Which cells ran at another point than their name says, and why."""
 
     @property
     def rows(self) -> list[Axis]:
-        """Return the points in rows."""
+        """Return the rows of points that differ in one setting only."""
         return axes(self.points.values())
 
     @property
     def as_named(self) -> list[str]:
-        """Return the points that ran at the core clocks that their names say; the others are labels of lower ones."""
+        """Return the points that ran at the core clocks that their names say; the others ran at lower ones."""
         return [
             name
             for name, point in self.points.items()
@@ -55,7 +58,10 @@ class Loaded:
         ]
 
     def by_held_clock(self, values: dict[str, float]) -> dict[float, float]:
-        """Return values by point over the clock held (MHz), along the longest row of core clocks, stock among them."""
+        """Return held clock [MHz] -> value, along the longest row of core clocks, stock included.
+
+        values: by point.
+        """
         rows = [row for row in self.rows if row.quantity == "sm_clock_mhz"]
         if not rows:
             return {}
@@ -65,13 +71,13 @@ class Loaded:
         return {clock: values[name] for name, clock in held.items() if clock is not None}
 
     def order(self, name: str) -> tuple[bool, list[tuple[str, float]], str]:
-        """Return the sorting key of a point: by its settings, stock last."""
+        """Return the sorting key of a point: by its settings, with stock last."""
         point = self.points[name]
         settings = (point.sm_clock_mhz, point.sm_clock_min_mhz, point.memory_clock_mhz, point.power_limit_w)
         return name == STOCK, [pair for setting in settings for pair in sorted(setting.items())], name
 
 
-def load_table(measured: Sequence[Measured]) -> Loaded:
+def point_tables(measured: Sequence[Measured]) -> PointTables:
     """Return the tables of one deployment at one load; NoAnswer says what is missing."""
     as_asked = [(result, run) for result, run in measured if run.applied_point.is_as_asked]
     left_out = tuple(_not_as_asked(run) for _, run in measured if not run.applied_point.is_as_asked)
@@ -101,7 +107,7 @@ def load_table(measured: Sequence[Measured]) -> Loaded:
     if alone:
         raise NoAnswer(f"no launch has stock and {', '.join(alone)}: measure the missing cells")
     run = as_asked[0][1]
-    return Loaded(
+    return PointTables(
         run=run,
         terms=terms_of(run),
         points=points,
@@ -116,7 +122,7 @@ def load_table(measured: Sequence[Measured]) -> Loaded:
 
 
 def _check(points: dict[str, OperatingPoint], runs: Sequence[RunRecord], without_energy: bool) -> None:
-    """Raise NoAnswer unless there are stock and another point to set against it."""
+    """Raise NoAnswer unless there are stock and another point to compare with it."""
     if without_energy:
         raise NoAnswer("no cell has both an energy and a latency: clocks are judged by energy")
     if STOCK not in points:
