@@ -21,7 +21,7 @@ from engine_sim import Counters, Engine, SimulatedRun, Traffic, simulate  # noqa
 from llmdvfs.analysis.axis.phases import phase_intervals  # noqa: E402
 from llmdvfs.analysis.axis.role_steps import role_steps  # noqa: E402
 from llmdvfs.analysis.energy.cell import EnergySettings, energy_result  # noqa: E402
-from llmdvfs.analysis.energy.phase_energy import RegressionSettings  # noqa: E402
+from llmdvfs.analysis.energy.regression_settings import RegressionSettings  # noqa: E402
 from llmdvfs.records.phases import PhasesRecord  # noqa: E402
 from llmdvfs.records.result import EnergyResult  # noqa: E402
 

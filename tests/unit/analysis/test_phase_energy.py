@@ -11,13 +11,9 @@ from fakes.nvml import FakeNvml
 from llmdvfs.analysis.axis.occupancy import role_occupancy
 from llmdvfs.analysis.energy.cell import EnergySettings, energy_result
 from llmdvfs.analysis.energy.curve import EnergyCurve
-from llmdvfs.analysis.energy.phase_energy import (
-    RegressionSettings,
-    RoleIncrements,
-    RolePhases,
-    energy_of_phases,
-    role_increments,
-)
+from llmdvfs.analysis.energy.phase_energy import RolePhases, energy_of_phases
+from llmdvfs.analysis.energy.regression_settings import RegressionSettings
+from llmdvfs.analysis.energy.role_increments import RoleIncrements, role_increments
 from llmdvfs.records.phases import PhaseInterval
 from llmdvfs.records.result import EnergyResult, Estimate
 from llmdvfs.records.spec import DeviceRole

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from llmdvfs.analysis.activity import role_activities
 from llmdvfs.analysis.axis.steady_state import cell_window
 from llmdvfs.analysis.energy.cell import EnergySettings, energy_result
-from llmdvfs.analysis.energy.phase_energy import RegressionSettings
+from llmdvfs.analysis.energy.regression_settings import RegressionSettings
 from llmdvfs.analysis.gates.cell import cell_gates
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.requests.balance import balance_result

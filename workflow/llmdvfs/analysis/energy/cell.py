@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from llmdvfs.analysis.axis.occupancy import occupancy_of, occupancy_with_pieces
 from llmdvfs.analysis.energy.device import MeasuredDevice, measure_device
 from llmdvfs.analysis.energy.fine_split import SampledDevice, fine_split
-from llmdvfs.analysis.energy.phase_energy import RegressionSettings, RoleIncrements, energy_of_phases, role_increments
+from llmdvfs.analysis.energy.phase_energy import energy_of_phases
+from llmdvfs.analysis.energy.regression_settings import RegressionSettings
+from llmdvfs.analysis.energy.role_increments import RoleIncrements, role_increments
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.result import EnergyResult, FineSplit
 from llmdvfs.records.spec import DeviceRole

@@ -2,20 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
 from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
 from llmdvfs.analysis.energy.cross_validation import explains_alike, supported_models
-from llmdvfs.analysis.energy.curve import EnergyCurve
-from llmdvfs.analysis.energy.lag import Lag, lag_beyond, own_lag_s, role_lags
-from llmdvfs.analysis.energy.levels import power_models
-from llmdvfs.analysis.energy.phase_increments import PhaseIncrements, phase_increments
-from llmdvfs.analysis.energy.queue_time import QueueTime, queue_time
+from llmdvfs.analysis.energy.lag import Lag, lag_beyond, role_lags
+from llmdvfs.analysis.energy.phase_increments import PhaseIncrements
 from llmdvfs.analysis.energy.refresh_error import refresh_error_s, refresh_power_error_w
-from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
+from llmdvfs.analysis.energy.regression_settings import RegressionSettings
+from llmdvfs.analysis.energy.role_increments import PowerModel, RoleIncrements
 from llmdvfs.analysis.sensors import Floats
 from llmdvfs.records.result import Estimate, PhaseEnergy
 from llmdvfs.records.spec import DeviceRole, Phase
@@ -23,82 +20,6 @@ from llmdvfs.records.spec import DeviceRole, Phase
 SEEN_FROM_ARRIVAL: tuple[Phase, ...] = ("prefill", "mixed", "queue", "idle")
 LOWEST_IDLE = 0.97  # of the measured power: a tenth of the idle time called prefill shows as more than that
 MIN_IDLE_S = 0.3  # less says nothing about the power of idle devices
-WIDEST_LAG_S = 0.5
-WIDE_STEP_S = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class RegressionSettings:
-    """Limits of the phase regression; docs/energy.md shows what they do."""
-
-    num_bootstrap: int = 1000
-    """Number of resamples."""
-    block_s: float = 1.0
-    """Length of a block of time that is redrawn as a whole, since the errors of neighbouring increments are not
-    independent (one refresh ends both)."""
-    min_blocks: int = 10
-    """Number of blocks below which a bootstrap says little, and no interval is given."""
-    max_condition_number: float = 30.0
-    """Limit beyond which collinearity does harm, by Belsley, with columns scaled to unit length."""
-    min_occupancy_s: float = 1.0
-    """Time, about ten refreshes of a 100 ms counter, below which a phase cannot be told from noise."""
-    max_lag_s: float = 0.15
-    """Largest time by which the energy readings may trail the phases' edges, or lead them."""
-    lag_step_s: float = 0.002
-    """Distance of the candidate lags."""
-    max_models: int = 12
-    """How many power models are tried, from the plainest on; 1: each phase has one power."""
-    max_model_error: float = 0.02
-    """Largest difference, as a fraction, between models that explain the readings alike; a phase on which they differ
-    by more is not given."""
-
-    @property
-    def lags_s(self) -> Floats:
-        """Return the candidate lags [s], rising."""
-        steps = round(self.max_lag_s / self.lag_step_s)
-        return self.lag_step_s * np.arange(-steps, steps + 1, dtype=np.float64)
-
-    @property
-    def lags_beyond_s(self) -> Floats:
-        """Return lags outside the search [s]: where one of them fits better, none inside it is right."""
-        wide_s = np.arange(-WIDEST_LAG_S, WIDEST_LAG_S + WIDE_STEP_S / 2, WIDE_STEP_S)
-        found: Floats = wide_s[np.abs(wide_s) > self.max_lag_s + WIDE_STEP_S / 2]
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class PowerModel:
-    """A power model of a role, with what its fit needs at every candidate lag."""
-
-    rows: PhaseIncrements
-    sums: PhaseSums
-
-
-@dataclass(frozen=True, slots=True)
-class RoleIncrements:
-    """The energy increments of a role's devices, ready to be split among its phases at any lag."""
-
-    role: DeviceRole
-    spent_s: dict[Phase, float]
-    """Seconds of the window that the role spent in each phase that occurred."""
-    num_devices: int
-    models: tuple[PowerModel, ...]
-    """Models from the plainest (each phase at one power) to the richest; empty: fewer increments than phases."""
-    rivals: tuple[tuple[dict[Phase, float], PowerModel], ...] = ()
-    """The richest model with other times in the queue that are as likely, each with its seconds by phase."""
-    piece_rival: tuple[dict[Phase, float], PowerModel] | None = None
-    """The richest model if decode steps beside a waiting prompt held pieces of it, with its seconds by phase; None: it
-    cannot be."""
-    edge_error_s: dict[Phase, float] = field(default_factory=dict)
-    """Seconds by which a phase may be told too long or too short, because stamps are late."""
-    beyond: PhaseSums | None = None
-    """Sums of the richest model over lags outside the search; None: not looked for."""
-    reason: str | None = None
-    """Why nothing can be told of the role's phases; None: it can be."""
-    idle_power_w: float | None = None
-    """Power of one device, measured before and after the load; None: not measured."""
-    num_begins: dict[Phase, int] = field(default_factory=dict)
-    """How often each phase began in the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,111 +29,6 @@ class RolePhases:
     phases: tuple[PhaseEnergy, ...]
     condition_number: float | None
     lag_s: float | None
-
-
-def role_increments(
-    role: DeviceRole,
-    curves: Sequence[EnergyCurve],
-    occupancy: Occupancy,
-    window_s: tuple[float, float],
-    settings: RegressionSettings,
-    *,
-    with_pieces: Occupancy | None = None,
-    idle_power_w: float | None = None,
-    untold: str | None = None,
-) -> RoleIncrements:
-    """Return the increments of the role's devices inside the window, beside the phases that the role was in.
-
-    curves: of each device. window_s: begin and end. with_pieces: the occupancy if decode steps held pieces of prompts
-    that are not seen from outside; None: it cannot be. idle_power_w: of one device, measured without load. untold: why
-    the occupancy is not what the engine did; None: it is.
-    """
-    # A lag may bring in a phase from just outside the window.
-    wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
-    ladder = power_models(occupancy, wider_s, len(curves))[: settings.max_models]
-    later_s = _later_s(curves, occupancy, ladder[-1], window_s, settings)
-    queue, beyond = QueueTime(), None
-    rows = phase_increments(curves, occupancy, ladder[-1], window_s, later_s)
-    if len(rows.energy_j) >= len(ladder[-1]) and len(rows.phases) > 1 and settings.max_models > 1:
-        sums = _sums(rows, window_s, settings)
-        beyond = _sums(rows, window_s, settings, settings.lags_beyond_s)
-        best = int(sums.profile()[1].argmax())
-        near_s = settings.lags_s[max(best - 10, 0) : best + 11]
-        queue = queue_time(curves, occupancy, ladder[-1], window_s, later_s, near_s, settings.min_occupancy_s)
-
-    def model(told: Occupancy, levels: tuple[Level, ...]) -> PowerModel:
-        rows = phase_increments(curves, told, levels, window_s, later_s)
-        return PowerModel(rows, _sums(rows, window_s, settings))
-
-    told = occupancy.with_queue(queue.best_s)
-    spent_s = _spent_s(told, window_s)
-    num_begins = {p: told.num_begins(p, *window_s) for p in PHASES}
-    others = [occupancy.with_queue(s) for s in (queue.low_s, queue.high_s) if s != queue.best_s]
-    enough = [levels for levels in ladder if len(rows.energy_j) >= len(levels)]
-    return RoleIncrements(
-        role,
-        spent_s,
-        len(curves),
-        tuple(model(told, levels) for levels in enough),
-        tuple((_spent_s(other, window_s), model(other, enough[-1])) for other in others if enough),
-        _piece_rival(with_pieces, curves, window_s, later_s, settings) if enough else None,
-        {p: count * occupancy.edge_error_s for p, count in num_begins.items()},
-        beyond,
-        untold or queue.reason,
-        idle_power_w,
-        num_begins,
-    )
-
-
-def _spent_s(told: Occupancy, window_s: tuple[float, float]) -> dict[Phase, float]:
-    """Return the seconds of the window in each phase that the role was in."""
-    seconds = {phase: told.seconds_between(phase, *window_s) for phase in PHASES}
-    return {phase: s for phase, s in seconds.items() if s > 0}
-
-
-def _piece_rival(
-    told: Occupancy | None,
-    curves: Sequence[EnergyCurve],
-    window_s: tuple[float, float],
-    later_s: Sequence[float],
-    settings: RegressionSettings,
-) -> tuple[dict[Phase, float], PowerModel] | None:
-    """Return the richest model of this occupancy; None where there is none, or too few increments for it."""
-    if told is None or settings.max_models == 1:
-        return None
-    wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
-    levels = power_models(told, wider_s, len(curves))[-1]
-    rows = phase_increments(curves, told, levels, window_s, later_s)
-    if len(rows.energy_j) < len(levels):
-        return None
-    return _spent_s(told, window_s), PowerModel(rows, _sums(rows, window_s, settings))
-
-
-def _later_s(
-    curves: Sequence[EnergyCurve],
-    occupancy: Occupancy,
-    levels: tuple[Level, ...],
-    window_s: tuple[float, float],
-    settings: RegressionSettings,
-) -> list[float]:
-    """Return by how much each device trails further than the first; 0 for all where not every device tells its lag."""
-    if len(curves) == 1 or len(levels) == 1:
-        return [0.0] * len(curves)
-    each = [phase_increments([curve], occupancy, levels, window_s) for curve in curves]
-    if any(len(rows.energy_j) < len(levels) for rows in each):
-        return [0.0] * len(curves)
-    lags_s = [own_lag_s(_sums(rows, window_s, settings), settings.lags_s) for rows in each]
-    told = [lag for lag in lags_s if lag is not None]
-    return [lag - told[0] for lag in told] if len(told) == len(curves) else [0.0] * len(curves)
-
-
-def _sums(
-    rows: PhaseIncrements, window_s: tuple[float, float], settings: RegressionSettings, lags_s: Floats | None = None
-) -> PhaseSums:
-    block = ((rows.begin_s - window_s[0]) // settings.block_s).astype(np.int64)
-    return phase_sums(
-        rows.seconds_over(settings.lags_s if lags_s is None else lags_s), rows.length_s, rows.energy_j, block
-    )
 
 
 def energy_of_phases(
