@@ -187,6 +187,8 @@ def _estimate(
     if reason is not None:
         return Estimate(None, reason=reason)
     low, high = percentile_interval(resampled_j)
+    if settings.max_models > 1:
+        error_j = max(error_j, settings.min_model_error * value_j)
     is_more_than_noise = error_j > (high - low) / 2
     if error_j > settings.max_model_error * value_j and is_more_than_noise and settings.max_models > 1:
         share = error_j / value_j if value_j > 0 else math.inf
@@ -198,6 +200,12 @@ def _estimate(
     if num_blocks < settings.min_blocks:
         needed_s = settings.min_blocks * settings.block_s
         return Estimate(value_j, reason=f"no interval: the window is shorter than {needed_s:.0f} s")
+    half_j = (high - low) / 2 + error_j
+    if half_j > settings.max_half_width * value_j and settings.max_models > 1:
+        share, limit = half_j / value_j if value_j > 0 else math.inf, settings.max_half_width
+        return Estimate(
+            None, reason=f"not identifiable: known to {100 * share:.0f} % at best, limit {100 * limit:.0f} %"
+        )
     return Estimate(value_j, max(low - error_j, 0.0), high + error_j)
 
 

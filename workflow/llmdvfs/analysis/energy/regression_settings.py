@@ -35,6 +35,11 @@ class RegressionSettings:
     """Largest difference, as a fraction, between models that explain the readings alike; a phase on which they differ
     by more is not given."""
 
+    min_model_error: float = 1e-4
+    """Of a phase's energy, at least so much is added to its interval on either side: stamps tell it no better."""
+    max_half_width: float = 0.05
+    """A phase whose interval is wider, relative to its energy, is not given."""
+
     @property
     def lags_s(self) -> Floats:
         """Return the candidate lags [s], rising."""
