@@ -154,10 +154,11 @@ def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--loads", type=int, nargs=2, default=(0, None), metavar=("FIRST", "END"), help="of all")
     parser.add_argument("--reasons", action="store_true", help="print why phases are null")
     options = parser.parse_args()
     print("| load | phase | one power a phase, by requests | by engine steps |\n|---|---|---|---|")
-    for name, scenario in SCENARIOS.items():
+    for name, scenario in list(SCENARIOS.items())[slice(*options.loads)]:
         before, now = (scores(scenario, range(options.seeds), by_steps) for by_steps in (False, True))
         for phase, score in now.items():
             print(f"| {name} | {phase} | {before.get(phase, Score()).cell()} | {score.cell()} |", flush=True)
