@@ -195,3 +195,10 @@ def test_the_split_is_that_of_the_drivers_own_samples(told: FineSplit, status: s
 
 def test_without_samples_of_the_driver_the_split_is_not_judged() -> None:
     assert gates(phase("prefill", 500.0, 1500.0))["split_by_samples"].status == "not_applicable"
+
+
+def test_phases_shorter_than_a_sample_are_not_held_against_the_samples() -> None:
+    """Prefills of 17 ms: in simulation samples of 25 ms made their power 5 % too high."""
+    short = replace(phase("prefill", 500.0, 1500.0), mean_stretch_s=0.017)
+    gate = gates(short, fine=(samples(600.0),))["split_by_samples"]
+    assert (gate.status, gate.seen) == ("not_applicable", "single prefill comes in 17 ms: too short to judge")

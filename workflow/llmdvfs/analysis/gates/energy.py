@@ -126,15 +126,21 @@ def split_by_samples(energy: EnergyResult, limits: GateLimits) -> Gate:
             seen.append(f"{fine.role} not judged: {blind}")
             continue
         for phase in fine.phases:
-            fitted = next((p.power_w for p in energy.phases if (p.role, p.phase) == (fine.role, phase.phase)), None)
-            if fitted is None or fitted.value is None or not phase.power_w.value:
+            told = next((p for p in _fitted(energy) if (p.role, p.phase) == (fine.role, phase.phase)), None)
+            if told is None or told.power_w.value is None or not phase.power_w.value:
+                continue
+            if told.mean_stretch_s is not None and told.mean_stretch_s < limits.min_split_stretch_s:
+                seen.append(
+                    f"{fine.role} {phase.phase} comes in {told.mean_stretch_s * 1e3:.0f} ms: too short to judge"
+                )
                 continue
             judged += 1
-            difference = fitted.value / phase.power_w.value - 1
+            difference = told.power_w.value / phase.power_w.value - 1
             seen.append(
-                f"{fine.role} {phase.phase} {fitted.value:.0f} W for {phase.power_w.value:.0f} W ({difference:+.1%})"
+                f"{fine.role} {phase.phase} {told.power_w.value:.0f} W for {phase.power_w.value:.0f} W "
+                f"({difference:+.1%})"
             )
-            passed &= abs(difference) <= limit or _overlap(fitted, phase.power_w)
+            passed &= abs(difference) <= limit or _overlap(told.power_w, phase.power_w)
     if not judged:
         why = "; ".join(seen) or "no power samples of the driver, or no phase that both tell"
         return not_applicable(name, why, expected=expected)

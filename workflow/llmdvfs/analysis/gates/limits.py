@@ -54,6 +54,8 @@ class GateLimits:
     milliseconds."""
     max_phase_sum_disagreement_fraction: float = 0.01
     """Sum of a role's phases against its energy: they part only in the increments at the window's two ends."""
+    min_split_stretch_s: float = 0.025
+    """A sample sees so long: of phases that come in shorter stretches it always sees a neighbour too."""
     max_split_disagreement_fraction: float = 0.05
     """Powers of phases by the counter's regression and by the driver's samples: two sensors with windows of their own
     see one load."""
