@@ -10,6 +10,7 @@ from llmdvfs.analysis.gates.cell import cell_gates
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.requests.balance import balance_result
 from llmdvfs.analysis.requests.latency import latency_result, scheduled_in_window, throughput_result
+from llmdvfs.analysis.step_counts import step_counts
 from llmdvfs.analysis.transfer.cell import transfer_result
 from llmdvfs.analysis.transfer.link import transfer_warnings
 from llmdvfs.clock import NS_PER_S
@@ -81,6 +82,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         client=raw.calibration,
         balance=balance_result(run.server_start.instances, raw.proxy.values()),
         activity=role_activities(raw.readings, phases, started_mono_ns=run.started_mono_ns),
+        step_counts=tuple(step_counts(run, phases, raw.metrics_before, raw.metrics_after)),
         gates=gates,
         warnings=(*run.warnings, *transfer_warnings(transfer, run.kv_bytes_per_token)),
     )

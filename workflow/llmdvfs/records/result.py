@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from llmdvfs.records.load import CalibrationResult
-from llmdvfs.records.spec import CellId, DeviceRole, Phase
+from llmdvfs.records.spec import CellId, DeviceRole, Phase, Role
 from llmdvfs.records.telemetry import EnergySource
 
 
@@ -292,6 +292,19 @@ class EnergyResult:
 
 
 @dataclass(frozen=True, slots=True)
+class StepCount:
+    """Steps of a role's engine over the whole load: as told from the stamps, and as the engine counts them itself."""
+
+    role: Role
+    num_told: int
+    """Steps that the client's and the proxy's stamps tell apart; prefills that end together are one."""
+    num_counted: float | None
+    """Steps that the engine counted between the two scrapes, the warm-up's included; None: it does not tell."""
+    tokens_per_step: float | None
+    """Mean number of tokens that the engine computed in a step; None: it does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """One validity check of a cell.
 
@@ -325,6 +338,8 @@ class CellResult:
     """None: no proxy stood before the servers."""
     activity: tuple[RoleActivity, ...] = ()
     """By role, and of it by phase; empty: no device tells any of it."""
+    step_counts: tuple[StepCount, ...] = ()
+    """Of each role whose engine's steps could be told; empty: of none."""
 
     @property
     def valid(self) -> bool:
