@@ -78,7 +78,10 @@ def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: R
         late_j = own.edge_error_s.get(phase, 0.0) * own.num_devices * float(fit.phase_w[column])
         error_j = late_j
         for spent_s, rival in rivals:
-            rival_j = rival.power_of("idle" if phase == "queue" else phase) * spent_s.get(phase, 0.0) * own.num_devices
+            rival_s = spent_s.get(phase, 0.0)
+            if phase == "idle" and "queue" not in own.spent_s:  # a queue too short to be told is idle time
+                rival_s += spent_s.get("queue", 0.0)
+            rival_j = rival.power_of("idle" if phase == "queue" else phase) * rival_s * own.num_devices
             error_j = max(error_j, abs(rival_j - value_j))
         ends = rng.normal(0.0, ends_j * seconds / sum(device_s.values()), len(resampled_w))
         resampled_j = resampled_w[:, column] * seconds + ends
