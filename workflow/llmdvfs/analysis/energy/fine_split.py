@@ -59,6 +59,8 @@ def fine_split(
     powers_w, position = sums.fit(np.ones((1, sums.num_blocks)))
     resampled_w = sums.fit(block_weights(sums.num_blocks, NUM_RESAMPLES, seed_bootstrap))[0]
     at = round(float(position[0]))
+    # Samples closer than what each sees overlap: their seconds together are more than passed.
+    passed = float(np.minimum(gaps_s, SEEN_S).sum() / (SEEN_S * len(gaps_s)))
     return FineSplit(
         role=role,
         num_samples=sum(len(samples) for samples in inside),
@@ -70,7 +72,7 @@ def fine_split(
         phases=tuple(
             FinePhase(
                 level.phase,
-                float(sums.seconds[at][i]),
+                float(sums.seconds[at][i]) * passed,
                 _estimate(sums, at, i, float(powers_w[0, i]), resampled_w[:, i]),
             )
             for i, level in enumerate(levels)

@@ -80,7 +80,9 @@ def role_increments(
         beyond = _sums(rows, window_s, settings, settings.lags_beyond_s)
         best = int(sums.profile()[1].argmax())
         near_s = settings.lags_s[max(best - 10, 0) : best + 11]
-        queue = queue_time(curves, occupancy, ladder[-1], window_s, later_s, near_s, settings.min_occupancy_s)
+        queue = queue_time(
+            curves, occupancy, ladder[-1], window_s, later_s, near_s, settings.min_occupancy_s, idle_power_w
+        )
 
     def model(told: Occupancy, levels: tuple[Level, ...]) -> PowerModel:
         rows = phase_increments(curves, told, levels, window_s, later_s)
