@@ -68,6 +68,11 @@ def test_another_baseline_compares_again_and_analyses_nothing(finished: Checkout
     }
 
 
+def test_other_cells_to_draw_make_figures_of_cells_and_nothing_else(finished: Checkout) -> None:
+    assert set(finished.planned("--config", "figures={cells: doubtful}")) == {"plot_cell"}
+    assert finished.planned("--config", "figures={cells: none}") == {}
+
+
 def test_a_gate_makes_results_again_but_not_the_merge(finished: Checkout) -> None:
     plan = finished.planned("--config", "gates={'min_window_s': 9}")
     assert "monitor_merge" not in plan

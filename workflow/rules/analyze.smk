@@ -6,7 +6,7 @@
 #          {cell}/timeline.png .pdf         power (or CPU), phases and requests over time
 #          {cell}/latency.png .pdf          distributions of TTFT, TBT and E2E
 #          {results}/deployments/{deployment}/...   see docs/metrics.md#files
-# CONFIG   gates, seed
+# CONFIG   gates, seed, figures
 
 PHASE_FILES = {
     False: [
@@ -81,8 +81,9 @@ for number, cells in enumerate(jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB)):
         params:
             cells=[str(cell.folder) for cell in cells],
             stamps=[STAMPS[str(cell.folder)]["figures"] for cell in cells],
+            only=["--only-doubtful"] if STUDY.drawn_cells == "doubtful" else [],
         shell:
-            "(python -m llmdvfs figures cell --cell {params.cells:q} && touch {params.stamps:q}) > {log:q} 2>&1"
+            "(python -m llmdvfs figures cell {params.only} --cell {params.cells:q} && touch {params.stamps:q}) > {log:q} 2>&1"
 
 
 localrules:

@@ -5,6 +5,7 @@
 # CONFIG   all keys
 
 import hashlib
+import os
 import re
 import shlex
 import sys
@@ -42,13 +43,14 @@ from llmdvfs.plan.config_file import read_config_file
 from llmdvfs.plan.decided import as_decided
 from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
+from llmdvfs.plan.locked_engine import engine_of
 from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.progress import expected_progress, in_words
 from llmdvfs.plan.rule_names import rule_names
 from llmdvfs.plan.study import make_study
 from llmdvfs.plan.under_load import kept_apart
-from llmdvfs.records.made import FILES, STAGES
+from llmdvfs.records.made import FILES
 from llmdvfs.records.places import FAILED, PROGRESS, cell_folder, decided_file
 from llmdvfs.records.store import compact_json, write_record, write_text
 from llmdvfs.serving.instance.engine_version import engine_versions
@@ -80,7 +82,11 @@ if not IS_MODULE and not workflow.overwrite_configfiles:
 
 try:
     CONFIG = complete_config(config)
-    STUDY = as_decided(make_study(CONFIG, engine_versions))
+    # The environment that jobs have where Snakemake deploys one (--sdm conda); its lock says which engine that will be.
+    ENVIRONMENT = CHECKOUT / "envs" / ("gpu.yaml" if CONFIG["device"] == "cuda" else "cpu.yaml")
+    DEPLOYED = bool(workflow.deployment_settings.deployment_method)
+    os.environ["LLMDVFS_ENVS"] = str(ENVIRONMENT.parent)  # for the scripts that add what conda cannot
+    STUDY = as_decided(make_study(CONFIG, engine_of(ENVIRONMENT, engine_versions) if DEPLOYED else engine_versions))
     PLAN = plan_cells(STUDY)
     PENDING = pending_launches(STUDY, PLAN)
     refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])
@@ -103,11 +109,12 @@ MADE = made_cells(
         "analyze": f"{code_hash(['stages.analyze'])} {compact_json(STUDY.gates)} {STUDY.seed}",
         "figures": code_hash(["stages.figures"]),
     },
+    STUDY.drawn_cells,
 )
 # A cell that may fail has a job of its own, which nobody asks for when it has failed.
 CELLS_OF_ONE_JOB = 1 if STUDY.tolerate_failed_cells else CELLS_A_JOB
 # What is current has no rule, as what is measured has none. A report is made of rules, so that it has all of them.
-TO_MAKE = [replace(cell, stale=frozenset(STAGES)) for cell in MADE] if REPORTING else MADE
+TO_MAKE = [replace(cell, stale=frozenset(cell.stamps)) for cell in MADE] if REPORTING else MADE
 CELLS = [str(cell_folder(STUDY.results, cell.id)) for cell in PLAN]
 # The key of the measurement that is asked for is part of this file's name: what was measured otherwise is not there.
 MEASURED = {folder: str(cell.link) for folder, cell in zip(CELLS, PLAN)}
@@ -130,7 +137,7 @@ def digest_of(file):
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
-CONDA = str(CHECKOUT / "envs" / "cpu.yaml").replace("{", "{{").replace("}", "}}")
+CONDA = str(ENVIRONMENT).replace("{", "{{").replace("}", "}}")
 
 
 RULE_NAMES = rule_names(STUDY.deployments)
@@ -195,13 +202,14 @@ def job_name(stage, number, cells):
 
 
 def made_by(stage, cells):
-    """Return what a job makes: stamps and files of its cells (not each PNG's PDF); of a cell that may fail, the stamp.
+    """Return what a job makes: stamps and files of its cells (not each PNG's PDF); where files may be none, the stamps.
 
     The stamps come first: they are what other rules ask for, and Snakemake tries the outputs of a rule in their order.
     """
     stamps = [STAMPS[str(cell.folder)][stage] for cell in cells]
     files = [f"{cell.folder}/{name}" for cell in cells for name in FILES[stage] if not name.endswith(".pdf")]
-    return stamps if STUDY.tolerate_failed_cells else [*stamps, *files]
+    may_be_none = STUDY.tolerate_failed_cells or (stage == "figures" and STUDY.drawn_cells != "all")
+    return stamps if may_be_none else [*stamps, *files]
 
 
 def cell_files(wildcards):

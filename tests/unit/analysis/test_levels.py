@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy, step_occupancy
-from llmdvfs.analysis.energy.levels import power_models
+from llmdvfs.analysis.energy.levels import power_models, shares_of
 from llmdvfs.records.phases import EngineSteps
 
 WINDOW_S = (0.0, 20.0)
@@ -73,3 +73,28 @@ def test_every_model_is_richer_than_the_one_before_it_and_none_comes_twice() -> 
     models = power_models(decoding(1, 2, 4, 8), WINDOW_S, 1)
     assert len(set(models)) == len(models)
     assert [len(of_decode(model)) for model in models] == [1, 2, 3, 5, 9]
+
+
+def test_coarse_levels_are_sums_of_fine_ones() -> None:
+    """Knots 0, 1.5, 3 hold those of 0, 3: the middle level is half in the lower and half in the upper of the two."""
+    fine = [Level("decode", (0.0, 1.5, 3.0), i) for i in range(3)] + [Level("idle", holds_queue=True)]
+    coarse = [Level("decode", (0.0, 3.0), i) for i in range(2)] + [Level("idle", holds_queue=True)]
+    shares = shares_of(fine, coarse)
+    assert shares is not None
+    assert shares.tolist() == [[1, 0, 0], [0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]]
+    whole = shares_of(fine, [Level("decode"), Level("idle", holds_queue=True)])
+    assert whole is not None
+    assert whole.tolist() == [[1, 0], [1, 0], [1, 0], [0, 1]]
+
+
+def test_a_level_in_two_parts_is_their_sum() -> None:
+    fine = [Level("decode", part="early"), Level("decode", part="late")]
+    shares = shares_of(fine, [Level("decode")])
+    assert shares is not None
+    assert shares.tolist() == [[1], [1]]
+
+
+def test_levels_between_the_fine_knots_are_not_their_sums() -> None:
+    """Five levels have a knot at 0.75, six have none there."""
+    fine = [Level("decode", tuple(np.linspace(0, 3, 6).tolist()), i) for i in range(6)]
+    assert shares_of(fine, [Level("decode", tuple(np.linspace(0, 3, 5).tolist()), i) for i in range(5)]) is None

@@ -27,7 +27,7 @@ def increments(error_s: float, prefill_s: float, period_s: float = 2.0, num_peri
         for phase, begin_s, end_s in (("prefill", 0.0, prefill_s), ("decode", prefill_s, period_s))
     ]
     occupancy = role_occupancy(intervals, "single")
-    return PhaseIncrements(t_s[:-1], t_s[1:], np.diff(energy_j), occupancy, LEVELS, 0.02, np.zeros(len(t_s) - 1))
+    return PhaseIncrements(t_s[:-1], t_s[1:], np.diff(energy_j), occupancy, LEVELS, 0.02, np.zeros(len(t_s) - 1), 10.0)
 
 
 @pytest.mark.parametrize("error_s", [0.0005, 0.005])
@@ -44,6 +44,6 @@ def test_the_error_of_a_lone_phase_cancels_but_at_the_ends() -> None:
     """100 increments at 300 W: the sum has two uncertain ends of 1 ms, 0.3 J each, over 10 s."""
     t_s = np.arange(0, 101) / 10
     occupancy = role_occupancy([PhaseInterval(0, "decode", "single", -1.0, 20.0, False)], "single")
-    rows = PhaseIncrements(t_s[:-1], t_s[1:], np.full(100, 30.0), occupancy, LEVELS[1:], 0.02, np.zeros(100))
+    rows = PhaseIncrements(t_s[:-1], t_s[1:], np.full(100, 30.0), occupancy, LEVELS[1:], 0.02, np.zeros(100), 10.0)
     error_w = refresh_power_error_w(rows, 0.0, np.array([300.0]), 0.001, np.eye(1))
     assert error_w.tolist() == pytest.approx([0.3 * math.sqrt(2) / 10])

@@ -60,3 +60,10 @@ def test_the_best_lag_is_found_between_the_grids_points() -> None:
     found = phase_sums(designs, np.ones(5), energy_j, np.arange(5))
     _, position = found.fit(np.ones((1, 5)))
     assert position[0] == pytest.approx(1.7, abs=0.1)
+
+
+def test_two_phases_taken_together_are_one_of_their_sums() -> None:
+    """1.5 s of prefill and 0.5 s of decode at 700 and 300 J/s: together 2 s and 1200 J, 600 W on average."""
+    both = sums([(1, 0, 700), (0.5, 0.5, 500)]).combined(np.array([[1.0], [1.0]]))
+    assert both.seconds[0].tolist() == [2.0]
+    assert fitted(both, [1, 1]) == pytest.approx([600])

@@ -9,7 +9,8 @@ from llmdvfs.benchmark.calibration import calibrate_cell
 from llmdvfs.errors import ServerNotReady
 from llmdvfs.records import raw
 from llmdvfs.records.load import CalibrationResult, CalibrationShape
-from llmdvfs.records.store import read_record, write_lines
+from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.store import read_lines, read_record, write_lines
 
 MS = 1_000_000
 
@@ -63,3 +64,18 @@ def test_a_kept_calibration_serves_again_and_a_damaged_one_is_made_anew(cell: Pa
     kept.write_text('{"schema": "llmdvfs/calibration-result", "schema_version": 0}')
     assert calibrate_cell(cell, tmp_path / "results", calibrate) is None
     assert calibrate.num_calls == 2
+
+
+def test_a_neighbouring_shape_is_not_calibrated_again(cell: Path, tmp_path: Path) -> None:
+    """In the next launch the gap is 10 in place of 9.9 ms, which were rounded to 5 ms."""
+    calibrate = Calibrator(0)
+    faster = ok_request(
+        0, scheduled_mono_ns=0, sent_mono_ns=1, chunk_mono_ns=[15 * MS, 24_900_000], end_mono_ns=31 * MS
+    )
+    gaps_s = []
+    for requests in ([faster], list(read_lines(cell / raw.REQUESTS, RequestRecord))):
+        write_lines(cell / raw.REQUESTS, requests)
+        assert calibrate_cell(cell, tmp_path / "results", calibrate) is None
+        gaps_s.append(read_record(cell / raw.CALIBRATION, CalibrationResult).shape.gap_s)
+    assert calibrate.num_calls == 1
+    assert gaps_s == [0.005, 0.005]

@@ -10,7 +10,7 @@ from fakes.requests import ok_request
 
 from llmdvfs.errors import LlmDvfsError
 from llmdvfs.load.own_error import calibration
-from llmdvfs.load.own_error.calibration import calibrate, calibration_shape, client_error
+from llmdvfs.load.own_error.calibration import calibrate, calibration_shape, client_error, serves
 from llmdvfs.records.load import CalibrationShape, LoadReport, SendRecord
 from llmdvfs.records.request import RequestRecord
 
@@ -88,7 +88,7 @@ def test_shape_of_a_load_is_rounded_to_the_harder_side() -> None:
 def test_shape_of_a_prefill_load_has_one_token() -> None:
     shape = calibration_shape([seen(0, 0.0, [30.0], 31.0)])
     assert shape is not None
-    assert (shape.num_streams, shape.ttft_s, shape.num_output_tokens) == (1, 0.03, 1)
+    assert (shape.num_streams, shape.ttft_s, shape.num_output_tokens) == (1, 0.02, 1)
 
 
 def test_slow_and_fast_loads_stay_within_what_the_mock_can_do() -> None:
@@ -98,6 +98,22 @@ def test_slow_and_fast_loads_stay_within_what_the_mock_can_do() -> None:
     assert fast is not None
     assert (slow.ttft_s, slow.gap_s, slow.num_output_tokens) == (0.5, 0.05, 12)
     assert (fast.ttft_s, fast.gap_s, fast.num_output_tokens) == (0.005, 0.001, 64)
+
+
+@pytest.mark.parametrize(
+    ("known", "served"),
+    [
+        (CalibrationShape(4, 0.05, 0.02, 30), True),
+        (CalibrationShape(4, 0.02, 0.01, 60), True),  # a step harder in both
+        (CalibrationShape(4, 0.05, 0.05, 12), False),  # easier: its error says too little
+        (CalibrationShape(4, 0.05, 0.005, 64), False),  # two steps harder: its error says too much
+        (CalibrationShape(8, 0.05, 0.02, 30), False),
+        (CalibrationShape(4, 0.05, 0.02, 1), False),
+    ],
+)
+def test_a_calibration_serves_the_shapes_beside_its_own(known: CalibrationShape, served: bool) -> None:
+    """18 cells had 13 shapes: the same cell another one from launch to launch."""
+    assert serves(known, CalibrationShape(num_streams=4, ttft_s=0.05, gap_s=0.02, num_output_tokens=30)) is served
 
 
 def test_no_success_no_shape() -> None:

@@ -14,7 +14,7 @@ from llmdvfs.errors import ConfigError, ServerNotReady
 from llmdvfs.load.own_error.mock_server import MockServer
 from llmdvfs.load.run import read_requests, run_load
 from llmdvfs.load.sending.client import REST_S, Client
-from llmdvfs.records.load import LoadReport
+from llmdvfs.records.load import LoadReport, LoadSpec
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec, WorkloadSpec
 from llmdvfs.records.store import read_lines, read_record
@@ -33,15 +33,8 @@ class Ran:
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[[WorkloadSpec, str], Ran]:
     def run_one(load: WorkloadSpec, base_url: str) -> Ran:
-        report = run_load(
-            load,
-            base_url=base_url,
-            model="mock",
-            tokenizer_folder=None,
-            seed_prompts=1,
-            seed_arrivals=1,
-            folder=tmp_path,
-        )
+        spec = LoadSpec(load, base_url, "mock", None, seed_prompts=1, seed_arrivals=1, folder=str(tmp_path))
+        report = run_load(spec)
         return Ran(report, list(read_lines(tmp_path / "requests.jsonl", RequestRecord)), tmp_path)
 
     return run_one

@@ -26,7 +26,7 @@ from fakes.scripted_server import (
 from fakes.workloads import workload
 
 from llmdvfs.load.run import run_load
-from llmdvfs.records.load import LoadReport
+from llmdvfs.records.load import LoadReport, LoadSpec
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import ArrivalSpec
 from llmdvfs.records.store import read_lines, read_record
@@ -46,15 +46,9 @@ def run(tmp_path: Path) -> Run:
         **more: Any,
     ) -> list[RequestRecord]:
         with scripted_server(script, tls) as base_url:
-            run_load(
-                workload(num_output=num_output, **more),
-                base_url=base_url,
-                model="m",
-                tokenizer_folder=tokenizer_folder,
-                seed_prompts=1,
-                seed_arrivals=1,
-                folder=tmp_path,
-            )
+            tokenizer = str(tokenizer_folder) if tokenizer_folder else None
+            asked = workload(num_output=num_output, **more)
+            run_load(LoadSpec(asked, base_url, "m", tokenizer, seed_prompts=1, seed_arrivals=1, folder=str(tmp_path)))
         return list(read_lines(tmp_path / "requests.jsonl", RequestRecord))
 
     return run_script

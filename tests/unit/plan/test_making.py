@@ -8,7 +8,7 @@ from unit.plan.test_cells import finish_all, with_results
 from llmdvfs.plan.cells import pending_launches, plan_cells
 from llmdvfs.plan.making import MadeCell, made_cells
 from llmdvfs.plan.study import Study
-from llmdvfs.records.made import FILES, STAGES
+from llmdvfs.records.made import FILES, STAGES, DrawnCells
 from llmdvfs.records.places import cell_folder, store_entry
 
 FROM = {"merge": "code", "analyze": "code", "figures": "code"}
@@ -68,3 +68,26 @@ def test_a_cell_with_a_cut_run_json_is_to_be_measured(study: Study, content: str
     (store_entry(study.results, cell.key) / "run.json").write_text(content)
     (launch,) = pending_launches(study)
     assert [item.key for item in launch.cells] == [cell.key]
+
+
+def drawn(study: Study, cells: DrawnCells) -> MadeCell:
+    planned = plan_cells(study)
+    (cell,) = made_cells(planned, (cell_folder(study.results, own.id) for own in planned), FROM, cells)
+    return cell
+
+
+def test_without_figures_of_cells_none_are_missed_and_all_before_them_stays(study: Study) -> None:
+    (study.results / "cells").joinpath(*made(study)[0].folder.parts[-4:], "latency.png").unlink()
+    cell = drawn(study, "none")
+    assert cell.stale == frozenset()
+    assert list(cell.stamps) == ["merge", "analyze"]
+
+
+def test_of_doubtful_cells_the_stamp_alone_says_that_figures_were_looked_at(study: Study) -> None:
+    """A sound cell has no figures then, which nobody must take for a file that was deleted."""
+    cell = drawn(study, "doubtful")
+    assert cell.stale == {"figures"}  # those that are there were drawn of all
+    cell.stamps["figures"].touch()
+    (cell.folder / "latency.png").unlink()
+    assert drawn(study, "doubtful").stale == frozenset()
+    assert made(study)[0].stale == {"figures"}

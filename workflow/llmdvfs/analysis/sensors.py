@@ -4,7 +4,7 @@ A GPU's sensors are refreshed about every 100 ms, whoever reads them: between tw
 value. What carries information is the instant at which the value changed (docs/energy.md#sensors).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,14 @@ class Series:
     def between(self, begin_s: float, end_s: float) -> Floats:
         """Return the values read in [begin, end]."""
         return self.value[(self.t_s >= begin_s) & (self.t_s <= end_s)]
+
+
+def by_device(readings: Iterable[Reading]) -> dict[str, list[Reading]]:
+    """Return the readings of each device, so that what is asked of one of them does not look at all."""
+    found: dict[str, list[Reading]] = {}
+    for reading in readings:
+        found.setdefault(reading.device_id, []).append(reading)
+    return found
 
 
 def device_series(

@@ -3,12 +3,12 @@
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from llmdvfs.benchmark.provenance import hardware
 from llmdvfs.errors import LlmDvfsError, SchemaError, in_full
-from llmdvfs.load.own_error.calibration import calibrate, calibration_shape
+from llmdvfs.load.own_error.calibration import calibrate, calibration_shape, serves
 from llmdvfs.plan.measuring import MEASURING_VERSION
 from llmdvfs.records import raw
 from llmdvfs.records.load import CalibrationResult, CalibrationShape
@@ -31,9 +31,9 @@ def calibrate_cell(
     if shape is None:
         return None
     # Another client or another host needs another calibration.
-    identity = f"{compact_json(shape)} measuring version {MEASURING_VERSION} {sorted(hardware().items())}"
-    known = results / "calibration" / hashlib.sha256(identity.encode()).hexdigest()[:16]
-    result, failure = _kept(known), None
+    host = _digest(f"measuring version {MEASURING_VERSION} {sorted(hardware().items())}")
+    known = results / "calibration" / f"{host}-{_digest(compact_json(shape))}"
+    result, failure = _kept(known.parent.glob(f"{host}-*"), shape), None
     for _ in range(NUM_TRIES if result is None else 0):
         LOG.info("calibrating the client at %d streams, a token every %g s", shape.num_streams, shape.gap_s)
         shutil.rmtree(known, ignore_errors=True)
@@ -50,9 +50,17 @@ def calibrate_cell(
     return None
 
 
-def _kept(known: Path) -> CalibrationResult | None:
-    """Return a calibration that was made before; None where there is none, or another version wrote it."""
-    try:
-        return read_record(known / raw.CALIBRATION, CalibrationResult)
-    except SchemaError:
-        return None
+def _kept(folders: Iterable[Path], shape: CalibrationShape) -> CalibrationResult | None:
+    """Return a calibration that was made before and serves the shape; None: there is none, or of another version."""
+    for folder in sorted(folders):
+        try:
+            known = read_record(folder / raw.CALIBRATION, CalibrationResult)
+        except SchemaError:
+            continue
+        if serves(known.shape, shape):
+            return known
+    return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

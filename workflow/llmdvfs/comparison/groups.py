@@ -9,6 +9,7 @@ from itertools import islice
 from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.comparison.cell_metrics import metric_values
 from llmdvfs.comparison.conclusion import concluded
+from llmdvfs.comparison.held_time import held_time
 from llmdvfs.comparison.isolation import isolation_checks
 from llmdvfs.comparison.likeness import unlike_gpus
 from llmdvfs.comparison.order import cell_order, deployment_order
@@ -16,12 +17,12 @@ from llmdvfs.comparison.pair import NO_POWER_DATA, PairDraft, draft, finish
 from llmdvfs.comparison.remarks import cell_warnings, mixed_launches, points_not_applied
 from llmdvfs.comparison.summary import Measured, summarise, with_shrunk_intervals
 from llmdvfs.comparison.sweeps import sweep_names
-from llmdvfs.comparison.words.verdict import verdict
 from llmdvfs.errors import DataError
 from llmdvfs.records.comparison import METRICS, CellRow, ComparisonGroup, ComparisonRecord
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId
+from llmdvfs.records.verdict_text import verdict
 
 MARGIN_FRACTION = 0.05  # what counts as no loss: about what server starts of one deployment differ by
 
@@ -65,6 +66,7 @@ def compare(
         family_size=family_size,
         modelled=any(run.is_modelled for _, run in measured),
         isolation=tuple(isolation_checks(sorted(measured, key=lambda own: cell_order(own[0].cell)))),
+        held=held_time(run for _, run in measured),
     )
 
 

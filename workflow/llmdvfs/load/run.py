@@ -23,7 +23,7 @@ from llmdvfs.load.sending.undisturbed import allow_many_files, undisturbed
 from llmdvfs.load.wire.outcome import CountTokens, request_record
 from llmdvfs.load.wire.pool import ConnectionPool
 from llmdvfs.load.wire.request import Target, target
-from llmdvfs.records.load import LoadReport, Priority
+from llmdvfs.records.load import LoadReport, LoadSpec, Priority
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import WorkloadSpec
 from llmdvfs.records.store import write_lines, write_record
@@ -47,74 +47,47 @@ class _Run:
     num_ended: int
 
 
-def run_load(
-    workload: WorkloadSpec,
-    *,
-    base_url: str,
-    model: str,
-    tokenizer_folder: Path | None,
-    seed_prompts: int,
-    seed_arrivals: int,
-    folder: Path,
-    api_key: str | None = None,
-) -> LoadReport:
-    """Run a load in this process, and return its report.
+def run_load(spec: LoadSpec, api_key: str | None = None) -> LoadReport:
+    """Run a load in this process, and return its report; its folder takes what LoadSpec says of it.
 
-    folder: takes journal.bin, requests.jsonl and load_report.json.
+    api_key: of an endpoint that wants one.
     """
-    run = _run_in_loop(
-        workload, base_url, model, tokenizer_folder, (seed_prompts, seed_arrivals), folder, api_key, until_told=False
-    )
+    run = _run_in_loop(spec, api_key)
     cpu_s = process_time()
-    requests = read_requests(folder / JOURNAL, token_counter(tokenizer_folder))
+    folder = Path(spec.folder)
+    requests = read_requests(folder / JOURNAL, token_counter(_tokenizer_folder(spec)))
     write_lines(folder / "requests.jsonl", requests)
-    report = _report(run, requests, workload.num_warmup_requests, process_time() - cpu_s)
+    report = _report(run, requests, spec.workload.num_warmup_requests, process_time() - cpu_s)
     write_record(folder / "load_report.json", report)
     return report
 
 
-def run_load_until_told(
-    workload: WorkloadSpec,
-    *,
-    base_url: str,
-    model: str,
-    tokenizer_folder: Path | None,
-    seed_prompts: int,
-    seed_arrivals: int,
-    folder: Path,
-    api_key: str | None = None,
-) -> int:
+def run_load_until_told(spec: LoadSpec, api_key: str | None = None) -> int:
     """Run a load until SIGTERM, then until what is in flight has ended; return how many requests have ended.
 
-    workload: one whose plan does not end before that. folder: takes journal.bin, into which each request is written
-    soon after its end, and progress.jsonl (LoadProgress); nothing is read back.
+    spec: of a workload whose plan does not end before that, and `until_told`. Its folder takes journal.bin, into which
+    each request is written soon after its end, and progress.jsonl (LoadProgress); nothing is read back.
     """
-    return _run_in_loop(
-        workload, base_url, model, tokenizer_folder, (seed_prompts, seed_arrivals), folder, api_key, until_told=True
-    ).num_ended
+    return _run_in_loop(spec, api_key).num_ended
 
 
-def _run_in_loop(
-    workload: WorkloadSpec,
-    base_url: str,
-    model: str,
-    tokenizer_folder: Path | None,
-    seeds: tuple[int, int],
-    folder: Path,
-    api_key: str | None,
-    *,
-    until_told: bool,
-) -> _Run:
+def _tokenizer_folder(spec: LoadSpec) -> Path | None:
+    return Path(spec.tokenizer_folder) if spec.tokenizer_folder else None
+
+
+def _run_in_loop(spec: LoadSpec, api_key: str | None) -> _Run:
     """Run the load in an event loop of its own, and close the journal after it."""
+    workload, folder, tokenizer_folder = spec.workload, Path(spec.folder), _tokenizer_folder(spec)
+    seeds = (spec.seed_prompts, spec.seed_arrivals)
     shape = load_shape(workload)
-    to = target(base_url, endpoint=workload.endpoint, model=model, api_key=api_key)
+    to = target(spec.base_url, endpoint=workload.endpoint, model=spec.model, api_key=api_key)
     folder.mkdir(parents=True, exist_ok=True)
     feed = Feed(plan_requests(workload, tokenizer_folder, *seeds), to)
     warmup = Feed(iter(plan_warmup(workload, tokenizer_folder, *seeds)), to)
     allow_many_files()
     with JournalWriter(folder / JOURNAL, api_key) as writer, asyncio.Runner(loop_factory=_fast_loop) as runner:
-        spool = Spool(writer, max_held_reads=0) if until_told else Spool(writer)
-        progress = ProgressWriter(folder / PROGRESS, spool) if until_told else None
+        spool = Spool(writer, max_held_reads=0) if spec.until_told else Spool(writer)
+        progress = ProgressWriter(folder / PROGRESS, spool) if spec.until_told else None
         return runner.run(_run(workload, shape, to, feed, warmup, spool, progress))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmdvfs.plan.cells import PlannedCell
-from llmdvfs.records.made import FILES, STAGES, Stage, stamp
+from llmdvfs.records.made import FILES, STAGES, DrawnCells, Stage, stamp
 from llmdvfs.records.store import is_whole
 
 CELLS_A_JOB = 16  # one start of Python and its imports (a second) serves so many; more would leave more cores idle
@@ -25,13 +25,22 @@ class MadeCell:
     """Stages whose files are not there, or were made from something else."""
 
 
-def made_cells(cells: Iterable[PlannedCell], folders: Iterable[Path], made_from: Mapping[Stage, str]) -> list[MadeCell]:
+def made_cells(
+    cells: Iterable[PlannedCell],
+    folders: Iterable[Path],
+    made_from: Mapping[Stage, str],
+    drawn: DrawnCells = "all",
+) -> list[MadeCell]:
     """Return for each cell what is to be made of it.
 
     folders: those of the cells, in their order. made_from: what each stage depends on besides the measurement, its code
-    and settings, as one text.
+    and settings, as one text. drawn: the cells of which there are figures; where that is for a cell's gates to say, its
+    stamp alone says that it was looked at, and without any figures nothing is stale for want of them.
     """
-    return [_made_cell(cell, folder, made_from) for cell, folder in zip(cells, folders, strict=True)]
+    stages = STAGES[:-1] if drawn == "none" else STAGES
+    files = FILES if drawn == "all" else {**FILES, "figures": ()}
+    looked = made_from if drawn == "all" else {**made_from, "figures": f"{made_from['figures']} {drawn}"}
+    return [_made_cell(cell, folder, looked, stages, files) for cell, folder in zip(cells, folders, strict=True)]
 
 
 def jobs(cells: Iterable[MadeCell], stage: Stage, cells_a_job: int = CELLS_A_JOB) -> Iterator[Sequence[MadeCell]]:
@@ -48,17 +57,23 @@ def jobs(cells: Iterable[MadeCell], stage: Stage, cells_a_job: int = CELLS_A_JOB
         yield from (own[first : first + cells_a_job] for first in range(0, len(own), cells_a_job))
 
 
-def _made_cell(cell: PlannedCell, folder: Path, made_from: Mapping[Stage, str]) -> MadeCell:
+def _made_cell(
+    cell: PlannedCell,
+    folder: Path,
+    made_from: Mapping[Stage, str],
+    stages: Sequence[Stage],
+    files: Mapping[Stage, Sequence[str]],
+) -> MadeCell:
     stamps: dict[Stage, Path] = {}
     stale: set[Stage] = set()
     digest = cell.key
-    for stage in STAGES:
+    for stage in stages:
         digest = hashlib.sha256(f"{digest} {made_from[stage]}".encode()).hexdigest()[:12]
         stamps[stage] = stamp(folder, stage, digest)
-        if stale or not cell.is_held or not _is_there(folder, stage, stamps[stage]):
+        if stale or not cell.is_held or not _is_there(folder, files[stage], stamps[stage]):
             stale.add(stage)
     return MadeCell(folder, cell.link, stamps, frozenset(stale))
 
 
-def _is_there(folder: Path, stage: Stage, own: Path) -> bool:
-    return own.exists() and all(is_whole(folder / name) for name in FILES[stage])
+def _is_there(folder: Path, files: Iterable[str], own: Path) -> bool:
+    return own.exists() and all(is_whole(folder / name) for name in files)

@@ -289,6 +289,22 @@ class IsolationCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldTime:
+    """The time for which servers and their GPUs were held, and how much of it was measured load."""
+
+    num_starts: int
+    """Server starts of the compared cells."""
+    held_s: float
+    """From each start of the servers to the end of its last cell."""
+    load_s: float
+    """Of measured load, warm-up and idle windows not among it."""
+    gpu_held_s: float
+    """GPU seconds: each start's time x its GPUs; 0 on a CPU."""
+    gpu_load_s: float
+    """Likewise of measured load."""
+
+
+@dataclass(frozen=True, slots=True)
 class ComparisonRecord:
     """Every cell of the study, summarised by deployment and compared between deployments."""
 
@@ -305,5 +321,7 @@ class ComparisonRecord:
     """Number of ratios over which p-values were adjusted."""
     modelled: bool = False
     """Whether a GPU of some cell was a formula: then nothing here says anything about a real GPU."""
+    held: HeldTime | None = None
+    """None: no servers were started for these cells, or the file is older than this field."""
     isolation: tuple[IsolationCheck, ...] = ()
     """Attributed powers of phases beside those under loads that isolate them, where the study has both."""

@@ -17,6 +17,8 @@ FILES: dict[Stage, tuple[str, ...]] = {
     "figures": ("timeline.png", "timeline.pdf", "latency.png", "latency.pdf"),
 }
 """What each stage makes in a cell's folder."""
+DrawnCells = Literal["all", "doubtful", "none"]
+"""The cells that are drawn; doubtful: those that failed a gate. Of what is not drawn, the stamp alone is made."""
 
 
 def stamp(cell: Path, stage: Stage, digest: str) -> Path:

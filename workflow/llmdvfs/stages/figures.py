@@ -1,10 +1,10 @@
 """`figures cell | deployment | comparison | paper`: from records to PNG and PDF."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 from llmdvfs.analysis.requests.samples import latency_samples
-from llmdvfs.comparison.groups import compare
 from llmdvfs.figures.paper import paper_figures
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.figures.parts.style import mark_modelled, save_figure, save_pdf
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cell = kinds.add_parser("cell", help="the figures of cells, each into its folder")
     cell.add_argument("--cell", type=Path, nargs="+", required=True, help="folders of the cells")
     cell.add_argument("--figures", nargs="+", choices=CELL_FIGURES, default=list(CELL_FIGURES))
+    cell.add_argument("--only-doubtful", action="store_true", help="draw those that failed a gate; others lose theirs")
     cell.set_defaults(draw=_draw_cell)
     deployment = kinds.add_parser("deployment", help="the figures of a deployment")
     deployment.add_argument("--cells", type=Path, required=True, help="list of the folders of the deployment's cells")
@@ -51,12 +52,24 @@ def run(options: argparse.Namespace) -> int:
 def _draw_cell(options: argparse.Namespace) -> None:
     for folder in options.cell:
         made.begin(folder, "figures")
+        if options.only_doubtful and read_record(folder / "result.json", CellResult).valid:
+            _remove(folder, options.figures)
+            continue
         cell = _read_cell(folder)
         for name in options.figures:
             save_figure(CELL_FIGURES[name](cell), folder / f"{name}.png", modelled=cell.run.is_modelled)
 
 
+def _remove(folder: Path, figures: Iterable[str]) -> None:
+    """Remove figures of a cell that is not to have any: they would be of another configuration."""
+    for name in figures:
+        for ending in ("png", "pdf"):
+            (folder / f"{name}.{ending}").unlink(missing_ok=True)
+
+
 def _draw_deployment(options: argparse.Namespace) -> None:
+    from llmdvfs.comparison.groups import compare  # scipy's statistics, half a second: cells are drawn without them
+
     cells = [_read_cell(folder) for folder in listed_cells(options.cells)[0]]
     record = compare([cell.result for cell in cells], [cell.run for cell in cells])
     for name in options.figures:

@@ -3,7 +3,6 @@
 import argparse
 import signal
 from pathlib import Path
-from typing import Any
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.host.child import set_parent_death_signal
@@ -11,12 +10,13 @@ from llmdvfs.load.run import run_load, run_load_until_told
 from llmdvfs.records.api_key import api_key
 from llmdvfs.records.load import LoadSpec
 from llmdvfs.records.store import read_record
+from llmdvfs.stages.numbers import whole_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("spec", type=Path, help="load_spec.json: workload, endpoint, seeds and output folder")
-    parser.add_argument("--parent", type=int, help="process that this one ends with (default: none)")
+    parser.add_argument("--parent", type=whole_number, help="process that this one ends with (default: none)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,23 +25,11 @@ def run(args: argparse.Namespace) -> int:
         set_parent_death_signal(signal.SIGKILL, args.parent)
     spec = read_record(args.spec, LoadSpec)
     if spec.until_told:
-        print(f"{run_load_until_told(spec.workload, **_arguments(spec))} requests ended")
+        print(f"{run_load_until_told(spec, _api_key(spec.api_key_env))} requests ended")
         return 0
-    report = run_load(spec.workload, **_arguments(spec))
+    report = run_load(spec, _api_key(spec.api_key_env))
     print(", ".join(f"{num} {outcome}" for outcome, num in sorted(report.outcomes.items())) or "no request")
     return 0
-
-
-def _arguments(spec: LoadSpec) -> dict[str, Any]:
-    return {
-        "base_url": spec.base_url,
-        "model": spec.model,
-        "tokenizer_folder": Path(spec.tokenizer_folder) if spec.tokenizer_folder else None,
-        "seed_prompts": spec.seed_prompts,
-        "seed_arrivals": spec.seed_arrivals,
-        "folder": Path(spec.folder),
-        "api_key": _api_key(spec.api_key_env),
-    }
 
 
 def _api_key(variable: str | None) -> str | None:

@@ -5,6 +5,7 @@ when many streams move together. A step in which a stream moved for the first ti
 others moved too it was mixed. A stream that waits while another's prompt is prefilled is not decoding.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -90,9 +91,13 @@ def stamp_error_ns(streams: Sequence[Stream]) -> float:
     Delays are taken to be exponential: the first of n such stamps is late by one n-th of the mean delay. Where no two
     streams ever moved together, the gaps within streams tell it: their variance is twice that of the delay.
     """
+    return _stamp_error_ns(streams, _moved_together(streams, _join_ns(streams)))
+
+
+def _stamp_error_ns(streams: Sequence[Stream], groups: Sequence[tuple[int, list[_Move]]]) -> float:
     later = [
         (t - end_ns) * len(members) / (len(members) - 1)  # the first trails too, by 1/n of the mean delay
-        for end_ns, members in _moved_together(streams, _join_ns(streams))
+        for end_ns, members in groups
         if len(members) > 1
         for t in [sum(instant for _, _, instant in members) / len(members)]
     ]
@@ -126,7 +131,7 @@ def _steps(streams: Sequence[Stream]) -> list[_Step]:
     groups = _moved_together(streams, _join_ns(streams))
     if not groups:
         return []
-    delay_ns = stamp_error_ns(streams)
+    delay_ns = _stamp_error_ns(streams, groups)
     ends_ns = np.array([round(first_ns - delay_ns / len(members)) for first_ns, members in groups])
     ends_ns = np.maximum.accumulate(ends_ns)
     begins_ns, waiting = _begins_and_waiting(streams, groups, ends_ns)
@@ -156,14 +161,22 @@ def _join_ns(streams: Sequence[Stream]) -> float:
 
 def _moved_together(streams: Sequence[Stream], join_ns: float) -> list[tuple[int, list[_Move]]]:
     """Return the first stamp of each step and which streams moved in it."""
-    moves = sorted((t, s, k == 0) for s, stream in enumerate(streams) for k, t in enumerate(stream.moved_ns))
+    lengths = [len(stream.moved_ns) for stream in streams]
+    instants = np.fromiter((t for stream in streams for t in stream.moved_ns), dtype=np.int64, count=sum(lengths))
+    owners = np.repeat(np.arange(len(streams)), lengths)
+    is_first = np.concatenate([np.arange(length) == 0 for length in lengths] or [np.empty(0, dtype=np.bool_)])
+    order = np.lexsort((is_first, owners, instants))
     groups: list[tuple[int, list[_Move]]] = []
+    members: list[_Move] = []
     seen: set[int] = set()
-    for t, s, first in moves:
-        if not groups or t - groups[-1][0] > join_ns or s in seen:
-            groups.append((t, []))
-            seen = set()
-        groups[-1][1].append((s, first, t))
+    latest_ns = -math.inf  # a later stamp is of another step
+    for t, s, first in zip(instants[order].tolist(), owners[order].tolist(), is_first[order].tolist(), strict=True):
+        if t > latest_ns or s in seen:
+            members = []
+            groups.append((t, members))
+            seen.clear()
+            latest_ns = t + join_ns
+        members.append((s, first, t))
         seen.add(s)
     return groups
 

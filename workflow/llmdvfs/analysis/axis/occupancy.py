@@ -84,6 +84,25 @@ class Occupancy:
             found += np.minimum(t_s - self.edge_s[0], 0.0) + np.maximum(t_s - self.edge_s[-1], 0.0)
         return found
 
+    def table_at_edges(self, levels: Sequence[Level]) -> Floats:
+        """Return seconds_at_edges of several levels, shape (edges, levels)."""
+        return np.stack([self.seconds_at_edges(level) for level in levels], axis=1)
+
+    def all_before(self, levels: Sequence[Level], t_s: Floats, table: Floats) -> Floats:
+        """Return seconds_before of several levels, shape (instants, levels), each instant looked up once.
+
+        table: table_at_edges(levels).
+        """
+        if not len(self.edge_s):
+            return np.stack([self.seconds_before(level, t_s) for level in levels], axis=1)
+        piece = np.clip(np.searchsorted(self.edge_s, t_s, side="right") - 1, 0, len(self.edge_s) - 2)
+        begin_s, end_s = self.edge_s[piece], self.edge_s[piece + 1]
+        share = np.clip((t_s - begin_s) / (end_s - begin_s), 0.0, 1.0)[:, None]
+        found: Floats = table[piece] * (1 - share) + table[piece + 1] * share
+        outside_s = np.minimum(t_s - self.edge_s[0], 0.0) + np.maximum(t_s - self.edge_s[-1], 0.0)
+        found[:, [level.phase == "idle" for level in levels]] += outside_s[:, None]
+        return found
+
     def weight_at(self, level: Level, t_s: Floats) -> Floats:
         """Return how much of the level the role is in at each instant, from 0 to 1."""
         outside = 1.0 if level.phase == "idle" else 0.0
@@ -93,10 +112,10 @@ class Occupancy:
         found: Floats = around[np.searchsorted(self.edge_s, t_s, side="right")]
         return found
 
-    def phase_at(self, t_s: float) -> Phase:
-        """Return the phase at an instant; idle before the first edge and from the last one on."""
-        piece = int(np.searchsorted(self.edge_s, t_s, side="right")) - 1
-        return self.phase[piece] if 0 <= piece < len(self.phase) else "idle"
+    def phases_at(self, t_s: Floats) -> list[Phase]:
+        """Return the phase at each instant; idle before the first edge and from the last one on."""
+        around: tuple[Phase, ...] = ("idle", *self.phase, "idle")
+        return [around[i] for i in np.searchsorted(self.edge_s, t_s, side="right")]
 
     def seconds_between(self, phase: Phase, begin_s: float, end_s: float) -> float:
         """Return the seconds spent in the phase in [begin, end]."""

@@ -1,11 +1,14 @@
 """Every telemetry reading on the one time axis, with the phase it fell into; docs/metrics.md#phases."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from llmdvfs.analysis.axis.occupancy import occupancy_of
+from llmdvfs.analysis.sensors import Floats
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.phases import PhaseInterval, PhasesRecord
 from llmdvfs.records.spec import DeviceRole, Phase
@@ -23,19 +26,24 @@ def timeline(readings: Sequence[Reading], phases: PhasesRecord, *, started_mono_
     are of requests by their own phases, so that one that waits for another's prefill is counted while the phase is
     `prefill`. A device without a role serves nobody: its role is empty and its phase idle throughout.
     """
-    roles = set(phases.device_roles.values())
-    counters = {role: _Requests(phases.intervals, role) for role in roles}
-    occupancies = {role: occupancy_of(phases, role) for role in roles}
-    rows = []
-    for reading in readings:
-        t_s = ((reading.begin_mono_ns + reading.end_mono_ns) / 2 - started_mono_ns) / NS_PER_S
-        role = phases.device_roles.get(reading.device_id)
-        phase, counts = (occupancies[role].phase_at(t_s), counters[role].at(t_s)) if role else ("idle", (0, 0, 0))
-        rows.append((t_s, reading.device_id, role or "", phase, *counts, reading.values))
-    seen = {name for row in rows for name in row[-1]}
-    quantities = [name for name in QUANTITIES if name in seen]
-    table = [(*row[:-1], *(row[-1].get(name) for name in quantities)) for row in rows]
-    frame = pd.DataFrame(table, columns=[*COLUMNS, *quantities])
+    device_ids = [reading.device_id for reading in readings]
+    columns: dict[str, Any] = {
+        "t_s": _middles_s(readings, started_mono_ns),
+        "device_id": device_ids,
+        "role": [phases.device_roles.get(device_id, "") for device_id in device_ids],
+    }
+    frame = pd.DataFrame(columns)
+    frame["phase"] = "idle"
+    frame[list(COLUMNS[4:])] = 0
+    for role in set(phases.device_roles.values()):
+        mine = frame["role"] == role
+        t_s = frame.loc[mine, "t_s"].to_numpy()
+        frame.loc[mine, "phase"] = occupancy_of(phases, role).phases_at(t_s)
+        for column, counted in zip(COLUMNS[4:], COUNTED, strict=True):
+            frame.loc[mine, column] = _num_in(phases.intervals, role, counted, t_s)
+    seen = {name for reading in readings for name in reading.values}
+    values = {name: [reading.values.get(name) for reading in readings] for name in QUANTITIES if name in seen}
+    frame = pd.concat([frame, pd.DataFrame(values)], axis=1)
     return frame.sort_values(["t_s", "device_id"], kind="stable", ignore_index=True)
 
 
@@ -44,18 +52,20 @@ def timeline_csv(frame: pd.DataFrame) -> str:
     return str(frame.to_csv(index=False, float_format=f"%.{DIGITS}g"))
 
 
-class _Requests:
-    """Tells how many requests are in each phase on the devices of a role, at any instant."""
+def _middles_s(readings: Sequence[Reading], started_mono_ns: int) -> Floats:
+    """Return the middle of each reading [s since started_mono_ns]."""
+    begin_ns, end_ns = (
+        np.array([getattr(reading, name) for reading in readings], dtype=np.int64)
+        for name in ("begin_mono_ns", "end_mono_ns")
+    )
+    middles_s: Floats = ((begin_ns + end_ns) / 2 - started_mono_ns) / NS_PER_S
+    return middles_s
 
-    def __init__(self, intervals: Sequence[PhaseInterval], role: DeviceRole) -> None:
-        mine = [interval for interval in intervals if role in ("host", interval.role)]
-        self._begins = [sorted(i.begin_s for i in mine if i.phase == phase) for phase in COUNTED]
-        self._ends = [sorted(i.end_s for i in mine if i.phase == phase) for phase in COUNTED]
 
-    def at(self, t_s: float) -> tuple[int, int, int]:
-        """Return the numbers of requests that are prefilling, transferring and decoding at an instant [s]."""
-        prefill, transfer, decode = (
-            bisect_right(begins, t_s) - bisect_right(ends, t_s)
-            for begins, ends in zip(self._begins, self._ends, strict=True)
-        )
-        return prefill, transfer, decode
+def _num_in(intervals: Sequence[PhaseInterval], role: DeviceRole, phase: Phase, t_s: Floats) -> npt.NDArray[np.int64]:
+    """Return how many requests are in a phase on the devices of a role at each instant."""
+    mine = [i for i in intervals if i.phase == phase and role in ("host", i.role)]
+    begun, ended = (
+        np.searchsorted(np.sort([getattr(i, name) for i in mine]), t_s, side="right") for name in ("begin_s", "end_s")
+    )
+    return begun - ended

@@ -9,6 +9,7 @@ from llmdvfs.analysis.energy.fine_split import SampledDevice, fine_split
 from llmdvfs.analysis.energy.phase_energy import energy_of_phases
 from llmdvfs.analysis.energy.regression_settings import RegressionSettings
 from llmdvfs.analysis.energy.role_increments import RoleIncrements, role_increments
+from llmdvfs.analysis.sensors import by_device
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.result import EnergyResult, FineSplit
 from llmdvfs.records.spec import DeviceRole
@@ -56,9 +57,10 @@ def energy_result(
     window_s = (phases.window_begin_s, phases.window_end_s)
     source = header.deployment_source(phases.device_roles)
     roles = {device.device_id: _energy_role(device, phases, source) for device in header.devices}
+    of_device = by_device(readings)
     devices = [
         measure_device(
-            readings,
+            of_device.get(device.device_id, ()),
             device.device_id,
             roles[device.device_id],
             source if roles[device.device_id] is not None else header.source_of(device),

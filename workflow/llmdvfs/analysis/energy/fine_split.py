@@ -107,7 +107,14 @@ def _rows(inside: Sequence[Series], occupancy: Occupancy, levels: tuple[Level, .
     end_s = np.concatenate([samples.t_s for samples in inside])
     power_w = np.concatenate([samples.value for samples in inside]) / gain
     return PhaseIncrements(
-        end_s - SEEN_S, end_s, power_w * SEEN_S, occupancy, levels, SEEN_S, later_s=np.zeros_like(end_s)
+        begin_s=end_s - SEEN_S,
+        end_s=end_s,
+        energy_j=power_w * SEEN_S,
+        occupancy=occupancy,
+        levels=levels,
+        poll_interval_s=SEEN_S,
+        later_s=np.zeros_like(end_s),
+        whole_s=SEEN_S * len(end_s),
     )
 
 

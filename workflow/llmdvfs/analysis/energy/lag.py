@@ -85,8 +85,9 @@ def _common(roles: Sequence[PhaseSums], lags_s: Floats) -> Lag:
 def _reason(roles: Sequence[PhaseSums], lags_s: Floats) -> str | None:
     """Return why the roles together tell no lag; None where they do."""
     profile = np.sum([_misfit(sums) for sums in roles], axis=0)
+    powers_w = [sums.profile()[0] for sums in roles]
     best = int(profile.argmin())
-    matters = any(_splits_otherwise(sums, 0, len(lags_s) - 1) for sums in roles)
+    matters = any(_splits_otherwise(own_w, 0, len(lags_s) - 1) for own_w in powers_w)
     if best in (0, len(lags_s) - 1) and matters and np.ptp(profile) > ALIKE:
         limit_ms = 1e3 * abs(lags_s[best])
         return (
@@ -99,7 +100,7 @@ def _reason(roles: Sequence[PhaseSums], lags_s: Floats) -> str | None:
         for dip in dips
         if abs(dip - best) > reach
         and profile[dip] < profile[best] + ALIKE
-        and any(_splits_otherwise(sums, int(dip), best) for sums in roles)
+        and any(_splits_otherwise(own_w, int(dip), best) for own_w in powers_w)
     ]
     if not rivals:
         return None
@@ -116,6 +117,7 @@ def _misfit(sums: PhaseSums) -> Floats:
     return found
 
 
-def _splits_otherwise(sums: PhaseSums, one: int, other: int) -> bool:
-    powers, _ = sums.profile()
-    return float(np.abs(powers[one] - powers[other]).max()) > DIFFERENT_FRACTION * float(np.abs(powers[other]).max())
+def _splits_otherwise(powers_w: Floats, one: int, other: int) -> bool:
+    """Return whether two lags give a role other powers; powers_w: of each lag, shape (lags, phases)."""
+    difference_w = float(np.abs(powers_w[one] - powers_w[other]).max())
+    return difference_w > DIFFERENT_FRACTION * float(np.abs(powers_w[other]).max())

@@ -1,10 +1,12 @@
 """The power models of a role: each phase at one power, or at several levels of its load (docs/energy.md#models)."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
+from llmdvfs.analysis.sensors import Floats
 from llmdvfs.records.spec import Phase
 
 Part = Literal["whole", "early", "late"]
@@ -12,6 +14,7 @@ Part = Literal["whole", "early", "late"]
 MIN_LEVEL_S = 0.3  # a few refreshes; whether so many levels are worth it, held-out readings decide
 MIN_SPREAD = 0.1  # of the load, in doublings: less says nothing about how power depends on it
 LEVELS = (1, 2, 3, 5, 9)
+KNOT_DIGITS = 9  # knots that differ by rounding are one
 
 
 def power_models(
@@ -34,6 +37,26 @@ def power_models(
             if model not in models:
                 models.append(model)
     return tuple(models)
+
+
+def shares_of(fine: Sequence[Level], coarse: Sequence[Level]) -> Floats | None:
+    """Return how much of each fine level is in each coarse one, shape (fine, coarse).
+
+    None: the coarse levels are not sums of the fine ones, as where knots lie between those of the fine.
+    """
+    shares = np.zeros((len(fine), len(coarse)))
+    for column, whole in enumerate(coarse):
+        for row, piece in enumerate(fine):
+            if piece.phase != whole.phase or whole.part not in ("whole", piece.part):
+                continue
+            if len(whole.knots) < 2:
+                shares[row, column] = 1.0
+            elif not set(np.round(whole.knots, KNOT_DIGITS)) <= set(np.round(piece.knots, KNOT_DIGITS)):
+                return None
+            else:
+                unit = np.eye(len(whole.knots))[whole.position]
+                shares[row, column] = np.interp(piece.knots[piece.position], whole.knots, unit)
+    return shares
 
 
 def _levels(

@@ -147,7 +147,7 @@ def _reason_idle_too_low(own: RoleIncrements, fit: _Fit, settings: RegressionSet
 
 def _ends_error_j(rows: PhaseIncrements, device_s: float) -> float:
     """Return the standard deviation of the energy at the window's ends, which no whole increment covers."""
-    missing_s = max(device_s - float(rows.length_s.sum()), 0.0)
+    missing_s = max(device_s - rows.whole_s, 0.0)
     return missing_s / 2 * float(np.std(rows.energy_j / rows.length_s))
 
 

@@ -1,6 +1,6 @@
 """Energy increments of a role's devices beside the phases they fell into: the rows of the phase regression."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,10 @@ from llmdvfs.analysis.axis.occupancy import Level, Occupancy
 from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.sensors import Floats
 from llmdvfs.records.spec import Phase
+
+MAX_INCREMENTS = 10_000
+"""Of a role: more tell its powers no better. Of a longer window as many stretches are taken, evenly spread over it."""
+STRETCH_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class PhaseIncrements:
     """Time between two readings of the sensor."""
     later_s: Floats
     """For each increment, by how much its device trails the phases more than the role's first device does."""
+    whole_s: float
+    """Device seconds that the increments cover, those of stretches that were not taken among them."""
 
     @property
     def length_s(self) -> Floats:
@@ -50,19 +56,24 @@ class PhaseIncrements:
 
         lag_s: by how much the readings trail the phases.
         """
-        found: Floats = self.seconds_over((lag_s,))[0]
-        return found
+        return next(self.seconds_over((lag_s,)))
 
-    def seconds_over(self, lags_s: Sequence[float] | Floats) -> Floats:
-        """Return the same for each of several lags, shape (lags, increments, levels)."""
-        shift_s = np.asarray(lags_s)[:, None] + self.later_s
-        begin_s, end_s = self.begin_s - shift_s, self.end_s - shift_s
-        columns = []
-        for level in self.levels:
-            at_edges = self.occupancy.seconds_at_edges(level) if len(self.occupancy.edge_s) else None
-            before_end, before_begin = (self.occupancy.seconds_before(level, t_s, at_edges) for t_s in (end_s, begin_s))
-            columns.append(before_end - before_begin)
-        return np.stack(columns, axis=2)
+    def seconds_over(self, lags_s: Sequence[float] | Floats) -> Iterator[Floats]:
+        """Yield the same for each of several lags, one after the other.
+
+        All of them together are gigabytes where a window is long.
+        """
+        table = self.occupancy.table_at_edges(self.levels)
+        follows = self.follows & np.concatenate(([False], self.later_s[1:] == self.later_s[:-1]))
+        is_own = ~follows
+        # a begin that is the end before it is looked up once
+        instants_s = np.concatenate([self.begin_s[is_own] - self.later_s[is_own], self.end_s - self.later_s])
+        end = np.arange(len(self.end_s)) + np.count_nonzero(is_own)
+        begin = end - 1
+        begin[is_own] = np.arange(np.count_nonzero(is_own))
+        for lag_s in lags_s:
+            before = self.occupancy.all_before(self.levels, instants_s - lag_s, table)
+            yield before[end] - before[begin]
 
 
 def phase_increments(
@@ -71,20 +82,43 @@ def phase_increments(
     levels: tuple[Level, ...],
     window_s: tuple[float, float],
     later_s: Sequence[float] | None = None,
+    most: int | None = None,
 ) -> PhaseIncrements:
     """Return the increments of all devices that lie inside the window.
 
     later_s: by how much each device trails the first one; None: not at all.
+
+    Where they are more than `most` (None: MAX_INCREMENTS), those of whole stretches that are spread evenly over the
+    window.
     """
     found = [curve.increments(*window_s) for curve in curves]
+    begin_s = np.concatenate([i.begin_s for i in found])
+    end_s = np.concatenate([i.end_s for i in found])
+    late_s = np.concatenate(
+        [np.full(len(i.begin_s), late) for i, late in zip(found, later_s or [0.0] * len(found), strict=True)]
+    )
+    taken = _taken(begin_s - window_s[0], MAX_INCREMENTS if most is None else most)
     return PhaseIncrements(
-        begin_s=np.concatenate([i.begin_s for i in found]),
-        end_s=np.concatenate([i.end_s for i in found]),
-        energy_j=np.concatenate([i.energy_j for i in found]),
+        begin_s=begin_s[taken],
+        end_s=end_s[taken],
+        energy_j=np.concatenate([i.energy_j for i in found])[taken],
         occupancy=occupancy,
         levels=levels,
         poll_interval_s=max(float(np.median(np.diff(curve.poll_s))) for curve in curves),
-        later_s=np.concatenate(
-            [np.full(len(i.begin_s), late) for i, late in zip(found, later_s or [0.0] * len(found), strict=True)]
-        ),
+        later_s=late_s[taken],
+        whole_s=float((end_s - begin_s).sum()),
     )
+
+
+def _taken(since_s: Floats, most: int) -> npt.NDArray[np.bool_]:
+    """Return which increments are taken; since_s: of each begin since the window's; most: how many at most.
+
+    Of every few stretches one is drawn: an even step could keep step with a load that comes in waves.
+    """
+    stretch = since_s // STRETCH_S
+    every = len(since_s) / most
+    if every <= 1:
+        return np.ones(len(since_s), dtype=np.bool_)
+    groups = np.arange(np.floor(stretch.max() / every) + 1)
+    drawn = np.random.default_rng(0).random(len(groups))
+    return np.isin(stretch, np.floor((groups + drawn) * every))

@@ -41,19 +41,20 @@ class PhaseSums:
         lags = slice(first, last + 1)
         return replace(self, gram=self.gram[lags], moment=self.moment[lags], seconds=self.seconds[lags])
 
+    def combined(self, shares: Floats) -> "PhaseSums":
+        """Return the sums of coarser phases; shares: how much of each of these is in each of those, (these, those)."""
+        gram = shares.T @ self.gram @ shares
+        return replace(self, gram=gram, moment=self.moment @ shares, seconds=self.seconds @ shares)
+
     def profile(self) -> tuple[Floats, Floats]:
         """Return for each lag the least-squares powers [W], shape (lags, phases), and what they explain of `total`."""
-        _, _, powers, explained = self._solved(np.ones((1, self.num_blocks)))
-        return powers[:, 0], explained[:, 0]
+        _, powers, explained = _solved(self.gram.sum(axis=1), self.moment.sum(axis=1))
+        return powers, explained
 
-    def _solved(self, weights: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return the normal equations of each lag and reweighting, their solution, and what that explains."""
+    def _reweighted(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Return the normal equations of each lag and reweighting."""
         gram = np.einsum("wb,lbij->lwij", weights, self.gram, optimize=True)
-        moment = np.einsum("wb,lbi->lwi", weights, self.moment, optimize=True)
-        scale = np.trace(gram, axis1=-2, axis2=-1)[..., None, None] / gram.shape[-1]
-        gram = gram + RIDGE * scale * np.eye(gram.shape[-1])
-        powers = np.linalg.solve(gram, moment[..., None])[..., 0]
-        return gram, moment, powers, np.einsum("lwi,lwi->lw", powers, moment)
+        return gram, np.einsum("wb,lbi->lwi", weights, self.moment, optimize=True)
 
     def fit(self, weights: Floats) -> tuple[Floats, Floats]:
         """Return mean powers >= 0 [W] of the phases and the lag's position on the grid, for each row of weights.
@@ -64,7 +65,8 @@ class PhaseSums:
         mean power is the phase's energy over its seconds. For equal weights it is the fitted power itself (these are
         the normal equations), and the energies of all phases add up to the increments.
         """
-        gram, moment, powers, explained = self._solved(weights)
+        gram, moment = self._reweighted(weights)
+        gram, powers, explained = _solved(gram, moment)
         best = np.clip(explained.argmax(axis=0), 1, len(explained) - 2)
         each = np.arange(len(weights))
         for i in np.flatnonzero((powers[best, each] < 0).any(axis=1)):
@@ -110,16 +112,27 @@ def phase_sums(
     """
     order = np.argsort(block, kind="stable")
     starts = np.flatnonzero(np.diff(block[order], prepend=-1))
+    blocks = [slice(start, end) for start, end in zip(starts, [*starts[1:], len(order)], strict=True)]
     weight = 1 / length_s[order]
+    energy = energy_j[order]
     gram, moment, total = [], [], []
     for unsorted in seconds_by_lag:
         seconds = unsorted[order]
         weighted = seconds * weight[:, None]
-        gram.append(np.add.reduceat(weighted[:, :, None] * seconds[:, None, :], starts))
-        moment.append(np.add.reduceat(weighted * energy_j[order, None], starts))
+        # a product a block: the outer products of all increments would take far more memory, and time, than their sums
+        gram.append(np.stack([weighted[own].T @ seconds[own] for own in blocks]))
+        moment.append(np.stack([energy[own] @ weighted[own] for own in blocks]))
         total.append(seconds.sum(axis=0))
-    energies = float(np.sum(weight * energy_j[order] ** 2))
+    energies = float(np.sum(weight * energy**2))
     return PhaseSums(np.stack(gram), np.stack(moment), np.stack(total), energies, len(energy_j))
+
+
+def _solved(gram: Floats, moment: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return normal equations (..., phases, phases) made solvable, their solution, and what that explains."""
+    scale = np.trace(gram, axis1=-2, axis2=-1)[..., None, None] / gram.shape[-1]
+    gram = gram + RIDGE * scale * np.eye(gram.shape[-1])
+    powers = np.asarray(np.linalg.solve(gram, moment[..., None])[..., 0], dtype=np.float64)
+    return gram, powers, np.einsum("...i,...i->...", powers, moment)
 
 
 def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:

@@ -19,6 +19,8 @@ class RegressionSettings:
     block_s: float = 1.0
     """Length of a block of time that is redrawn as a whole, since the errors of neighbouring increments are not
     independent (one refresh ends both)."""
+    max_blocks: int = 300
+    """Of a longer window the blocks are longer: more of them tell an interval no better, and take gigabytes."""
     min_blocks: int = 10
     """Number of blocks below which a bootstrap says little, and no interval is given."""
     max_condition_number: float = 30.0

@@ -1,15 +1,15 @@
 """A role's energy increments beside its phases, under every model that may explain them (docs/energy.md#models)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
 from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.energy.lag import own_lag_s
-from llmdvfs.analysis.energy.levels import power_models
-from llmdvfs.analysis.energy.phase_increments import PhaseIncrements, phase_increments
+from llmdvfs.analysis.energy.levels import power_models, shares_of
+from llmdvfs.analysis.energy.phase_increments import MAX_INCREMENTS, PhaseIncrements, phase_increments
 from llmdvfs.analysis.energy.queue_time import QueueTime, queue_time
 from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
 from llmdvfs.analysis.energy.regression_settings import RegressionSettings
@@ -73,7 +73,7 @@ def role_increments(
     wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
     ladder = power_models(occupancy, wider_s, len(curves))[: settings.max_models]
     later_s = _later_s(curves, occupancy, ladder[-1], window_s, settings)
-    queue, beyond = QueueTime(), None
+    queue, beyond, sums = QueueTime(), None, None
     rows = phase_increments(curves, occupancy, ladder[-1], window_s, later_s)
     if len(rows.energy_j) >= len(ladder[-1]) and len(rows.phases) > 1 and settings.max_models > 1:
         sums = _sums(rows, window_s, settings)
@@ -85,19 +85,30 @@ def role_increments(
         )
 
     def model(told: Occupancy, levels: tuple[Level, ...]) -> PowerModel:
-        rows = phase_increments(curves, told, levels, window_s, later_s)
-        return PowerModel(rows, _sums(rows, window_s, settings))
+        own = phase_increments(curves, told, levels, window_s, later_s)
+        known = sums if told is occupancy and levels == ladder[-1] else None
+        return PowerModel(own, known or _sums(own, window_s, settings))
+
+    def simpler(levels: tuple[Level, ...]) -> PowerModel:
+        shares = shares_of(richest.rows.levels, levels)
+        if shares is None:
+            return model(told, levels)
+        return PowerModel(replace(richest.rows, levels=levels), richest.sums.combined(shares))
 
     told = occupancy.with_queue(queue.best_s)
     spent_s = _spent_s(told, window_s)
     num_begins = {p: told.num_begins(p, *window_s) for p in PHASES}
     others = [occupancy.with_queue(s) for s in (queue.low_s, queue.high_s) if s != queue.best_s]
     enough = [levels for levels in ladder if len(rows.energy_j) >= len(levels)]
+    models: tuple[PowerModel, ...] = ()
+    if enough:
+        richest = model(told, enough[-1])
+        models = (*(simpler(levels) for levels in enough[:-1]), richest)
     return RoleIncrements(
         role,
         spent_s,
         len(curves),
-        tuple(model(told, levels) for levels in enough),
+        models,
         tuple((_spent_s(other, window_s), model(other, enough[-1])) for other in others if enough),
         _piece_rival(with_pieces, curves, window_s, later_s, settings) if enough else None,
         {p: count * occupancy.edge_error_s for p, count in num_begins.items()},
@@ -142,7 +153,8 @@ def _later_s(
     """Return by how much each device trails further than the first; 0 for all where not every device tells its lag."""
     if len(curves) == 1 or len(levels) == 1:
         return [0.0] * len(curves)
-    each = [phase_increments([curve], occupancy, levels, window_s) for curve in curves]
+    most = MAX_INCREMENTS // len(curves)  # all devices together as many as the role's own fit has
+    each = [phase_increments([curve], occupancy, levels, window_s, most=most) for curve in curves]
     if any(len(rows.energy_j) < len(levels) for rows in each):
         return [0.0] * len(curves)
     lags_s = [own_lag_s(_sums(rows, window_s, settings), settings.lags_s) for rows in each]
@@ -153,7 +165,8 @@ def _later_s(
 def _sums(
     rows: PhaseIncrements, window_s: tuple[float, float], settings: RegressionSettings, lags_s: Floats | None = None
 ) -> PhaseSums:
-    block = ((rows.begin_s - window_s[0]) // settings.block_s).astype(np.int64)
+    block_s = max(settings.block_s, (window_s[1] - window_s[0]) / settings.max_blocks)
+    block = ((rows.begin_s - window_s[0]) // block_s).astype(np.int64)
     return phase_sums(
         rows.seconds_over(settings.lags_s if lags_s is None else lags_s), rows.length_s, rows.energy_j, block
     )

@@ -1,6 +1,6 @@
 """Gates on devices and telemetry: whether sensors were read well, and the hardware was left alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,13 +25,14 @@ class ServingDevices:
     """The devices of the deployment, with the cell's readings."""
 
     devices: tuple[DeviceEnergy, ...]
-    readings: Sequence[Reading]
+    readings: Mapping[str, Sequence[Reading]]
+    """By device."""
     started_mono_ns: int
     window_s: tuple[float, float]
 
     def series(self, device_id: str, quantity: str) -> Series:
         """Return the readings of one quantity of one device inside the window."""
-        found = device_series(self.readings, device_id, (quantity,), self.started_mono_ns)[quantity]
+        found = device_series(self.readings.get(device_id, ()), device_id, (quantity,), self.started_mono_ns)[quantity]
         inside = (found.t_s >= self.window_s[0]) & (found.t_s <= self.window_s[1])
         return Series(found.t_s[inside], found.value[inside])
 

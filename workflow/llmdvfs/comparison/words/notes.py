@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from llmdvfs.comparison.words.doubts import more_launches, sensitivity
+from llmdvfs.comparison.words.held import held_in_words
 from llmdvfs.records.comparison import ComparisonRecord, DeploymentPair
 from llmdvfs.records.comparison_text import baseline_pairs
 
@@ -27,6 +28,7 @@ def notes(record: ComparisonRecord, most: int | None = None) -> list[str]:
         *(caveat for group in record.groups for pair in group.pairs for caveat in pair.caveats),
         *record.warnings,
         *([record.energy_note] if record.energy_note else []),
+        *([held_in_words(record.held)] if record.held else []),
     ]
     return list(dict.fromkeys(every))
 

@@ -19,7 +19,8 @@ from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec, WorkloadSpec
 from llmdvfs.records.store import read_lines, read_record, write_record
 
-STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # the values of a decade to round to: few shapes, few calibrations
+STEPS = (1.0, 2.0, 5.0)  # a decade of the values that a shape may have: few shapes, few calibrations
+WIDEST_STEP = 2.5
 MIN_GAP_S, MAX_GAP_S = 0.001, 0.05  # a slower stream is no harder to read
 MIN_TTFT_S, MAX_TTFT_S = 0.005, 0.5
 MAX_STREAM_S = 0.6  # the longest that the mock decodes one request
@@ -42,6 +43,21 @@ def calibration_shape(requests: Sequence[RequestRecord]) -> CalibrationShape | N
     num_tokens = max(1, min(MAX_TOKENS, round(MAX_STREAM_S / gap_s))) if gaps_s.size else 1
     num_streams = 1 << (_peak_in_flight(ok) - 1).bit_length()
     return CalibrationShape(num_streams, _stepped(ttft_s, MIN_TTFT_S, MAX_TTFT_S), gap_s, num_tokens)
+
+
+def serves(known: CalibrationShape, asked: CalibrationShape) -> bool:
+    """Return whether the client's error at a known shape may stand for that at another: as hard, or one step harder.
+
+    The same cell has neighbouring shapes from launch to launch, where what was measured lies at an edge between them.
+    """
+    return (
+        known.num_streams == asked.num_streams
+        and (known.num_output_tokens == 1) == (asked.num_output_tokens == 1)
+        and all(
+            known_s <= asked_s <= known_s * WIDEST_STEP * (1 + 1e-9)
+            for known_s, asked_s in ((known.gap_s, asked.gap_s), (known.ttft_s, asked.ttft_s))
+        )
+    )
 
 
 def calibrate(shape: CalibrationShape, folder: Path) -> CalibrationResult:
@@ -153,7 +169,7 @@ def _run_client(spec: Path) -> None:
 
 
 def _stepped(value: float, low: float, high: float) -> float:
-    """Return the largest value of the series 1, 1.5, 2, 3, 5, 7, 10 ... that is not above, within the limits."""
+    """Return the largest value of the series 1, 2, 5, 10, 20 ... that is not above, within the limits."""
     decade = 10.0 ** np.floor(np.log10(max(value, low)))
     below = [step * decade for step in STEPS if step * decade <= value * (1 + 1e-9)]
     return float(f"{min(max(below[-1] if below else low, low), high):.3g}")

@@ -1,0 +1,121 @@
+"""From the command to the figures: `python bench/study/bench.py --against ANOTHER_CHECKOUT [--set launches=1]`.
+
+The default study, whole, by this checkout and by another one in turns, each in a copy of its own with real servers;
+then what comes after the measurements alone, made again from the raw files. Medians of wall and CPU seconds (user and
+system, of Snakemake and all that it starts), and the share of the servers' time that was measured load. It needs a
+machine that nobody else uses: about ten minutes a run and checkout.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from page import host, write_measured
+
+CHECKOUT = Path(__file__).parents[2]
+SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+PARTS = ("Snakefile", "workflow", "config", "profiles", "envs", "pyproject.toml")
+MEASURED = ("raw", "launch.json")
+NS_PER_S = 1e9
+Used = tuple[float, float]
+"""Wall and CPU seconds."""
+
+
+def run_study(folder: Path, settings: list[str]) -> Used:
+    """Run Snakemake in a folder until everything is made."""
+    begin = time.monotonic()
+    command = [str(SNAKEMAKE), "--cores", "all", "--quiet", "all"]
+    command += ["--config", *settings] if settings else []
+    with (folder / "snakemake.log").open("a") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        shutil.copy(folder / "snakemake.log", Path.cwd() / "study-bench-failed.log")
+        raise SystemExit(f"the study of {folder} ended with {process.returncode}; see study-bench-failed.log")
+    return time.monotonic() - begin, used.ru_utime + used.ru_stime
+
+
+def remove_made(folder: Path) -> None:
+    """Leave what was measured, and what was planned before it; remove all that was made of it."""
+    results = folder / "results"
+    for cell in results.glob("cells/*/*/*/launch-*"):
+        for path in cell.iterdir():
+            if path.name != "raw" and not path.name.startswith("measured-"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in results.glob("deployments/*/*"):
+        if path.name != "launch.json":
+            path.unlink()
+    shutil.rmtree(results / "comparison", ignore_errors=True)
+
+
+def measured_share(folder: Path) -> float:
+    """Return measured load over the time from each start of servers to the end of its last cell."""
+    starts: dict[str, list[tuple[float, float, float]]] = {}
+    for file in (folder / "results" / "cells").glob("*/*/*/launch-*/raw/run.json"):
+        run = json.loads(file.read_text())
+        end_ns = max(run["load_end_mono_ns"], (run["idle_after"] or [0, 0])[1])
+        ended_unix_s = run["started_unix_s"] + (end_ns - run["started_mono_ns"]) / NS_PER_S
+        load_s = (run["load_end_mono_ns"] - run["load_begin_mono_ns"]) / NS_PER_S
+        start = run["server_start"]
+        starts.setdefault(start["id"], []).append((start["started_unix_s"], ended_unix_s, load_s))
+    held_s = sum(max(end for _, end, _ in own) - own[0][0] for own in starts.values())
+    return sum(load_s for own in starts.values() for _, _, load_s in own) / held_s
+
+
+def measure(checkout: Path, settings: list[str]) -> tuple[float, ...]:
+    """Return wall and CPU of the whole study and of what follows its measurements, and the share of measured load."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in PARTS:
+            source = checkout / part
+            (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / part)
+        whole = run_study(folder, settings)
+        share = measured_share(folder)
+        remove_made(folder)
+        return (*whole, *run_study(folder, settings), share)
+
+
+def main() -> None:
+    """Run the comparison and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--against", type=Path, help="a checkout of another version of this project")
+    parser.add_argument("--set", nargs="*", default=[], help="settings of both, as after snakemake's --config")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--page", type=Path, help="page of docs/ to write the table into")
+    options = parser.parse_args()
+    checkouts = [CHECKOUT, *([options.against.resolve()] if options.against else [])]
+    seen: list[list[tuple[float, ...]]] = [[] for _ in checkouts]
+    for _ in range(options.runs):
+        for checkout, found in zip(checkouts, seen, strict=True):
+            found.append(measure(checkout, options.set))
+    names = ("study, wall s", "study, CPU s", "after the measurements, wall s", "CPU s", "measured load, share")
+    heads = ["this", "before", "ratio"] if options.against else ["this"]
+    lines = [
+        f"{host()}; medians of {options.runs} runs in turns; {' '.join(options.set) or 'as configured'}",
+        "",
+        f"| | {' | '.join(heads)} |",
+        "|---" * (len(heads) + 1) + "|",
+    ]
+    for number, name in enumerate(names):
+        values = [[run[number] for run in found] for found in seen]
+        cells = [f"{statistics.median(own):.3g}" for own in values]
+        if len(values) > 1:
+            cells.append(f"{statistics.median(a / b for a, b in zip(*values, strict=True)):.2f}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    table = "\n".join(lines)
+    print(table)
+    if options.page:
+        write_measured(options.page, "bench/study/bench.py", table)
+
+
+if __name__ == "__main__":
+    main()
