@@ -58,7 +58,8 @@ measuring: $(VENV)/run.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/client/run.py --page docs/client.md
-	$(BIN)/python bench/client/traces.py $(TRACES)
+	$(BIN)/python bench/client/traces.py --heads $(TRACES)
+	$(BIN)/python bench/client/lenses.py --page docs/client.md
 	$(BIN)/python bench/sampler/bench.py
 	$(BIN)/python bench/proxy/bench.py --page docs/proxy.md
 	$(BIN)/python bench/energy/estimator_error.py --figure docs/figures/energy_error.png

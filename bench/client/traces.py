@@ -1,8 +1,9 @@
 """Replays 60 s of recorded traces at real speed against the mock, and says how late requests went out.
 
-    python bench/client/traces.py azure=TRACE.csv.gz mooncake=TRACE.jsonl.gz [--window-s 60]
+    python bench/client/traces.py azure=TRACE.csv.gz mooncake=TRACE.jsonl.gz [--window-s 60] [--heads]
 
-Without a trace it says how to give one. The mock runs on one core, the client on another. Prompts have the trace's own
+Without a trace it says how to give one; --heads replays traces of our own making in the layouts and at the rates of the
+published ones (trace_heads.py). The mock runs on one core, the client on another. Prompts have the trace's own
 lengths; Mooncake's share their prefixes.
 """
 
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(Path(__file__).parent)]
 
 from run import CLIENT_CORE, ENVIRONMENT, Pace, mock_server  # noqa: E402
+from trace_heads import write_heads  # noqa: E402
 
 from llmdvfs.records.load import LoadReport, LoadSpec  # noqa: E402
 from llmdvfs.records.request import RequestRecord  # noqa: E402
@@ -30,19 +32,23 @@ def main() -> int:
     parser.add_argument("traces", nargs="*", help="format=path; formats: azure, mooncake, burstgpt, qwen_bailian")
     parser.add_argument("--window-s", type=float, default=60.0)
     parser.add_argument("--start-s", type=float, default=60.0)
+    parser.add_argument("--heads", action="store_true")
     args = parser.parse_args()
-    if not args.traces:
+    if not args.traces and not args.heads:
         print("no trace to replay: make bench TRACES='azure=FILE.csv.gz mooncake=FILE.jsonl'")
-    for trace in args.traces:
-        trace_format, path = trace.split("=", 1)
-        arrival = ArrivalSpec(
-            "trace",
-            trace_path=path,
-            trace_format=trace_format,
-            window_start_s=args.start_s,
-            window_s=args.window_s,
-        )
-        print(f"{trace_format}: {replay(arrival)}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        traces = [(name, name, path) for name, path in (trace.split("=", 1) for trace in args.traces)]
+        if args.heads:
+            traces += [(name, form, str(path)) for name, (form, path) in write_heads(Path(folder)).items()]
+        for name, trace_format, path in traces:
+            arrival = ArrivalSpec(
+                "trace",
+                trace_path=path,
+                trace_format=trace_format,
+                window_start_s=args.start_s,
+                window_s=args.window_s,
+            )
+            print(f"{name}: {replay(arrival)}", flush=True)
     return 0
 
 

@@ -49,8 +49,7 @@ for planned in PENDING:
             CONDA
         threads: workflow.cores
         resources:
-            gpu=STUDY.deployments[planned.deployment].num_gpus,
-            slurm_extra="--exclusive",  # read by SLURM's executor alone: nobody else's jobs beside a measurement
+            **SLURM_RESOURCES[planned.deployment],
         params:
             job=job_file(planned),
             measurements=[cell.key for cell in planned.cells],

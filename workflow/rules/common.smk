@@ -37,6 +37,7 @@ shell.prefix(
 from llmdvfs.errors import LlmDvfsError
 from llmdvfs.host.lock import share_lock
 from llmdvfs.plan.cells import pending_launches, plan_cells
+from llmdvfs.plan.cluster import slurm_resources
 from llmdvfs.plan.code_hash import code_hash
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
@@ -91,6 +92,7 @@ try:
     PENDING = pending_launches(STUDY, PLAN)
     refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])
     check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
+    SLURM_RESOURCES = {id_: slurm_resources(spec, os.environ) for id_, spec in STUDY.deployments.items()}
     if PENDING and workflow.is_main_process:
         for said in [*long_requests(STUDY), *kept_apart(STUDY.workloads.values(), STUDY.settings)]:
             print(f"llm-dvfs: {said}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """Traces of production services: rows written in the layouts that their owners publish, times worked out by hand."""
 
 import gzip
+import json
 from itertools import islice
 from pathlib import Path
 
@@ -61,6 +62,23 @@ def test_qwen_bailian_has_seconds_and_blocks_of_16_tokens(tmp_path: Path) -> Non
     assert (second.t_s, second.hash_ids) == (0.886, (1, 2, 4))
     with pytest.raises(DataError, match=r"chat_id.*reads as qwen_bailian: set trace_format so"):
         check_trace_head(path, "mooncake")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        # Qwen's coder and thinking files have the same fields, and kinds of their own
+        {"chat_id": 7, "parent_chat_id": -1, "turn": 1, "type": "coder"},
+        {"chat_id": 7, "parent_chat_id": 3, "turn": 4, "type": "thinking"},
+        # the default labels of `vllm bench serve --dataset-name timed_trace` (0.32), and nothing else
+        {},
+    ],
+    ids=["coder", "thinking", "vllm bench timed_trace"],
+)
+def test_files_of_bailians_layout_are_read_whatever_else_they_tell(record: dict[str, object], tmp_path: Path) -> None:
+    record |= {"timestamp": 61.114, "input_length": 33, "output_length": 7, "hash_ids": [1, 2, 3]}
+    (row,) = read_window(written(tmp_path, json.dumps(record) + "\n"), "qwen_bailian")
+    assert (row.num_prompt_tokens, row.num_output_tokens, row.hash_ids) == (33, 7, (1, 2, 3))
 
 
 def test_mooncake_gz_is_sorted_and_starts_at_zero(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fakes.workloads import fixed, workload
 
-from llmdvfs.load.schedule.plan import plan_requests, plan_warmup
+from llmdvfs.load.schedule.plan import plan_load, plan_requests, plan_warmup
 from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -50,6 +50,31 @@ def test_warmup_longer_than_the_plan_and_without_schedule() -> None:
     warmup = plan_warmup(load, None, 1, 1)
     assert [request.offset_s for request in warmup] == [None] * 5
     assert len({tuple(request.prompt_ids or ()) for request in warmup}) == 5
+
+
+@pytest.mark.parametrize("num_warmup", [0, 3, 25])
+def test_a_load_and_its_warmup_of_one_reading_are_what_they_are_alone(num_warmup: int) -> None:
+    load = workload(ArrivalSpec("poisson", rate_rps=1.0), num_requests=10, num_warmup_requests=num_warmup)
+    measured, warmup = plan_load(load, None, 1, 2)
+    assert list(measured) == list(plan_requests(load, None, 1, 2))
+    assert warmup == plan_warmup(load, None, 1, 2)
+
+
+def test_a_trace_is_opened_once_a_load(tmp_path: Path) -> None:
+    """The measured load and its warm-up each read it from its begin: 18 s twice for a window late in 27 M rows.
+
+    Here it is gone when the load begins: whoever opened it again would not find it.
+    """
+    path = tmp_path / "trace.csv"
+    rows = "".join(f"{second},10,5\n" for second in range(6))
+    path.write_text(f"Timestamp,Request tokens,Response tokens\n{rows}")
+    arrival = ArrivalSpec("trace", trace_path=str(path), trace_format="burstgpt")
+    prompts = PromptSpec("random", LengthSpec("trace"), LengthSpec("trace"))
+    load = workload(arrival, prompts=prompts, num_requests=None, num_warmup_requests=2)
+    measured, warmup = plan_load(load, None, 1, 1)
+    path.unlink()
+    assert [request.offset_s for request in measured] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert len(warmup) == 2
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared traces are not here")

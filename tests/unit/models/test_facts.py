@@ -8,9 +8,11 @@ import pytest
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.models.facts import kv_bytes_per_token, weight_bytes
-from llmdvfs.models.shapes import SHAPES, config, write_shape
+from llmdvfs.models.parameters import count_parameters
+from llmdvfs.models.shape import config
+from llmdvfs.models.shapes import SHAPES, write_shape
 from llmdvfs.models.tiny import write_tiny_model
-from llmdvfs.models.weights import bits_per_weight, file_bytes, split_parameters
+from llmdvfs.models.weights import bits_per_weight, file_bytes
 
 
 def folder_of(path: Path, content: dict[str, Any]) -> Path:
@@ -58,9 +60,9 @@ def test_the_text_part_of_a_multimodal_config_counts(tmp_path: Path) -> None:
     [("qwen3-0.6b", 0.596), ("qwen3-8b", 8.19), ("qwen3-32b", 32.76), ("llama-3.1-8b", 8.03), ("llama-3.2-3b", 3.21)],
 )
 def test_weights_of_dense_shapes_as_published(shape: str, billions: float) -> None:
-    parameters = split_parameters(config(SHAPES[shape]))
+    parameters = count_parameters(config(SHAPES[shape]))
     assert parameters is not None
-    assert sum(parameters) / 1e9 == pytest.approx(billions, rel=0.003)
+    assert parameters.total / 1e9 == pytest.approx(billions, rel=0.003)
 
 
 def test_an_unknown_dtype_is_refused(tmp_path: Path) -> None:
@@ -92,9 +94,32 @@ def test_a_folder_without_config_is_named(tmp_path: Path) -> None:
     ids=["Mixtral-8x7B", "Qwen3-30B-A3B"],
 )  # fmt: skip
 def test_weights_of_experts_as_published(content: dict[str, Any], billions: float) -> None:
-    parameters = split_parameters(content)
+    parameters = count_parameters(content)
     assert parameters is not None
-    assert sum(parameters) / 1e9 == pytest.approx(billions, rel=0.003)
+    assert parameters.total / 1e9 == pytest.approx(billions, rel=0.003)
+
+
+@pytest.mark.parametrize(
+    ("shape", "total"),
+    [
+        ("deepseek-v2-lite", 15_706_484_224),  # as its repository says, to the last one
+        ("gpt-oss-20b", 20_914_757_184),  # the same
+        # 48 x (512 x 3 x 2048 x 512 + 3 x 2048 x 512 + 513 x 2048 + 2 x 2048) + 36 x 33,718,272 of delta nets
+        # + 12 x 27,262,976 of attention + 2 x 151,936 x 2048 + 2048; without 13,056 norms and biases of heads
+        ("qwen3-next-80b-a3b", 79_674_378_240),
+    ],
+)
+def test_weights_of_every_kind_to_the_last_one(shape: str, total: int) -> None:
+    parameters = count_parameters(config(SHAPES[shape]))
+    assert parameters is not None
+    assert parameters.total == total
+
+
+def test_mxfp4_shrinks_the_experts_alone(tmp_path: Path) -> None:
+    """24 x 32 x 3 x 2880 x 2880 = 19.11 G weights in 4.25 bits, and the other 1.80 G in 16: 12.8 GiB."""
+    experts = 24 * 32 * 3 * 2880 * 2880
+    folder = folder_of(tmp_path / "g", config(SHAPES["gpt-oss-20b"]))
+    assert weight_bytes(folder) == int(experts * 4.25 + (20_914_757_184 - experts) * 16) // 8
 
 
 def test_shards_beside_a_consolidated_file_count_once(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from llmdvfs.models.facts import kv_bytes_per_token
 from llmdvfs.models.kv import kv_layout
+from llmdvfs.models.shape import config
+from llmdvfs.models.shapes import SHAPES
 
 
 def llama(layers: int, hidden: int, heads: int, kv_heads: int | None, **more: Any) -> dict[str, Any]:
@@ -112,10 +114,10 @@ def folder_of(tmp_path: Path, content: Any) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("config", "expected"), [item[1:] for item in PUBLISHED], ids=[item[0] for item in PUBLISHED])
-def test_kv_bytes_are_right_or_none(config: dict[str, Any], expected: int | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("content", "expected"), [item[1:] for item in PUBLISHED], ids=[item[0] for item in PUBLISHED])
+def test_kv_bytes_are_right_or_none(content: dict[str, Any], expected: int | None, tmp_path: Path) -> None:
     """State-space layers were counted as attention, and a rank of `null` ended in a traceback."""
-    assert kv_bytes_per_token(folder_of(tmp_path, config)) == expected
+    assert kv_bytes_per_token(folder_of(tmp_path, content)) == expected
 
 
 @pytest.mark.parametrize("value", [None, "many", [], {}, -1, 0, True])
@@ -124,6 +126,20 @@ def test_figures_of_another_type_are_none_and_no_exception(value: Any, tmp_path:
         seen = kv_layout(llama(2, 64, 4, 2) | {name: value})
         assert seen is None or (value is True)  # JSON's true is 1 to Python: nobody writes it there
     assert kv_layout(llama(2, 64, 4, 2) | {"model_type": value}) is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ("qwen3-30b-a3b", 2 * 48 * 4 * 128 * 2),
+        ("qwen3-8b-fp8", 2 * 36 * 8 * 128 * 2),  # its weights have 8 bits, its cache 16
+        ("deepseek-v2-lite", 27 * 576 * 2),
+        ("qwen3-next-80b-a3b", None),
+        ("gpt-oss-20b", None),
+    ],
+)
+def test_kv_bytes_of_shapes_of_every_kind(shape: str, expected: int | None, tmp_path: Path) -> None:
+    assert kv_bytes_per_token(folder_of(tmp_path, config(SHAPES[shape]))) == expected
 
 
 LLAMA = llama(80, 8192, 64, 8)

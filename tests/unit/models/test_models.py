@@ -109,3 +109,8 @@ def test_a_model_folder_must_be_one(tmp_path: Path, model: Path) -> None:
         resolve_model(ModelSpec("m", "path", "/no/such"), tmp_path)
     with pytest.raises(ConfigError, match=r"has no config\.json"):
         resolve_model(ModelSpec("m", "path", str(tmp_path)), tmp_path)
+
+
+def test_the_page_on_shapes_has_every_one_of_them() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "shapes.md").read_text(encoding="utf-8")
+    assert {name for name in SHAPES if f"`{name}`" not in page} == set()

@@ -2,12 +2,13 @@
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fakes.workloads import fixed, workload
 
-from llmdvfs.errors import DataError
+from llmdvfs.errors import ConfigError, DataError
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.content import content_fingerprint, study_files
 from llmdvfs.plan.long_requests import long_requests
@@ -74,6 +75,12 @@ def traced(tmp_path: Path, **more: object) -> Study:
 def test_requests_beyond_the_context_are_counted_and_said(tmp_path: Path) -> None:
     (said,) = long_requests(traced(tmp_path))
     assert said.startswith("workloads.mine: 2 of 3 recorded requests take up to 5020 tokens of prompt and output, more")
+
+
+def test_requests_beyond_the_context_are_refused_where_that_is_asked_for(tmp_path: Path) -> None:
+    strict = replace(traced(tmp_path), refuse_long_requests=True)
+    with pytest.raises(ConfigError, match=r"2 of 3 recorded requests .* refuse_long_requests is true; set `high`"):
+        list(long_requests(strict))
 
 
 def test_clipped_lengths_fit(tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from fakes.engine import python_with_fake_engine
 
 from llmdvfs.architectures.table import architecture_named, parse_architecture
 from llmdvfs.errors import ConfigError, ServerNotReady
+from llmdvfs.models.tiny import write_tiny_model
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
+from llmdvfs.records.run import KvCacheMade
 from llmdvfs.records.spec import DeploymentSpec, EngineSpec, ModelSpec
 from llmdvfs.serving.deploy import deploy
 from llmdvfs.serving.instance.gpus import take_gpus
@@ -255,3 +257,29 @@ def test_what_servers_leave_in_the_temporary_folder_goes_with_them(launch: Launc
         (folder / "socket").touch()
         assert len(f"{folder}/{'x' * 36}") < 107  # what a socket's path may have; vLLM's names have 36
     assert not folder.exists()
+
+
+def test_a_start_that_cannot_fit_is_refused_unless_memory_check_is_off(launch: Launch, tmp_path: Path) -> None:
+    """A million GiB of KV cache: nothing is started; with `serving.memory_check: off` it is said, and tried."""
+    write_tiny_model(tmp_path / "tiny", 0)
+    planned = replace(launch("single"), model_path=str(tmp_path / "tiny"))
+    huge = replace(planned.deployment.engine["single"], cpu_kv_cache_gib=10**6)
+    model = ModelSpec("m", "path", str(tmp_path / "tiny"))
+    spec = replace(planned.deployment, engine={"single": huge}, model=model)
+    said: list[str] = []
+    with (
+        pytest.raises(ConfigError, match=r"1000001\.2 GiB of memory needed .*serving\.memory_check: off starts it"),
+        deploy(replace(planned, deployment=spec), logs=tmp_path / "refused", progress=said.append),
+    ):
+        pass
+    unchecked = replace(planned, deployment=replace(spec, memory_check=False))
+    with deploy(unchecked, logs=tmp_path / "tried", progress=said.append) as deployment:
+        assert get(f"{deployment.base_url}/health", 5).ok
+    assert [line for line in said if line.startswith("foreseen, and tried all the same")]
+
+
+def test_the_kv_cache_that_the_engine_made_is_recorded(launch: Launch, tmp_path: Path) -> None:
+    planned = launch("single", FAKE_SAYS="CPU KV cache size: 8,192 tokens, Maximum concurrency for 1,024 tokens: 8.00x")
+    with deploy(planned, logs=tmp_path / "logs", progress=silent) as deployment:
+        (instance,) = deployment.server_start.instances
+    assert instance.kv_cache == KvCacheMade(8192, None)

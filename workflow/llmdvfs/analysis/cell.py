@@ -13,6 +13,7 @@ from llmdvfs.analysis.requests.latency import latency_result, scheduled_in_windo
 from llmdvfs.analysis.step_counts import step_counts
 from llmdvfs.analysis.transfer.cell import transfer_result
 from llmdvfs.analysis.transfer.link import transfer_warnings
+from llmdvfs.analysis.transfer.size import size_warnings
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.raw import RawCell
@@ -84,7 +85,11 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         activity=role_activities(raw.readings, phases, started_mono_ns=run.started_mono_ns),
         step_counts=tuple(step_counts(run, phases, raw.metrics_before, raw.metrics_after)),
         gates=gates,
-        warnings=(*run.warnings, *transfer_warnings(transfer, run.kv_bytes_per_token)),
+        warnings=(
+            *run.warnings,
+            *size_warnings(transfer, run),
+            *transfer_warnings(transfer, run.kv_bytes_per_token),
+        ),
     )
 
 

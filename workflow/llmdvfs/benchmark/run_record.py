@@ -16,6 +16,7 @@ from llmdvfs.records.store import write_record
 from llmdvfs.records.telemetry import SamplerReport, TelemetryHeader
 from llmdvfs.records.under_load import UnderLoad
 from llmdvfs.serving.deployment import Deployment
+from llmdvfs.serving.kv_size import settled_kv_bytes
 
 
 def run_record(
@@ -39,6 +40,7 @@ def run_record(
     ns] of the idle windows before and after it, None where not taken. others_cpu: what others took of the host's CPUs
     while idle and under load.
     """
+    kv_bytes, kv_warnings = settled_kv_bytes(task.launch, deployment.server_start)
     device_ids = {id_ for instance in deployment.server_start.instances for id_ in instance.device_ids}
     return RunRecord(
         key=task.cell.key,
@@ -62,9 +64,9 @@ def run_record(
             "gpus": [device.name for device in header.devices if device.kind == "gpu"],
             "may_set_clocks": may_set_clocks(),
         },
-        kv_bytes_per_token=task.launch.kv_bytes_per_token,
+        kv_bytes_per_token=kv_bytes,
         foreign_processes=foreign_processes,
-        warnings=_clock_warnings(applied) + warnings,
+        warnings=_clock_warnings(applied) + kv_warnings + warnings,
         gpu_links=links_between(deployment.gpu_indices),
         kv_network=kv_network(task.launch.deployment.connector, deployment.server_start),
         applied=applied,

@@ -10,7 +10,7 @@ from time import process_time
 
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.errors import ServerNotReady
-from llmdvfs.load.schedule.plan import plan_requests, plan_warmup
+from llmdvfs.load.schedule.plan import plan_load
 from llmdvfs.load.schedule.tokens import token_counter
 from llmdvfs.load.sending.client import Client
 from llmdvfs.load.sending.feed import Feed
@@ -82,8 +82,8 @@ def _run_in_loop(spec: LoadSpec, api_key: str | None) -> _Run:
     shape = load_shape(workload)
     to = target(spec.base_url, endpoint=workload.endpoint, model=spec.model, api_key=api_key)
     folder.mkdir(parents=True, exist_ok=True)
-    feed = Feed(plan_requests(workload, tokenizer_folder, *seeds), to)
-    warmup = Feed(iter(plan_warmup(workload, tokenizer_folder, *seeds)), to)
+    measured, first = plan_load(workload, tokenizer_folder, *seeds)
+    feed, warmup = Feed(measured, to), Feed(iter(first), to)
     allow_many_files()
     with JournalWriter(folder / JOURNAL, api_key) as writer, asyncio.Runner(loop_factory=_fast_loop) as runner:
         spool = Spool(writer, max_held_reads=0) if spec.until_told else Spool(writer)

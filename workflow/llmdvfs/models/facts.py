@@ -6,7 +6,8 @@ from typing import Any
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.models.kv import kv_element_bytes, kv_layout
-from llmdvfs.models.weights import BITS_PER_BYTE, bits_per_weight, file_bytes, split_parameters
+from llmdvfs.models.parameters import count_parameters
+from llmdvfs.models.weights import BITS_PER_BYTE, bits_per_weight, file_bytes
 
 BYTES_PER_ELEMENT = {"float32": 4, "float": 4, "float16": 2, "half": 2, "bfloat16": 2, "fp8": 1, "fp8_e4m3": 1}
 
@@ -50,11 +51,11 @@ def weight_bytes(folder: Path, dtype: str | None = None) -> int | None:
     if in_files is not None:
         return in_files
     config = read_config(folder)
-    parameters, other_bits = split_parameters(config), bytes_per_element(config, dtype) * BITS_PER_BYTE
+    parameters, other_bits = count_parameters(config), bytes_per_element(config, dtype) * BITS_PER_BYTE
     linear_bits = bits_per_weight(config, other_bits)
     if parameters is None or linear_bits is None:
         return None
-    return int(parameters[0] * linear_bits + parameters[1] * other_bits) // BITS_PER_BYTE
+    return int(parameters.quantized * linear_bits + parameters.others * other_bits) // BITS_PER_BYTE
 
 
 def least_weight_bytes(folder: Path, dtype: str | None = None) -> int | None:

@@ -6,6 +6,7 @@ from typing import Any
 from llmdvfs.errors import ConfigError
 from llmdvfs.models import shapes, tiny
 from llmdvfs.models.facts import read_config
+from llmdvfs.models.shape import config
 from llmdvfs.records.spec import ModelSpec
 
 TINY_SEED = 0
@@ -31,7 +32,7 @@ def config_of(spec: ModelSpec) -> dict[str, Any] | None:
         case "tiny":
             return tiny.config()
         case "shape":
-            return shapes.config(shapes.shape_named(spec.location))
+            return config(shapes.shape_named(spec.location))
         case "path":
             return read_config(_existing_folder(spec))
     return None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from llmdvfs.arrivals.draw import draw_arrivals
+from llmdvfs.errors import ConfigError
 from llmdvfs.models.resolve import config_of
 from llmdvfs.plan.study import Study
 from llmdvfs.records.spec import DeploymentSpec, LengthSpec, WorkloadSpec
@@ -14,19 +15,22 @@ MAX_COUNTED = 200_000  # requests of a trace that are looked at; so many of 27 M
 def long_requests(study: Study) -> Iterator[str]:
     """Yield a sentence for each workload some of whose recorded requests are too long for a deployment.
 
-    Raises DataError where the trace's window holds no request, or a damaged one.
+    Raises DataError where the trace's window holds no request, or a damaged one, and ConfigError instead of the first
+    sentence where the study has `refuse_long_requests`.
     """
     limits = [limit for limit in map(_max_model_len, study.deployments.values()) if limit is not None]
     for workload in study.workloads.values():
         lengths = list(_lengths(workload))
         too_long = [length for length in lengths if limits and length > min(limits)]
         if too_long:
-            yield (
+            seen = (
                 f"workloads.{workload.id}: {len(too_long)} of {len(lengths)} recorded requests take up to "
-                f"{max(too_long)} tokens of prompt and output, more than max_model_len {min(limits)}: the server "
-                "refuses or shortens them; set `high` in prompt_tokens and output_tokens to clip them, or raise "
-                "serving.engine.max_model_len"
+                f"{max(too_long)} tokens of prompt and output, more than max_model_len {min(limits)}"
             )
+            todo = "set `high` in prompt_tokens and output_tokens to clip them, or raise serving.engine.max_model_len"
+            if study.refuse_long_requests:
+                raise ConfigError(f"{seen}, and refuse_long_requests is true; {todo}")
+            yield f"{seen}: the server refuses or shortens them; {todo}"
 
 
 def _lengths(workload: WorkloadSpec) -> Iterator[int]:

@@ -59,6 +59,8 @@ class Study:
     """Whether all cells of a launch must come from one start of its servers."""
     tolerate_failed_cells: bool = False
     """Whether analysis and comparison go on without the cells that failed."""
+    refuse_long_requests: bool = False
+    """Recorded requests beyond an engine's context end the planning, instead of being counted and said."""
     baseline: str | None = None
     """The architecture that others are compared with; None: the simplest one."""
     margin_fraction: float = 0.05
@@ -123,6 +125,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         remeasure=str(config["remeasure"]),
         strict_launches=config["strict_launches"],
         tolerate_failed_cells=config["tolerate_failed_cells"],
+        refuse_long_requests=config["refuse_long_requests"],
         baseline=config["baseline"],
         margin_fraction=config["margin_fraction"],
         sequential=sequential,

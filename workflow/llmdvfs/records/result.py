@@ -102,6 +102,8 @@ class TransferResult:
     request the parts add up to it."""
     piece_bytes: float | None = None
     """Mean size of the pieces in which the connector moves the cache; None: it does not tell."""
+    moved_bytes: float | None = None
+    """All that the connector says it has moved, warm-up included; None: it does not tell."""
     link: TransferLink | None = None
     """None: the instances are not on GPUs of one host, or it was not recorded."""
 

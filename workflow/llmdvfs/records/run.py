@@ -14,6 +14,21 @@ from llmdvfs.records.under_load import UnderLoad
 
 
 @dataclass(frozen=True, slots=True)
+class KvCacheMade:
+    """The KV cache of one instance, as its engine's log says it."""
+
+    num_tokens: int
+    """Tokens of sequences of the longest length that fit, on all ranks together."""
+    memory_bytes: int | None
+    """On one rank, to 0.01 GiB; None: the log does not say it, or the number of blocks was set."""
+
+    @property
+    def bytes_per_token(self) -> float | None:
+        """Return the bytes that a token of a sequence of the longest length takes on one rank; None: not measured."""
+        return self.memory_bytes / self.num_tokens if self.memory_bytes and self.num_tokens else None
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceRecord:
     """One vLLM server of a deployment, as it was started."""
 
@@ -30,6 +45,8 @@ class InstanceRecord:
     startup_s: float | None
     log: str
     """Path of its log, relative to the results folder."""
+    kv_cache: KvCacheMade | None = None
+    """None: its log does not say it, or the run is older than this field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +124,8 @@ class RunRecord:
     hardware: dict[str, Any]
     """CPU model, cores, memory, kernel, host name's hash; GPUs are in the telemetry header."""
     kv_bytes_per_token: int | None
-    """2 x layers x kv_heads x head_dim x bytes per element, from config.json."""
+    """2 x layers x kv_heads x head_dim x bytes per element, from config.json; None: not certain, or the engine's log
+    contradicts it."""
     foreign_processes: tuple[str, ...] | None = None
     """What else was seen computing on the deployment's GPUs before or after the cell; None: nobody could look."""
     warnings: tuple[str, ...] = field(default=())

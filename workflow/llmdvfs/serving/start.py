@@ -28,6 +28,7 @@ from llmdvfs.serving.deployment import Deployment, Instance
 from llmdvfs.serving.instance.command import LOOPBACK, server_argv, server_env
 from llmdvfs.serving.instance.gpus import GpusTaken, LeasedGpus, take_gpus
 from llmdvfs.serving.instance.health import Say, first_answers, wait_healthy
+from llmdvfs.serving.instance.kv_cache import kv_cache_made
 from llmdvfs.serving.instance.leftovers import end_leftovers
 from llmdvfs.serving.instance.memory import Forecast, gpu_forecast, host_forecast, host_total_bytes
 from llmdvfs.serving.instance.ports import Reservation, is_listening, owner_of, reserve
@@ -275,6 +276,10 @@ class Start:
                 pid=item.process.server_pid(),
                 startup_s=startup_s[item.name],
                 log=os.path.relpath(item.process.log, self._results),
+                kv_cache=kv_cache_made(
+                    item.process.log.read_text(encoding="utf-8", errors="replace"),
+                    has_override=self._spec.engine[item.role].num_gpu_blocks_override is not None,
+                ),
             )
             for item in self._instances
         )

@@ -55,11 +55,12 @@ def transfer_result(
         method="none" if not times else "upper_bound_from_stamps" if connector_s is None else "connector_metric",
         time_s=distribution(list(times.values())),
         bytes_per_request=distribution(sizes),
-        rate_bytes_per_s=_rate(run, external, total_s, connector_s is not None, sizes),
+        rate_bytes_per_s=_rate(run, moved, external, total_s, connector_s is not None, sizes),
         external_kv_tokens=external,
         decode_prompt_tokens=prompt_tokens,
         ttft_parts_s=_ttft_parts(requests, proxy, times),
         piece_bytes=moved / pieces if moved and pieces else None,
+        moved_bytes=moved,
         link=transfer_link(run, readings),
     )
 
@@ -75,13 +76,23 @@ def _nixl_total(run: RunRecord, name: str, before: MetricsRecord, after: Metrics
 
 
 def _rate(
-    run: RunRecord, external: float | None, total_s: float, counts_warmup: bool, sizes: Sequence[float]
+    run: RunRecord,
+    moved: float | None,
+    external: float | None,
+    total_s: float,
+    counts_warmup: bool,
+    sizes: Sequence[float],
 ) -> float | None:
-    """Return bytes over time; the connector's time covers the warm-up, so the bytes must cover it too."""
+    """Return bytes over time; the connector's time covers the warm-up, so the bytes must cover it too.
+
+    The connector's own bytes (`moved`) come before those that config.json foresees: they are right for any model.
+    """
     if total_s <= 0:
         return None
     if not counts_warmup:
         return sum(sizes) / total_s if sizes else None
+    if moved is not None:
+        return moved / total_s
     if external is None or run.kv_bytes_per_token is None:
         return None
     return external * run.kv_bytes_per_token / total_s

@@ -41,8 +41,8 @@ def transfer_link(run: RunRecord, readings: Sequence[Reading]) -> TransferLink |
 def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int | None) -> tuple[str, ...]:
     """Return a warning where KV was far slower than its link: how slow, which way it went, and in what pieces.
 
-    kv_bytes_per_token: of the model, by its config.json; None: not known, and then nothing is said of the way. Empty
-    where the rate of either is not known, or the share of the link is large enough.
+    kv_bytes_per_token: of the model, by its config.json; None: not known. Empty where the rate of either is not known,
+    or the share of the link is large enough.
     """
     link = transfer.link if transfer else None
     if transfer is None or link is None or transfer.rate_bytes_per_s is None or not link.rate_bytes_per_s:
@@ -55,7 +55,7 @@ def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int |
         f"KV rate {bound}{transfer.rate_bytes_per_s / 1e9:.1f} GB/s, {share:.1%} of the "
         f"{link.rate_bytes_per_s / 1e9:.0f} GB/s of the {LINK_NAMES[link.kind]}"
     ]
-    moved = (transfer.external_kv_tokens or 0) * (kv_bytes_per_token or 0)
+    moved = transfer.moved_bytes or (transfer.external_kv_tokens or 0) * (kv_bytes_per_token or 0)
     if link.kind != "pcie" and link.nvlink_sent_bytes is not None and moved:
         crossed = link.nvlink_sent_bytes >= moved / 2
         other_way = "" if crossed == (link.kind == "nvlink") else ": it took another way"

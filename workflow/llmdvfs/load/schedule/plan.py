@@ -1,12 +1,13 @@
 """Plans a load: every request with its time, its prompt and its length, before anything is sent."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count, islice
 from pathlib import Path
 from random import Random
 
 from llmdvfs.arrivals.draw import draw_arrivals
+from llmdvfs.arrivals.kind import Arrival
 from llmdvfs.load.schedule.lengths import draw_length
 from llmdvfs.load.schedule.prompts import prompt_source
 from llmdvfs.records.spec import WorkloadSpec
@@ -34,13 +35,33 @@ class PlannedRequest:
         return None if self.prompt_ids is None else len(self.prompt_ids)
 
 
+def plan_load(
+    workload: WorkloadSpec, tokenizer_folder: Path | None, seed_prompts: int, seed_arrivals: int
+) -> tuple[Iterator[PlannedRequest], list[PlannedRequest]]:
+    """Return the measured requests, and those of the warm-up; a trace is opened and read once for both."""
+    arrivals = draw_arrivals(workload, seed_arrivals)
+    first = list(islice(arrivals, workload.num_warmup_requests))
+    measured = plan_requests(workload, tokenizer_folder, seed_prompts, seed_arrivals, arrivals=chain(first, arrivals))
+    return measured, plan_warmup(workload, tokenizer_folder, seed_prompts, seed_arrivals, arrivals=first)
+
+
 def plan_requests(
-    workload: WorkloadSpec, tokenizer_folder: Path | None, seed_prompts: int, seed_arrivals: int, first_index: int = 0
+    workload: WorkloadSpec,
+    tokenizer_folder: Path | None,
+    seed_prompts: int,
+    seed_arrivals: int,
+    first_index: int = 0,
+    arrivals: Iterable[Arrival] | None = None,
 ) -> Iterator[PlannedRequest]:
-    """Yield the requests in the order of sending; endless for a closed loop that is ended by duration."""
+    """Yield the requests in the order of sending; endless for a closed loop that is ended by duration.
+
+    arrivals: drawn before; None: they are drawn here.
+    """
+    if arrivals is None:
+        arrivals = draw_arrivals(workload, seed_arrivals)
     as_text = workload.endpoint == "chat"
     source = prompt_source(workload.prompts, as_text=as_text, tokenizer_folder=tokenizer_folder, seed=seed_prompts)
-    for index, arrival in enumerate(draw_arrivals(workload, seed_arrivals), first_index):
+    for index, arrival in enumerate(arrivals, first_index):
         prompt = source.prompt(index, arrival.row)
         length_of_data = arrival.row.num_output_tokens if arrival.row else prompt.num_answer_tokens
         rng = Random(f"output/{seed_prompts}/{index}")
@@ -55,13 +76,20 @@ def plan_requests(
 
 
 def plan_warmup(
-    workload: WorkloadSpec, tokenizer_folder: Path | None, seed_prompts: int, seed_arrivals: int
+    workload: WorkloadSpec,
+    tokenizer_folder: Path | None,
+    seed_prompts: int,
+    seed_arrivals: int,
+    arrivals: Sequence[Arrival] | None = None,
 ) -> list[PlannedRequest]:
-    """Return `num_warmup_requests` requests like the measured ones, to be sent as places get free."""
+    """Return `num_warmup_requests` requests like the measured ones, to be sent as places get free.
+
+    arrivals: the first ones of the plan, as many or all there are; None: they are drawn here.
+    """
     seed = seed_prompts + WARMUP_SEED_OFFSET
     # A plan shorter than its warm-up is begun again.
     rounds = (
-        plan_requests(workload, tokenizer_folder, seed, seed_arrivals, FIRST_WARMUP_INDEX * number)
+        plan_requests(workload, tokenizer_folder, seed, seed_arrivals, FIRST_WARMUP_INDEX * number, arrivals)
         for number in count(1)
     )
     requests = islice(chain.from_iterable(rounds), workload.num_warmup_requests)

@@ -112,6 +112,11 @@ def _outcome(exchange: Exchange, answer: Completion, num_tokens: int | None) -> 
         return "timeout", "; ".join(filter(None, (exchange.cause, answer.error)))
     if answer.status is not None and answer.status != 200:
         return "http_error", f"HTTP {answer.status}: {quoted(answer.body) or 'no body'}"
+    if (encoding := answer.headers.get("content-encoding", "identity")) != "identity":
+        return "stream_error", (
+            f"the answer is compressed (Content-Encoding: {encoding}), although it was asked not to be, so its tokens "
+            "have no instants of their own; switch compression off in the server, or in the gateway before it"
+        )
     if answer.error is not None:
         return "stream_error", answer.error
     if exchange.failure is not None and not _is_whole(exchange, answer):

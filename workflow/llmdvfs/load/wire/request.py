@@ -45,6 +45,7 @@ def render_request(planned: PlannedRequest, to: Target, request_id: str) -> byte
         f"Host: {host}:{to.port}",
         "Content-Type: application/json",
         "Accept: text/event-stream",
+        "Accept-Encoding: identity",  # compressed, tokens would wait for one another; without this line any may come
         f"X-Request-Id: {request_id}",
         f"Content-Length: {len(body)}",
     ]

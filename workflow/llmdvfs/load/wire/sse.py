@@ -49,6 +49,8 @@ class EventReader:
             field, _, value = line.partition(b":")
             if field == b"data":
                 self._data.append(value.removeprefix(b" "))
+            elif field == b"error":  # llama.cpp's servers tell failures in a field of their own; the standard has none
+                self._data.append(b'{"error":' + value + b"}")
             return None
         if not self._data:
             return None

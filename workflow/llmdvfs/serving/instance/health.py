@@ -16,6 +16,12 @@ PROGRESS_INTERVAL_S = 15.0
 HEALTH_LIMIT_S = 2.0
 FIRST_ANSWER_LIMIT_S = 120.0  # a first request may compile kernels
 PROMPT_WORDS = 60  # more than one block of KV cache, so that a transfer is part of it
+TLS_REMEDIES = {
+    "CERTIFICATE_VERIFY_FAILED": ": name a file with the certificate of its authority in SSL_CERT_FILE",
+    "WRONG_VERSION_NUMBER": ": it does not speak TLS; give base_url with http://",
+    "RECORD_LAYER_FAILURE": ": it does not speak TLS; give base_url with http://",
+}
+"""What to do about a failed handshake, by what OpenSSL calls it."""
 
 Say = Callable[[str], None]
 
@@ -88,7 +94,7 @@ def first_answers(
 
 def _what_came(reply: Reply, api_key: str | None) -> str:
     if reply.failure is not None:
-        return reply.failure
+        return reply.failure + next((todo for seen, todo in TLS_REMEDIES.items() if seen in reply.failure), "")
     seen = f"status {reply.status}, {redacted(reply.body, api_key)[:500].decode('utf-8', errors='replace')!r}"
     if reply.location is not None:
         return f"{seen}: a redirect to {reply.location!r}, which is not followed; give the final address as base_url"
@@ -98,15 +104,18 @@ def _what_came(reply: Reply, api_key: str | None) -> str:
 
 
 def _has_token(reply: Reply) -> bool:
-    events = [line.removeprefix(b"data: ") for line in reply.body.splitlines() if line.startswith(b"data: {")]
-    return reply.ok and any(_num_tokens(event) for event in events)
+    lines = [line.removeprefix(b"data:") for line in reply.body.splitlines() if line.startswith(b"data:")]
+    return reply.ok and any(_says_token(line) for line in lines)
 
 
-def _num_tokens(event: bytes) -> int:
+def _says_token(event: bytes) -> bool:
+    """Whether an event counts a token, or has text: not every server counts."""
     try:
-        return int(json.loads(event)["usage"]["completion_tokens"])
+        said = json.loads(event)
+        counted = (said.get("usage") or {}).get("completion_tokens") or 0
+        return counted > 0 or any(choice.get("text") for choice in said.get("choices") or ())
     except MISREAD:
-        return 0
+        return False
 
 
 def _too_late(waiting: Sequence[ServerProcess], limit_s: float) -> str:

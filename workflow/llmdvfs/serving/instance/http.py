@@ -6,6 +6,7 @@ The other side may answer anything, or nothing: whatever happens, a Reply says i
 import contextlib
 import http.client
 import queue
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -76,6 +77,8 @@ def _reply(method: str, url: str, timeout_s: float, deadline_s: float, content: 
     try:
         with requests.Session() as session:
             session.trust_env = False  # neither a proxy nor a .netrc of the environment comes between
+            # The authorities that the load generator trusts, SSL_CERT_FILE's among them, not those of a package.
+            session.verify = ssl.get_default_verify_paths().cafile or True
             with session.request(
                 method, url, timeout=timeout_s, stream=True, allow_redirects=False, **content
             ) as response:

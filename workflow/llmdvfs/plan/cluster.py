@@ -1,0 +1,48 @@
+"""What a launch asks of a cluster's scheduler: one node with its GPUs and as many CPUs as its processes need (pure).
+
+The names are those of snakemake-executor-plugin-slurm; other executors pass over what they do not know.
+"""
+
+import re
+from collections.abc import Mapping
+
+from llmdvfs.errors import ConfigError
+from llmdvfs.records.spec import DeploymentSpec
+
+GPU_TYPE_VARIABLE = "LLMDVFS_SLURM_GPU_TYPE"
+"""A GRES type as `sinfo -o %G` shows it: the plugin's own `gpu_model` takes none with a hyphen (2.8.0)."""
+_GPU_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+OWN_CPUS = 4
+"""The job and its load generator, which wants a core to itself, the sampler, the proxy."""
+CPUS_OF_A_SERVER = 2
+"""Its API server and its engine; each rank has a worker beside them."""
+ALONE = "--exclusive"
+"""Nobody else's jobs beside a measurement."""
+
+
+def slurm_resources(deployment: DeploymentSpec, env: Mapping[str, str]) -> dict[str, int | str]:
+    """Return the resources of a deployment's benchmark job.
+
+    nodes: 1, since a launch's processes share one clock, one results lock and loopback; without it SLURM may spread
+    the GPUs over several nodes. env: of the run; raises ConfigError for a GPU type that is none.
+    """
+    wanted: dict[str, int | str] = {"nodes": 1, "cpus_per_task": _num_cpus(deployment), "slurm_extra": ALONE}
+    gpu_type = env.get(GPU_TYPE_VARIABLE, "")
+    if gpu_type and not _GPU_TYPE.fullmatch(gpu_type):
+        raise ConfigError(
+            f"{GPU_TYPE_VARIABLE}={gpu_type!r}: expected a GRES type as `sinfo -o %G` shows it, e.g. a100-sxm4-80gb"
+        )
+    if deployment.num_gpus and gpu_type:
+        # Not beside `gpu`: SLURM refuses a job that asks for GPUs with and without a type.
+        wanted["slurm_extra"] = f"{ALONE} --gpus-per-node={gpu_type}:{deployment.num_gpus}"
+    elif deployment.num_gpus:
+        wanted["gpu"] = deployment.num_gpus
+    return wanted
+
+
+def _num_cpus(deployment: DeploymentSpec) -> int:
+    servers = 0
+    for role, count in deployment.num_instances.items():
+        engine = deployment.engine[role]
+        servers += count * (CPUS_OF_A_SERVER + engine.tensor_parallel_size * (engine.omp_num_threads or 1))
+    return OWN_CPUS + servers
