@@ -20,6 +20,7 @@ NS_PER_S = 1_000_000_000
 IDLE_S = 5.0  # loaded and idle, before the load and after it
 TRANSIENT_S = 0.1
 TRANSFER_S = 0.005
+SAMPLE_SEEN_S = 0.025
 STEP_TOKENS = 8192  # prompts are prefilled together up to so many tokens
 
 
@@ -93,6 +94,8 @@ class Counters:
     poll_s: float = 0.02
     stamp_delay_s: float = 2e-4
     """Mean (exponential) from the end of a step to the client's stamp of its token."""
+    with_samples: bool = False
+    """The driver's own power samples too: one in about 20 ms, each the mean of the 25 ms before it."""
 
 
 @dataclass(slots=True)
@@ -189,6 +192,7 @@ def simulate(
             truth[device_id] = (edges_s, energy_j, kinds)
             lag_s = counters.lag_s + counters.apart_s * (len(device_roles) > 1)
             readings += _polled(rng, device_id, edges_s, energy_j, counters, lag_s, end_s)
+            readings += _sampled(seed, device_id, edges_s, energy_j, end_s) if counters.with_samples else []
     records = tuple(_record(rng, request, counters) for request in requests)
     proxy = {record.request_id: _proxy_record(r, record) for r, record in zip(requests, records, strict=True)}
     return SimulatedRun(
@@ -277,7 +281,9 @@ def _run_engine(engine: Engine, steps: _Steps, arriving: list[_Request], answere
         tokens = sum(taken for _, taken in prompts)
         kind = "mixed" if prompts and decoding else "prefill" if prompts else "decode"
         if prompts:
-            length_s = 0.004 + tokens * engine.prefill_s_a_token + len(decoding) * engine.decode_step_s_a_request
+            length_s = 0.004 + tokens * engine.prefill_s_a_token
+            if decoding:  # the weights are read in any case: no step beside decodes is shorter than theirs
+                length_s = max(length_s, engine.decode_step_s) + len(decoding) * engine.decode_step_s_a_request
             watts = engine.prefill_power_w(tokens) + (10 * np.log2(1 + len(decoding)) if decoding else 0.0)
         else:
             length_s = engine.decode_step_s + len(decoding) * engine.decode_step_s_a_request
@@ -383,6 +389,20 @@ def _polled(
     seen_j = value_j[np.maximum(np.searchsorted(refresh_s, poll_s, side="right") - 1, 0)]
     poll_ns = np.round(poll_s * NS_PER_S).astype(np.int64)
     return [Reading(device_id, int(t), int(t), {"energy_j": float(j)}) for t, j in zip(poll_ns, seen_j, strict=True)]
+
+
+def _sampled(seed: int, device_id: str, edges_s: np.ndarray, energy_j: np.ndarray, end_s: float) -> list[Reading]:
+    """Sample the power as an H100's driver does: 6 to 47 ms apart, 20 ms in the median, whoever polls."""
+    rng = np.random.default_rng((seed, 2))
+    gaps_s = np.clip(rng.normal(0.02, 0.003, int(end_s / 0.02)), 0.006, 0.047)
+    stamp_s = np.cumsum(gaps_s)
+    stamp_s = stamp_s[(stamp_s > SAMPLE_SEEN_S) & (stamp_s < end_s)]
+    before_j, at_j = (np.interp(t_s, edges_s, energy_j) for t_s in (stamp_s - SAMPLE_SEEN_S, stamp_s))
+    watts = np.round((at_j - before_j) / SAMPLE_SEEN_S, 3)
+    stamps_ns = np.round(stamp_s * NS_PER_S).astype(np.int64)
+    return [
+        Reading(device_id, int(t), int(t), {"power_sample_w": float(w)}) for t, w in zip(stamps_ns, watts, strict=True)
+    ]
 
 
 def _record(rng: np.random.Generator, request: _Request, counters: Counters) -> RequestRecord:

@@ -22,7 +22,7 @@ from fakes.nvml import FakeNvml  # noqa: E402
 
 from llmdvfs.analysis.energy.cell import EnergySettings, energy_result  # noqa: E402
 from llmdvfs.analysis.energy.curve import curve_from_counter  # noqa: E402
-from llmdvfs.analysis.energy.phase_energy import RegressionSettings  # noqa: E402
+from llmdvfs.analysis.energy.regression_settings import RegressionSettings  # noqa: E402
 from llmdvfs.analysis.sensors import device_series  # noqa: E402
 from llmdvfs.figures.parts.style import (  # noqa: E402
     BLUE,

@@ -8,7 +8,7 @@ Prints the table of docs/energy.md. Every figure is SIMULATED. About 2 s a scena
 import argparse
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from engine_sim import Counters, Engine, SimulatedRun, Traffic, simulate  # noqa
 from llmdvfs.analysis.axis.phases import phase_intervals  # noqa: E402
 from llmdvfs.analysis.axis.role_steps import role_steps  # noqa: E402
 from llmdvfs.analysis.energy.cell import EnergySettings, energy_result  # noqa: E402
-from llmdvfs.analysis.energy.phase_energy import RegressionSettings  # noqa: E402
+from llmdvfs.analysis.energy.regression_settings import RegressionSettings  # noqa: E402
 from llmdvfs.records.phases import PhasesRecord  # noqa: E402
 from llmdvfs.records.result import EnergyResult  # noqa: E402
 
@@ -85,38 +85,6 @@ SCENARIOS = {
 }
 
 
-def drawn(scenario: Scenario, seed: int) -> Scenario:
-    """Return the scenario with an engine and counters that nobody has chosen, for intervals never looked at with them.
-
-    Drawn are powers and how they grow with the batch, the lengths of steps, chunks, transient and heat, and the
-    counters' lag, jitter and polls. What the scenario is about (its queue, its load, its counters' period) is kept.
-    """
-    draw = np.random.default_rng((seed, 77)).uniform
-    engine = replace(
-        scenario.engine,
-        idle_w=draw(70, 150),
-        decode_w=draw(250, 450),
-        decode_w_a_doubling=draw(10, 60),
-        decode_power_exponent=draw(-0.4, 0.2),
-        prefill_w=draw(350, 550),
-        prefill_full_w=draw(550, 800),
-        decode_step_s=draw(0.005, 0.025),
-        decode_step_s_a_request=draw(0, 2e-4),
-        prefill_s_a_token=draw(25e-6, 100e-6),
-        chunk_tokens=scenario.engine.chunk_tokens and int(2 ** draw(9, 12)),
-        transient_fraction=scenario.engine.transient_fraction + draw(0, 0.1),
-        heat_fraction=scenario.engine.heat_fraction + draw(0, 0.02),
-    )
-    counters = replace(
-        scenario.counters,
-        lag_s=scenario.counters.lag_s + draw(0, 0.05),
-        jitter_s=10 ** draw(-4, -2.7),
-        poll_s=scenario.counters.poll_s * draw(0.5, 1.5),
-        stamp_delay_s=10 ** draw(-4, -3),
-    )
-    return replace(scenario, engine=engine, counters=counters)
-
-
 def analysed(run: SimulatedRun, seed: int, by_steps: bool) -> EnergyResult:
     """Return what the analysis makes of the run, by engine steps or by the requests' phases at one power each."""
     intervals = phase_intervals(run.requests, run.proxy, started_mono_ns=0)
@@ -151,8 +119,6 @@ class Score:
     errors: list[float] = field(default_factory=list)
     covered: list[bool] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
-    half_widths: list[float] = field(default_factory=list)
-    """Of the intervals, relative to the true energy."""
 
     def cell(self) -> str:
         """Return bias ± standard deviation [%], coverage [%] and how many were given."""
@@ -164,11 +130,11 @@ class Score:
         return told if given == runs else f"{told}, null in {runs - given} of {runs}"
 
 
-def scores(scenario: Scenario, seeds: Iterable[int], by_steps: bool, *, fresh: bool = False) -> dict[str, Score]:
-    """Return the score of each phase that lasted, by role and phase; fresh: each run has an engine of its own."""
+def scores(scenario: Scenario, seeds: Iterable[int], by_steps: bool) -> dict[str, Score]:
+    """Return the score of each phase that lasted, by role and phase."""
     found: dict[str, Score] = {}
     for seed in seeds:
-        run = (drawn(scenario, seed) if fresh else scenario).run(seed)
+        run = scenario.run(seed)
         for phase in analysed(run, seed, by_steps).phases:
             true_j = run.true_j(phase.role, phase.phase)  # type: ignore[arg-type]
             if true_j < 1.0:  # joules: a phase that the engine never was in has no relative error
@@ -181,7 +147,6 @@ def scores(scenario: Scenario, seeds: Iterable[int], by_steps: bool, *, fresh: b
                 continue
             score.errors.append(energy.value / true_j - 1)
             score.covered.append(energy.low <= true_j <= energy.high)
-            score.half_widths.append((energy.high - energy.low) / 2 / true_j)
     return found
 
 
@@ -189,19 +154,11 @@ def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--loads", type=int, nargs=2, default=(0, None), metavar=("FIRST", "END"), help="of all")
     parser.add_argument("--reasons", action="store_true", help="print why phases are null")
-    parser.add_argument("--fresh", action="store_true", help="engines of drawn powers and other seeds, intervals only")
     options = parser.parse_args()
-    if options.fresh:
-        print("| load | phase | by engine steps | median half width, % |\n|---|---|---|---|")
-        for name, scenario in SCENARIOS.items():
-            found = scores(scenario, range(1000, 1000 + options.seeds), by_steps=True, fresh=True)
-            for phase, score in found.items():
-                width = f"{100 * np.median(score.half_widths):.2f}" if score.half_widths else ""
-                print(f"| {name} | {phase} | {score.cell()} | {width} |", flush=True)
-        return
     print("| load | phase | one power a phase, by requests | by engine steps |\n|---|---|---|---|")
-    for name, scenario in SCENARIOS.items():
+    for name, scenario in list(SCENARIOS.items())[slice(*options.loads)]:
         before, now = (scores(scenario, range(options.seeds), by_steps) for by_steps in (False, True))
         for phase, score in now.items():
             print(f"| {name} | {phase} | {before.get(phase, Score()).cell()} | {score.cell()} |", flush=True)

@@ -14,15 +14,13 @@ import platform
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests"), str(ROOT / "bench" / "sampler")]
 
 from fakes.nvml import H200_COUNTER_COST_S, FakeNvml  # noqa: E402
-
-from llmdvfs.telemetry.sampler import start_sampler  # noqa: E402
+from sampled import CallCost, sampled  # noqa: E402
 
 CALL_COST_S = 50e-6
 STATE_CALLS = (
@@ -35,36 +33,25 @@ STATE_CALLS = (
     "power_limit",
     "performance_state",
 )
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 ROWS = (("free", 0.0, False), ("50 us asleep", CALL_COST_S, False), ("50 us computing", CALL_COST_S, True))
-
-
-def cpu_s(pid: int) -> float:
-    """CPU time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
 def measure(library: Path, options: argparse.Namespace, cost_s: float, burn: bool) -> str:
     """One row: what the sampler says of its slots, and its CPU time after its start, as a share of one core."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        fake = FakeNvml(folder / "gpus", options.gpus, library=library)
-        fake.set_call_cost(cost_s, STATE_CALLS, burn=burn)
-        fake.set_call_cost(H200_COUNTER_COST_S if cost_s else 0.0, ["energy"], burn=False)
-        os.environ |= fake.environment()
-        with start_sampler(
-            folder / "telemetry.jsonl", interval_s=options.interval, counter_interval_s=options.counter_interval
-        ) as sampler:
-            sampler.wait_ready()
-            begin_s, begin_cpu_s = time.monotonic(), cpu_s(sampler.pid)
-            time.sleep(options.seconds)
-            used = (cpu_s(sampler.pid) - begin_cpu_s) / (time.monotonic() - begin_s)
-            report = sampler.stop()
-        fake.close()
-    missed = report.num_missed_slots / report.num_slots
-    late_ms = 1000 * (report.lateness_p99_s or 0.0)
-    return f"{report.num_slots:7} {missed:8.2%} {late_ms:16.2f} {used:13.1%} {report.num_readings:9}"
+    costs = (CallCost(STATE_CALLS, cost_s, burn), CallCost(("energy",), H200_COUNTER_COST_S if cost_s else 0.0))
+    run = sampled(
+        library,
+        options.gpus,
+        costs,
+        options.seconds,
+        interval_s=options.interval,
+        counter_interval_s=options.counter_interval,
+    )
+    late_ms, report = 1000 * (run.report.lateness_p99_s or 0.0), run.report
+    return (
+        f"{report.num_slots:7} {run.missed_fraction:8.2%} {late_ms:16.2f} {run.cpu_of_a_core:13.1%} "
+        f"{report.num_readings:9}"
+    )
 
 
 def main() -> None:

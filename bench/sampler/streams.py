@@ -11,48 +11,28 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests"), str(ROOT / "bench" / "sampler")]
 
 from fakes.nvml import H200_CALL_COST_S, H200_COUNTER_COST_S, FakeNvml  # noqa: E402
+from sampled import CallCost, SampledRun, sampled  # noqa: E402
 
 from llmdvfs.telemetry.device import Cadence  # noqa: E402
-from llmdvfs.telemetry.sampler import start_sampler  # noqa: E402
 
 SAMPLES_COST_S, GPM_COST_S = 1e-3, 0.28e-3  # measured on an H100
 QUICK_CALLS = ("fields", "clock", "utilisation", "temperature", "memory", "event_reasons", "power_limit")
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 FINE: tuple[Cadence, ...] = ("activity", "samples")
 NO_STREAM: tuple[Cadence, ...] = ()
 
 
-def cpu_s(pid: int) -> float:
-    """CPU time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-
-
-def measure(library: Path, options: argparse.Namespace, without: tuple[Cadence, ...]) -> tuple[float, float, int]:
-    """Share of missed slots, share of a core, and readings of one run."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        fake = FakeNvml(folder / "gpus", options.gpus, library=library)
-        fake.set_call_cost(H200_CALL_COST_S, QUICK_CALLS, burn=True)
-        fake.set_call_cost(H200_COUNTER_COST_S, ["energy"])
-        fake.set_call_cost(SAMPLES_COST_S, ["samples"])
-        fake.set_call_cost(GPM_COST_S, ["gpm"])
-        os.environ |= fake.environment()
-        with start_sampler(folder / "telemetry.jsonl", interval_s=options.interval, without=without) as sampler:
-            sampler.wait_ready()
-            begin_s, begin_cpu_s = time.monotonic(), cpu_s(sampler.pid)
-            time.sleep(options.seconds)
-            used = (cpu_s(sampler.pid) - begin_cpu_s) / (time.monotonic() - begin_s)
-            report = sampler.stop()
-        fake.close()
-    return report.num_missed_slots / report.num_slots, used, report.num_readings
+COSTS = (
+    CallCost(QUICK_CALLS, H200_CALL_COST_S, burn=True),
+    CallCost(("energy",), H200_COUNTER_COST_S),
+    CallCost(("samples",), SAMPLES_COST_S),
+    CallCost(("gpm",), GPM_COST_S),
+)
 
 
 def main() -> None:
@@ -66,17 +46,28 @@ def main() -> None:
     print(f"{options.gpus} fake GPUs every {options.interval * 1000:g} ms, {options.seconds:g} s a run;", end=" ")
     print(f"{os.cpu_count()} cores, load average before: {os.getloadavg()[0]:.1f}")
     print(f"{'streams':14} {'missed':>8} {'CPU of a core':>14} {'readings':>9}")
-    found: dict[str, list[tuple[float, float, int]]] = {"without": [], "with": []}
+    found: dict[str, list[SampledRun]] = {"without": [], "with": []}
     with tempfile.TemporaryDirectory() as folder:
         library = FakeNvml.build(Path(folder))
         for _ in range(options.rounds):
             for name, without in (("without", FINE), ("with", NO_STREAM)):
-                missed, used, num_readings = measure(library, options, without)
-                found[name].append((missed, used, num_readings))
-                print(f"{name:14} {missed:8.2%} {used:14.1%} {num_readings:9}", flush=True)
-    for name, rows in found.items():
-        missed, used, num_readings = (statistics.median(column) for column in zip(*rows, strict=True))
-        print(f"{name + ', median':14} {missed:8.2%} {used:14.1%} {num_readings:9}")
+                run = sampled(
+                    library, options.gpus, COSTS, options.seconds, interval_s=options.interval, without=without
+                )
+                found[name].append(run)
+                print(row(name, run.missed_fraction, run.cpu_of_a_core, run.report.num_readings), flush=True)
+    for name, runs in found.items():
+        medians = (
+            statistics.median(run.missed_fraction for run in runs),
+            statistics.median(run.cpu_of_a_core for run in runs),
+            statistics.median(run.report.num_readings for run in runs),
+        )
+        print(row(f"{name}, median", *medians))
+
+
+def row(name: str, missed_fraction: float, cpu_of_a_core: float, num_readings: float) -> str:
+    """Return a line of the table."""
+    return f"{name:14} {missed_fraction:8.2%} {cpu_of_a_core:14.1%} {num_readings:9}"
 
 
 if __name__ == "__main__":

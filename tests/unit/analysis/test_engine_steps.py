@@ -44,6 +44,19 @@ def test_a_step_that_also_moves_others_is_mixed_and_so_is_a_long_one_while_a_pro
     ]
 
 
+def test_decode_steps_beside_a_prompt_that_could_be_served_may_hold_a_piece_of_it() -> None:
+    """Pieces of 2 ms do not make steps of 10 ms long: from 130 to 150 ms the second prompt may run, or wait.
+
+    The third prompt waits from 165 ms on for the first stream to leave: no more than two ever moved together.
+    """
+    first = stream(0, 100, 110, 120, 130, 140, 150, 160, 170, 180)
+    second = stream(125, 160, 170, 180, 190, 200)
+    third = stream(165, 190, 200)
+    steps = engine_steps([first, second, third], "single", started_mono_ns=0)
+    waits = [(round(1e3 * s.begin_s), round(1e3 * s.end_s)) for s in steps if s.prompt_waits]
+    assert waits == [(130, 150)]
+
+
 def test_between_two_requests_the_engine_idles() -> None:
     steps = engine_steps([stream(0, 50, 60), stream(100, 150, 160)], "single", started_mono_ns=0)
     occupancy = step_occupancy(steps, (), "single")

@@ -1,5 +1,6 @@
 """Energy by phase against the truth: fake GPUs whose true energy is known, read as an H200 is read."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,19 +12,15 @@ from fakes.nvml import FakeNvml
 from llmdvfs.analysis.axis.occupancy import role_occupancy
 from llmdvfs.analysis.energy.cell import EnergySettings, energy_result
 from llmdvfs.analysis.energy.curve import EnergyCurve
-from llmdvfs.analysis.energy.phase_energy import (
-    RegressionSettings,
-    RoleIncrements,
-    RolePhases,
-    energy_of_phases,
-    role_increments,
-)
+from llmdvfs.analysis.energy.phase_energy import RolePhases, energy_of_phases
+from llmdvfs.analysis.energy.regression_settings import RegressionSettings
+from llmdvfs.analysis.energy.role_increments import RoleIncrements, role_increments
 from llmdvfs.records.phases import PhaseInterval
 from llmdvfs.records.result import EnergyResult, Estimate
 from llmdvfs.records.spec import DeviceRole
 
 MakeGpus = Callable[..., FakeNvml]
-FAST = RegressionSettings(num_bootstrap=400)
+FAST = RegressionSettings(num_bootstrap=400, max_half_width=math.inf)  # intervals of any width are looked at
 
 
 def result_of(run: MeteredRun, seed: int = 0) -> EnergyResult:
@@ -145,9 +142,14 @@ def curve(power_w: Callable[[np.ndarray], np.ndarray], end_s: float, step_s: flo
     return EnergyCurve("exact", t_s, np.interp(t_s, np.append(fine_s, end_s), energy_j), t_s, np.empty(0), False)
 
 
-def fit(curves: list[EnergyCurve], intervals: list[PhaseInterval], window_s: tuple[float, float]) -> RolePhases:
-    increments = role_increments("single", curves, role_occupancy(intervals, "single"), window_s, FAST)
-    return energy_of_phases([increments], 1, FAST)["single"]
+def fit(
+    curves: list[EnergyCurve],
+    intervals: list[PhaseInterval],
+    window_s: tuple[float, float],
+    settings: RegressionSettings = FAST,
+) -> RolePhases:
+    increments = role_increments("single", curves, role_occupancy(intervals, "single"), window_s, settings)
+    return energy_of_phases([increments], 1, settings)["single"]
 
 
 def alternating(period_s: float, prefill_s: float, end_s: float) -> list[PhaseInterval]:
@@ -268,11 +270,27 @@ def test_power_is_never_negative() -> None:
     energy_j = np.cumsum(np.where(t_s % 1.0 < 0.5, 40.0, 0.0) + rng.normal(0, 3, len(t_s)))
     noisy = EnergyCurve("noisy", t_s, energy_j, t_s, np.empty(0), False)
     intervals = [PhaseInterval(i, "decode", "single", i - 0.1, i + 0.4, False) for i in range(30)]
-    found = {phase.phase: phase.power_w for phase in fit([noisy], intervals, (1.0, 29.0)).phases}
+    of_any_width = replace(FAST, max_half_width=math.inf)
+    found = {phase.phase: phase.power_w for phase in fit([noisy], intervals, (1.0, 29.0), of_any_width).phases}
     assert found["idle"].value is not None
     assert found["idle"].value >= 0
     assert found["idle"].low is not None
     assert found["decode"].value == pytest.approx(400.0, rel=0.05)
+
+
+def test_a_phase_that_is_hardly_known_is_not_given() -> None:
+    """10 W idle beside increments that jitter by 10 W: what comes out is give or take a watt, and not printed."""
+    rng = np.random.default_rng(0)
+    t_s = np.arange(0.0, 30.0, 0.1)
+    energy_j = np.cumsum(np.where(t_s % 1.0 < 0.5, 40.0, 1.0) + rng.normal(0, 1, len(t_s)))
+    noisy = EnergyCurve("noisy", t_s, energy_j, t_s, np.empty(0), False)
+    intervals = [PhaseInterval(i, "decode", "single", i - 0.1, i + 0.4, False) for i in range(30)]
+    found = {
+        phase.phase: phase.power_w
+        for phase in fit([noisy], intervals, (1.0, 29.0), replace(FAST, max_half_width=0.05)).phases
+    }
+    assert found["idle"].value is None
+    assert "limit 5 %" in (found["idle"].reason or "")
 
 
 def test_a_lone_phase_has_no_lag() -> None:

@@ -66,3 +66,22 @@ def test_a_queue_longer_than_was_looked_for_has_a_reason() -> None:
     curve, occupancy, window_s = made(60, QUEUES_S[-1] + 0.05)
     found = queue_time([curve], occupancy, LEVELS, window_s, [0.0], np.array([0.0]), 0.1)
     assert "more than 60 ms" in (found.reason or "")
+
+
+def test_a_weak_begin_of_each_prefill_is_no_queue_where_nothing_idles() -> None:
+    """Prompts one after another, 1 ms apart: the first 20 ms of each 237 ms draw 450 W, the rest 700 W.
+
+    Nothing says what an idle device draws, so 20 ms of queue at 450 W explain it best; on an H100 that made the energy
+    of a load of prefills alone null. A device at rest draws 100 W, and no device queues with four times as much: what
+    is missing is at most 20 ms x (700 - 450) / (700 - 100) = 8.3 ms of rest.
+    """
+    begin_s = 0.238 * np.arange(100)
+    steps = [EngineSteps("single", "prefill", b, b + 0.237, 1, 0, 1024) for b in begin_s]
+    edges = np.sort(np.concatenate([begin_s, begin_s + 0.02, begin_s + 0.237, [23.8]]))
+    truth_j = np.concatenate(([0.0], np.cumsum(np.diff(edges) * np.tile([450.0, 700.0, IDLE_W], 100))))
+    t_s = np.arange(0.0, 23.0, 0.1)
+    curve = EnergyCurve("made", t_s, np.interp(t_s, edges, truth_j), t_s, np.empty(0), needs_every_poll=False)
+    levels = (Level("prefill"), Level("idle", holds_queue=True))
+    told = (curve,), step_occupancy(steps, (), "single"), levels, (0.5, 22.5), [0.0], np.array([0.0]), 0.1
+    assert queue_time(*told).best_s == pytest.approx(0.02, abs=0.002)
+    assert queue_time(*told, idle_power_w=IDLE_W).best_s == pytest.approx(0.0083, abs=0.001)

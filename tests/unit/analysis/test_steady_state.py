@@ -165,6 +165,36 @@ def test_a_server_still_getting_faster_at_the_end_is_not_steady(
     assert num_steady <= 1
 
 
+DEFAULT_STUDY = {"prefill": (1, 0.15, 1, 6.0), "decode": (1, 0.05, 32, 6.0), "concurrent": (4, 0.3, 32, 8.0)}
+"""Requests in flight, TTFT [s], output tokens, duration [s] of the default study's workloads on two quiet cores."""
+
+
+@pytest.mark.parametrize("times_slower", [1, 4, 8])
+def test_the_default_study_on_a_busy_machine_is_not_mostly_grey(times_slower: int) -> None:
+    """Ended by time alone, 9 of its 18 cells had no steady window where others took the cores: too few requests.
+
+    A cell ends when it has sent 30 requests and its duration is over, at 60 s at the latest. Each request's speed is
+    drawn (lognormal, 10 %). Of 18 cells at most 4 may be grey; ended by time alone more than 9 are, at 8 times slower.
+    """
+
+    def num_grey(min_requests: int) -> int:
+        grey = 0
+        for seed in range(6):
+            for in_flight, ttft_s, num_tokens, duration_s in DEFAULT_STUDY.values():
+                rng, free_s, requests = Random(seed), [0.0] * in_flight, []
+                while (now_s := min(free_s)) < (duration_s if len(requests) >= min_requests else 60.0):
+                    speed = times_slower * rng.lognormvariate(0, 0.1)
+                    requests.append(request(len(requests), now_s, ttft_s * speed, 0.012 * speed, num_tokens))
+                    free_s[free_s.index(now_s)] = ((requests[-1].end_mono_ns or 0) - START) / NS
+                window = find_window(requests, workload(ArrivalSpec("closed", concurrency=in_flight)), START)
+                grey += window.kind != "steady"
+        return grey
+
+    assert num_grey(30) <= 4
+    if times_slower == 8:
+        assert num_grey(0) > 9
+
+
 def test_a_stall_far_beyond_its_neighbours_is_found() -> None:
     """A request every 0.1 s; after the 60th nothing comes for 1 s, ten times the gaps around it, 8 % of the run."""
     requests = [request(i, 0.1 * i + (1.0 if i >= 60 else 0.0), 0.099, 0.0, 1) for i in range(120)]

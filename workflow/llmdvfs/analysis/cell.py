@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from llmdvfs.analysis.activity import role_activities
 from llmdvfs.analysis.axis.steady_state import cell_window
 from llmdvfs.analysis.energy.cell import EnergySettings, energy_result
-from llmdvfs.analysis.energy.phase_energy import RegressionSettings
+from llmdvfs.analysis.energy.regression_settings import RegressionSettings
 from llmdvfs.analysis.gates.cell import cell_gates
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.requests.balance import balance_result
 from llmdvfs.analysis.requests.latency import latency_result, scheduled_in_window, throughput_result
+from llmdvfs.analysis.step_counts import step_counts
 from llmdvfs.analysis.transfer.cell import transfer_result
 from llmdvfs.analysis.transfer.link import transfer_warnings
 from llmdvfs.analysis.transfer.size import size_warnings
@@ -82,6 +83,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         client=raw.calibration,
         balance=balance_result(run.server_start.instances, raw.proxy.values()),
         activity=role_activities(raw.readings, phases, started_mono_ns=run.started_mono_ns),
+        step_counts=tuple(step_counts(run, phases, raw.metrics_before, raw.metrics_after)),
         gates=gates,
         warnings=(
             *run.warnings,

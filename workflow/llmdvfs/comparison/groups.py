@@ -10,6 +10,7 @@ from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.comparison.cell_metrics import metric_values
 from llmdvfs.comparison.conclusion import concluded
 from llmdvfs.comparison.held_time import held_time
+from llmdvfs.comparison.isolation import isolation_checks
 from llmdvfs.comparison.likeness import several_hosts, unlike_gpus
 from llmdvfs.comparison.neighbours import disturbed
 from llmdvfs.comparison.order import cell_order, deployment_order
@@ -67,6 +68,7 @@ def compare(
         margin_fraction=margin_fraction,
         family_size=family_size,
         modelled=any(run.is_modelled for _, run in measured),
+        isolation=tuple(isolation_checks(sorted(measured, key=lambda own: cell_order(own[0].cell)))),
         held=held_time(run for _, run in measured),
     )
 

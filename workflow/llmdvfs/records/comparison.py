@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from llmdvfs.records.point import GpuSetting, PointState
-from llmdvfs.records.result import Estimate
-from llmdvfs.records.spec import CellId
+from llmdvfs.records.result import Estimate, Gate
+from llmdvfs.records.spec import CellId, DeviceRole, Phase
 
 Pairing = Literal["paired", "unpaired", "none"]
 Better = Literal["lower", "higher"]
@@ -273,6 +273,22 @@ class ComparisonGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class IsolationCheck:
+    """The power attributed to a phase under a load with several, beside a load that has this phase alone."""
+
+    cell: CellId
+    isolating_workload: str
+    """Of the same deployment, launch and operating point, with as many requests in flight."""
+    role: DeviceRole
+    phase: Phase
+    attributed_w: Estimate
+    isolated_w: Estimate
+    difference_fraction: float | None
+    """attributed / isolated - 1; None where one of them is null."""
+    gate: Gate
+
+
+@dataclass(frozen=True, slots=True)
 class HeldTime:
     """The time for which servers and their GPUs were held, and how much of it was measured load."""
 
@@ -307,3 +323,5 @@ class ComparisonRecord:
     """Whether a GPU of some cell was a formula: then nothing here says anything about a real GPU."""
     held: HeldTime | None = None
     """None: no servers were started for these cells, or the file is older than this field."""
+    isolation: tuple[IsolationCheck, ...] = ()
+    """Attributed powers of phases beside those under loads that isolate them, where the study has both."""

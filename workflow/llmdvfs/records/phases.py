@@ -35,6 +35,9 @@ class EngineSteps:
     """Requests that got a token other than their first, in each step."""
     num_prompt_tokens: int
     """Prompt tokens of the requests whose prefill ended here."""
+    prompt_waits: bool = False
+    """Whether, in decode, a prompt waited all the while though there was room for it: a piece of it may have run in
+    these steps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from llmdvfs.records.load import CalibrationResult
-from llmdvfs.records.spec import CellId, DeviceRole, Phase
+from llmdvfs.records.spec import CellId, DeviceRole, Phase, Role
 from llmdvfs.records.telemetry import EnergySource
 
 
@@ -225,6 +225,39 @@ class RoleActivity:
 
 
 @dataclass(frozen=True, slots=True)
+class FinePhase:
+    """A phase as the driver's own power samples tell it."""
+
+    phase: Phase
+    occupancy_s: float
+    """Device-seconds in the phase that the samples saw."""
+    power_w: Estimate
+    """Mean over the role's devices, scaled to the counter's energy."""
+
+
+@dataclass(frozen=True, slots=True)
+class FineSplit:
+    """What the driver's power samples (one in about 20 ms) say of a role beside the counter, and how blind they are."""
+
+    role: DeviceRole
+    num_samples: int
+    gap_s: float
+    """Median time between two samples."""
+    blind_fraction: float
+    """Of the time between the first and the last sample that no sample saw, each seeing the 25 ms before it."""
+    counter_difference_fraction: float | None
+    """Integral of the samples / energy by the counter - 1; None: the counter did not move."""
+    aliasing_fraction: float | None
+    """Standard deviation of that ratio over stretches of 1 s: what a load in step with the sampling makes of it."""
+    lag_s: float
+    """By how much the samples trail the phases' edges."""
+    phases: tuple[FinePhase, ...]
+    transient_fraction: float | None
+    """Power in the first 0.1 s after an idle time / power later, - 1, of the phase that follows idle times; None: too
+    little of either."""
+
+
+@dataclass(frozen=True, slots=True)
 class EnergyResult:
     """Energy of the deployment over the window: the sum over its devices."""
 
@@ -256,6 +289,21 @@ class EnergyResult:
     made."""
     phase_source_by_role: dict[str, Literal["engine_steps", "requests"]] = field(default_factory=dict)
     """What the phases were told by: steps of the engine, or the requests' own phases where steps cannot be told."""
+    fine: tuple[FineSplit, ...] = ()
+    """Of each role whose devices all have the driver's power samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepCount:
+    """Steps of a role's engine over the whole load: as told from the stamps, and as the engine counts them itself."""
+
+    role: Role
+    num_told: int
+    """Steps that the client's and the proxy's stamps tell apart; prefills that end together are one."""
+    num_counted: float | None
+    """Steps that the engine counted between the two scrapes, the warm-up's included; None: it does not tell."""
+    tokens_per_step: float | None
+    """Mean number of tokens that the engine computed in a step; None: it does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +340,8 @@ class CellResult:
     """None: no proxy stood before the servers."""
     activity: tuple[RoleActivity, ...] = ()
     """By role, and of it by phase; empty: no device tells any of it."""
+    step_counts: tuple[StepCount, ...] = ()
+    """Of each role whose engine's steps could be told; empty: of none."""
 
     @property
     def valid(self) -> bool:

@@ -27,6 +27,10 @@ _Move = tuple[int, bool, int]
 """A stream, whether it moved for the first time, and the stamp [ns]."""
 
 
+_Alike = tuple[Phase, int, bool]
+"""Phase, batch, and whether a prompt waited, of steps that are told as one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """One request as one engine had it."""
@@ -48,11 +52,12 @@ class _Step:
     phase: Phase
     num_decoding: int
     num_prompt_tokens: int
+    prompt_waits: bool
 
     @property
-    def alike(self) -> tuple[Phase, int] | None:
+    def alike(self) -> _Alike | None:
         """What neighbouring steps must share to be told as one entry; None: this step is one by itself."""
-        return (self.phase, self.num_decoding) if self.phase == "decode" else None
+        return (self.phase, self.num_decoding, self.prompt_waits) if self.phase == "decode" else None
 
 
 def engine_steps(streams: Sequence[Stream], role: Role, *, started_mono_ns: int) -> tuple[EngineSteps, ...]:
@@ -74,6 +79,7 @@ def engine_steps(streams: Sequence[Stream], role: Role, *, started_mono_ns: int)
                 len(members) if alike else 1,
                 last.num_decoding,
                 last.num_prompt_tokens,
+                last.prompt_waits,
             )
         )
     return tuple(told)
@@ -108,9 +114,9 @@ def plain_step_ns(streams: Sequence[Stream]) -> float | None:
     return float(np.percentile(gaps, PLAIN_STEP_PERCENTILE)) if len(gaps) else None
 
 
-def _runs(steps: Sequence[_Step]) -> list[tuple[tuple[Phase, int] | None, list[_Step]]]:
+def _runs(steps: Sequence[_Step]) -> list[tuple[_Alike | None, list[_Step]]]:
     """Return the steps in runs of those alike that follow each other without a pause."""
-    runs: list[tuple[tuple[Phase, int] | None, list[_Step]]] = []
+    runs: list[tuple[_Alike | None, list[_Step]]] = []
     for alike, group in groupby(steps, key=lambda step: step.alike):
         for step in group:
             if alike is not None and runs and runs[-1][0] == alike and runs[-1][1][-1].end_ns == step.begin_ns:
@@ -134,6 +140,7 @@ def _steps(streams: Sequence[Stream]) -> list[_Step]:
     lengths_ns = ends_ns - begins_ns
     is_plain = np.array([not first for first in firsts]) & ~waiting
     usual_ns = float(np.median(lengths_ns[is_plain])) if is_plain.any() else plain_ns
+    most = max(len(members) for _, members in groups)
     found = []
     for i, end_ns in enumerate(ends_ns):
         holds_piece = bool(waiting[i]) and usual_ns is not None and lengths_ns[i] > LONG_STEP * usual_ns
@@ -141,7 +148,9 @@ def _steps(streams: Sequence[Stream]) -> list[_Step]:
         if firsts[i] or holds_piece:
             phase = "mixed" if others[i] else "prefill"
         tokens = sum(streams[s].num_prompt_tokens for s in firsts[i])
-        found.append(_Step(int(begins_ns[i]), int(end_ns), phase, len(others[i]), tokens))
+        had_room = len(groups[i][1]) < most  # else the prompt waited for a place
+        waits = phase == "decode" and bool(waiting[i]) and had_room
+        found.append(_Step(int(begins_ns[i]), int(end_ns), phase, len(others[i]), tokens, waits))
     return [step for step in found if step.end_ns > step.begin_ns]
 
 

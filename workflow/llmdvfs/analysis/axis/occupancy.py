@@ -1,7 +1,7 @@
 """How long the devices of a role were in each phase, and how busy they were in it (docs/metrics.md#energy)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -172,6 +172,18 @@ def occupancy_of(phases: PhasesRecord, role: DeviceRole) -> Occupancy:
     return role_occupancy(phases.intervals, role)
 
 
+def occupancy_with_pieces(phases: PhasesRecord, role: DeviceRole) -> Occupancy | None:
+    """Return the occupancy if each decode step beside a waiting prompt held a piece of it, hence was mixed.
+
+    None: there was no such step. Pieces too small to make a step longer are not seen from outside.
+    """
+    steps = [step for step in phases.steps if step.role == role]
+    if not any(step.prompt_waits for step in steps):
+        return None
+    pieces = [replace(step, phase="mixed") if step.prompt_waits else step for step in steps]
+    return step_occupancy(pieces, phases.intervals, role, phases.stamp_error_s.get(role, 0.0))
+
+
 def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occupancy:
     """Return the phase of a role over time from its requests; for `host`, of all roles together.
 
@@ -228,4 +240,6 @@ def _load(step: EngineSteps) -> float:
         return float(np.log2(max(step.num_decoding, 1)))
     if step.phase == "prefill":
         return float(np.log2(max(step.num_prompt_tokens, 1)))
-    return float(np.log2((step.end_s - step.begin_s) / step.num_steps * 1e3))
+    doublings = float(np.log2((step.end_s - step.begin_s) / step.num_steps * 1e3))
+    # A step that may hold a piece is told apart from those that end a prompt: their pieces are of other lengths.
+    return doublings + float(step.prompt_waits)

@@ -18,8 +18,9 @@ from llmdvfs.records.spec import WorkloadSpec
 
 HELD_FRACTION = 0.9  # mean requests in flight / configured concurrency; the rest is the turn-round of the places
 MIN_REQUESTS = 10  # requests that begin and end inside the window
-MIN_BINS, MAX_BINS = 8, 20  # of the throughput series that is tested
+MIN_BINS, MAX_BINS = 8, 20  # of the throughput series that is tested, but for waves
 MIN_TOKENS_PER_BIN = 2
+MIN_WAVES = 5  # of as many requests as there are places: fewer show no trend
 SIGNIFICANCE = 0.05
 MAX_DRIFT_FRACTION = 0.1  # a trend that changes the throughput by less over the whole window changes no conclusion
 MAX_POSSIBLE_DRIFT_FRACTION = 0.3  # upper end of the drift's 90 % interval; beyond, too few data show nothing
@@ -143,8 +144,8 @@ def _judge_throughput(series: _Series, begin_s: float, end_s: float, *, is_cut: 
     """Look for a stall between the output tokens, and test their rate in equal bins for a trend."""
     inside = (series.token_s >= begin_s) & (series.token_s <= end_s)
     num_tokens = int(series.token_nums[inside].sum())
-    num_bins = min(num_tokens // MIN_TOKENS_PER_BIN, MAX_BINS)
-    if num_bins < MIN_BINS:
+    num_bins = min(num_tokens // MIN_TOKENS_PER_BIN, MAX_BINS, _num_waves(series, begin_s, end_s) or MAX_BINS)
+    if num_tokens < MIN_BINS * MIN_TOKENS_PER_BIN:
         return f"only {num_tokens} tokens came between ramp-up and drain, too few to test their rate for a trend", False
     if stall := find_stall(series.token_s[inside], begin_s, end_s):
         return stall, False
@@ -154,6 +155,17 @@ def _judge_throughput(series: _Series, begin_s: float, end_s: float, *, is_cut: 
         found.p_value >= SIGNIFICANCE or abs(found.drift) <= MAX_DRIFT_FRACTION
     ) and found.largest_drift <= possible
     return f"throughput in {num_bins} bins: {found}", is_steady
+
+
+def _num_waves(series: _Series, begin_s: float, end_s: float) -> int | None:
+    """Return how many mean lengths of a request the part holds; None below MIN_WAVES.
+
+    Requests of one length that began together go on together: their tokens come in waves as long as a request. Bins
+    shorter than a wave show its rise and fall, which says nothing of a trend.
+    """
+    inside = (series.scheduled_s >= begin_s) & (series.end_s <= end_s)
+    waves = int((end_s - begin_s) / float(np.mean((series.end_s - series.sent_s)[inside])))
+    return waves if waves >= MIN_WAVES else None
 
 
 def _tokens_in_bins(series: _Series, edges_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from llmdvfs.analysis.axis.occupancy import occupancy_of
+from llmdvfs.analysis.axis.occupancy import occupancy_of, occupancy_with_pieces
 from llmdvfs.analysis.energy.device import MeasuredDevice, measure_device
-from llmdvfs.analysis.energy.phase_energy import RegressionSettings, RoleIncrements, energy_of_phases, role_increments
+from llmdvfs.analysis.energy.fine_split import SampledDevice, fine_split
+from llmdvfs.analysis.energy.phase_energy import energy_of_phases
+from llmdvfs.analysis.energy.regression_settings import RegressionSettings
+from llmdvfs.analysis.energy.role_increments import RoleIncrements, role_increments
 from llmdvfs.analysis.sensors import by_device
 from llmdvfs.records.phases import PhasesRecord
-from llmdvfs.records.result import EnergyResult
+from llmdvfs.records.result import EnergyResult, FineSplit
 from llmdvfs.records.spec import DeviceRole
 from llmdvfs.records.telemetry import EnergySource, Reading, TelemetryDevice, TelemetryHeader
 
@@ -103,7 +106,25 @@ def energy_result(
             for own in known
         },
         lag_by_role_s={role: r.lag_s for role, r in regressed.items() if r.lag_s is not None},
+        fine=tuple(
+            split for role, members in by_role.items() if (split := _fine(role, members, phases, seed_bootstrap))
+        ),
     )
+
+
+def _fine(
+    role: DeviceRole, members: Sequence[MeasuredDevice], phases: PhasesRecord, seed_bootstrap: int
+) -> FineSplit | None:
+    """Return what the driver's power samples say of the role; None where a device lacks them or a counter."""
+    sampled = [
+        SampledDevice(device.power_samples, device.curve)
+        for device in members
+        if device.curve is not None and device.energy_j is not None and device.record.counter_j is not None
+    ]
+    if len(sampled) < len(members):
+        return None
+    window_s = (phases.window_begin_s, phases.window_end_s)
+    return fine_split(role, sampled, occupancy_of(phases, role), window_s, seed_bootstrap)
 
 
 def _energy_role(device: TelemetryDevice, phases: PhasesRecord, source: EnergySource) -> DeviceRole | None:
@@ -141,6 +162,7 @@ def _increments(
         occupancy,
         window_s,
         settings.regression,
+        with_pieces=occupancy_with_pieces(phases, role),
         idle_power_w=None if idle_w is None else idle_w / len(members),
         untold=None if untold is None else f"not identifiable: {untold}",
     )

@@ -38,6 +38,12 @@ def supported_models(models: Sequence[PhaseSums], lag_index: int) -> list[int]:
     return [int(i) for i in np.flatnonzero(errors <= errors.min() + WORTH * max(noise, 0.0))]
 
 
+def explains_alike(rival: PhaseSums, model: PhaseSums, lag_index: int) -> bool:
+    """Return whether a model of other phases leaves as little of the same readings unexplained, within the noise."""
+    left, rivals = (sums.total - float(sums.profile()[1][lag_index]) for sums in (model, rival))
+    return rivals <= left + WORTH * max(left, 0.0) / model.num_increments
+
+
 def _solve(gram: Floats, moment: Floats) -> Floats:
     """Return the powers [W] that explain the readings; zeros where there are no readings, as outside the only block."""
     size = len(gram)

@@ -16,6 +16,7 @@ from llmdvfs.records.telemetry import EnergySource, Reading
 
 IDLE_MARGIN_S = 0.5  # readings beyond an idle window's edges, between which the edges lie
 SENSORS = ("energy_j", "power_instant_w", "power_average_w")
+POWER_SAMPLES = "power_sample_w"
 CLOCKS = ("sm_clock_mhz", "cpu_clock_mhz")
 UTILISATIONS = ("gpu_utilisation_fraction", "cpu_utilisation_fraction")
 CONDITION = ("memory_power_w", "temperature_c", *CLOCKS, *UTILISATIONS)
@@ -32,6 +33,8 @@ class MeasuredDevice:
     """Energy over the window, taken from `curve`; None where there is none."""
     gaps: tuple[str, ...]
     """Why numbers are missing, a sentence each."""
+    power_samples: Series
+    """The driver's own samples of power, one every 20 ms or so; empty where it keeps none."""
 
 
 def measure_device(
@@ -50,7 +53,7 @@ def measure_device(
     role: None where the device serves nobody. window_s, idle_windows_s: in seconds since the cell's start.
     idle_readings: those of the idle windows alone, each window apart from the others; None: `readings` cover them.
     """
-    series = device_series(readings, device_id, (*SENSORS, *CONDITION), started_mono_ns)
+    series = device_series(readings, device_id, (*SENSORS, *CONDITION, POWER_SAMPLES), started_mono_ns)
     gaps: list[str] = []
     power = series["power_instant_w"] if len(series["power_instant_w"]) else series["power_average_w"]
     counter_curve = _curve(curve_of_live_counter, f"energy counter of {device_id}", series["energy_j"], gaps)
@@ -79,7 +82,7 @@ def measure_device(
         utilisation_fraction=_condition(series, UTILISATIONS, window_s),
         sensors=traits,
     )
-    return MeasuredDevice(record, curve, energy_j, tuple(gaps))
+    return MeasuredDevice(record, curve, energy_j, tuple(gaps), series[POWER_SAMPLES])
 
 
 def curve_of_live_counter(name: str, counter: Series) -> EnergyCurve:

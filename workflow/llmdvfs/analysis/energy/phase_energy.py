@@ -2,20 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
 from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
-from llmdvfs.analysis.energy.cross_validation import supported_models
-from llmdvfs.analysis.energy.curve import EnergyCurve
-from llmdvfs.analysis.energy.lag import Lag, lag_beyond, own_lag_s, role_lags
-from llmdvfs.analysis.energy.levels import power_models, shares_of
-from llmdvfs.analysis.energy.phase_increments import MAX_INCREMENTS, PhaseIncrements, phase_increments
-from llmdvfs.analysis.energy.queue_time import QueueTime, queue_time
+from llmdvfs.analysis.energy.cross_validation import explains_alike, supported_models
+from llmdvfs.analysis.energy.lag import Lag, lag_beyond, role_lags
+from llmdvfs.analysis.energy.phase_increments import PhaseIncrements
 from llmdvfs.analysis.energy.refresh_error import refresh_error_s, refresh_power_error_w
-from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
+from llmdvfs.analysis.energy.regression_settings import RegressionSettings
+from llmdvfs.analysis.energy.role_increments import PowerModel, RoleIncrements
 from llmdvfs.analysis.sensors import Floats
 from llmdvfs.records.result import Estimate, PhaseEnergy
 from llmdvfs.records.spec import DeviceRole, Phase
@@ -23,81 +20,6 @@ from llmdvfs.records.spec import DeviceRole, Phase
 SEEN_FROM_ARRIVAL: tuple[Phase, ...] = ("prefill", "mixed", "queue", "idle")
 LOWEST_IDLE = 0.97  # of the measured power: a tenth of the idle time called prefill shows as more than that
 MIN_IDLE_S = 0.3  # less says nothing about the power of idle devices
-WIDEST_LAG_S = 0.5
-WIDE_STEP_S = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class RegressionSettings:
-    """Limits of the phase regression; docs/energy.md shows what they do."""
-
-    num_bootstrap: int = 1000
-    """Number of resamples."""
-    block_s: float = 1.0
-    """Length of a block of time that is redrawn as a whole, since the errors of neighbouring increments are not
-    independent (one refresh ends both)."""
-    max_blocks: int = 300
-    """Of a longer window the blocks are longer: more of them tell an interval no better, and take gigabytes."""
-    min_blocks: int = 10
-    """Number of blocks below which a bootstrap says little, and no interval is given."""
-    max_condition_number: float = 30.0
-    """Limit beyond which collinearity does harm, by Belsley, with columns scaled to unit length."""
-    min_occupancy_s: float = 1.0
-    """Time, about ten refreshes of a 100 ms counter, below which a phase cannot be told from noise."""
-    max_lag_s: float = 0.15
-    """Largest time by which the energy readings may trail the phases' edges, or lead them."""
-    lag_step_s: float = 0.002
-    """Distance of the candidate lags."""
-    max_models: int = 12
-    """How many power models are tried, from the plainest on; 1: each phase has one power."""
-    max_model_error: float = 0.02
-    """Largest difference, as a fraction, between models that explain the readings alike; a phase on which they differ
-    by more is not given."""
-
-    @property
-    def lags_s(self) -> Floats:
-        """Return the candidate lags [s], rising."""
-        steps = round(self.max_lag_s / self.lag_step_s)
-        return self.lag_step_s * np.arange(-steps, steps + 1, dtype=np.float64)
-
-    @property
-    def lags_beyond_s(self) -> Floats:
-        """Return lags outside the search [s]: where one of them fits better, none inside it is right."""
-        wide_s = np.arange(-WIDEST_LAG_S, WIDEST_LAG_S + WIDE_STEP_S / 2, WIDE_STEP_S)
-        found: Floats = wide_s[np.abs(wide_s) > self.max_lag_s + WIDE_STEP_S / 2]
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class PowerModel:
-    """A power model of a role, with what its fit needs at every candidate lag."""
-
-    rows: PhaseIncrements
-    sums: PhaseSums
-
-
-@dataclass(frozen=True, slots=True)
-class RoleIncrements:
-    """The energy increments of a role's devices, ready to be split among its phases at any lag."""
-
-    role: DeviceRole
-    spent_s: dict[Phase, float]
-    """Seconds of the window that the role spent in each phase that occurred."""
-    num_devices: int
-    models: tuple[PowerModel, ...]
-    """Models from the plainest (each phase at one power) to the richest; empty: fewer increments than phases."""
-    rivals: tuple[tuple[dict[Phase, float], PowerModel], ...] = ()
-    """The richest model with other times in the queue that are as likely, each with its seconds by phase."""
-    edge_error_s: dict[Phase, float] = field(default_factory=dict)
-    """Seconds by which a phase may be told too long or too short, because stamps are late."""
-    beyond: PhaseSums | None = None
-    """Sums of the richest model over lags outside the search; None: not looked for."""
-    reason: str | None = None
-    """Why nothing can be told of the role's phases; None: it can be."""
-    idle_power_w: float | None = None
-    """Power of one device, measured before and after the load; None: not measured."""
-    num_begins: dict[Phase, int] = field(default_factory=dict)
-    """How often each phase began in the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,100 +29,6 @@ class RolePhases:
     phases: tuple[PhaseEnergy, ...]
     condition_number: float | None
     lag_s: float | None
-
-
-def role_increments(
-    role: DeviceRole,
-    curves: Sequence[EnergyCurve],
-    occupancy: Occupancy,
-    window_s: tuple[float, float],
-    settings: RegressionSettings,
-    *,
-    idle_power_w: float | None = None,
-    untold: str | None = None,
-) -> RoleIncrements:
-    """Return the increments of the role's devices inside the window, beside the phases that the role was in.
-
-    curves: of each device. window_s: begin and end. idle_power_w: of one device, measured without load. untold: why the
-    occupancy is not what the engine did; None: it is.
-    """
-    # A lag may bring in a phase from just outside the window.
-    wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
-    ladder = power_models(occupancy, wider_s, len(curves))[: settings.max_models]
-    later_s = _later_s(curves, occupancy, ladder[-1], window_s, settings)
-    queue, beyond, sums = QueueTime(), None, None
-    rows = phase_increments(curves, occupancy, ladder[-1], window_s, later_s)
-    if len(rows.energy_j) >= len(ladder[-1]) and len(rows.phases) > 1 and settings.max_models > 1:
-        sums = _sums(rows, window_s, settings)
-        beyond = _sums(rows, window_s, settings, settings.lags_beyond_s)
-        best = int(sums.profile()[1].argmax())
-        near_s = settings.lags_s[max(best - 10, 0) : best + 11]
-        queue = queue_time(curves, occupancy, ladder[-1], window_s, later_s, near_s, settings.min_occupancy_s)
-
-    def spent_s(told: Occupancy) -> dict[Phase, float]:
-        seconds = {phase: told.seconds_between(phase, *window_s) for phase in PHASES}
-        return {phase: s for phase, s in seconds.items() if s > 0}
-
-    def model(told: Occupancy, levels: tuple[Level, ...]) -> PowerModel:
-        own = phase_increments(curves, told, levels, window_s, later_s)
-        known = sums if told is occupancy and levels == ladder[-1] else None
-        return PowerModel(own, known or _sums(own, window_s, settings))
-
-    def simpler(levels: tuple[Level, ...]) -> PowerModel:
-        shares = shares_of(richest.rows.levels, levels)
-        if shares is None:
-            return model(told, levels)
-        return PowerModel(replace(richest.rows, levels=levels), richest.sums.combined(shares))
-
-    told = occupancy.with_queue(queue.best_s)
-    num_begins = {p: told.num_begins(p, *window_s) for p in PHASES}
-    others = [occupancy.with_queue(s) for s in (queue.low_s, queue.high_s) if s != queue.best_s]
-    enough = [levels for levels in ladder if len(rows.energy_j) >= len(levels)]
-    models: tuple[PowerModel, ...] = ()
-    if enough:
-        richest = model(told, enough[-1])
-        models = (*(simpler(levels) for levels in enough[:-1]), richest)
-    return RoleIncrements(
-        role,
-        spent_s(told),
-        len(curves),
-        models,
-        tuple((spent_s(other), model(other, enough[-1])) for other in others if enough),
-        {p: count * occupancy.edge_error_s for p, count in num_begins.items()},
-        beyond,
-        untold or queue.reason,
-        idle_power_w,
-        num_begins,
-    )
-
-
-def _later_s(
-    curves: Sequence[EnergyCurve],
-    occupancy: Occupancy,
-    levels: tuple[Level, ...],
-    window_s: tuple[float, float],
-    settings: RegressionSettings,
-) -> list[float]:
-    """Return by how much each device trails further than the first; 0 for all where not every device tells its lag."""
-    if len(curves) == 1 or len(levels) == 1:
-        return [0.0] * len(curves)
-    most = MAX_INCREMENTS // len(curves)  # all devices together as many as the role's own fit has
-    each = [phase_increments([curve], occupancy, levels, window_s, most=most) for curve in curves]
-    if any(len(rows.energy_j) < len(levels) for rows in each):
-        return [0.0] * len(curves)
-    lags_s = [own_lag_s(_sums(rows, window_s, settings), settings.lags_s) for rows in each]
-    told = [lag for lag in lags_s if lag is not None]
-    return [lag - told[0] for lag in told] if len(told) == len(curves) else [0.0] * len(curves)
-
-
-def _sums(
-    rows: PhaseIncrements, window_s: tuple[float, float], settings: RegressionSettings, lags_s: Floats | None = None
-) -> PhaseSums:
-    block_s = max(settings.block_s, (window_s[1] - window_s[0]) / settings.max_blocks)
-    block = ((rows.begin_s - window_s[0]) // block_s).astype(np.int64)
-    return phase_sums(
-        rows.seconds_over(settings.lags_s if lags_s is None else lags_s), rows.length_s, rows.energy_j, block
-    )
 
 
 def energy_of_phases(
@@ -232,6 +60,8 @@ def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: R
     fit = _fit(own.models[chosen], lag, settings)
     rivals = [(own.spent_s, _fit(own.models[i], lag, settings)) for i in alike]
     rivals += [(spent_s, _fit(model, lag, settings)) for spent_s, model in own.rivals]
+    if own.piece_rival is not None and explains_alike(own.piece_rival[1].sums, own.models[-1].sums, best):
+        rivals.append((own.piece_rival[0], _fit(own.piece_rival[1], lag, settings)))
     condition = own.models[0].sums.condition_number(round(fit.position), settings.min_occupancy_s)
     resampled_w = _resampled(own.models[chosen], lag, fit, seed_bootstrap, settings)
     several = len(device_s) > 1
@@ -248,7 +78,10 @@ def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: R
         late_j = own.edge_error_s.get(phase, 0.0) * own.num_devices * float(fit.phase_w[column])
         error_j = late_j
         for spent_s, rival in rivals:
-            rival_j = float(rival.phase_w[column]) * spent_s.get(phase, 0.0) * own.num_devices
+            rival_s = spent_s.get(phase, 0.0)
+            if phase == "idle" and "queue" not in own.spent_s:  # a queue too short to be told is idle time
+                rival_s += spent_s.get("queue", 0.0)
+            rival_j = rival.power_of("idle" if phase == "queue" else phase) * rival_s * own.num_devices
             error_j = max(error_j, abs(rival_j - value_j))
         ends = rng.normal(0.0, ends_j * seconds / sum(device_s.values()), len(resampled_w))
         resampled_j = resampled_w[:, column] * seconds + ends
@@ -269,6 +102,12 @@ class _Fit:
     """Power of each level."""
     means: Floats
     """Matrix that makes of the levels' powers the phases' means, shape (levels, phases)."""
+    phases: tuple[Phase, ...]
+    """The phases of these means, in their order."""
+
+    def power_of(self, phase: Phase) -> float:
+        """Return the mean power of a phase; 0 where the model has no such phase."""
+        return float(self.phase_w[self.phases.index(phase)]) if phase in self.phases else 0.0
 
     @property
     def phase_w(self) -> Floats:
@@ -284,7 +123,8 @@ def _fit(model: PowerModel, lag: Lag, settings: RegressionSettings) -> _Fit:
     member_s = model.sums.seconds[round(on_grid)][:, None] * model.rows.level_of_phase()
     phase_s = member_s.sum(axis=0)
     means = np.divide(member_s, phase_s, out=np.zeros_like(member_s), where=phase_s > 0)
-    return _Fit(on_grid, float(settings.lags_s[0] + settings.lag_step_s * on_grid), power_w[0], means)
+    lag_s = float(settings.lags_s[0] + settings.lag_step_s * on_grid)
+    return _Fit(on_grid, lag_s, power_w[0], means, model.rows.phases)
 
 
 def _reason_idle_too_low(own: RoleIncrements, fit: _Fit, settings: RegressionSettings) -> str | None:
@@ -350,6 +190,8 @@ def _estimate(
     if reason is not None:
         return Estimate(None, reason=reason)
     low, high = percentile_interval(resampled_j)
+    if settings.max_models > 1:
+        error_j = max(error_j, settings.min_model_error * value_j)
     is_more_than_noise = error_j > (high - low) / 2
     if error_j > settings.max_model_error * value_j and is_more_than_noise and settings.max_models > 1:
         share = error_j / value_j if value_j > 0 else math.inf
@@ -361,6 +203,12 @@ def _estimate(
     if num_blocks < settings.min_blocks:
         needed_s = settings.min_blocks * settings.block_s
         return Estimate(value_j, reason=f"no interval: the window is shorter than {needed_s:.0f} s")
+    half_j = (high - low) / 2 + error_j
+    if half_j > settings.max_half_width * value_j and settings.max_models > 1:
+        share, limit = half_j / value_j if value_j > 0 else math.inf, settings.max_half_width
+        return Estimate(
+            None, reason=f"not identifiable: known to {100 * share:.0f} % at best, limit {100 * limit:.0f} %"
+        )
     return Estimate(value_j, max(low - error_j, 0.0), high + error_j)
 
 

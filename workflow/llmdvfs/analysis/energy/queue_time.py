@@ -18,6 +18,7 @@ from llmdvfs.analysis.sensors import Floats
 QUEUES_S = (*(1e-3 * np.arange(0, 12, 0.5)), *(1e-3 * np.arange(12, 62, 2.0)))
 MIN_BEGINS = 10  # fewer prefills out of idle times say nothing about a mean
 TOLD = 9.0  # noise variances that a queue must explain: three standard deviations
+HIGHEST = 1.65  # of the power at rest: what an H100 still draws just after its last kernel (docs/energy.md#waiting)
 ALIKE = 4.0  # two of them: queues that could as well be
 
 
@@ -40,12 +41,14 @@ def queue_time(
     later_s: Sequence[float],
     lags_s: Floats,
     min_total_s: float,
+    idle_power_w: float | None = None,
 ) -> QueueTime:
     """Return the time in the queue with which the levels explain the increments best; 0 where none is seen.
 
     lags_s: candidate lags, around the one that was found without a queue. min_total_s: where all queueing together
     lasted less than this, it is too little to be a phase and only widens the interval. later_s: by how much each device
-    trails the first one.
+    trails the first one. idle_power_w: of one device at rest; a queue in which devices would draw much more than that
+    is none: where requests follow each other at once nothing else says what they draw in it. None: not measured.
     """
     begins = sum(occupancy.num_begins_out_of_idle(*window_s) for _ in curves)
     if begins < MIN_BEGINS:
@@ -55,7 +58,11 @@ def queue_time(
         rows = phase_increments(curves, occupancy.with_queue(queue_s), levels, window_s, later_s)
         block = np.zeros(len(rows.energy_j), dtype=np.int64)
         sums = phase_sums(rows.seconds_over(lags_s), rows.length_s, rows.energy_j, block)
-        misfits.append(sums.total - float(sums.profile()[1].max()))
+        powers_w, explained = sums.profile()
+        at = int(explained.argmax())
+        misfits.append(sums.total - float(explained[at]))
+        if queue_s > 0 and idle_power_w is not None and _queue_power_w(levels, powers_w[at]) > HIGHEST * idle_power_w:
+            misfits[-1] = np.inf
         count = max(len(rows.energy_j) - len(levels), 1)
     misfit = np.array(misfits)
     best = int(misfit.argmin())
@@ -70,3 +77,8 @@ def queue_time(
         return QueueTime(0.0, 0.0, max(2 * best_s, float(max(alike))))
     # Queues differ from request to request: the error of their mean is taken to be as large as the mean itself.
     return QueueTime(best_s, 0.0, max(2 * best_s, float(max(alike))))
+
+
+def _queue_power_w(levels: tuple[Level, ...], powers_w: Floats) -> float:
+    """Return the power that the levels which hold the queue give it; 0 where none does."""
+    return max((float(w) for level, w in zip(levels, powers_w, strict=True) if level.holds_queue), default=0.0)

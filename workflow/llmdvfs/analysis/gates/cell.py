@@ -66,6 +66,7 @@ def cell_gates(
         phase_energy.fitted_idle_power(energy, limits),
         phase_energy.fitted_phase_powers(energy, serving, limits),
         phase_energy.sum_of_phases(energy, limits),
+        phase_energy.split_by_samples(energy, limits),
         host_quiet(run.others_cpu_idle, run.others_cpu_load, limits),
         devices.missed_samples(sampler, limits),
         devices.foreign_processes(foreign_processes),

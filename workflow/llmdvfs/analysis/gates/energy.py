@@ -10,7 +10,7 @@ from statistics import fmean
 from llmdvfs.analysis.gates.devices import ServingDevices
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.verdict import not_applicable, verdict
-from llmdvfs.records.result import EnergyResult, Gate, PhaseEnergy
+from llmdvfs.records.result import EnergyResult, Estimate, FineSplit, Gate, PhaseEnergy
 from llmdvfs.records.spec import Phase
 
 NOT_FITTED = "no phase has a fitted power"
@@ -22,33 +22,48 @@ def fitted_idle_power(energy: EnergyResult, limits: GateLimits) -> Gate:
     """Judge whether the power fitted for the idle phase can be that of a device that waits.
 
     It cannot be less than the power at rest. It is more by what a GPU goes on drawing after its last kernel, which
-    matters more the shorter the waits are; and it is never more than the device draws in any phase in which it works.
+    matters more the shorter the waits are. Where that may be more than a quarter of the idle power it hides what the
+    gate looks for: a fit that is above rest and below what a GPU may go on drawing is not judged then; beyond it, or
+    below rest, it fails.
     """
     name = "fitted_idle_power"
     tolerance = limits.max_idle_disagreement_fraction
     expected = f"no more than {tolerance:.0%} below the idle power measured, or above it and what follows a load"
-    seen, passed = [], True
+    seen, verdicts = [], []
     for phase in _fitted(energy):
         measured_w = _idle_power_w(energy, phase.role)
         if phase.phase != "idle" or phase.power_w.value is None or not measured_w:
             continue
         fitted_w = phase.power_w.value
-        highest_w = _highest_idle_w(energy, phase, measured_w, limits)
+        still = _still_drawn_fraction(phase, limits)
+        highest_w = min([measured_w * (1 + tolerance + still), *_working_w(energy, phase)])
         gaps = "" if phase.mean_stretch_s is None else f", waits of {phase.mean_stretch_s * 1e3:.0f} ms"
         between = f"{measured_w:.0f} W ({fitted_w / measured_w - 1:+.1%}, at most {highest_w:.0f} W{gaps})"
         seen.append(f"{phase.role} {fitted_w:.0f} W for {between}")
-        passed &= (1 - tolerance) * measured_w <= fitted_w <= highest_w
-    if not seen:
-        return not_applicable(name, "no idle phase has a fitted power beside a measured one", expected=expected)
-    return verdict(name, passed, seen="; ".join(seen), expected=expected, remedy=DOUBT)
+        if not (1 - tolerance) * measured_w <= fitted_w <= highest_w:
+            verdicts.append("failed")
+        elif fitted_w > measured_w * (1 + tolerance) and still > limits.max_still_drawn_fraction:
+            verdicts.append("not_judged")
+            seen[-1] += ", which a GPU may draw on after its last kernel: too short to judge"
+        else:
+            verdicts.append("passed")
+    if "failed" not in verdicts and "passed" not in verdicts:
+        why = "; ".join(seen) or "no idle phase has a fitted power beside a measured one"
+        return not_applicable(name, why, expected=expected)
+    return verdict(name, "failed" not in verdicts, seen="; ".join(seen), expected=expected, remedy=DOUBT)
 
 
-def _highest_idle_w(energy: EnergyResult, idle: PhaseEnergy, measured_w: float, limits: GateLimits) -> float:
-    """Return the highest mean power that a waiting device may have, all that follows a load falling into the waits."""
-    still = limits.after_load_s / idle.mean_stretch_s if idle.mean_stretch_s else 0.0
-    highest_w = measured_w * (1 + limits.max_idle_disagreement_fraction + still)
-    working_w = [p.power_w.value for p in _fitted(energy) if p.role == idle.role and p.phase in WORKING]
-    return min([highest_w, *(power_w for power_w in working_w if power_w is not None)])
+def _still_drawn_fraction(idle: PhaseEnergy, limits: GateLimits) -> float:
+    """Return what a GPU may draw on average over a wait beyond its power at rest, as a share of that."""
+    if not idle.mean_stretch_s:
+        return 0.0
+    return min(limits.after_load_s / idle.mean_stretch_s, limits.after_load_fraction)
+
+
+def _working_w(energy: EnergyResult, idle: PhaseEnergy) -> list[float]:
+    """Return the powers fitted for the phases in which the role of this idle phase works."""
+    powers_w = [p.power_w.value for p in _fitted(energy) if p.role == idle.role and p.phase in WORKING]
+    return [power_w for power_w in powers_w if power_w is not None]
 
 
 def fitted_phase_powers(energy: EnergyResult, serving: ServingDevices, limits: GateLimits) -> Gate:
@@ -94,6 +109,61 @@ def sum_of_phases(energy: EnergyResult, limits: GateLimits) -> Gate:
         return not_applicable(name, "no role has an energy for each of its phases", expected=expected)
     remedy = f"{DOUBT}; a longer window makes the increments at its two ends matter less"
     return verdict(name, passed, seen=", ".join(seen), expected=expected, remedy=remedy)
+
+
+def split_by_samples(energy: EnergyResult, limits: GateLimits) -> Gate:
+    """Judge whether the regression on the counter splits a role as the driver's own power samples do.
+
+    A role is judged where its samples see what the counter counts: their integrals agree, over the window and within
+    it. Phases that only one of the two tells are not compared.
+    """
+    name, limit = "split_by_samples", limits.max_split_disagreement_fraction
+    expected = f"powers of phases within {limit:.0%} of those by the driver's power samples, or both intervals overlap"
+    seen, judged, passed = [], 0, True
+    for fine in energy.fine:
+        blind = _blind(fine, limits)
+        if blind is not None:
+            seen.append(f"{fine.role} not judged: {blind}")
+            continue
+        for phase in fine.phases:
+            told = next((p for p in _fitted(energy) if (p.role, p.phase) == (fine.role, phase.phase)), None)
+            if told is None or told.power_w.value is None or not phase.power_w.value:
+                continue
+            if told.mean_stretch_s is not None and told.mean_stretch_s < limits.min_split_stretch_s:
+                seen.append(
+                    f"{fine.role} {phase.phase} comes in {told.mean_stretch_s * 1e3:.0f} ms: too short to judge"
+                )
+                continue
+            judged += 1
+            difference = told.power_w.value / phase.power_w.value - 1
+            seen.append(
+                f"{fine.role} {phase.phase} {told.power_w.value:.0f} W for {phase.power_w.value:.0f} W "
+                f"({difference:+.1%})"
+            )
+            passed &= abs(difference) <= limit or _overlap(told.power_w, phase.power_w)
+    if not judged:
+        why = "; ".join(seen) or "no power samples of the driver, or no phase that both tell"
+        return not_applicable(name, why, expected=expected)
+    return verdict(name, passed, seen="; ".join(seen), expected=expected, remedy=DOUBT)
+
+
+def _blind(fine: FineSplit, limits: GateLimits) -> str | None:
+    """Return why the samples of a role do not see what its counter counts; None: they do."""
+    difference, aliasing = fine.counter_difference_fraction, fine.aliasing_fraction
+    limit = limits.max_disagreement_fraction
+    if difference is None or abs(difference) > limit:
+        told = "unknown" if difference is None else f"{difference:+.1%}"
+        return f"the samples' integral differs from the counter by {told}, limit {limit:.0%}"
+    if aliasing is None or aliasing > limit:
+        told = "unknown" if aliasing is None else f"{aliasing:.1%}"
+        return f"from second to second samples and counter differ by {told}, limit {limit:.0%}: the load aliases"
+    return None
+
+
+def _overlap(one: Estimate, other: Estimate) -> bool:
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return False
+    return one.low <= other.high and other.low <= one.high
 
 
 def _fitted(energy: EnergyResult) -> Iterable[PhaseEnergy]:

@@ -41,6 +41,11 @@ class GateLimits:
 
     MEASURED on an H100: 201 W at the next refresh, 131 W 0.1 s later, 122 W at rest from 0.25 s on, so at most
     79 W x 0.1 s + 9 W x 0.15 s = 9.3 J."""
+    after_load_fraction: float = 0.65
+    """Most that it draws on at any instant, of its idle power: 79 of 122 W, so that shorter waits allow no more."""
+    max_still_drawn_fraction: float = 0.25
+    """Where it may draw on more than this on average (waits below 0.3 s), a fitted idle power above rest is not judged:
+    it may be that, or what the fit has taken from a neighbouring phase."""
     min_phase_power_of_idle: float = 0.97
     """Fitted power over measured idle power: no phase draws less than a device at rest, except for the noise of
     both."""
@@ -49,6 +54,11 @@ class GateLimits:
     milliseconds."""
     max_phase_sum_disagreement_fraction: float = 0.01
     """Sum of a role's phases against its energy: they part only in the increments at the window's two ends."""
+    min_split_stretch_s: float = 0.025
+    """A sample sees so long: of phases that come in shorter stretches it always sees a neighbour too."""
+    max_split_disagreement_fraction: float = 0.05
+    """Powers of phases by the counter's regression and by the driver's samples: two sensors with windows of their own
+    see one load."""
     max_others_cpu_fraction: float = 0.1
     """Share of the host's CPUs that others take under load: with more, servers and client wait for a CPU now and
     then."""

@@ -24,6 +24,7 @@ def notes(record: ComparisonRecord, most: int | None = None) -> list[str]:
         *_first(list(more_launches(record)), most, "workloads and operating points would need more launches"),
         *_failed_cells(record),
         *_failed_gates(record),
+        *_isolation(record),
         *(caveat for group in record.groups for pair in group.pairs for caveat in pair.caveats),
         *record.warnings,
         *([record.energy_note] if record.energy_note else []),
@@ -54,6 +55,19 @@ def _likeness(record: ComparisonRecord) -> Iterator[str]:
 
 def _refusals(pair: DeploymentPair) -> list[str]:
     return [f"{pair.other} is not compared with {pair.baseline}: {difference}" for difference in pair.differences]
+
+
+def _isolation(record: ComparisonRecord) -> Iterator[str]:
+    """Say how attributed powers of phases agree with the loads that isolate them: failures each, the rest in one."""
+    judged = [check for check in record.isolation if check.gate.status != "not_applicable"]
+    for check in (check for check in judged if check.gate.status == "failed"):
+        yield (
+            f"{check.cell.folder()}: {check.role} {check.phase} is attributed {check.gate.seen}, the power under "
+            f"{check.isolating_workload}, which isolates it; expected {check.gate.expected}: {check.gate.remedy}"
+        )
+    if judged:
+        passed = sum(check.gate.status == "passed" for check in judged)
+        yield f"attributed powers of phases agree with the loads that isolate them in {passed} of {len(judged)} cases"
 
 
 def _failed_cells(record: ComparisonRecord) -> Iterator[str]:
