@@ -19,7 +19,7 @@ from made_cell import make_raw
 from page import host, write_measured
 
 CHECKOUT = Path(__file__).parents[2]
-STAGES = ("merge", "analyse", "figures")
+COMMANDS = ("merge", "analyse", "figures")
 Used = tuple[float, float, float]
 """Wall seconds, CPU seconds, peak MB."""
 
@@ -105,7 +105,7 @@ def head(options: argparse.Namespace, load_s: float) -> list[str]:
 def rows(seen: list[list[list[Used]]]) -> list[str]:
     """Return a row a stage; with two checkouts their ratio, the median of those of the runs."""
     found = []
-    for number, stage in enumerate((*STAGES, "all")):
+    for number, stage in enumerate((*COMMANDS, "all")):
         cells = []
         for kind in range(3):
             values = [[run[number][kind] for run in runs] for runs in seen]

@@ -2,7 +2,7 @@
 
     python bench/faults/damaged_inputs.py --runs 500 --seed 1
 
-The suite tries 60 of them (tests/unit/stages/test_any_input.py); damages are those of tests/fakes/damage.py.
+The suite tries 60 of them (tests/unit/commands/test_any_input.py); damages are those of tests/fakes/damage.py.
 """
 
 import argparse

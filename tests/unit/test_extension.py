@@ -14,7 +14,7 @@ from fakes.additions.mirrored import MIRRORED
 from fakes.additions.pairs import PAIRS
 from fakes.records import fake_study
 
-from llmdvfs.__main__ import STAGES, main
+from llmdvfs.__main__ import COMMANDS, main
 from llmdvfs.architectures.table import ARCHITECTURES
 from llmdvfs.arrivals.table import ARRIVALS
 from llmdvfs.comparison.groups import compare
@@ -43,8 +43,8 @@ def with_additions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(ARRIVALS, "pairs", PAIRS)
     monkeypatch.setitem(TRACE_FORMATS, "diary", DIARY)
     monkeypatch.setitem(COMPARISON_FIGURES, "counts", counts)
-    monkeypatch.setitem(STAGES, "greet", "say hello")
-    monkeypatch.setitem(sys.modules, "llmdvfs.stages.greet", greet)
+    monkeypatch.setitem(COMMANDS, "greet", "say hello")
+    monkeypatch.setitem(sys.modules, "llmdvfs.commands.greet", greet)
     monkeypatch.setitem(SHAPES, "qwen3-half", replace(SHAPES["qwen3-0.6b"], num_layers=14))
     forget_the_schema()
     yield

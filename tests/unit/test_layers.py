@@ -1,4 +1,4 @@
-"""Imports point down: errors, clock <- host, records <- stage packages <- benchmark <- stages <- __main__."""
+"""Imports point down: errors, clock <- host, records <- rooms <- benchmark <- commands <- __main__."""
 
 import ast
 from collections.abc import Iterator

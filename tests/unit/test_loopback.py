@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from llmdvfs.commands import proxy
 from llmdvfs.connectors.table import CONNECTORS
 from llmdvfs.records.spec import DeploymentSpec, EngineSpec, ModelSpec, Role
 from llmdvfs.serving.planned import plan_launch
-from llmdvfs.stages import proxy
 
 LOOPBACK = "127.0.0.1"
 WORKFLOW = Path(__file__).parents[2] / "workflow"

@@ -12,7 +12,7 @@ from pathlib import Path
 from llmdvfs import __version__
 from llmdvfs.errors import LlmDvfsError, input_boundary, told_of
 
-STAGES = {
+COMMANDS = {
     "model": "write the model that a configuration names",
     "start-server": "resolve how a deployment will be started (nothing runs yet)",
     "benchmark": "measure the cells of one launch",
@@ -49,7 +49,7 @@ STAGES = {
     "measuring": "write which code measures, beside its version (for developers)",
     "config-docs": "write config/README.md from the configuration's schema",
 }
-"""Command -> what it does; its module is `llmdvfs.stages.` plus the command with underscores."""
+"""Command -> what it does; its module is `llmdvfs.commands.` plus the command with underscores."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,10 +69,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="llmdvfs", description="Power, energy and latency of LLM serving.")
     parser.add_argument("--version", action="version", version=f"llm-dvfs {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, description in STAGES.items():
+    for name, description in COMMANDS.items():
         command = commands.add_parser(name, help=description, description=f"{name}: {description}.")
         if arguments[:1] == [name]:  # import only the stage that runs: the load client must start fast
-            stage = importlib.import_module(f"llmdvfs.stages.{name.replace('-', '_')}")
+            stage = importlib.import_module(f"llmdvfs.commands.{name.replace('-', '_')}")
             stage.add_arguments(command)
             command.set_defaults(run=stage.run)
     return parser.parse_args(arguments)

@@ -137,7 +137,7 @@ for disaggregated in (False, True):
             CONDA
         params:
             folder=lambda wildcards, output: str(Path(output.files[0]).parent),
-            code=code_hash(["stages.phase_files"]),
+            code=code_hash(["commands.phase_files"]),
         shell:
             "python -m llmdvfs phase-files --output {params.folder:q} --cells {input.cells:q} > {log:q} 2>&1"
 
@@ -161,7 +161,7 @@ for disaggregated in (False, True):
         params:
             folder=lambda wildcards, output: str(Path(output.png[0]).parent),
             figures=PHASE_FIGURES[disaggregated],
-            code=code_hash(["stages.figures"]),
+            code=code_hash(["commands.figures"]),
         shell:
             "python -m llmdvfs figures deployment --output {params.folder:q} --cells {input.cells:q}"
             " --figures {params.figures:q} > {log:q} 2>&1"

@@ -42,7 +42,7 @@ rule answer:
         CONDA
     params:
         folder=lambda wildcards, output: str(Path(output.answers).parent),
-        code=code_hash(["stages.answer"]),
+        code=code_hash(["commands.answer"]),
         # by its content: what a search chose before the launches that confirm it
         decided=digest_of(decided_file(STUDY.results)) if STUDY.search else "",
         search=["--search", str(decided_file(STUDY.results))] if STUDY.search else [],

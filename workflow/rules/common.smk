@@ -58,7 +58,7 @@ from llmdvfs.records.places import FAILED, PROGRESS, cell_folder, decided_file
 from llmdvfs.records.store import compact_json, write_record, write_text
 from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.instance.ports import owner_of
-from llmdvfs.stages.unlock import RUNNING
+from llmdvfs.commands.unlock import RUNNING
 
 if workflow.is_main_process:
     # Held, with other Snakemakes of this folder, until this process ends: `unlock` asks for it.
@@ -112,9 +112,9 @@ MADE = made_cells(
     PLAN,
     (cell_folder(STUDY.results, cell.id) for cell in PLAN),
     {
-        "merge": code_hash(["stages.monitor_merge"]),
-        "analyze": f"{code_hash(['stages.analyze'])} {compact_json(STUDY.gates)} {STUDY.seed}",
-        "figures": code_hash(["stages.figures"]),
+        "merge": code_hash(["commands.monitor_merge"]),
+        "analyze": f"{code_hash(['commands.analyze'])} {compact_json(STUDY.gates)} {STUDY.seed}",
+        "figures": code_hash(["commands.figures"]),
     },
     STUDY.drawn_cells,
 )

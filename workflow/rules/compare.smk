@@ -57,7 +57,7 @@ rule compare:
     params:
         baseline=["--baseline", STUDY.baseline] if STUDY.baseline else [],
         margin=STUDY.margin_fraction,
-        code=code_hash(["stages.compare"]),
+        code=code_hash(["commands.compare"]),
     shell:
         "python -m llmdvfs compare --cells {input.cells:q} {params.baseline:q} --margin {params.margin} --output {output.comparison:q} --csv {output.table:q}"
         " --frequencies {output.frequencies:q} > {log:q} 2>&1"
@@ -78,7 +78,7 @@ rule plot_comparison:
         CONDA
     params:
         folder=lambda wildcards, output: str(Path(output.png[0]).parent),
-        code=code_hash(["stages.figures"]),
+        code=code_hash(["commands.figures"]),
     shell:
         "python -m llmdvfs figures comparison --comparison {input.comparison:q} --output {params.folder:q} > {log:q} 2>&1"
 

@@ -19,6 +19,6 @@ rule paper:
     conda:
         CONDA
     params:
-        code=code_hash(["stages.figures"]),
+        code=code_hash(["commands.figures"]),
     shell:
         "python -m llmdvfs figures paper --comparison {input.comparison:q} --output {output.folder:q} > {log:q} 2>&1"

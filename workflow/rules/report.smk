@@ -26,7 +26,7 @@ rule summary:
     conda:
         CONDA
     params:
-        code=code_hash(["stages.summary"]),
+        code=code_hash(["commands.summary"]),
     shell:
         "python -m llmdvfs summary --comparison {input.comparison:q} --output {output.summary:q} --markdown {output.markdown:q}"
         " --csv {output.table:q} > {log:q} 2>&1"

@@ -24,7 +24,7 @@ rule report_page:
         CONDA
     params:
         answers=lambda wildcards, input: ["--answers", input.answers] if input.answers else [],
-        code=code_hash(["stages.report"]),
+        code=code_hash(["commands.report"]),
     shell:
         "python -m llmdvfs report --cells {input.cells:q} --comparison {input.comparison:q} {params.answers:q}"
         " --output {output.page:q} > {log:q} 2>&1"

@@ -23,8 +23,8 @@ rule start_server:
         models=lambda wildcards: f"{RESULTS}/models",
         engine=STUDY.engine_versions,
         code=code_hash(
-            ["stages.start_server"],
-            only=["architectures", "connectors", "models", "serving", "stages"],
+            ["commands.start_server"],
+            only=["architectures", "connectors", "models", "serving", "commands"],
         ),
     shell:
         "python -m llmdvfs start-server --deployment {params.deployment:q} --models {params.models:q}"

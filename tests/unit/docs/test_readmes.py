@@ -10,7 +10,7 @@ import pytest
 import yaml
 from readmes import ROOT, commands, sections
 
-from llmdvfs.__main__ import STAGES
+from llmdvfs.__main__ import COMMANDS
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.study import make_study
 
@@ -22,9 +22,9 @@ MAKE = [command for command in commands() if command.startswith("make")]
 def test_a_command_of_ours_is_complete_as_it_is_printed(command: str) -> None:
     """`export` was printed without the --output that it cannot do without."""
     name, *arguments = shlex.split(command)[3:]
-    assert name in STAGES
+    assert name in COMMANDS
     parser = ArgumentParser(exit_on_error=False)
-    importlib.import_module(f"llmdvfs.stages.{name.replace('-', '_')}").add_arguments(parser)
+    importlib.import_module(f"llmdvfs.commands.{name.replace('-', '_')}").add_arguments(parser)
     parser.parse_args(arguments)
 
 

@@ -14,12 +14,12 @@ from llmdvfs.answers.lookup import lookup_rows, lookup_table
 from llmdvfs.answers.recommend import recommend
 from llmdvfs.answers.table import answer_rows
 from llmdvfs.answers.words import explain, table
+from llmdvfs.commands.clocks import refuse_modelled
+from llmdvfs.commands.fleet import lines
 from llmdvfs.errors import ConfigError
 from llmdvfs.figures.parts.style import mark_modelled
 from llmdvfs.records.fleet import Demand
 from llmdvfs.records.store import write_record
-from llmdvfs.stages.clocks import refuse_modelled
-from llmdvfs.stages.fleet import lines
 
 Cells = list[tuple]  # type: ignore[type-arg]
 

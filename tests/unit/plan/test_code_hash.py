@@ -10,9 +10,9 @@ from llmdvfs.plan.code_hash import code_hash
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A library of three files: stage -> engine, and a stranger that nobody imports."""
     root = tmp_path / "llmdvfs"
-    (root / "stages").mkdir(parents=True)
-    (root / "stages" / "__init__.py").write_text("")
-    (root / "stages" / "run.py").write_text("from llmdvfs.engine import start\n\ndef run():\n    return start()\n")
+    (root / "commands").mkdir(parents=True)
+    (root / "commands" / "__init__.py").write_text("")
+    (root / "commands" / "run.py").write_text("from llmdvfs.engine import start\n\ndef run():\n    return start()\n")
     (root / "engine.py").write_text('"""Doc."""\n\ndef start():\n    """Doc."""\n    return 1\n')
     (root / "stranger.py").write_text("value = 1\n")
     monkeypatch.setattr(module, "ROOT", root)
@@ -21,10 +21,10 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def hash_after(library: Path, name: str, text: str) -> tuple[str, str]:
-    before = code_hash(["stages.run"])
+    before = code_hash(["commands.run"])
     (library / name).write_text(text)
     module._parsed.cache_clear()
-    return before, code_hash(["stages.run"])
+    return before, code_hash(["commands.run"])
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_module_that_is_not_imported_does_not_count(library: Path) -> None:
 
 
 def test_only_restricts_what_counts(library: Path) -> None:
-    before = code_hash(["stages.run"], only=["stages"])
+    before = code_hash(["commands.run"], only=["commands"])
     (library / "engine.py").write_text("def start():\n    return 2\n")
     module._parsed.cache_clear()
-    assert code_hash(["stages.run"], only=["stages"]) == before
+    assert code_hash(["commands.run"], only=["commands"]) == before

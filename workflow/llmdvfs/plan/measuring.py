@@ -12,7 +12,7 @@ MEASURING_VERSION = 1
 """Part of every measurement's key. Raise it when a change of code changes what is measured: then, and only then, are
 all cells measured again."""
 
-STAGES = ("stages.benchmark", "stages.load", "stages.guard", "stages.proxy", "stages.mock_server")
+COMMANDS = ("commands.benchmark", "commands.load", "commands.guard", "commands.proxy", "commands.mock_server")
 ROOMS = (
     *("architectures", "arrivals", "benchmark", "connectors", "host", "inputs"),
     *("load", "models", "records", "serving", "telemetry"),
@@ -25,7 +25,7 @@ def measuring_files() -> dict[str, str]:
 
     A fingerprint is blind to comments, docstrings and white space, and the same in every version of Python.
     """
-    files = (path.relative_to(ROOT) for path in reachable(STAGES))
+    files = (path.relative_to(ROOT) for path in reachable(COMMANDS))
     taking_part = [path for path in files if path.parts[0] in ROOMS or str(path) in ALONE]
     return {str(path): _fingerprint(ROOT / path) for path in sorted(taking_part)}
 

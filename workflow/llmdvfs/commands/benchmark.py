@@ -9,11 +9,11 @@ from pathlib import Path
 from llmdvfs.benchmark.as_planned import check_as_planned
 from llmdvfs.benchmark.failed import record_failures
 from llmdvfs.benchmark.launch import measure_launch
+from llmdvfs.commands.numbers import whole_number
 from llmdvfs.errors import GpusNotRestored, LlmDvfsError, told_of
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.store import read_record
 from llmdvfs.serving.lifetime import become_subreaper_with_parent_death_signal, end_descendants
-from llmdvfs.stages.numbers import whole_number
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import yaml
 
+from llmdvfs.commands.numbers import count, not_below_zero
+from llmdvfs.commands.rounds import add_round_arguments, run_snakemake
 from llmdvfs.comparison.reproduced import again_over_stored, outcome, reproduced_lines
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.command_line import given_configuration
@@ -16,8 +18,6 @@ from llmdvfs.records.comparison_file import StoredCell, read_launches
 from llmdvfs.records.places import comparison_table
 from llmdvfs.records.store import write_text
 from llmdvfs.serving.instance.engine_version import engine_versions
-from llmdvfs.stages.numbers import count, not_below_zero
-from llmdvfs.stages.rounds import add_round_arguments, run_snakemake
 
 ASKED = ("energy_per_output_token_j", "mean_power_w", "output_token_rate_per_s", "tpot_mean_s", "ttft_p50_s")
 RESULTS = "results_reproduced"

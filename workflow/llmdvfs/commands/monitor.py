@@ -9,10 +9,10 @@ from pathlib import Path
 
 from llmdvfs.analysis.recording.summary import summarise_recording
 from llmdvfs.analysis.recording.text import recording_csv, recording_table
+from llmdvfs.commands.numbers import above_zero
 from llmdvfs.errors import ConfigError
 from llmdvfs.records.store import write_record, write_text
 from llmdvfs.records.telemetry_file import read_telemetry
-from llmdvfs.stages.numbers import above_zero
 from llmdvfs.telemetry.live import watch
 from llmdvfs.telemetry.sampler import start_sampler
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from llmdvfs.answers.fleet import fleets
+from llmdvfs.commands.explain import answers_file
+from llmdvfs.commands.numbers import above_zero, not_below_zero
 from llmdvfs.records.answers import AnswersRecord
 from llmdvfs.records.fleet import Demand, Fleet, FleetRecord
 from llmdvfs.records.modelled import MODELLED_NOTE
 from llmdvfs.records.store import read_record, write_record
-from llmdvfs.stages.explain import answers_file
-from llmdvfs.stages.numbers import above_zero, not_below_zero
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from llmdvfs.__main__ import STAGES, main
-from llmdvfs.stages.config_docs import page
-from llmdvfs.stages.schemas import schema_files
+from llmdvfs.__main__ import COMMANDS, main
+from llmdvfs.commands.config_docs import page
+from llmdvfs.commands.schemas import schema_files
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -27,12 +27,12 @@ def test_configuration_page_is_that_of_the_schema() -> None:
     assert (CHECKOUT / "config" / "README.md").read_text(encoding="utf-8") == page(), "run `make schemas`"
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", COMMANDS)
 def test_every_command_answers_help(stage: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([stage, "--help"])
     assert end.value.code == 0
-    assert STAGES[stage].split()[0] in capsys.readouterr().out
+    assert COMMANDS[stage].split()[0] in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", sorted([*CHECKOUT.glob("docs/**/*.md"), *CHECKOUT.glob("README*.md")]), ids=str)

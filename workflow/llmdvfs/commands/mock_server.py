@@ -6,10 +6,10 @@ import signal
 from pathlib import Path
 from types import FrameType
 
+from llmdvfs.commands.numbers import count, not_below_zero, port
 from llmdvfs.host.child import set_parent_death_signal
 from llmdvfs.load.own_error.mock_server import MockServer
 from llmdvfs.records.store import write_lines
-from llmdvfs.stages.numbers import count, not_below_zero, port
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from llmdvfs.commands.numbers import not_below_zero
 from llmdvfs.comparison.groups import MARGIN_FRACTION, compare
 from llmdvfs.comparison.summary import Measured
 from llmdvfs.comparison.two_folders import compare_two, labels_of
@@ -17,7 +18,6 @@ from llmdvfs.records.places import FAILED, RAW, RUN, listed_cells, result_folder
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record, write_record, write_text
-from llmdvfs.stages.numbers import not_below_zero
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,8 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
+from llmdvfs.commands.numbers import whole_number
 from llmdvfs.serving.instance.guard import Guarded, guard
-from llmdvfs.stages.numbers import whole_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

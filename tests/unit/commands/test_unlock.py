@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from llmdvfs.__main__ import main
+from llmdvfs.commands.unlock import RUNNING
 from llmdvfs.host.lock import share_lock
-from llmdvfs.stages.unlock import RUNNING
 
 HOLD = """
 import fcntl, sys, time

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
+from llmdvfs.commands import unlock
 from llmdvfs.errors import MeasuringFailed
 from llmdvfs.host.child import set_parent_death_signal
 from llmdvfs.plan.command_line import add_study_arguments
-from llmdvfs.stages import unlock
 
 
 def add_round_arguments(parser: argparse.ArgumentParser) -> None:

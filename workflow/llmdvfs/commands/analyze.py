@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from llmdvfs.analysis.cell import analyze_cell
+from llmdvfs.commands.numbers import whole_number
 from llmdvfs.errors import input_boundary
 from llmdvfs.records import made
 from llmdvfs.records.phases import PhasesRecord
@@ -13,7 +14,6 @@ from llmdvfs.records.places import RAW
 from llmdvfs.records.raw import read_raw
 from llmdvfs.records.result_text import result_line
 from llmdvfs.records.store import read_record, write_record
-from llmdvfs.stages.numbers import whole_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

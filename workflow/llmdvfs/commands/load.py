@@ -4,13 +4,13 @@ import argparse
 import signal
 from pathlib import Path
 
+from llmdvfs.commands.numbers import whole_number
 from llmdvfs.errors import ConfigError
 from llmdvfs.host.child import set_parent_death_signal
 from llmdvfs.load.run import run_load, run_load_until_told
 from llmdvfs.records.api_key import api_key
 from llmdvfs.records.load import LoadSpec
 from llmdvfs.records.store import read_record
-from llmdvfs.stages.numbers import whole_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from llmdvfs.commands.numbers import count, whole_number
 from llmdvfs.errors import ClockControlError, ConfigError, GpusNotRestored
 from llmdvfs.host.lock import holder_of, lock_folder
 from llmdvfs.records.answers import Recommendation, RecommendedClocks
 from llmdvfs.records.store import read_record
 from llmdvfs.serving.lifetime import is_alive
-from llmdvfs.stages.numbers import count, whole_number
 from llmdvfs.telemetry.change_log import Change, ChangeLog
 from llmdvfs.telemetry.clocks import HeldPoint, locked_clocks
 from llmdvfs.telemetry.factory import restore_factory

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
+from llmdvfs.commands.numbers import port
 from llmdvfs.records.store import read_record
 from llmdvfs.serving.proxy.plan import ProxyPlan
 from llmdvfs.serving.proxy.server import serve
-from llmdvfs.stages.numbers import port
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from llmdvfs.__main__ import STAGES, main
+from llmdvfs.__main__ import COMMANDS, main
 
 
 def options(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
@@ -18,11 +18,11 @@ def options(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
         yield action
 
 
-@pytest.mark.parametrize("command", STAGES)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_no_option_takes_any_number(command: str) -> None:
-    """`int` and `float` take -1 and nan: every option says which numbers it can use (stages/numbers.py)."""
+    """`int` and `float` take -1 and nan: every option says which numbers it can use (commands/numbers.py)."""
     parser = argparse.ArgumentParser()
-    importlib.import_module(f"llmdvfs.stages.{command.replace('-', '_')}").add_arguments(parser)
+    importlib.import_module(f"llmdvfs.commands.{command.replace('-', '_')}").add_arguments(parser)
     assert [option.dest for option in options(parser) if option.type in (int, float)] == []
 
 

@@ -13,12 +13,12 @@ from fakes.sweeps import sweep
 from llmdvfs.__main__ import main
 from llmdvfs.answers.answer import answers
 from llmdvfs.answers.recommend import recommend
+from llmdvfs.commands import clocks
+from llmdvfs.commands.clocks import hold, one_of, restore, status_lines, until_interrupted
 from llmdvfs.errors import ClockControlError, ConfigError, GpusNotRestored
 from llmdvfs.host.lock import LOCK_FOLDER_VARIABLE
 from llmdvfs.records.answers import RecommendedClocks
 from llmdvfs.records.point import GpuSetting, OperatingPoint
-from llmdvfs.stages import clocks
-from llmdvfs.stages.clocks import hold, one_of, restore, status_lines, until_interrupted
 from llmdvfs.telemetry.change_log import ChangeLog
 from llmdvfs.telemetry.clocks import HeldPoint, locked_clocks
 from llmdvfs.telemetry.held_record import lock_path, record_path, write_held

@@ -3,6 +3,7 @@
 import argparse
 from functools import partial
 
+from llmdvfs.commands.rounds import add_round_arguments, run_snakemake
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.command_line import given_configuration
 from llmdvfs.plan.config import complete_config
@@ -12,7 +13,6 @@ from llmdvfs.records.places import comparison_file
 from llmdvfs.records.store import read_record
 from llmdvfs.sequential.drive import add_launches
 from llmdvfs.serving.instance.engine_version import engine_versions
-from llmdvfs.stages.rounds import add_round_arguments, run_snakemake
 
 ENDS = {
     "narrow_enough": "all intervals are narrow enough",

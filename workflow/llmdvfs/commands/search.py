@@ -3,6 +3,7 @@
 import argparse
 from functools import partial
 
+from llmdvfs.commands.rounds import add_round_arguments, run_snakemake
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.command_line import given_configuration
 from llmdvfs.plan.config import complete_config
@@ -10,7 +11,6 @@ from llmdvfs.plan.study import make_study
 from llmdvfs.search.drive import next_round, search
 from llmdvfs.search.words import outcome_lines, round_lines
 from llmdvfs.serving.instance.engine_version import engine_versions
-from llmdvfs.stages.rounds import add_round_arguments, run_snakemake
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
