@@ -1,11 +1,12 @@
 """Whole searches, as `python -m llmdvfs search` decides them, on modelled GPUs whose lowest clock is known: MODELLED.
 
-    python bench/dvfs/study.py [--seeds 20] [--page docs/dvfs.md]
+    python bench/dvfs/study.py [--seeds 300] [--grid-seeds 100] [--page docs/dvfs.md]
 
 The program's own loop and its own answers run here; cells are formulas (tests/modelled/truths.py) with noise: 1 % a
-cell, 0.5 % a launch and a drift of 1 % over a launch, in random order. Beside it the study that a user would list: a
-grid of 60 MHz in five launches. Time counts 45 s a cell and 90 s a server start, as on a GPU: it is reckoned, not
-measured.
+cell, 0.5 % a launch and a drift of 1 % over a launch, in random order. Beside it the study that one would list: a grid
+of 60 MHz, a cell a point, in as many launches as its intervals need to be as narrow as the search's: six on average of
+the loads, seven for each of them. Time is reckoned, not measured on a GPU: windows of 30 s, what
+`bench/dvfs/under_load.py` measured beside them, and 90 s a server start, which all loads share in both ways.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +39,13 @@ from llmdvfs.search.drive import search  # noqa: E402
 
 CELL_NOISE, LAUNCH_NOISE, DRIFT = 0.01, 0.005, 0.01
 GRID_MHZ = 60
-CELL_S, START_S = 45.0, 90.0
+GRID_LAUNCHES = (6, 7)
+WINDOW_S, START_S = 30.0, 90.0
+BESIDE_CELL_S = (
+    7.2  # docs/dvfs.md#points-under-one-load: a further cell, and a further step of a sweep, beside its window
+)
+BESIDE_STEP_S = 3.0
+ONCE_A_SWEEP_S = 14.0  # 79 s with servers ready, of which five steps of 10 s and what is beside them
 ENGINE = {"vllm": "0.33.0", "torch": "2.13.0", "python": "3.11.7"}
 
 
@@ -52,12 +60,7 @@ class Outcome:
     half_width: float
     num_clocks: int
     num_cells: int
-    num_starts: int
-
-    @property
-    def time_s(self) -> float:
-        """Time on the GPU, reckoned."""
-        return self.num_cells * CELL_S + self.num_starts * START_S
+    num_launches: int
 
 
 def study(results: Path, **changes: object) -> Study:
@@ -95,10 +98,11 @@ def searched(truth: Truth, rng: np.random.Generator, results: Path) -> Outcome:
     return outcome(truth, answer, machine)
 
 
-def gridded(truth: Truth, rng: np.random.Generator, results: Path) -> Outcome:
-    """Measure every point of a grid in five launches, and let the answers choose."""
+def gridded(truth: Truth, rng: np.random.Generator, results: Path, *, num_launches: int) -> Outcome:
+    """Measure every point of a grid as a cell of its own in some launches, and let the answers choose."""
     clocks = range(LOW_MHZ, HIGH_MHZ + 1, GRID_MHZ)
-    listed = study(results, search=None, operating_points={"stock": {}, "all": {"sm_clock_mhz": {"all": list(clocks)}}})
+    points = {"stock": {}, "all": {"sm_clock_mhz": {"all": list(clocks)}}}
+    listed = study(results, search=None, operating_points=points, measure={}, launches=num_launches)
     machine = Machine(listed, lambda held: truth.energy_at(held["single"]), truth.held_mhz(HIGH_MHZ), noise=noisy(rng))
     machine.measure_all()
     (answer,) = answers(machine.measured.values()).answers
@@ -123,43 +127,84 @@ def outcome(truth: Truth, answer: Answer, machine: Machine) -> Outcome:
         half_width=(stated.high - stated.low) / 2,
         num_clocks=len({cell.point for cell in machine.asked}),
         num_cells=len(machine.asked),
-        num_starts=len({cell.launch for cell in machine.asked}),
+        num_launches=len({cell.launch for cell in machine.asked}),
     )
 
 
-WAYS = {"search": searched, "grid": gridded}
+Way = Callable[[Truth, np.random.Generator, Path], Outcome]
+GRIDS = {f"grid, {n} launches": partial(gridded, num_launches=n) for n in GRID_LAUNCHES}
+WAYS: dict[str, Way] = {"search": searched, **GRIDS}
+LARGEST_GRID = list(GRIDS)[-1]
 
 
-def table(num_seeds: int) -> Iterator[str]:
-    """Yield the table's lines, one a load and way."""
+def run_all(num_seeds: int, num_grid_seeds: int) -> dict[str, dict[str, list[Outcome]]]:
+    """Return way -> load -> what each seed's study came to."""
+    done: dict[str, dict[str, list[Outcome]]] = {}
+    for way, run in WAYS.items():
+        for number, load in enumerate(COMPUTE_SHARE):
+            own = done.setdefault(way, {}).setdefault(load, [])
+            for seed in range(num_seeds if way == "search" else num_grid_seeds):
+                with tempfile.TemporaryDirectory() as folder:
+                    own.append(run(draw(load, seed), np.random.default_rng([seed, number, 7]), Path(folder)))
+            print(_line(load, way, own), flush=True)
+    return done
+
+
+def quality(done: dict[str, dict[str, list[Outcome]]]) -> Iterator[str]:
+    """Yield the table of what was found, one line a load and way."""
     yield (
         "| load, MODELLED | way | within 2 % of the best | worst regret | saving off by: mean, worst "
-        "| interval holds the truth | half width | points | cells | server starts | GPU time, reckoned |"
+        "| interval holds the truth | half width | clocks | cells | launches |"
     )
-    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for load in COMPUTE_SHARE:
-        for way, run in WAYS.items():
-            done = []
-            for seed in range(num_seeds):
-                with tempfile.TemporaryDirectory() as folder:
-                    done.append(run(draw(load, seed), np.random.default_rng([seed, 7]), Path(folder)))
-            yield _line(load, way, done)
+        for way in ("search", LARGEST_GRID):
+            yield _line(load, way, done[way][load])
+
+
+def costs(done: dict[str, dict[str, list[Outcome]]]) -> Iterator[str]:
+    """Yield the table of what a study of all loads costs, one line a way."""
+    yield (
+        "| five loads, MODELLED | half width | cells | server starts | GPU time, reckoned | of which measured "
+        "| the search's share of cells, of time |"
+    )
+    yield "|---|---|---|---|---|---|---|"
+    own_cells, _, own_s = _cost("search", done["search"])
+    for way, loads in done.items():
+        cells, starts, time_s = _cost(way, loads)
+        width = np.mean([each.half_width for own in loads.values() for each in own]) * 100
+        shares = "" if way == "search" else f"{own_cells / cells:.1%}, {own_s / time_s:.1%}"
+        yield (
+            f"| {way} | {width:.2f} points | {cells:.0f} | {starts:.1f} | {time_s / 3600:.2f} h "
+            f"| {cells * WINDOW_S / time_s:.0%} | {shares} |"
+        )
+
+
+def _cost(way: str, loads: dict[str, list[Outcome]]) -> tuple[float, float, float]:
+    """Return the mean over seeds of cells, server starts and GPU seconds of a study of all loads."""
+    by_seed = list(zip(*loads.values(), strict=True))
+    cells = float(np.mean([sum(each.num_cells for each in own) for own in by_seed]))
+    starts = float(np.mean([max(each.num_launches for each in own) for own in by_seed]))
+    if way == "search":
+        sweeps = float(np.mean([sum(each.num_launches for each in own) for own in by_seed]))
+        return cells, starts, cells * (WINDOW_S + BESIDE_STEP_S) + sweeps * ONCE_A_SWEEP_S + starts * START_S
+    return cells, starts, cells * (WINDOW_S + BESIDE_CELL_S) + starts * START_S
 
 
 def _line(load: str, way: str, done: list[Outcome]) -> str:
     errors = [each.saving_error * 100 for each in done]
+    num_covered = sum(each.covered for each in done)
     cells = [
         load,
         way,
         f"{sum(each.regret <= 0.02 for each in done)} of {len(done)}",
         f"{max(each.regret for each in done):.2%}",
         f"{np.mean(errors):+.2f}, {max(errors, key=abs):+.2f} points",
-        f"{sum(each.covered for each in done)} of {len(done)}",
+        f"{num_covered} of {len(done)} ({num_covered / len(done):.1%})",
         f"{np.mean([each.half_width for each in done]) * 100:.2f} points",
         f"{np.mean([each.num_clocks for each in done]):.1f}",
         f"{np.mean([each.num_cells for each in done]):.1f}",
-        f"{np.mean([each.num_starts for each in done]):.1f}",
-        f"{np.mean([each.time_s for each in done]) / 60:.0f} min",
+        f"{np.mean([each.num_launches for each in done]):.1f}",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -167,17 +212,15 @@ def _line(load: str, way: str, done: list[Outcome]) -> str:
 def main() -> int:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=300, help="of searches")
+    parser.add_argument("--grid-seeds", type=int, default=100)
     parser.add_argument("--page", type=Path)
     options = parser.parse_args()
-    lines = []
-    for line in table(options.seeds):
-        print(line, flush=True)
-        lines.append(line)
+    done = run_all(options.seeds, options.grid_seeds)
+    text = "\n".join([*quality(done), "", *costs(done)])
+    print(f"\n{text}")
     if options.page:
-        write_measured(
-            options.page, "bench/dvfs/study.py", "\n".join([f"MODELLED; simulated on {host()}.", "", *lines])
-        )
+        write_measured(options.page, "bench/dvfs/study.py", f"MODELLED; simulated on {host()}.\n\n{text}")
     return 0
 
 

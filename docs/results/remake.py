@@ -24,7 +24,6 @@ from llmdvfs.comparison.summary import of_launches  # noqa: E402
 from llmdvfs.comparison.words.markdown import comparison_markdown  # noqa: E402
 from llmdvfs.comparison.words.rows import tidy_rows  # noqa: E402
 from llmdvfs.comparison.words.text import comparison_text  # noqa: E402
-from llmdvfs.comparison.words.verdict import verdict  # noqa: E402
 from llmdvfs.figures.batch_analysis import batch_analysis  # noqa: E402
 from llmdvfs.figures.parts.style import save_figure  # noqa: E402
 from llmdvfs.figures.performance_comparison import performance_comparison  # noqa: E402
@@ -40,6 +39,7 @@ from llmdvfs.records.comparison import (  # noqa: E402
 )
 from llmdvfs.records.spec import CellId  # noqa: E402
 from llmdvfs.records.store import write_text  # noqa: E402
+from llmdvfs.records.verdict_text import verdict  # noqa: E402
 
 MODEL = "qwen3-8b"
 FIGURES = {

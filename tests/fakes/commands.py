@@ -1,17 +1,29 @@
 """Every command that reads files, with sound ones: what a fault of theirs is tried on."""
 
+import contextlib
+import io
+import logging
 import shutil
+import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import yaml
 from fakes.sweeps import sweep
+from fakes.vllm_server import python_with_fake_vllm
 from fakes.workloads import workload
 
 from llmdvfs.__main__ import main
 from llmdvfs.load.sending.journal import JournalWriter
 from llmdvfs.load.wire.exchange import Exchange
+from llmdvfs.plan.cells import pending_launches
+from llmdvfs.plan.config import complete_config
+from llmdvfs.plan.study import make_study
 from llmdvfs.records.load import LoadSpec
 from llmdvfs.records.store import write_record
+from llmdvfs.serving.instance.engine_version import engine_versions
+from llmdvfs.serving.planned import plan_launch
+from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
 
 MEASURED = Path(__file__).parents[1] / "golden" / "disaggregated_small"
 RAW = (
@@ -28,6 +40,19 @@ workloads:
     prompts: {source: sharegpt, path: sharegpt.json, output_tokens: 8}
     arrival: {kind: trace, trace_path: trace.jsonl, trace_format: mooncake}
 """
+SEARCHED = """
+architectures: [single]
+device: cuda
+models: {m: {source: path, location: model}}
+serving: {python: ./python}
+search: {sm_clock_mhz: {all: 600..900/150}}
+workloads:
+  chat:
+    prompts: {prompt_tokens: 8, output_tokens: 4}
+    arrival: {kind: closed, concurrency: 1}
+    duration_s: 1
+"""
+NOBODY = "http://127.0.0.1:9"
 STREAM = (
     b"HTTP/1.1 200 OK\r\nContent-Length: 97\r\n\r\n"
     b'data: {"choices": [{"text": "a", "finish_reason": "length"}]}\n\n'
@@ -45,6 +70,11 @@ class Command:
     """Of them, those whose absence is no fault."""
     may_be_empty: tuple[str, ...] = ()
     """Of them, those of which nothing need be left: a table of lines without one, a mapping without a key."""
+
+    code: int = 0
+    """Exit code with sound files: 1 where nobody is there to be measured, or to listen at the address."""
+    apart: bool = False
+    """It takes its process for its own: signals, log, children."""
 
     @property
     def name(self) -> str:
@@ -64,10 +94,12 @@ MODEL, DATA = "model/config.json", ("trace.jsonl", "sharegpt.json")
 COMMANDS = (
     Command("monitor-merge cell", OF_A_CELL, MAY_BE_ABSENT, LINES),
     Command("analyze --seed 1 cell", (*OF_A_CELL, PHASES), MAY_BE_ABSENT, LINES),
-    Command("figures cell --cell cell --figures latency", (*OF_A_CELL, PHASES, RESULT), MAY_BE_ABSENT, LINES),
+    Command("figures cell --cell cell --figures latency", (*OF_A_CELL, PHASES, RESULT, TIMELINE), MAY_BE_ABSENT, LINES),
     Command(
         "figures deployment --cells cells.txt --figures batch_analysis --output out",
-        ("cells.txt", PHASES, RESULT, TIMELINE),
+        ("cells.txt", PHASES, RESULT, TIMELINE, *OF_A_CELL),
+        MAY_BE_ABSENT,
+        LINES,
     ),
     Command(f"figures comparison --comparison {COMPARISON} --figures ratios --output out", (COMPARISON,)),
     Command("phase-files --cells cells.txt --output out", ("cells.txt", RUN, RESULT, TIMELINE)),
@@ -97,14 +129,54 @@ COMMANDS = (
         "reproduce stored.csv --cell single_m/load --measured again.csv --configfile study.yaml",
         ("stored.csv", "again.csv", "study.yaml"),
     ),
+    Command("crate results", ("results/comparison/comparison.json", "results/cells/d/w/stock/launch-1/raw/run.json")),
     Command("migrate --configfile study.yaml", ("study.yaml",)),
     Command("clocks apply recommended.json", ("recommended.json",)),
+    Command("search -n --configfile search.yaml", ("search.yaml",)),
+    Command(
+        "benchmark --launch launch.json --job job.json --results measured --log out/benchmark.log",
+        ("launch.json", "job.json"),
+        code=1,
+        apart=True,
+    ),
+    Command("load loading/load_spec.json", ("loading/load_spec.json",), code=1, apart=True),
+    Command("proxy --plan plan.json --log out/p.jsonl --host 192.0.2.1 --port 9", ("plan.json",), code=3, apart=True),
+    Command("monitor --replay recorded.jsonl --duration 0.1 --json out/monitor.json", ("recorded.jsonl",), apart=True),
 )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+    trace: str = ""
+    """Of an exception that nobody told; then the code is that of Python's own."""
+
+
+def outcome(line: str) -> Outcome:
+    """Run a command in this process; its log begins anew."""
+    out, err = io.StringIO(), io.StringIO()
+    for handler in list(logging.root.handlers):
+        logging.root.removeHandler(handler)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(line.split())
+    except SystemExit as ended:
+        return Outcome(int(ended.code or 0), out.getvalue(), err.getvalue())
+    except BaseException:
+        return Outcome(1, out.getvalue(), err.getvalue(), traceback.format_exc())
+    return Outcome(code, out.getvalue(), err.getvalue())
 
 
 def write_inputs(folder: Path) -> None:
     """Write all the files, sound."""
     shutil.copytree(MEASURED, folder / "cell")
+    shutil.copytree(MEASURED, folder / "results" / "cells" / "d" / "w" / "stock" / "launch-1")
+    (folder / "results" / "comparison").mkdir()
+    shutil.copy(MEASURED / "comparison.json", folder / "results" / "comparison")
     (folder / "cells.txt").write_text("cell\n")
     points = sweep({None: 1.0, 1200: 0.8}, {None: 0.010, 1200: 0.013})
     for number, (result, run) in enumerate(points):
@@ -117,7 +189,7 @@ def write_inputs(folder: Path) -> None:
     assert main(["answer", "--cells", "points.txt", *files.split()]) == 0
     (folder / "load").mkdir()
     asked = replace(workload(num_output=1), duration_s=None)
-    write_record(folder / "load" / "load_spec.json", LoadSpec(asked, "http://127.0.0.1:9", "m", None, 1, 2, "load"))
+    write_record(folder / "load" / "load_spec.json", LoadSpec(asked, NOBODY, "m", None, 1, 2, "load"))
     with JournalWriter(folder / "load" / "journal.bin") as journal:
         for index in range(3):
             reads = [(10 * MS, STREAM)]
@@ -136,3 +208,13 @@ def write_inputs(folder: Path) -> None:
     turns = '{"from": "human", "value": "Hello"}, {"from": "gpt", "value": "Hi"}'
     (folder / "sharegpt.json").write_text(f'[{{"id": "a", "conversations": [{turns}]}}]')
     (folder / "study.yaml").write_text(STUDY)
+    (folder / "search.yaml").write_text(SEARCHED)
+    python_with_fake_vllm(folder)
+    study = make_study(complete_config(yaml.safe_load(STUDY)), engine_versions)
+    (deployment,), planned = study.deployments.values(), pending_launches(study)[0]
+    write_record(folder / "launch.json", plan_launch(deployment, folder))
+    write_record(folder / "job.json", planned.job)
+    write_record(folder / "plan.json", ProxyPlan((Upstream("single-0", "single", NOBODY),), None))
+    (folder / "loading").mkdir()
+    write_record(folder / "loading" / "load_spec.json", LoadSpec(asked, NOBODY, "m", None, 1, 2, "loading"))
+    shutil.copy(MEASURED / "raw" / "telemetry.jsonl", folder / "recorded.jsonl")

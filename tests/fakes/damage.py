@@ -7,6 +7,7 @@ from typing import Any
 
 SCRAPS: tuple[Any, ...] = (None, -1, 0, 1e308, 2**80, "", "text", True, [], {}, [[]], {"": None}, float("nan"))
 DEEP = 200_000  # brackets: more than any reader's stack
+HUGE_BYTES = 2**23
 
 
 def _empty(data: bytes, rng: random.Random) -> bytes:
@@ -28,6 +29,11 @@ def _of_another_schema(data: bytes, rng: random.Random) -> bytes:
 
 def _deep(data: bytes, rng: random.Random) -> bytes:
     return b"[" * DEEP
+
+
+def _huge(data: bytes, rng: random.Random) -> bytes:
+    """A text without an end in a single line."""
+    return b'"' + b"x" * HUGE_BYTES
 
 
 def _cut(data: bytes, rng: random.Random) -> bytes:
@@ -88,6 +94,7 @@ HOPELESS: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "foreign": _foreign,
     "of another schema": _of_another_schema,
     "deep": _deep,
+    "huge": _huge,
 }
 """Nothing of the file is left: no command may succeed with it."""
 SUBTLE: dict[str, Callable[[bytes, random.Random], bytes]] = {

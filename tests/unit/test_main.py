@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llmdvfs.__main__ import main
-from llmdvfs.errors import DiskError, ServerNotReady
+from llmdvfs.errors import DiskError, ServerNotReady, told_of
 
 LIBRARY = Path(__file__).parents[2] / "workflow"
 
@@ -47,6 +47,12 @@ def test_a_full_disk_is_told_with_the_file_that_was_meant(tmp_path: Path) -> Non
     assert f"{tmp_path}/README.md cannot be written: No space left on device; free some space" in run.stderr
 
 
+def test_a_name_of_megabytes_is_told_in_a_line() -> None:
+    """A damaged list of cells: its one line was opened as a path, and the message was all of it."""
+    told = told_of(OSError(errno.ENAMETOOLONG, "File name too long", "x" * 8_000_000))
+    assert told == f"{'x' * 300}...: File name too long; put it right, and run again"
+
+
 def test_what_an_endpoint_says_does_not_steer_the_terminal() -> None:
     """An error body with escape sequences cleared the screen, and wrote `all is well` on it."""
     told = str(ServerNotReady("status 500: \x1b[2Jall is well\x07\r\nsee\tthe log"))
@@ -77,3 +83,26 @@ def test_ctrl_c_while_a_command_is_imported(
     monkeypatch.setattr(importlib, "import_module", interrupted)
     assert main(["doctor"]) == 130
     assert capsys.readouterr().err == "llmdvfs doctor: interrupted\n"
+
+
+def shown(*, environment: dict[str, str], output: str = "") -> subprocess.CompletedProcess[str]:
+    """Show a measured cell by the command; output: what the shell does with it."""
+    cell = Path(__file__).parents[1] / "golden" / "disaggregated_small" / "result.json"
+    return subprocess.run(
+        ["sh", "-c", f'"$@" {output}', "sh", sys.executable, "-m", "llmdvfs", "show", str(cell)],
+        env=os.environ | {"PYTHONPATH": str(LIBRARY)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_terminal_without_the_characters_shows_others() -> None:
+    """`show` ended at the first `±` of a machine whose locale is C, and blamed the file."""
+    run = shown(environment={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
+    assert run.returncode == 0, run.stderr
+    assert "?" in run.stdout
+
+
+def test_a_closed_output_is_no_fault_of_the_input() -> None:
+    assert shown(environment={}, output=">&-").returncode == 0

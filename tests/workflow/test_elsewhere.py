@@ -1,5 +1,6 @@
 """The workflow called from another folder (-s, -d), and as a module of somebody else's workflow."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -20,6 +21,15 @@ def test_without_a_study_it_is_the_default_one(tmp_path: Path, snakefile: str) -
     assert run.returncode == 0, run.stdout + run.stderr
     assert "benchmark_disaggregated_tiny_launch_3" in run.stdout
     assert not (tmp_path / "results").exists()
+
+
+def test_the_small_study_of_the_catalogue_is_planned(tmp_path: Path) -> None:
+    """`.test` is where those who look through workflows try one."""
+    shutil.copytree(CHECKOUT / ".test", tmp_path / "test")
+    run = snakemake(tmp_path, "-s", str(CHECKOUT / "workflow" / "Snakefile"), "-d", str(tmp_path / "test"), "-n")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "benchmark_disaggregated_tiny_launch_1" in run.stdout
+    assert "launch_2" not in run.stdout
 
 
 def test_it_is_a_module_of_another_workflow(tmp_path: Path, endpoint: str) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ STAGES = {
     "clocks": "show the GPUs' clocks and limits and their changes, hold a recommendation, bring GPUs back",
     "summary": "print the comparison as a short table",
     "report": "write one page that opens offline: verdict, tables, curves, gates, machine, commands",
+    "crate": "describe a results folder for archives, as an RO-Crate",
     "doctor": "look at this machine before a run: what would stop or spoil the study",
     "monitor": "watch GPUs (or the CPU) and record them, without a workflow",
     "lens": "print a run's numbers as other benchmarks define them",
@@ -51,6 +53,9 @@ STAGES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; an expected error is one message on standard error and exit code 1."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no `±` shows a `?`
     try:
         return _run(_options(arguments))
     except KeyboardInterrupt:  # also while a command is still being imported
@@ -75,7 +80,8 @@ def _run(options: argparse.Namespace) -> int:
     try:
         with input_boundary(_inputs(options)):
             code = int(options.run(options))
-            sys.stdout.flush()  # here, where it is known what to do about a reader who has gone
+            if sys.stdout is not None:  # as with `>&-`
+                sys.stdout.flush()  # here, where it is known what to do about a reader who has gone
         return code
     except LlmDvfsError as error:
         print(f"llmdvfs {options.command}: {error}", file=sys.stderr)

@@ -9,6 +9,10 @@ from traceback import extract_tb
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What steers a terminal; lines and tabs may stand in a message."""
+MAX_NAME = 300  # characters of a file's name in a message: a damaged list may name what is megabytes long
+MISREAD = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+"""What looking for a value in JSON of somebody else's making may raise: another type, no such key, brackets without
+end, a number beyond all floats."""
 LIBRARY = str(Path(__file__).parent)
 FREE_SPACE, MAY_WRITE = "free some space", "make it writable for this user"
 DISK_ADVICE = {
@@ -59,7 +63,7 @@ class DiskError(LlmDvfsError):
         if (advice := DISK_ADVICE.get(error.errno or 0)) is None:
             return None
         return cls(
-            f"{error.filename or 'a file'} cannot be written: {error.strerror}; {advice}, and run again: what was "
+            f"{_name(error) or 'a file'} cannot be written: {error.strerror}; {advice}, and run again: what was "
             "finished before is kept"
         )
 
@@ -68,7 +72,12 @@ def told_of(error: OSError) -> str:
     """Return a sentence that says what the operating system refused, and what to do about it."""
     if (full := DiskError.of(error)) is not None:
         return str(full)
-    return f"{error.filename or 'the system'}: {error.strerror or error}; put it right, and run again"
+    return f"{_name(error) or 'the system'}: {error.strerror or error}; put it right, and run again"
+
+
+def _name(error: OSError) -> str:
+    name = str(error.filename or "")
+    return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}..."
 
 
 class DataError(LlmDvfsError):

@@ -5,6 +5,7 @@
 # CONFIG   all keys
 
 import hashlib
+import os
 import re
 import shlex
 import sys
@@ -42,6 +43,7 @@ from llmdvfs.plan.config_file import read_config_file
 from llmdvfs.plan.decided import as_decided
 from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
+from llmdvfs.plan.locked_engine import engine_of
 from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.progress import expected_progress, in_words
@@ -80,7 +82,11 @@ if not IS_MODULE and not workflow.overwrite_configfiles:
 
 try:
     CONFIG = complete_config(config)
-    STUDY = as_decided(make_study(CONFIG, engine_versions))
+    # The environment that jobs have where Snakemake deploys one (--sdm conda); its lock says which engine that will be.
+    ENVIRONMENT = CHECKOUT / "envs" / ("gpu.yaml" if CONFIG["device"] == "cuda" else "cpu.yaml")
+    DEPLOYED = bool(workflow.deployment_settings.deployment_method)
+    os.environ["LLMDVFS_ENVS"] = str(ENVIRONMENT.parent)  # for the scripts that add what conda cannot
+    STUDY = as_decided(make_study(CONFIG, engine_of(ENVIRONMENT, engine_versions) if DEPLOYED else engine_versions))
     PLAN = plan_cells(STUDY)
     PENDING = pending_launches(STUDY, PLAN)
     refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])
@@ -131,7 +137,7 @@ def digest_of(file):
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
-CONDA = str(CHECKOUT / "envs" / "cpu.yaml").replace("{", "{{").replace("}", "}}")
+CONDA = str(ENVIRONMENT).replace("{", "{{").replace("}", "}}")
 
 
 RULE_NAMES = rule_names(STUDY.deployments)

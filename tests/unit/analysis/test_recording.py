@@ -58,7 +58,7 @@ def test_without_power_the_table_says_so() -> None:
     text = recording_table(summarise_recording(header("none"), readings, REPORT))
     assert "no power data on this machine" in text
     assert " J" not in text
-    assert "utilisation (%)                         25.0      25.0      25.0" in text
+    assert text.splitlines()[-1].split()[-2:] == ["25.0", "1.0"]  # CPU % and host GiB
 
 
 def test_the_table_shows_energy_both_ways_and_why_it_ended() -> None:
@@ -66,7 +66,32 @@ def test_the_table_shows_energy_both_ways_and_why_it_ended() -> None:
     text = recording_table(summarise_recording(header("nvml_counter"), gpu_readings(), report))
     assert "2.00 s, 22 readings, one every 0.1 s, 1 of 12 slots missed" in text
     assert "ended early: gpu0 is lost" in text
-    assert "energy 600.0 J = 0.1667 Wh (counter 600.0 J, integral of power" in text
+    assert "gpu0: counter 600.0 J, integral of power 590.0 J" in text
+
+
+def test_several_gpus_are_one_table_with_a_total() -> None:
+    """Eight GPUs were eight tables, and nobody added up what they took.
+
+    Each of two: 100 W for 2 s = 200 J; NVLink from 1 to 4 GB out and 0 to 2 GB in: 5 GB, 10 of both.
+    """
+    devices = tuple(TelemetryDevice(f"gpu{k}", "gpu", "Some GPU") for k in range(2))
+    readings = [
+        Reading(device.device_id, t_ns, t_ns, values)
+        for slot in range(21)
+        for device in devices
+        for t_ns in [slot * 100 * MS]
+        for values in ({"power_instant_w": 100.0, "energy_j": 10.0 * slot}, _links(slot))
+    ]
+    head = TelemetryHeader(devices, 0.1, 0.02, started_mono_ns=0, started_unix_s=0.0, energy_source="nvml_counter")
+    rows = [line.split("  ") for line in recording_table(summarise_recording(head, readings, REPORT)).splitlines()]
+    table = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert table[2] == ["device", "mean W", "max W", "energy J", "Wh", "NVLink GB"]
+    assert table[4] == ["gpu1", "Some GPU", "100.0", "100.0", "200.0", "0.0556", "5.00"]
+    assert table[5] == ["total", "2 GPUs", "200.0", "400.0", "0.1111", "10.00"]
+
+
+def _links(slot: int) -> dict[str, float | None]:
+    return {"nvlink_tx_bytes": 1e9 + 3e9 * slot / 20, "nvlink_rx_bytes": 2e9 * slot / 20}
 
 
 def test_csv_has_a_row_a_reading_and_empty_fields_for_what_is_missing() -> None:

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from llmdvfs.errors import ConfigError, DataError
 from llmdvfs.inputs.traces.row import TraceRow
 from llmdvfs.load.schedule.prompts import PromptSource, prompt_source
+from llmdvfs.load.schedule.tokens import ModelTokenizer
 from llmdvfs.load.schedule.vocabulary import ordinary_token_ids
 from llmdvfs.records.spec import LengthSpec, PromptSpec
 
@@ -143,6 +144,22 @@ def test_dataset_prompts_are_cut_or_filled_to_a_length(data: str, tiny_tokenizer
     assert len(ids_of(source(spec, folder=tiny_tokenizer), 0)) == length
     text = source(spec, folder=tiny_tokenizer, as_text=True).prompt(0, None).text or ""
     assert len(Tokenizer.from_file(str(tiny_tokenizer / "tokenizer.json")).encode(text).ids) == length
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_long_prompt_of_short_texts_is_made_in_a_few_steps(
+    as_text: bool, tmp_path: Path, tiny_tokenizer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts were added one by one, and all of it was encoded again for each: 8000 tokens took 13 s."""
+    (tmp_path / "data.jsonl").write_text('{"prompt": "a"}\n{"prompt": "b"}\n')
+    encoded: list[str] = []
+    encode = ModelTokenizer.prompt_ids
+    monkeypatch.setattr(ModelTokenizer, "prompt_ids", lambda self, text: encoded.append(text) or encode(self, text))
+    spec = PromptSpec("jsonl", path=str(tmp_path / "data.jsonl"), prompt_tokens=fixed(1000), output_tokens=fixed(1))
+    prompt = source(spec, as_text=as_text, folder=tiny_tokenizer).prompt(0, None)
+    tokenizer = Tokenizer.from_file(str(tiny_tokenizer / "tokenizer.json"))
+    assert len(prompt.ids or tokenizer.encode(prompt.text, add_special_tokens=False).ids) == 1000
+    assert len(encoded) <= 25  # up to 2000 texts: doubling to 2048 is 12 of them, halving back 10
 
 
 def test_vocabulary_without_a_tokenizer_is_one_that_all_models_have() -> None:

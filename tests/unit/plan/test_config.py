@@ -60,6 +60,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ),
     ({"measure.points_under_load": True, "measure.soak": "auto"}, ["measure.soak: auto", "points_under_load"]),
     ({"measure.soak": "always"}, ["measure.soak", "'always'", "auto"]),
+    ({"measure.half_width_fraction": 0.01}, ["measure.half_width_fraction: 0.01", "points_under_load"]),
     ({"measure.skip_cap_bound": True}, ["measure.skip_cap_bound", "points_under_load"]),
     (
         {"measure.points_under_load": True, "measure.skip_cap_bound": True},
@@ -104,6 +105,8 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"serving.proxy_port": 80}, ["proxy_port", "80", "1024"]),
     ({"serving.python": "/no/such/python"}, ["serving.python", "/no/such/python"]),
     ({"architectures": ["external"]}, ["serving.base_url", "external"]),
+    ({"architectures": ["external"], "serving.base_url": "http://h:99999"}, ["serving.base_url", "99999", "65535"]),
+    ({"architectures": ["external"], "serving.base_url": "http://[::1"}, ["serving.base_url", "'http://[::1'", "IPv6"]),
     ({"device": "cuda", "serving.gpus": [0], "architectures": ["replicated-2"]}, ["serving.gpus", "needs 2 GPUs"]),
     ({"operating_points": {"low": {"sm_clock_mhz": {"encoder": 900}}}}, ["encoder", "prefill"]),
     ({"telemetry.interval_s": 0}, ["interval_s", "0.005 or more"]),

@@ -25,7 +25,8 @@ WRONG: list[tuple[str, bytes, list[str]]] = [
     ("a Python object", b"seed: !!python/object:os.system {}\n", [":1:7", "could not determine a constructor"]),
     ("two documents", b"launches: 3\n---\nseed: 1\n", [":2:1", "another document"]),
     ("brackets in brackets", b"[" * 100_000, ["too deep"]),
-    ("a book", b"# a line of a comment\n" * 50_000, ["over 1 MiB"]),
+    ("a book", b"# a line of a comment\n" * 50_000, ["over 256 KiB"]),
+    ("a million mappings", b"x: [" + b"{}," * 1_000_000 + b"]", ["over 256 KiB"]),  # half a minute a MiB
     ("no such date", b"remeasure: 2026-13-45\n", ["month must be in 1..12"]),
 ]
 

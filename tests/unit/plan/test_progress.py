@@ -40,10 +40,12 @@ def test_a_cell_that_was_never_measured_takes_what_its_workload_says(tmp_path: P
     assert expected(tmp_path)["single_tiny", "decode"] == duration_s + 2 * idle_s + OVERHEAD_S
 
 
-def test_a_damaged_run_says_nothing_of_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["{", "[]", "[" * 100_000, '{"load_end_mono_ns": 1e999, "started_mono_ns": 0}'])
+def test_a_damaged_run_says_nothing_of_time(content: str, tmp_path: Path) -> None:
+    """Brackets in brackets ended a plan in a traceback."""
     took(tmp_path, 1, 30.0)
     took(tmp_path, 2, 1.0, workload="prefill")
-    (tmp_path / "cells/single_tiny/prefill/stock/launch-2/raw/run.json").write_text("{")
+    (tmp_path / "cells/single_tiny/prefill/stock/launch-2/raw/run.json").write_text(content)
     found = expected(tmp_path)
     assert found["single_tiny", "decode"] == pytest.approx(30.0)
     assert found["single_tiny", "prefill"] != pytest.approx(1.0)

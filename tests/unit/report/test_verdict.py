@@ -6,7 +6,7 @@ from fakes.records import Toy, fake_cell
 from fakes.report import reported
 
 from llmdvfs.figures.parts.cell import MeasuredCell
-from llmdvfs.report.verdict import verdict
+from llmdvfs.report.verdict import verdict_of
 
 
 def with_energy(cell: MeasuredCell, energy_j: float) -> MeasuredCell:
@@ -22,19 +22,25 @@ def test_a_pair_is_told_in_both_languages() -> None:
         for name, energy_j in (("single", 0.20), ("disaggregated", 0.25))
         for launch in (1, 2, 3)
     ]
-    [sentence] = verdict(reported(cells).comparison).sentences
-    begin = "concurrent, stock: disaggregated_tiny against single_tiny: energy per output token ×1.250 ["
-    assert sentence.en.startswith(begin)
-    assert sentence.zh.startswith(
-        "concurrent，stock：disaggregated_tiny 与 single_tiny 相比，每个输出 token 的能量 ×1.250 ["
+    own = verdict_of(reported(cells).comparison)
+    [sentence] = own.sentences
+    assert own.headlines == own.sentences  # one home for both, and for summary.txt
+    assert own.headlines[0].en == reported(cells).comparison.verdict[0]
+    assert sentence.en.startswith(
+        "With 2 GPUs against 1 and 8 in flight (concurrent), disaggregated against single: 25 % more ["
     )
+    assert " energy per output token; " in sentence.en
     assert sentence.en.endswith("; n = 3.")
+    assert sentence.zh.startswith(
+        "2 块 GPU 对 1 块，在途 8 个请求（concurrent）：disaggregated 与 single 相比，每个输出 token 的能耗高 25 % ["
+    )
+    assert sentence.zh.endswith("；n = 3。")
 
 
 def test_launches_without_a_pair_have_no_sentence_but_a_headline() -> None:
-    own = verdict(reported([fake_cell(Toy(gpu=True, duration_s=0.5))]).comparison)
+    own = verdict_of(reported([fake_cell(Toy(gpu=True, duration_s=0.5))]).comparison)
     assert own.sentences == ()
-    assert "nothing is related to it" in own.headlines[0]
+    assert "nothing is related to it" in own.headlines[0].en
 
 
 def test_a_doubtful_launch_is_starred() -> None:
@@ -43,6 +49,6 @@ def test_a_doubtful_launch_is_starred() -> None:
         for name in ("single", "disaggregated")
         for launch in (1, 2)
     ]
-    [sentence] = verdict(reported(cells).comparison).sentences
-    assert " *" in sentence.en
-    assert " *" in sentence.zh
+    [sentence] = verdict_of(reported(cells).comparison).sentences
+    assert "(*)" in sentence.en
+    assert "(*)" in sentence.zh

@@ -3,12 +3,17 @@
 bench/faults/damaged_inputs.py tries more of the same.
 """
 
+import multiprocessing
+import os
 import random
+import re
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
-from fakes.commands import COMMANDS, Command, write_inputs
+from fakes.commands import COMMANDS, Command, Outcome, outcome, write_inputs
 from fakes.damage import HOPELESS, SUBTLE, damaged
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,12 +21,13 @@ from hypothesis import strategies as st
 from llmdvfs.__main__ import STAGES, main
 
 WITHOUT_FILES = {
-    *("model", "monitor", "unlock", "forget", "mock-server", "schemas", "measuring", "config-docs", "start-server"),
-    *("benchmark", "load", "guard", "proxy", "search", "sequential"),
+    *("model", "unlock", "forget", "mock-server", "schemas", "measuring", "config-docs", "start-server", "guard"),
+    "sequential",
 }
-"""They read no file of an earlier command, or run servers: these read what `read_record` and `from_json` read, and
-`search` and `sequential` what `doctor` reads."""
+"""They read no file that another command or a person wrote."""
 READS = [(command, name) for command in COMMANDS for name in command.reads]
+LIMIT_S = 60.0
+MAX_TOLD = 2000  # characters: a message is not the file
 
 
 @pytest.fixture(scope="module")
@@ -33,34 +39,70 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def run(command: Command, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """Return the exit code and what is told of a failure."""
-    capsys.readouterr()
-    code = main(command.line.split())
-    printed = capsys.readouterr()
-    assert "Traceback" not in printed.out + printed.err
+@pytest.fixture(scope="module")
+def apart(folder: Path) -> Iterator[ProcessPoolExecutor]:
+    """A process for commands that take theirs for their own; it begins in the folder."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def run(command: Command, apart: ProcessPoolExecutor) -> tuple[int, str]:
+    """Return the exit code and what is told of a failure: one message, and never a traceback."""
+    ended: Outcome = apart.submit(outcome, command.line).result(LIMIT_S) if command.apart else outcome(command.line)
+    assert not ended.trace, ended.trace
+    assert "Traceback" not in ended.out + ended.err
     if command.name == "doctor":
-        return code, printed.out  # its table is what it tells
-    assert bool(code) == printed.err.startswith("llmdvfs "), printed.err
-    return code, printed.err
+        return ended.code, ended.out  # its table is what it tells
+    if command.apart and ended.code == command.code:
+        return ended.code, ended.out + ended.err  # as with sound files: nobody there to be measured
+    assert bool(ended.code) == ended.err.startswith("llmdvfs "), ended.err
+    assert not ended.code or len(ended.err) < MAX_TOLD
+    return ended.code, ended.err
 
 
 def test_every_command_is_here_or_reads_no_file() -> None:
     assert {command.line.split()[0] for command in COMMANDS} | WITHOUT_FILES == set(STAGES)
 
 
+OPENED: set[str] = set()
+"""Paths that this process opens for reading, while `watch_opens` watches."""
+
+
+@pytest.fixture(scope="module")
+def watch_opens() -> None:
+    def note(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str) and arguments[2] & os.O_ACCMODE == os.O_RDONLY:
+            OPENED.add(arguments[0])
+
+    sys.addaudithook(note)
+
+
+@pytest.mark.parametrize(
+    "command", [command for command in COMMANDS if not command.apart], ids=lambda command: command.name
+)
+def test_every_file_that_a_command_opens_is_one_that_is_damaged_here(
+    command: Command, folder: Path, watch_opens: None
+) -> None:
+    """Watched, and not taken from a list: a command that reads a further file is tried with that, too."""
+    OPENED.clear()
+    outcome(command.line)
+    inside = {os.path.relpath(path, folder) for path in map(os.path.abspath, OPENED) if path.startswith(str(folder))}
+    read = {path for path in inside if not path.startswith("out") and (folder / path).is_file()}
+    assert {re.sub(r"points/\d+/", "points/0/", path) for path in read} - set(command.reads) <= {"python"}
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_sound_files_are_read(command: Command, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, told = run(command, capsys)
+def test_sound_files_are_read(command: Command, folder: Path, apart: ProcessPoolExecutor) -> None:
+    code, told = run(command, apart)
     if command.name == "clocks apply":
         assert "NVML" in told or code == 0  # no GPU here: the file was read before
     else:
-        assert code == 0, told
+        assert code == command.code, told
 
 
 @pytest.mark.parametrize(("command", "name"), READS, ids=[f"{command.name}: {name}" for command, name in READS])
 def test_a_file_of_which_nothing_is_left_is_named(
-    command: Command, name: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    command: Command, name: str, folder: Path, apart: ProcessPoolExecutor
 ) -> None:
     path, whole = folder / name, (folder / name).read_bytes()
     how = random.Random(f"{command.name} {name}").choice(["missing", *HOPELESS])
@@ -69,12 +111,12 @@ def test_a_file_of_which_nothing_is_left_is_named(
             path.unlink()
         else:
             path.write_bytes(damaged(whole, how, 0))
-        code, told = run(command, capsys)
+        code, told = run(command, apart)
     finally:
         path.write_bytes(whole)
     if name not in (command.optional if how == "missing" else command.may_be_empty):
         assert code == 1, how
-        assert Path(name).name in told or str(Path(name).parent) in told, told
+        assert Path(name).name in told or f"{Path(name).parent}/" in told or "wrong configuration" in told, told
 
 
 @settings(
@@ -85,13 +127,13 @@ def test_a_file_of_which_nothing_is_left_is_named(
 )
 @given(read=st.sampled_from(READS), how=st.sampled_from([*SUBTLE, *HOPELESS]), seed=st.integers(0, 10**6))
 def test_any_damage_is_told_or_harmless(
-    read: tuple[Command, str], how: str, seed: int, folder: Path, capsys: pytest.CaptureFixture[str]
+    read: tuple[Command, str], how: str, seed: int, folder: Path, apart: ProcessPoolExecutor
 ) -> None:
     command, name = read
     path, whole = folder / name, (folder / name).read_bytes()
     try:
         path.write_bytes(damaged(whole, how, seed))
-        run(command, capsys)
+        run(command, apart)
     finally:
         path.write_bytes(whole)
 

@@ -46,8 +46,8 @@ def test_records_gpus_as_json_and_csv(
         rows = list(csv.DictReader(file))
     assert len(rows) == len(readings) == len(record.samples)
     printed = capsys.readouterr().out
-    assert "gpu1  Fake H200" in printed
-    assert "energy " in printed
+    assert "gpu1    Fake H200" in printed
+    assert "energy J" in printed
 
 
 def test_without_gpus_it_watches_the_cpu(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +78,7 @@ def test_ctrl_c_ends_it_cleanly_with_the_files_written(
         monitor.send_signal(interrupt)
         printed, errors = monitor.communicate(timeout=20)
     assert monitor.returncode == 0, errors
-    assert "gpu0  Fake H200" in printed
+    assert "gpu0    Fake H200" in printed
     assert len(output.read_text().splitlines()) >= 50
 
 

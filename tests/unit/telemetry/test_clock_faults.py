@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes.nvml import NO_PERMISSION, FakeNvml
@@ -299,6 +300,32 @@ def test_a_watchdog_that_died_is_replaced(gpu: FakeNvml, tmp_path: Path) -> None
         held.check()
         assert held.watchdog.pid != first
         assert gpu.setting(0) == HELD
+    assert gpu.setting(0) == AS_FOUND
+
+
+@pytest.mark.parametrize("num_killed", [1, 4])
+def test_a_watchdog_that_is_killed_before_it_is_ready_is_replaced_three_times(
+    gpu: FakeNvml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_killed: int
+) -> None:
+    """One such kill ended a whole launch; nothing is set by then, so another watchdog costs nothing."""
+    start, started = subprocess.Popen, []
+
+    def start_and_kill(*arguments: Any, **options: Any) -> "subprocess.Popen[bytes]":
+        process = start(*arguments, **options)
+        started.append(process.pid)
+        if len(started) <= num_killed:
+            process.kill()
+        return process
+
+    monkeypatch.setattr(watchdog.subprocess, "Popen", start_and_kill)
+    with ExitStack() as held:
+        if num_killed > watchdog.MAX_RESTARTS:
+            with pytest.raises(ClockControlError, match="signal 9 before it was ready, for the 4th time"):
+                held.enter_context(locked_clocks(POINT, ROLES, lock_folder=tmp_path))
+        else:
+            held.enter_context(locked_clocks(POINT, ROLES, lock_folder=tmp_path))
+            assert gpu.setting(0) == HELD
+    assert len(started) == min(num_killed, watchdog.MAX_RESTARTS) + 1
     assert gpu.setting(0) == AS_FOUND
 
 

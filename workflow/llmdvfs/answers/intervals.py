@@ -1,4 +1,11 @@
-"""Ratios, bounds and ties over launches, all of them on logarithms, because clocks act by factors."""
+"""Ratios, bounds and ties over launches, all of them on logarithms, because clocks act by factors.
+
+The comparison shrinks a variance towards what is usual for the metric elsewhere (comparison/statistics.py); a
+saving's interval is plain Student's. The launches that confirm a search have two points and one stock, which both
+ratios share: there is nothing independent to shrink towards. How often its interval holds the truth is simulated in
+docs/dvfs.md#searching. Which points are told apart from the lowest is asked of all points of a load together: there
+the noise is pooled.
+"""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from llmdvfs.errors import MISREAD
 from llmdvfs.records.places import FAILED, IDENTITY, RAW, RUN, key_of, measured_link, measured_links, store_entry
 from llmdvfs.records.store import is_whole, write_text
 
@@ -163,7 +164,7 @@ def _keep_only_copy(results: Path, raw: Path) -> None:
     """Set a raw folder aside that is a copy of its own and of which the store has no other."""
     if raw.is_symlink() or not (raw / RUN).is_file():
         return
-    with suppress(ValueError, LookupError, TypeError):  # of a damaged one nobody knows whose it is
+    with suppress(*MISREAD):  # of a damaged one nobody knows whose it is
         held = str(json.loads((raw / RUN).read_text(encoding="utf-8"))["key"])
         if not is_finished(results, held):
             set_aside(raw, results / "forgotten", held)

@@ -16,12 +16,12 @@ from llmdvfs.comparison.pair import NO_POWER_DATA, PairDraft, draft, finish
 from llmdvfs.comparison.remarks import cell_warnings, mixed_launches, points_not_applied
 from llmdvfs.comparison.summary import Measured, summarise, with_shrunk_intervals
 from llmdvfs.comparison.sweeps import sweep_names
-from llmdvfs.comparison.words.verdict import verdict
 from llmdvfs.errors import DataError
 from llmdvfs.records.comparison import METRICS, CellRow, ComparisonGroup, ComparisonRecord
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId
+from llmdvfs.records.verdict_text import verdict
 
 MARGIN_FRACTION = 0.05  # what counts as no loss: about what server starts of one deployment differ by
 

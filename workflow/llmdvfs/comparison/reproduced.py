@@ -16,7 +16,7 @@ different, and not equal within it. open: launches do not show either."""
 def again_over_stored(
     stored: Mapping[str, Sequence[LaunchValue]], again: Mapping[str, Sequence[LaunchValue]], margin_fraction: float
 ) -> dict[str, MetricRatio]:
-    """Return by name in METRICS the ratio of what was measured again to what is stored, with its tests.
+    """Return name in METRICS -> ratio of what was measured again to what is stored, with its tests.
 
     Launches do not pair: those that bear one number had the same prompts, and nothing else in common. The variance is
     that of the launches themselves, as there are no other cells to learn from.
@@ -32,9 +32,10 @@ def again_over_stored(
 
 
 def outcome(ratio: MetricRatio) -> Outcome | None:
-    """Return what the ratio shows; None: it was not measured on both sides.
+    """Return what the ratio shows; None: the metric was not measured on both sides.
 
-    A difference that is significant and yet certainly within the margin is reproduced: the margin says what matters.
+    A difference that is significant and yet certainly within the margin counts as reproduced: the margin says what
+    matters.
     """
     if ratio.ratio.value is None:
         return None

@@ -7,11 +7,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from llmdvfs.figures.parts.answer_rows import answer_rows
 from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.clock_series import energy_scale, ink_on, is_chosen, settings
 from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.note import draw_note
-from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, VERMILLION, styled
+from llmdvfs.figures.parts.style import VERMILLION, styled
 from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord
 
 ROW_HEIGHT_IN = 3.0
@@ -23,16 +24,12 @@ LARGE, SMALL = 230, 24  # area of a mark, in square points
 def dvfs_clock_map(record: AnswersRecord) -> Figure:
     """Return the figure: each point at the clocks that both roles held, coloured by its value; the chosen framed."""
     answers = [answer for answer in record.answers if {"prefill", "decode"} <= _roles(answer)]
-    rows = max(1, len(answers))
-    figure = Figure(figsize=(DOUBLE_COLUMN_IN, rows * ROW_HEIGHT_IN), layout="constrained")
-    if not answers:
-        draw_note(figure.add_subplot(), "no deployment has prefill and decode on GPUs of their own")
-        return figure
-    for number, answer in enumerate(answers):
-        energy, attained = (figure.add_subplot(rows, 2, 2 * number + side) for side in (1, 2))
+    figure, rows = answer_rows(answers, ROW_HEIGHT_IN, "no deployment has prefill and decode on GPUs of their own")
+    for answer, energy, attained in rows:
         _panel(energy, answer, lambda point: point.energy_ratio.value, "Energy (ratio to stock)", "{:.3f}")
         _panel(attained, answer, _attainment, "Requests within the limits (share)", "{:.2f}")
-        energy.set_title(f"{answer.deployment}, {answer.workload}", loc="left")
+    if not rows:
+        return figure
     starts = n_text(point.num_launches for answer in answers for point in answer.points)
     legend_below(
         figure,

@@ -4,12 +4,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from llmdvfs.figures.parts.answer_rows import answer_rows
 from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.clock_series import ClockSeries, clock_series, set_ratio_axis, stock_of
 from llmdvfs.figures.parts.intervals import draw_interval
 from llmdvfs.figures.parts.legend import legend_below
-from llmdvfs.figures.parts.note import draw_note
-from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, ROLES, Look, styled
+from llmdvfs.figures.parts.style import BLACK, ROLES, Look, styled
 from llmdvfs.figures.parts.sweep import set_clock_axis
 from llmdvfs.records.answers import Answer, AnswersRecord
 from llmdvfs.records.result import Estimate
@@ -25,17 +25,13 @@ HELD_FRACTION = 0.02  # a clock further below the one asked was not held
 def dvfs_over_clock(record: AnswersRecord) -> Figure:
     """Return the figure: means with 95 % intervals at the clock held; a thin line leads there from the clock asked."""
     answers = [answer for answer in record.answers if clock_series(answer)]
-    rows = max(1, len(answers))
-    figure = Figure(figsize=(DOUBLE_COLUMN_IN, rows * ROW_HEIGHT_IN), layout="constrained")
-    if not answers:
-        draw_note(figure.add_subplot(), "no core clocks were measured beside stock")
-        return figure
-    for number, answer in enumerate(answers):
-        left, right = (figure.add_subplot(rows, 2, 2 * number + side) for side in (1, 2))
+    figure, rows = answer_rows(answers, ROW_HEIGHT_IN, "no core clocks were measured beside stock")
+    for answer, left, right in rows:
         _panel(left, answer, "energy_ratio", f"Energy per {answer.energy_per.replace('_', ' ')}")
         _panel(right, answer, "time_ratio", TIMES[answer.time_of])
-        left.set_title(f"{answer.deployment}, {answer.workload}", loc="left")
         left.legend(handles=_legend(clock_series(answer)), loc="best", fontsize="x-small")
+    if not rows:
+        return figure
     starts = n_text(point.num_launches for answer in answers for point in answer.points)
     legend_below(
         figure,

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from llmdvfs.errors import MISREAD
+
 RECIPE_FILE = "llmdvfs-model.json"
 
 
@@ -37,7 +39,7 @@ def recipe_of(folder: Path) -> dict[str, Any] | None:
     """Return the recipe that a generated model folder was made from; None: no folder, or not made here."""
     try:
         recipe: dict[str, Any] = json.loads((folder / RECIPE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, *MISREAD):
         return None
     return recipe
 

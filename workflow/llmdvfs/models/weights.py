@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from llmdvfs.errors import MISREAD
+
 Config = Mapping[str, Any]
 
 BITS_PER_BYTE = 8
@@ -31,7 +33,7 @@ def file_bytes(folder: Path) -> int | None:
 def _indexed(index: Path) -> set[str]:
     try:
         return set(json.loads(index.read_bytes())["weight_map"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *MISREAD):
         return set()
 
 

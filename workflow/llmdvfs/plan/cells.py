@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from llmdvfs.errors import ConfigError
+from llmdvfs.errors import MISREAD, ConfigError
 from llmdvfs.host.capabilities import may_set_clocks
 from llmdvfs.plan.identity import StudyIdentities
 from llmdvfs.plan.points import distinct_points
@@ -166,9 +166,9 @@ def _was_not_permitted(run: Path) -> bool:
         told = json.loads(run.read_bytes())
         applied = told.get("applied") or {}
         before = any(str(text).startswith("operating point not_permitted") for text in told.get("warnings", ()))
-    except (OSError, ValueError, AttributeError, TypeError):
+        return bool(applied.get("state") == "not_permitted" or (not applied and before))
+    except (OSError, *MISREAD):
         return False  # damaged: whoever reads it whole says so
-    return bool(applied.get("state") == "not_permitted" or (not applied and before))
 
 
 def _is_failure(link: Path) -> bool:
@@ -202,7 +202,7 @@ def _server_start(run: Path) -> str | None:
     """Return the name of the start that a run.json tells; None: it tells none, as the record of a failure."""
     try:
         return str(json.loads(run.read_bytes())["server_start"]["id"])
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, *MISREAD):
         return None
 
 

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from llmdvfs.errors import MISREAD
+
 PACKAGE = "llmdvfs"
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ("*.mplstyle", "*.toml", "page/*")  # what code reads from its own folder, and so is a part of
@@ -91,8 +93,8 @@ def _memory() -> dict[str, list[Any]]:
     """
     file = ROOT / "__pycache__" / f"code_hash-{sys.version_info.major}.{sys.version_info.minor}.json"
     memory: dict[str, list[Any]] = {}
-    with suppress(OSError, ValueError):
-        memory = json.loads(file.read_text(encoding="utf-8"))
+    with suppress(OSError, *MISREAD):
+        memory = dict(json.loads(file.read_text(encoding="utf-8")))
     known = json.dumps(memory)
 
     def keep() -> None:

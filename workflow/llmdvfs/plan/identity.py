@@ -104,8 +104,9 @@ def _settings(settings: MeasureSettings) -> dict[str, Any]:
     given = asdict(replace(settings, retries=0))
     for name in ("points_under_load", "skip_cap_bound"):
         del given[name]
-    if settings.soak is None:  # as it was written before there was a soak
-        del given["soak"]
+    for name in ("soak", "half_width_fraction"):  # as it was written before there were these
+        if given[name] is None:
+            del given[name]
     return given
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from llmdvfs.clock import NS_PER_S, unix_s
+from llmdvfs.errors import MISREAD
 from llmdvfs.plan.cells import PlannedLaunch
 from llmdvfs.plan.study import Study
 from llmdvfs.records.job import LaunchJob
@@ -65,5 +66,5 @@ def _took_s(run: Path) -> float | None:
         idle_after = told.get("idle_after")
         end_mono_ns = idle_after[1] if idle_after else told["load_end_mono_ns"]
         return float(end_mono_ns - told["started_mono_ns"]) / NS_PER_S
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *MISREAD):
         return None

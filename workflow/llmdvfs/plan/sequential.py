@@ -38,7 +38,7 @@ def sequential_settings(config: Mapping[str, Any]) -> SequentialSettings | None:
 
 
 def decided_launches(results: Path, settings: SequentialSettings, num_launches: int) -> int:
-    """Return how many launches a study has: the configuration's, or as many as were decided, within the settings.
+    """Return how many launches a study has: as its configuration says, or as were decided, within the settings.
 
     results: the study's results folder.
     """

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from llmdvfs.architectures.architecture import ArchitectureChoice
 from llmdvfs.architectures.table import parse_architecture
@@ -144,6 +145,11 @@ def _check_measure(given: Mapping[str, Any], tolerates_failures: bool) -> None:
         )
     if given["skip_cap_bound"] and not given["points_under_load"]:
         raise ConfigError("measure.skip_cap_bound: true: expected beside points_under_load: its sweep has the probe")
+    if given["half_width_fraction"] is not None and not given["points_under_load"]:
+        raise ConfigError(
+            f"measure.half_width_fraction: {given['half_width_fraction']}: expected beside points_under_load, whose "
+            "windows can end while the load goes on"
+        )
     if given["skip_cap_bound"] and not tolerates_failures:
         raise ConfigError(
             "measure.skip_cap_bound: true: expected tolerate_failed_cells: true, since a point that is skipped has no "
@@ -178,6 +184,8 @@ def _deployment(
     device: Device = "external" if choice.name == "external" else config["device"]
     if device == "external" and not serving["base_url"]:
         raise ConfigError("serving.base_url: null: expected the endpoint's URL, since architectures names `external`")
+    if serving["base_url"]:
+        _check_address(serving["base_url"])
     roles = list(choice.num_instances)
     engine = {role: _engine(serving["engine"], serving["engine_by_role"].get(role, {}), choice) for role in roles}
     gpus = serving["gpus"]
@@ -205,6 +213,18 @@ def _deployment(
     if spec.num_gpus and gpus is not None and len(gpus) < spec.num_gpus:
         raise ConfigError(f"serving.gpus: {gpus}: {name} needs {spec.num_gpus} GPUs; name more, or null for free ones")
     return spec
+
+
+def _check_address(url: str) -> None:
+    """Refuse a URL of which no address can be read: a port beyond 65535, a bracket that is not closed."""
+    try:
+        host, port = urlsplit(url).hostname, urlsplit(url).port
+        if not host or port == 0:
+            raise ValueError("no host, or port 0")
+    except ValueError as error:
+        raise ConfigError(
+            f"serving.base_url: {url!r}: {error}; expected scheme, host and port, as in http://127.0.0.1:8000"
+        ) from error
 
 
 @contextmanager

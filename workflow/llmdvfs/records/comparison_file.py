@@ -13,7 +13,7 @@ REQUIRED = ("deployment", "workload", "point", "launch", "status", "server_start
 
 @dataclass(frozen=True, slots=True)
 class StoredCell:
-    """One deployment at one workload and operating point."""
+    """One deployment at one workload and operating point, by their names."""
 
     deployment: str
     workload: str
@@ -24,9 +24,9 @@ class StoredCell:
 
 
 def read_launches(path: Path, cell: StoredCell) -> dict[str, list[LaunchValue]]:
-    """Return by name in METRICS the values of the cell's launches, those in which the operating point was applied.
+    """Return name in METRICS -> values of the cell's launches, of those in which the point was applied.
 
-    A metric without any value, or without a column in an older file, has none. Raises DataError for a file that is no
+    A metric without any value, or without a column in an older file, is missing. Raises DataError for a file that is no
     comparison.csv, and for a cell that is not in it.
     """
     try:

@@ -31,6 +31,9 @@ class MeasureSettings:
     skip_cap_bound: bool = False
     """Whether points whose clock the load cannot hold, as a probe at stock shows, fail without being measured (under
     load only)."""
+    half_width_fraction: float | None = None
+    """How well a step's energy per token is to be known before its window ends, as half the 95 % interval over the
+    mean (under load only); None: windows have the length that the workload sets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,12 @@ def listed_cells(path: Path) -> tuple[list[Path], list[Path]]:
         raise DataError(
             f"{path}: lists no cell; expected the folders of measured cells, a line each; run snakemake again"
         )
-    failed = [folder for folder in folders if (folder / RAW / FAILED).exists()]
-    measured = [folder for folder in folders if folder not in set(failed)]
-    missing = [folder for folder in measured if not (folder / "result.json").exists()]
+    try:
+        failed = [folder for folder in folders if (folder / RAW / FAILED).exists()]
+        measured = [folder for folder in folders if folder not in set(failed)]
+        missing = [folder for folder in measured if not (folder / "result.json").exists()]
+    except OSError as error:  # a name of 300 letters, of a list that is none
+        raise DataError(f"{path}: lists what cannot be a folder ({error.strerror}); run snakemake again") from error
     if missing:
         raise DataError(
             f"{path} lists {missing[0]}, which has no result.json; expected one, or {RAW}/{FAILED}; run snakemake again"

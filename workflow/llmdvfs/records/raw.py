@@ -1,5 +1,6 @@
 """The raw folder of a cell: written once by benchmark, read by everything after it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,10 @@ IDLE_TELEMETRY = "idle_telemetry.jsonl"
 """Of a sweep's step: readings of the sweep's idle windows, which lie far from the step's own."""
 METRICS_BEFORE = "metrics_before.json"
 METRICS_AFTER = "metrics_after.json"
-READ = (REQUESTS, LOAD_REPORT, TELEMETRY, TELEMETRY_REPORT, PROXY, CALIBRATION, METRICS_BEFORE, METRICS_AFTER)
+READ = (
+    *(REQUESTS, LOAD_REPORT, TELEMETRY, TELEMETRY_REPORT, PROXY, CALIBRATION),
+    *(IDLE_TELEMETRY, METRICS_BEFORE, METRICS_AFTER),
+)
 """What results are made of; the rest is kept for people."""
 
 
@@ -69,3 +73,12 @@ def read_raw(folder: Path) -> RawCell:
         metrics_after=read_record(folder / METRICS_AFTER, MetricsRecord),
         idle_readings=tuple(read_telemetry(idle)[1]) if idle.exists() else (),
     )
+
+
+def check_sealed(folder: Path, names: Iterable[str]) -> None:
+    """Raise SchemaError for the first of these files of a raw folder that is not as it was recorded.
+
+    A load that was run by hand has no run.json, and so no seal.
+    """
+    if (folder / RUN).exists():
+        check_seal(folder, read_record(folder / RUN, RunRecord).checksums, names)

@@ -13,14 +13,14 @@ class SequentialSettings:
     half_width_fraction: float
     """Launches are added until no 95 % interval reaches further above its ratio than this, as a fraction of it."""
     max_launches: int
-    """Launches after which the study ends in any case."""
+    """Number of launches after which the study ends in any case."""
     metrics: tuple[str, ...]
-    """Names in METRICS of which the intervals are asked for."""
+    """Names in METRICS whose intervals have to be narrow."""
 
 
 @dataclass(frozen=True, slots=True)
 class SequentialRecord:
-    """What has been decided so far."""
+    """How many launches have been decided so far, and how the study stands."""
 
     settings: SequentialSettings
     num_launches: int

@@ -15,7 +15,7 @@ from llmdvfs.report.gates import failed_gates
 from llmdvfs.report.machine import machine
 from llmdvfs.report.points import chart_points
 from llmdvfs.report.tables import CELL_METRICS, cell_lines, mean_rows, measured_metrics, ratio_rows
-from llmdvfs.report.verdict import verdict
+from llmdvfs.report.verdict import verdict_of
 from llmdvfs.report.words import all_words, words_of
 
 PAGE = Path(__file__).with_name("page")
@@ -40,7 +40,7 @@ def report_page(study: ReportedStudy) -> str:
         script=_asset("page.js"),
         plotly=_asset("plotly-basic.min.js"),
         study=study,
-        verdict=verdict(study.comparison),
+        verdict=verdict_of(study.comparison),
         metrics={name: METRICS[name] for name in metrics},
         means=mean_rows(study.comparison, metrics),
         ratios=ratio_rows(study.comparison),

@@ -1,1 +1,1 @@
-"""Launches added one by one until the intervals of a comparison are narrow enough (docs/statistics.md)."""
+"""Adds launches one by one until the intervals of a comparison are narrow enough (docs/statistics.md)."""

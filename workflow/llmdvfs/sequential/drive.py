@@ -1,4 +1,4 @@
-"""The loop: have the launches decided so far measured and compared, look at the widest interval, add one launch."""
+"""The loop of a sequential study: measure and compare what is decided, look at the widest interval, add a launch."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,11 @@ from llmdvfs.sequential.widest import Width, widest
 def add_launches(
     study: Study, measure: Callable[[], None], compared: Callable[[], ComparisonRecord], say: Callable[[str], None]
 ) -> SequentialRecord:
-    """Add launches until every interval is narrow enough or there are as many as are allowed; return how it ended.
+    """Add launches until every interval is narrow enough, or there are as many as are allowed; return how it ended.
 
-    study: with the launches decided so far; measure: measures and compares whatever of them is missing. It may be
+    study: with the launches decided so far. measure: measures and compares whatever of them is missing. It may be
     killed, as this may: the number of launches is on the disk before any of them is measured, so that the same command
-    goes on where it was. compared: reads the comparison that `measure` has left.
+    goes on where it was. compared: reads the comparison that `measure` has left. say: takes lines for whoever watches.
     """
     settings = study.sequential
     assert settings is not None

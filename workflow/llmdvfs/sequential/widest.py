@@ -1,4 +1,4 @@
-"""The widest interval among those that a study asks to be narrow."""
+"""Finds the widest interval among those that a study wants narrow."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from llmdvfs.records.result import Estimate
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """How far one interval reaches above its middle."""
+    """How far one interval reaches above its middle, and which interval that is."""
 
     half_width_fraction: float | None
-    """None: there is no interval, as of a single launch."""
+    """As a fraction of the middle; None: there is no interval, as with a single launch."""
     what: str
     """The metric, what it is of, and where, in words."""
 
     @property
     def sort_key(self) -> float:
-        """Return the half width; no interval is wider than any."""
+        """Return the half width; a missing interval counts as wider than any."""
         return float("inf") if self.half_width_fraction is None else self.half_width_fraction
 
     def __str__(self) -> str:

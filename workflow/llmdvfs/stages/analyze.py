@@ -13,14 +13,17 @@ from llmdvfs.records.places import RAW
 from llmdvfs.records.raw import read_raw
 from llmdvfs.records.result_text import result_line
 from llmdvfs.records.store import read_record, write_record
+from llmdvfs.stages.numbers import whole_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("cells", type=Path, nargs="+", help="folders of cells that have been merged")
     parser.add_argument("--gates", type=json.loads, default={}, help="limits of the gates, as JSON")
-    parser.add_argument("--seed", type=int, required=True, help="root of the bootstrap's seed")
-    parser.add_argument("--tell", type=int, help="file descriptor: a line a cell is written to it, if it is a terminal")
+    parser.add_argument("--seed", type=whole_number, required=True, help="root of the bootstrap's seed")
+    parser.add_argument(
+        "--tell", type=whole_number, help="file descriptor: a line a cell is written to it, if it is a terminal"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

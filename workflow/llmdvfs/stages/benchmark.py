@@ -13,6 +13,7 @@ from llmdvfs.errors import GpusNotRestored, LlmDvfsError, told_of
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.store import read_record
 from llmdvfs.serving.lifetime import become_subreaper_with_parent_death_signal, end_descendants
+from llmdvfs.stages.numbers import whole_number
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--job", type=Path, required=True, help="the launch's missing cells, as a JSON file")
     parser.add_argument("--results", type=Path, required=True, help="results folder")
     parser.add_argument("--log", type=Path, required=True, help="takes what is also shown")
-    parser.add_argument("--parent", type=int, help="process that this one ends with (default: its parent)")
+    parser.add_argument("--parent", type=whole_number, help="process that this one ends with (default: its parent)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from llmdvfs.host.lock import holder_of, lock_folder
 from llmdvfs.records.answers import Recommendation, RecommendedClocks
 from llmdvfs.records.store import read_record
 from llmdvfs.serving.lifetime import is_alive
+from llmdvfs.stages.numbers import count, whole_number
 from llmdvfs.telemetry.change_log import Change, ChangeLog
 from llmdvfs.telemetry.clocks import HeldPoint, locked_clocks
 from llmdvfs.telemetry.factory import restore_factory
@@ -30,11 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     apply.add_argument("--deployment", help="whose recommendation, where the file has several")
     apply.add_argument("--workload", help="for which load, where the file has several")
     restore = commands.add_parser("restore", help="take back what a killed run has left on the GPUs")
-    restore.add_argument("--gpu", type=int, action="append", help="this GPU only; may be repeated")
+    restore.add_argument("--gpu", type=whole_number, action="append", help="this GPU only; may be repeated")
     restore.add_argument("--all", action="store_true", help="also what others have set: no locks, default limits")
     restore.add_argument("--yes", action="store_true", help="with --all: really do so")
     log = commands.add_parser("log", help="show every change of clocks and limits on this host")
-    log.add_argument("--last", type=int, default=50, metavar="N", help="the newest N (50)")
+    log.add_argument("--last", type=count, default=50, metavar="N", help="the newest N (50)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from llmdvfs.records.places import FAILED, RAW, RUN, listed_cells, result_folder
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record, write_record, write_text
+from llmdvfs.stages.numbers import not_below_zero
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baseline", help="architecture that others are related to; the simplest where none is named")
     parser.add_argument("--unlike", action="store_true", help="relate also what is not alike, and say what differs")
     parser.add_argument(
-        "--margin", type=float, default=MARGIN_FRACTION, help="a ratio within this of 1 counts as equal (0.05: 5 %%)"
+        "--margin",
+        type=not_below_zero,
+        default=MARGIN_FRACTION,
+        help="a ratio within this of 1 counts as equal (0.05: 5 %%)",
     )
     parser.add_argument("--output", type=Path, help="comparison.json to write")
     parser.add_argument("--csv", type=Path, help="comparison.csv to write: one row a cell")

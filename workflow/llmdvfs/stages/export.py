@@ -4,11 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from llmdvfs.load.peers.lens import read_seen
+from llmdvfs.load.peers.lens import JOURNAL, read_load
 from llmdvfs.load.peers.vllm_export import vllm_result
-from llmdvfs.load.schedule.tokens import token_counter
-from llmdvfs.records.load import LoadSpec
-from llmdvfs.records.store import read_record, write_text
+from llmdvfs.records.store import write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,11 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the file and print its path."""
-    spec = read_record(args.folder / "load_spec.json", LoadSpec)
-    journal = args.folder / "journal.bin"
-    tokenizer_folder = Path(spec.tokenizer_folder) if spec.tokenizer_folder else None
-    seen = read_seen(journal, token_counter(tokenizer_folder))
-    result = vllm_result(seen, spec.workload, model=spec.model, ended_unix_s=journal.stat().st_mtime)
+    spec, seen = read_load(args.folder)
+    ended_unix_s = (args.folder / JOURNAL).stat().st_mtime
+    result = vllm_result(seen, spec.workload, model=spec.model, ended_unix_s=ended_unix_s)
     write_text(args.output, json.dumps(result) + "\n")
     print(args.output)
     return 0

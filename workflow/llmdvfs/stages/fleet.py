@@ -1,7 +1,6 @@
 """`fleet`: from answers.json and a demand to GPUs, energy, cost and CO2, at stock and at the recommended clocks."""
 
 import argparse
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +10,16 @@ from llmdvfs.records.fleet import Demand, Fleet, FleetRecord
 from llmdvfs.records.modelled import MODELLED_NOTE
 from llmdvfs.records.store import read_record, write_record
 from llmdvfs.stages.explain import answers_file
+from llmdvfs.stages.numbers import above_zero, not_below_zero
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("path", type=Path, help="answers.json, or the folder it lies in, or the results folder")
-    parser.add_argument("--demand-rps", type=_above_zero, required=True, help="requests a second, all year")
-    parser.add_argument("--price-kwh", type=_not_below_zero, required=True, help="price of a kWh")
-    parser.add_argument("--co2-kg-per-kwh", type=_not_below_zero, required=True, help="kg of CO2 of a kWh")
-    parser.add_argument("--gpu-price-hour", type=_not_below_zero, help="price of a GPU for an hour, without its energy")
+    parser.add_argument("--demand-rps", type=above_zero, required=True, help="requests a second, all year")
+    parser.add_argument("--price-kwh", type=not_below_zero, required=True, help="price of a kWh")
+    parser.add_argument("--co2-kg-per-kwh", type=not_below_zero, required=True, help="kg of CO2 of a kWh")
+    parser.add_argument("--gpu-price-hour", type=not_below_zero, help="price of a GPU for an hour, without its energy")
     parser.add_argument("--currency", default="", help="what prices are in, to stand behind them")
     parser.add_argument("--output", type=Path, help="record to write: fleet.json")
 
@@ -57,20 +57,3 @@ def _row(fleet: Fleet) -> str:
         f"{fleet.energy_kwh_per_year / 1000:>10.1f} {fleet.energy_cost_per_year:>13,.0f} "
         f"{fleet.co2_kg_per_year / 1000:>11.1f}"
     )
-
-
-def _above_zero(text: str) -> float:
-    value = _not_below_zero(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError(f"{text}: expected a number above 0")
-    return value
-
-
-def _not_below_zero(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise argparse.ArgumentTypeError(f"{text}: expected a number, 0 or more")
-    return value

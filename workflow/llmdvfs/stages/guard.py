@@ -5,16 +5,19 @@ import os
 from pathlib import Path
 
 from llmdvfs.serving.instance.guard import Guarded, guard
+from llmdvfs.stages.numbers import whole_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--log", type=Path, required=True, help="takes the command's output")
     parser.add_argument(
-        "--parent", type=int, default=None, help="process that this one ends with (default: its parent)"
+        "--parent", type=whole_number, default=None, help="process that this one ends with (default: its parent)"
     )
     parser.add_argument("--remove", type=Path, action="append", default=[], help="folder to remove at its end")
-    parser.add_argument("--lease-fd", type=int, action="append", default=[], help="inherited lock to hold until then")
+    parser.add_argument(
+        "--lease-fd", type=whole_number, action="append", default=[], help="inherited lock to hold until then"
+    )
     parser.add_argument("argv", nargs="+", help="the command, after --")
 
 

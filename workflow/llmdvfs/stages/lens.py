@@ -7,10 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from llmdvfs.load.peers.lens import LENSES, LensNumbers, numbers, read_seen
-from llmdvfs.load.schedule.tokens import token_counter
-from llmdvfs.records.load import LoadSpec
-from llmdvfs.records.store import read_record
+from llmdvfs.load.peers.lens import LENSES, LensNumbers, numbers, read_load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,9 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a table with one column for each benchmark."""
-    spec = read_record(args.folder / "load_spec.json", LoadSpec)
-    tokenizer_folder = Path(spec.tokenizer_folder) if spec.tokenizer_folder else None
-    requests = read_seen(args.folder / "journal.bin", token_counter(tokenizer_folder))
+    _, requests = read_load(args.folder)
     columns = {name: _figures(numbers(requests, name)) for name in LENSES}
     width = max(len(name) for name in columns) + 2
     print(" " * 16 + "".join(name.rjust(width) for name in columns))

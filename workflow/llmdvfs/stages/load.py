@@ -10,12 +10,13 @@ from llmdvfs.load.run import run_load, run_load_until_told
 from llmdvfs.records.api_key import api_key
 from llmdvfs.records.load import LoadSpec
 from llmdvfs.records.store import read_record
+from llmdvfs.stages.numbers import whole_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("spec", type=Path, help="load_spec.json: workload, endpoint, seeds and output folder")
-    parser.add_argument("--parent", type=int, help="process that this one ends with (default: none)")
+    parser.add_argument("--parent", type=whole_number, help="process that this one ends with (default: none)")
 
 
 def run(args: argparse.Namespace) -> int:

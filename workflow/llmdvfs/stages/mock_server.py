@@ -9,14 +9,15 @@ from types import FrameType
 from llmdvfs.host.child import set_parent_death_signal
 from llmdvfs.load.own_error.mock_server import MockServer
 from llmdvfs.records.store import write_lines
+from llmdvfs.stages.numbers import count, not_below_zero, port
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--port", type=int, default=0, help="loopback port; 0 takes a free one")
-    parser.add_argument("--ttft-s", type=float, default=0.05, help="time to the first token, at least")
-    parser.add_argument("--gap-s", type=float, default=0.01, help="time between two tokens of a stream")
-    parser.add_argument("--tokens-per-step", type=int, default=1, help="tokens that a stream gets at once")
+    parser.add_argument("--port", type=port, default=0, help="loopback port; 0 takes a free one")
+    parser.add_argument("--ttft-s", type=not_below_zero, default=0.05, help="time to the first token, at least")
+    parser.add_argument("--gap-s", type=not_below_zero, default=0.01, help="time between two tokens of a stream")
+    parser.add_argument("--tokens-per-step", type=count, default=1, help="tokens that a stream gets at once")
     parser.add_argument("--with-parent", action="store_true", help="end when the process that started this one ends")
     parser.add_argument("--log", type=Path, help="file for the send log, written when the server is ended by SIGTERM")
 

@@ -12,6 +12,7 @@ from llmdvfs.analysis.recording.text import recording_csv, recording_table
 from llmdvfs.errors import ConfigError
 from llmdvfs.records.store import write_record, write_text
 from llmdvfs.records.telemetry_file import read_telemetry
+from llmdvfs.stages.numbers import above_zero
 from llmdvfs.telemetry.live import watch
 from llmdvfs.telemetry.sampler import start_sampler
 
@@ -19,14 +20,14 @@ from llmdvfs.telemetry.sampler import start_sampler
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--gpus", default="all", help="NVML indices with commas between, all (default) or none")
-    parser.add_argument("--interval", type=float, default=0.1, help="seconds between readings (default 0.1)")
+    parser.add_argument("--interval", type=above_zero, default=0.1, help="seconds between readings (default 0.1)")
     parser.add_argument(
         "--counter-interval",
-        type=float,
+        type=above_zero,
         default=0.02,
         help="seconds between polls of the energy counter (default 0.02)",
     )
-    parser.add_argument("--duration", type=float, help="seconds to run; left out: until Ctrl-C")
+    parser.add_argument("--duration", type=above_zero, help="seconds to run; left out: until Ctrl-C")
     parser.add_argument("--json", type=Path, help="file for statistics and readings")
     parser.add_argument("--csv", type=Path, help="file for the readings, a row each")
     parser.add_argument("--raw", type=Path, help="keep the sampler's own file here (a new file, .jsonl)")

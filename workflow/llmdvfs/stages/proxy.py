@@ -6,6 +6,7 @@ from pathlib import Path
 from llmdvfs.records.store import read_record
 from llmdvfs.serving.proxy.plan import ProxyPlan
 from llmdvfs.serving.proxy.server import serve
+from llmdvfs.stages.numbers import port
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", type=Path, required=True, help="JSON file: instances, connector, policy")
     parser.add_argument("--log", type=Path, required=True, help="takes one line of stamps a request")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=port, required=True)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from llmdvfs.records.comparison_file import StoredCell, read_launches
 from llmdvfs.records.places import comparison_table
 from llmdvfs.records.store import write_text
 from llmdvfs.serving.instance.engine_version import engine_versions
+from llmdvfs.stages.numbers import count, not_below_zero
 from llmdvfs.stages.rounds import add_round_arguments, run_snakemake
 
 ASKED = ("energy_per_output_token_j", "mean_power_w", "output_token_rate_per_s", "tpot_mean_s", "ttft_p50_s")
@@ -27,10 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stored", type=Path, help="results folder, or a folder or file with a comparison.csv")
     parser.add_argument("--cell", required=True, help="DEPLOYMENT/WORKLOAD[/POINT]; without a point: stock")
     parser.add_argument("--measured", type=Path, help="results that were measured already: nothing is measured")
-    parser.add_argument("--launches", type=int, default=3, help="server starts to measure (default: 3)")
+    parser.add_argument("--launches", type=count, default=3, help="server starts to measure (default: 3)")
     parser.add_argument("--results", default=RESULTS, help=f"folder to measure into (default: {RESULTS})")
     parser.add_argument("--metrics", nargs="+", default=ASKED, choices=METRICS, metavar="METRIC", help="to test")
-    parser.add_argument("--margin", type=float, help="what counts as equal (default: the study's margin_fraction)")
+    parser.add_argument(
+        "--margin", type=not_below_zero, help="what counts as equal (default: the study's margin_fraction)"
+    )
     add_round_arguments(parser)
 
 

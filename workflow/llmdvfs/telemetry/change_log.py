@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from llmdvfs.clock import unix_s
+from llmdvfs.errors import MISREAD
 from llmdvfs.telemetry.gpu_setting import Step
 
 LOG = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ def _read(path: Path) -> Iterator[Change]:
             if not owner.isdigit() or not _is_own(fd, int(owner)):
                 return
             for line in file:
-                with contextlib.suppress(ValueError, TypeError):
+                with contextlib.suppress(*MISREAD):
                     yield Change(**json.loads(line))
 
 

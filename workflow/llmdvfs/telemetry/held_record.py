@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
-from llmdvfs.errors import ClockControlError, LockError
+from llmdvfs.errors import MISREAD, ClockControlError, LockError
 from llmdvfs.records.point import GpuSetting, How
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -95,7 +95,7 @@ def read_held(path: Path) -> HeldRecord | None:
         if how not in get_args(How):
             raise ValueError(f"how: {how!r}")
         return HeldRecord(GpuSetting(**told["setting"]), float(told["original_limit_w"]), str(told["boot_id"]), how)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except MISREAD as error:
         raise ClockControlError(_distrust(path, f"it is damaged: {error}")) from error
 
 

@@ -99,6 +99,21 @@ class Watchdog:
         return None if word is None else {int(position): why for position, why in json.loads(word).items()}
 
     def _start(self) -> None:
+        """Start it and wait until it is ready; one that is killed meanwhile is replaced, as later ones are."""
+        while not self._becomes_ready():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(END_LIMIT_S)
+            code = self._process.poll()
+            self._close(limit_s=0.0)
+            if code is None or code >= 0:
+                raise ClockControlError(
+                    f"the watchdog that would take the clocks back did not start within {START_LIMIT_S:g} s "
+                    "(its message is above); no point is held without one"
+                )
+            self._count_restart(f"was ended by signal {-code} before it was ready")
+
+    def _becomes_ready(self) -> bool:
+        """Start a process, and return whether it says within the limit that it is ready."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "llmdvfs.telemetry.clock_watchdog", self._task],
             stdin=subprocess.PIPE,
@@ -109,15 +124,15 @@ class Watchdog:
             start_new_session=True,
         )
         self._asked_s, self._since_s, self._heard = None, time.monotonic(), b""
-        if self._word(START_LIMIT_S) != "ready":
-            self._close(limit_s=0.0)
-            raise ClockControlError(
-                f"the watchdog that would take the clocks back did not start within {START_LIMIT_S:g} s "
-                "(its message is above); no point is held without one"
-            )
+        return self._word(START_LIMIT_S) == "ready"
 
     def _restart(self, why: str) -> None:
         self._close(limit_s=0.0)
+        self._count_restart(why)
+        self._start()
+
+    def _count_restart(self, why: str) -> None:
+        """Tell that another one is needed; ClockControlError where too many were."""
         self._num_restarts += 1
         if self._num_restarts > MAX_RESTARTS:
             raise ClockControlError(
@@ -125,7 +140,6 @@ class Watchdog:
                 "ends here: look what kills processes on this machine (dmesg, limits of the job)"
             )
         LOG.warning("the watchdog of the clocks %s; another one was started", why)
-        self._start()
 
     def _word(self, limit_s: float) -> str | None:
         """Return the next line that it says within the limit; None where it is silent or has ended."""

@@ -1,62 +1,124 @@
-"""What `monitor` recorded, in words and as CSV."""
+"""What `monitor` recorded: one table in words, and CSV."""
 
 import csv
 import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from llmdvfs.records.monitor import DeviceRecording, MonitorRecord
 from llmdvfs.records.telemetry import QUANTITIES
 
 J_PER_WH = 3600
 NO_POWER = "no power data on this machine"
+NVLINK = ("nvlink_tx_bytes", "nvlink_rx_bytes")
 
-SHOWN: dict[str, tuple[str, float]] = {
-    "power_instant_w": ("power now (W)", 1),
-    "power_average_w": ("power averaged by the sensor (W)", 1),
-    "sm_clock_mhz": ("core clock (MHz)", 1),
-    "memory_clock_mhz": ("memory clock (MHz)", 1),
-    "gpu_utilisation_fraction": ("utilisation (%)", 100),
-    "memory_used_bytes": ("memory used (GiB)", 2**-30),
-    "temperature_c": ("temperature (°C)", 1),
-    "memory_temperature_c": ("memory temperature (°C)", 1),
-    "cpu_utilisation_fraction": ("utilisation (%)", 100),
-    "cpu_clock_mhz": ("clock (MHz)", 1),
-    "host_memory_used_bytes": ("memory used (GiB)", 2**-30),
-}
-"""Quantity -> (row of the table, factor to the unit shown)."""
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the table: what stands in it of a device."""
+
+    title: str
+    value: Callable[[DeviceRecording], float | None]
+    form: str
+    is_summed: bool = False
+    """Whether the sum over GPUs means something."""
+
+
+def _statistic(quantity: str, what: str, factor: float = 1.0) -> Callable[[DeviceRecording], float | None]:
+    def value(device: DeviceRecording) -> float | None:
+        seen = device.statistics.get(quantity)
+        found = None if seen is None else getattr(seen, what)
+        return None if found is None else float(found) * factor
+
+    return value
+
+
+COLUMNS = (
+    Column("mean W", lambda device: device.mean_power_w, "{:.1f}", is_summed=True),
+    Column("max W", lambda device: device.max_power_w, "{:.1f}"),
+    Column("energy J", lambda device: device.energy_j, "{:.1f}", is_summed=True),
+    Column("Wh", lambda device: None if device.energy_j is None else device.energy_j / J_PER_WH, "{:.4f}", True),
+    Column("HBM W", _statistic("memory_power_w", "mean"), "{:.1f}", is_summed=True),
+    Column("core MHz", _statistic("sm_clock_mhz", "mean"), "{:.0f}"),
+    Column("mem MHz", _statistic("memory_clock_mhz", "mean"), "{:.0f}"),
+    Column("GPU %", _statistic("gpu_utilisation_fraction", "mean", 100), "{:.1f}"),
+    Column("max °C", _statistic("temperature_c", "max"), "{:.0f}"),
+    Column("max GiB", _statistic("memory_used_bytes", "max", 2**-30), "{:.1f}", is_summed=True),
+    Column("CPU %", _statistic("cpu_utilisation_fraction", "mean", 100), "{:.1f}"),
+    Column("CPU MHz", _statistic("cpu_clock_mhz", "mean"), "{:.0f}"),
+    Column("host GiB", _statistic("host_memory_used_bytes", "max", 2**-30), "{:.1f}"),
+)
 
 
 def recording_table(record: MonitorRecord) -> str:
-    """Return the statistics as text for the terminal: a line on the sampler, then a table for each device.
+    """Return the statistics as text for the terminal: a line on the sampler, one table, and what is to be said of it.
 
-    Quantities are in the units that their rows name. What could not be read is listed under the device, with the cause.
+    The table has a row for each device and one for all GPUs together; a column that no device has is left out. What
+    could not be read is listed below it, with the cause.
     """
     sampler = record.sampler
-    lines = [f"{record.duration_s:.2f} s, {sampler.num_readings} readings, one every {record.interval_s:g} s"]
-    lines[0] += f", {sampler.num_missed_slots} of {sampler.num_slots} slots missed"
+    first = f"{record.duration_s:.2f} s, {sampler.num_readings} readings, one every {record.interval_s:g} s"
+    lines = [f"{first}, {sampler.num_missed_slots} of {sampler.num_slots} slots missed"]
     lines += [f"ended early: {sampler.error}"] if sampler.error else []
     lines += [NO_POWER] if record.energy_source == "none" else []
-    for device in record.devices:
-        lines += ["", f"{device.device.device_id}  {device.device.name}", *_rows(device)]
-        lines += [f"  missing: {reason}" for reason in device.missing]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *_aligned(_rows(record)), *_remarks(record)]) + "\n"
 
 
-def _rows(device: DeviceRecording) -> list[str]:
-    rows = [f"  {'':34}{'mean':>10}{'min':>10}{'max':>10}"] if device.statistics else []
-    for quantity, (label, factor) in SHOWN.items():
-        seen = device.statistics.get(quantity)
-        if seen is not None and seen.mean is not None and seen.min is not None and seen.max is not None:
-            numbers = "".join(f"{value * factor:10.1f}" for value in (seen.mean, seen.min, seen.max))
-            rows.append(f"  {label:34}{numbers}")
-    if device.energy_j is not None:
-        rows.append(f"  energy {device.energy_j:.1f} J = {device.energy_j / J_PER_WH:.4f} Wh{_cross_check(device)}")
+def _rows(record: MonitorRecord) -> list[list[str]]:
+    """Return the head, a row for each device, and the total of several GPUs."""
+    columns = [*COLUMNS, Column("NVLink GB", lambda device: _nvlink_gb(record, device), "{:.2f}", is_summed=True)]
+    shown = [column for column in columns if any(column.value(device) is not None for device in record.devices)]
+    rows = [["device", "", *(column.title for column in shown)]]
+    rows += [
+        [device.device.device_id, device.device.name, *(_cell(column, column.value(device)) for column in shown)]
+        for device in record.devices
+    ]
+    gpus = [device for device in record.devices if device.device.kind == "gpu"]
+    if len(gpus) > 1:
+        rows.append(["total", f"{len(gpus)} GPUs", *(_total(column, gpus) for column in shown)])
     return rows
 
 
-def _cross_check(device: DeviceRecording) -> str:
-    if device.counter_j is None or device.integral_j is None:
-        return ""
-    return f" (counter {device.counter_j:.1f} J, integral of power {device.integral_j:.1f} J)"
+def _cell(column: Column, value: float | None) -> str:
+    return "-" if value is None else column.form.format(value)
+
+
+def _total(column: Column, gpus: list[DeviceRecording]) -> str:
+    """Return the sum where it means something and every GPU has a value."""
+    values = [value for gpu in gpus if (value := column.value(gpu)) is not None]
+    return column.form.format(sum(values)) if column.is_summed and len(values) == len(gpus) else ""
+
+
+def _nvlink_gb(record: MonitorRecord, device: DeviceRecording) -> float | None:
+    """Return what went over the device's NVLinks, both ways, between its first and last reading of them."""
+    moved = []
+    for quantity in NVLINK:
+        own = [
+            value
+            for sample in record.samples
+            if sample.device_id == device.device.device_id and (value := sample.values.get(quantity)) is not None
+        ]
+        if len(own) < 2:
+            return None
+        moved.append(own[-1] - own[0])
+    return sum(moved) / 1e9
+
+
+def _aligned(rows: list[list[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        names = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
+        numbers = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        yield "  ".join([*names, *numbers]).rstrip()
+
+
+def _remarks(record: MonitorRecord) -> Iterator[str]:
+    """Yield what the energies are checked by, and what is missing."""
+    for device in record.devices:
+        name = device.device.device_id
+        if device.counter_j is not None and device.integral_j is not None:
+            yield f"{name}: counter {device.counter_j:.1f} J, integral of power {device.integral_j:.1f} J"
+        yield from (f"{name}: missing: {reason}" for reason in device.missing)
 
 
 def recording_csv(record: MonitorRecord) -> str:

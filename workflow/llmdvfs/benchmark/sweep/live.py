@@ -72,6 +72,12 @@ class Live:
         """Return the client's newest report; None before the load has begun."""
         return self._lines[-1] if self._lines else None
 
+    def covers(self, instant_mono_ns: int) -> bool:
+        """Return whether both the sampler and the client have told of a later instant than this one."""
+        progress = self.progress
+        has_readings = bool(self._readings) and self._readings[-1].begin_mono_ns > instant_mono_ns
+        return has_readings and progress is not None and progress.at_mono_ns > instant_mono_ns
+
     def sensors(self, quantities: Collection[str]) -> list[Sensor]:
         """Return those sensors of the devices that have told any of these quantities."""
         found = {

@@ -61,11 +61,16 @@ def is_level(values: Floats) -> bool:
     return difference <= max(TOLERANCE_FRACTION * abs(float(values.mean())), NUM_ERRORS * error)
 
 
-def _watched(live: Live) -> list[tuple[Sensor, str]]:
-    """Return power and core clock of each device that tells them; of two powers the instant one."""
+def power_sensors(live: Live) -> list[Sensor]:
+    """Return the power of each device that tells one; of two the instant one."""
     powers = {sensor.device_id: sensor for name in reversed(POWERS) for sensor in live.sensors((name,))}
+    return list(powers.values())
+
+
+def _watched(live: Live) -> list[tuple[Sensor, str]]:
+    """Return power and core clock of each device that tells them, with their units."""
     clocks = live.sensors(("sm_clock_mhz",))
-    return [(sensor, "W") for sensor in powers.values()] + [(sensor, "MHz") for sensor in clocks]
+    return [(sensor, "W") for sensor in power_sensors(live)] + [(sensor, "MHz") for sensor in clocks]
 
 
 def _rates(live: Live, entered_mono_ns: int, end_mono_ns: int) -> Floats:

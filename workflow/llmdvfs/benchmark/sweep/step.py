@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmdvfs.benchmark.sweep.precision import Precision
 from llmdvfs.benchmark.sweep.settling import MAX_SETTLE_S, Settled, look
 from llmdvfs.benchmark.sweep.under_way import UnderWay
 from llmdvfs.clock import NS_PER_S, mono_ns
@@ -27,15 +28,22 @@ class Step:
 
 
 def measure_step(
-    under_way: UnderWay, held: HeldPoint, workload: WorkloadSpec, entered_mono_ns: int, settled: Settled, folder: Path
+    under_way: UnderWay,
+    held: HeldPoint,
+    workload: WorkloadSpec,
+    entered_mono_ns: int,
+    settled: Settled,
+    folder: Path,
+    half_width_fraction: float | None = None,
 ) -> Step:
-    """Measure a window at a point that has settled, for the workload's duration; raises what ended it early.
+    """Measure a window at a point that has settled; raises what ended it early.
 
-    folder: takes the servers' counters at the window's two edges.
+    folder: takes the servers' counters at the window's two edges. half_width_fraction: the window ends once half the
+    interval of its energy per token is within this fraction; at the workload's duration at the latest.
     """
     num_ok, num_ended = under_way.progress.num_ok, under_way.progress.num_ended
     write_record(folder / raw.METRICS_BEFORE, under_way.deployment.scrape_metrics())
-    window = _window(under_way, held, workload)
+    window = _window(under_way, held, workload, half_width_fraction)
     write_record(folder / raw.METRICS_AFTER, under_way.deployment.scrape_metrics())
     has_held_all = _hold(under_way, held, window[1])
     progress = under_way.progress
@@ -58,13 +66,26 @@ def settle(under_way: UnderWay, held: HeldPoint, entered_mono_ns: int) -> Settle
             return found
 
 
-def _window(under_way: UnderWay, held: HeldPoint, workload: WorkloadSpec) -> tuple[int, int]:
-    """Return begin and end of a window of duration_s, which goes on for min_requests up to max_duration_s."""
+def _window(
+    under_way: UnderWay, held: HeldPoint, workload: WorkloadSpec, half_width_fraction: float | None
+) -> tuple[int, int]:
+    """Return begin and end of a window of duration_s, which goes on for min_requests up to max_duration_s.
+
+    It ends before that once its energy per token is known to half_width_fraction, where every stream has begun a new
+    request meanwhile: blocks of one stage of the answers would agree, and be wrong.
+    """
     begin, num_sent = mono_ns(), under_way.progress.num_sent
+    precision = Precision(begin)
     while True:
         under_way.wait(held)
         now = mono_ns()
-        is_enough = under_way.progress.num_sent - num_sent >= (workload.min_requests or 0)
+        num_new = under_way.progress.num_sent - num_sent
+        is_enough = num_new >= (workload.min_requests or 0)
+        if half_width_fraction is not None:
+            precision.take(under_way.live)
+            all_begun = is_enough and num_new >= under_way.progress.peak_in_flight
+            if all_begun and (half_width := precision.half_width) is not None and half_width <= half_width_fraction:
+                return begin, now
         limit_s = workload.duration_s if is_enough else workload.max_duration_s
         if limit_s is not None and now - begin >= limit_s * NS_PER_S:
             return begin, now

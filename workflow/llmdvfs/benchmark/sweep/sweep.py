@@ -177,7 +177,9 @@ class Sweep:
             if self.probe is None and not task.point.asks_for_something:
                 self._probe(under_way, settled.span_mono_ns, idle_power_w)
             folder = self.step_folder(task.cell.key)
-            step = measure_step(under_way, held, task.workload, entered, settled, folder)
+            step = measure_step(
+                under_way, held, task.workload, entered, settled, folder, task.job.settings.half_width_fraction
+            )
             left = mono_ns()
         return Done(
             key=task.cell.key,

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from llmdvfs.comparison.words.names import ShortNames
 from llmdvfs.records.comparison import FAMILY, MAX_MORE_LAUNCHES, METRICS, ComparisonRecord, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs, ratio_number
+from llmdvfs.records.short_names import ShortNames
 
 
 def sensitivity(record: ComparisonRecord) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmdvfs.comparison.words.names import ShortNames
 from llmdvfs.records.comparison import (
     DECIDED,
     FAMILY,
@@ -24,6 +23,7 @@ from llmdvfs.records.comparison_text import (
     ratio_text,
     was_measured,
 )
+from llmdvfs.records.short_names import ShortNames
 
 SHOWN = (*FAMILY, "mean_power_w", "kv_transfer_mean_s", "external_kv_fraction", "failed_fraction")
 BRIEF = {

@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import Literal
 
 from llmdvfs.clock import NS_PER_S
+from llmdvfs.load.schedule.tokens import token_counter
 from llmdvfs.load.sending.journal import read_journal
 from llmdvfs.load.wire.completion import read_completion
 from llmdvfs.load.wire.exchange import Exchange
 from llmdvfs.load.wire.outcome import CountTokens, request_record
+from llmdvfs.records.load import LoadSpec
+from llmdvfs.records.raw import check_sealed
 from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.store import read_record
+
+JOURNAL, LOAD_SPEC = "journal.bin", "load_spec.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,14 @@ class LensNumbers:
     def num_successes(self) -> int:
         """Number of requests that the definitions count as successful."""
         return len(self.ttft_s)
+
+
+def read_load(folder: Path) -> tuple[LoadSpec, list[SeenRequest]]:
+    """Return what a load was told, and its sent requests; SchemaError where a file is not as it was recorded."""
+    check_sealed(folder, (LOAD_SPEC, JOURNAL))
+    spec = read_record(folder / LOAD_SPEC, LoadSpec)
+    tokenizer_folder = Path(spec.tokenizer_folder) if spec.tokenizer_folder else None
+    return spec, read_seen(folder / JOURNAL, token_counter(tokenizer_folder))
 
 
 def read_seen(journal: Path, count_tokens: CountTokens | None = None) -> list[SeenRequest]:

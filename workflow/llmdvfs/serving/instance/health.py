@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 
-from llmdvfs.errors import ServerNotReady
+from llmdvfs.errors import MISREAD, ServerNotReady
 from llmdvfs.records.api_key import API_KEY_VARIABLE, redacted
 from llmdvfs.serving.instance.diagnosis import last_line
 from llmdvfs.serving.instance.http import Reply, get, post
@@ -105,7 +105,7 @@ def _has_token(reply: Reply) -> bool:
 def _num_tokens(event: bytes) -> int:
     try:
         return int(json.loads(event)["usage"]["completion_tokens"])
-    except (ValueError, KeyError, TypeError):
+    except MISREAD:
         return 0
 
 

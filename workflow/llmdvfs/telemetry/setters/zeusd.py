@@ -12,7 +12,7 @@ import socket
 import urllib.parse
 from typing import Any
 
-from llmdvfs.errors import ClockControlError
+from llmdvfs.errors import MISREAD, ClockControlError
 from llmdvfs.host.capabilities import may_ask_zeusd, zeusd_socket
 from llmdvfs.telemetry.nvml import MW_PER_W, NvmlGpu, num_gpus
 from llmdvfs.telemetry.setters.setter import ClocksDenied
@@ -91,7 +91,7 @@ class ZeusdGpu:
         if answer.status != OK:
             told = f"zeusd says {answer.status}: {body.decode(errors='replace')[:MAX_TOLD]}"
             raise (ClocksDenied if answer.status in (UNAUTHORISED, FORBIDDEN, NOT_FOUND) else ClockControlError)(told)
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(*MISREAD):
             return json.loads(body)
         return None
 

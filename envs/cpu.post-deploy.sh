@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Run by Snakemake once, in the environment that it has made of cpu.yaml, from wherever it has copied this file to.
+# The lock's digest stands here so that another lock is another environment (tests/unit/test_envs.py holds them together).
+set -euo pipefail
+cd "$LLMDVFS_ENVS"
+echo "bf2dba6651aed80bb1b868acc28cc95eb451e6f6a990b83946221e344f326021  cpu.lock" | sha256sum --check --quiet
+python -m pip install --no-deps \
+  --extra-index-url https://download.pytorch.org/whl/cpu torch==2.13.0+cpu \
+  -r cpu.lock
