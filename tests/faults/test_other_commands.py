@@ -47,7 +47,7 @@ def test_a_killed_monitor_leaves_no_sampler_and_a_recording_that_can_be_played(m
     monitor.process.kill()
     assert monitor.wait(LIMIT_S) == -signal.SIGKILL
     assert monitor.wait_for(lambda: not monitor.living(), LIMIT_S), monitor.living()
-    assert "utilisation (%)" in replayed(tmp_path)
+    assert "CPU %" in replayed(tmp_path)
 
 
 def test_a_monitor_whose_sampler_is_killed_says_so_and_keeps_what_was_read(monitor: Run, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_monitor_whose_sampler_is_killed_says_so_and_keeps_what_was_read(monit
     assert "the telemetry sampler" in monitor.output
     assert "ended by SIGKILL" in monitor.output
     assert "Traceback" not in monitor.output
-    assert "utilisation (%)" in replayed(tmp_path)
+    assert "CPU %" in replayed(tmp_path)
 
 
 def test_a_report_that_is_killed_as_it_is_written_leaves_the_one_of_before(tmp_path: Path) -> None:

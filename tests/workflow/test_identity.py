@@ -121,7 +121,7 @@ EDITS_OF_FILES = [
         ALL,
     ),
     # must not
-    ("a message", f"{LIBRARY}/serving/instance/diagnosis.py", "out of", "short of", set()),
+    ("a message", f"{LIBRARY}/serving/instance/causes.py", "name an address of", "give an address of", set()),
     ("a comment", f"{LIBRARY}/load/run.py", "\nimport asyncio", "\n# why\nimport asyncio", set()),
     ("a figure", f"{LIBRARY}/figures/cell_latency.py", "Share at or below", "Share below or at", set()),
 ]

@@ -68,12 +68,18 @@ def test_the_older_name_of_the_transferred_tokens() -> None:
     assert told_by(prefill={}, decode=older) == told_by(prefill={}, decode=PULLED)
 
 
-def test_without_the_size_of_the_cache_there_is_no_rate() -> None:
-    before, after = MetricsRecord(0, {"decode-0": NOTHING}), MetricsRecord(1, {"decode-0": PULLED})
+def test_without_the_size_of_the_cache_the_rate_is_of_the_bytes_that_the_connector_counted() -> None:
+    """6 ms for 48 kB; what each request took is tokens times a size that is not known."""
     unknown = replace(RUN, kv_bytes_per_token=None)
-    seen = transfer_result(unknown, REQUESTS, {}, (), before, after, [])
-    assert seen is not None
-    assert (seen.rate_bytes_per_s, seen.bytes_per_request.n, seen.piece_bytes) == (None, 0, 4000.0)
+
+    def seen(counted: dict[str, float]) -> TransferResult:
+        before, after = (MetricsRecord(at, {"decode-0": told}) for at, told in enumerate((NOTHING, counted)))
+        result = transfer_result(unknown, REQUESTS, {}, (), before, after, [])
+        assert result is not None
+        return result
+
+    assert (seen(PULLED).rate_bytes_per_s, seen(PULLED).bytes_per_request.n) == (pytest.approx(8e6), 0)
+    assert seen({name: value for name, value in PULLED.items() if "bytes" not in name}).rate_bytes_per_s is None
 
 
 def test_without_pieces_there_is_no_size_of_one() -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,19 @@ SWEEPS = os.environ.get("LLMDVFS_CLOCK_SWEEPS")
 
 
 def rows(script: str, *arguments: str) -> list[list[str]]:
-    """Run a bench and return its table's cells."""
+    """Run a bench and return the cells of its first table."""
     done = subprocess.run([sys.executable, BENCH / script, *arguments], capture_output=True, text=True, check=True)
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()[2:]]
+    lines = iter(done.stdout.splitlines())
+    next(line for line in lines if line.startswith("|---"))
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in takewhile(bool, lines)]
 
 
-def test_the_search_finds_the_lowest_energy_of_modelled_gpus_in_three_tenths_of_the_cells() -> None:
-    """On average of the loads; a grid has 30 clocks and stock in five launches."""
+def test_the_search_finds_the_lowest_energy_of_modelled_gpus_in_a_quarter_of_the_cells() -> None:
+    """On average of the loads; a grid that is as sure has 30 clocks and stock in six launches."""
     found = [row for row in rows("study.py", "--seeds", "3") if row[1] == "search"]
     assert len(found) == 5
     assert {row[2] for row in found} == {"3 of 3"}
-    assert sum(float(row[8]) for row in found) / 5 < 0.3 * 155
+    assert sum(float(row[8]) for row in found) / 5 < 0.25 * 186
 
 
 @pytest.mark.skipif(SWEEPS is None, reason="LLMDVFS_CLOCK_SWEEPS names no file of public sweeps")

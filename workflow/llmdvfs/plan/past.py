@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from llmdvfs.clock import NS_PER_S
+from llmdvfs.errors import MISREAD
 from llmdvfs.records.places import RAW, RUN
 
 MAX_READ = 3  # earlier cells of a workload that are asked
@@ -66,7 +67,7 @@ def _past_cell(run: Path) -> PastCell:
 def _content(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, *MISREAD):
         return {}
     return content if isinstance(content, dict) else {}
 
