@@ -13,21 +13,23 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).parents[2]
-sys.path[:0] = [str(CHECKOUT / "workflow")]
+sys.path[:0] = [str(CHECKOUT / "workflow"), str(CHECKOUT / "bench")]
+
+from started import VARIABLE, end_started  # noqa: E402
 
 from llmdvfs.models.tiny import write_tiny_model  # noqa: E402
 
@@ -199,8 +201,9 @@ def environment(failure: Failure, device: str, folder: Path, model: Path) -> dic
 
 def run(argv: list[str], env: dict[str, str]) -> tuple[str, str]:
     """Return the log of a server, and how it ended; it is ended where it is ready or takes too long."""
+    start = str(uuid.uuid4())
     with tempfile.TemporaryFile("w+", errors="replace") as file:
-        process = subprocess.Popen(argv, env=env, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(argv, env=env | {VARIABLE: start}, stdout=file, stderr=subprocess.STDOUT)
         deadline, ended = time.monotonic() + START_LIMIT_S, ""
         while not ended:
             time.sleep(0.5)
@@ -213,8 +216,7 @@ def run(argv: list[str], env: dict[str, str]) -> tuple[str, str]:
                 ended = "started"
             elif time.monotonic() > deadline:
                 ended = f"still starting after {START_LIMIT_S} s"
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        end_started(start)
         process.wait()
         file.seek(0)
         return file.read(), ended

@@ -11,11 +11,11 @@ import argparse
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ CHECKOUT = Path(__file__).parents[2]
 sys.path[:0] = [str(CHECKOUT / "workflow"), str(CHECKOUT / "bench")]
 
 from page import write_measured  # noqa: E402
+from started import VARIABLE, end_started  # noqa: E402
 
 from llmdvfs.models.facts import kv_bytes_per_token, weight_bytes  # noqa: E402
 from llmdvfs.models.shapes import write_shape  # noqa: E402
@@ -65,20 +66,18 @@ def serve(model: Path, log: Path, limit_s: float, flags: list[str]) -> dict[str,
     env = os.environ | {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_WORKER_MULTIPROC_METHOD": "spawn"}
     begin, answer, startup_s = time.monotonic(), None, None
     with log.open("wb") as file:
-        process = subprocess.Popen(argv, env=env, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(argv, env=env | {VARIABLE: str(log)}, stdout=file, stderr=subprocess.STDOUT)
         while process.poll() is None and time.monotonic() - begin < limit_s and answer is None:
             time.sleep(0.5)
             if get(f"{URL}/health", 2.0).ok:
                 startup_s = time.monotonic() - begin
                 body = {"model": "m", "prompt": [5, 6, 7, 8], "max_tokens": NUM_TOKENS, "ignore_eos": True}
                 answer = post(f"{URL}/v1/completions", body, 60.0)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        end_started(str(log))
+        process.wait()
     text = log.read_text(errors="replace")
     loaded, made = LOADED.search(text), kv_cache_made(text)
     cause = None if answer is not None and answer.ok else str(diagnose(text) or last_error_line(text))
