@@ -70,7 +70,7 @@ def test_the_search_gives_up_at_its_limit_and_says_so() -> None:
     tried = [Tried(clock, parabola(clock) * math.exp(rng.normal(0, 0.2))) for clock in range(960, 1441, 15)]
     step = next_step(tried, H100, target=0.001, max_cells=20)
     assert isinstance(step, Found)
-    assert "more would bring the bound from" in (step.reason or "")
+    assert "lengthen duration_s" in (step.reason or "")
 
 
 def test_what_more_costs_goes_with_the_square_of_the_bound() -> None:

@@ -21,6 +21,7 @@ CLOCKS_OVER_RANGE = 5  # with stock before and after them: at least every sixth 
 CLOCKS_NEAR = 6  # an even number: the lowest one, in their middle, has been measured
 AROUND_FRACTION = 0.3  # of the best clock, on both sides: the second round, and the parabola's range
 CONFIDENCE = 0.95
+MOST_TIMES_MORE = 10  # where more than so many times the cells would be needed, better cells are: longer windows
 MIN_CLOCKS_OF_A_PARABOLA = 4  # three parameters and one to contradict them
 
 
@@ -88,6 +89,11 @@ def _what_more_costs(num_cells: int, bound: float, target: float) -> str:
     if math.isinf(bound):
         return f"{num_cells} cells are spent on too few clocks for a bound on the regret; raise max_cells"
     more = max(1, math.ceil(num_cells * ((bound / target) ** 2 - 1)))
+    if more > MOST_TIMES_MORE * num_cells:
+        return (
+            f"{num_cells} cells are spent and the bound is {bound:.1%}, far from {target:.1%}: cells vary too much for "
+            "more of them to help; lengthen duration_s, or accept a larger target_regret_fraction"
+        )
     return f"{num_cells} cells are spent; about {more} more would bring the bound from {bound:.1%} under {target:.1%}"
 
 
