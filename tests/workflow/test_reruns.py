@@ -128,6 +128,7 @@ def test_the_report_is_made_offline(finished: Checkout, tmp_path: Path) -> None:
     assert [link for link in links if not (finished.folder / "results" / link).exists()] == []
     run = finished.snakemake("--report", str(tmp_path / "provenance.html"))
     assert run.returncode == 0, run.stderr
+    assert "(WARNING/" not in run.stdout + run.stderr, "a caption names what its job does not have"
     html = (tmp_path / "provenance.html").read_text(encoding="utf-8")
     assert "performance_comparison" in html
     assert "summary.txt" in html

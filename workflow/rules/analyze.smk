@@ -68,6 +68,13 @@ for number, cells in enumerate(jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB)):
                         caption=f"../report/cell_{Path(file).stem}.rst",
                         category="Cells",
                         subcategory=Path(file).parts[-5],
+                        labels=dict(
+                            zip(
+                                ("workload", "point", "launch", "figure"),
+                                Path(file).with_suffix("").parts[-4:],
+                                strict=True,
+                            )
+                        ),
                     )
                     if Path(file).suffix == ".png"
                     else file

@@ -46,8 +46,9 @@ def more_launches(record: ComparisonRecord) -> Iterator[str]:
 
 
 def _launches(more: int) -> str:
-    count = f"{more} or more" if more == MAX_MORE_LAUNCHES else str(more)
-    return f"{count} more launch{'' if more == 1 else 'es'}"
+    if more == MAX_MORE_LAUNCHES:
+        return f"{more} launches or more"
+    return f"{more} more launch{'' if more == 1 else 'es'}"
 
 
 def _is_moved(ratio: MetricRatio) -> bool:
