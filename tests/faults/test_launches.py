@@ -20,6 +20,7 @@ def place(machine: Machine, tmp_path: Path) -> Iterator[Place]:
     made = Place(tmp_path / "place", machine)
     made.study |= {"launches": 2, "architectures": ["single", "tensor_parallel-2"], "operating_points": POINTS}
     made.study["measure"] = {"idle_s": 0.05, "calibrate_client": False}
+    made.study["figures"] = {"cells": "none"}  # a second of drawing each, which no test looks at
     yield made
     made.close()
 

@@ -24,6 +24,7 @@ STUDY = {
     },
     "serving": {"engine": {"max_model_len": 4096}},
     "measure": {"idle_s": 0.3, "calibrate_client": False},
+    "figures": {"cells": "none"},
 }
 
 

@@ -50,6 +50,7 @@ class Searching:
             "search": {"sm_clock_mhz": {"all": "1380..1980/600"}},
             "serving": {"python": python_with_fake_vllm(folder)},
             "measure": {"idle_s": 0.3, "calibrate_client": False},
+            "figures": {"cells": "none"},
         }
         (folder / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
 

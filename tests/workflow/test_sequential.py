@@ -31,6 +31,7 @@ STUDY = {
     # narrower than any two launches agree: it ends at the most launches
     "sequential": {"half_width_fraction": 1e-9, "max_launches": 4, "metrics": ["output_token_rate_per_s"]},
     "measure": {"idle_s": 0.3, "calibrate_client": False},
+    "figures": {"cells": "none"},
 }
 
 
