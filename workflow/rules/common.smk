@@ -88,7 +88,7 @@ try:
     # The environment that jobs have where Snakemake deploys one (--sdm conda); its lock says which engine that will be.
     ENVIRONMENT = CHECKOUT / "envs" / ("gpu.yaml" if CONFIG["device"] == "cuda" else "cpu.yaml")
     DEPLOYED = bool(workflow.deployment_settings.deployment_method)
-    os.environ["LLMDVFS_ENVS"] = str(ENVIRONMENT.parent)  # for the scripts that add what conda cannot
+    os.environ.update(LLMDVFS_ENVS=str(ENVIRONMENT.parent))  # for the scripts that add what conda cannot
     STUDY = as_decided(make_study(CONFIG, engine_of(ENVIRONMENT, engine_versions) if DEPLOYED else engine_versions))
     PLAN = plan_cells(STUDY)
     PENDING = pending_launches(STUDY, PLAN)
