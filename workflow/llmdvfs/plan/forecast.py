@@ -94,7 +94,8 @@ def refuse_over_budget(told: Forecast) -> None:
 
 def walltimes_min(study: Study, pending: Iterable[PlannedLaunch]) -> list[int]:
     """Return the minutes to ask a cluster for, of each launch: twice what it is expected to take, and 10 at least."""
-    per = per_cell(study)
+    pending = list(pending)
+    per = per_cell(study) if pending else {}  # which reads earlier cells
     launches = (_missing(study, per, item) for item in pending)
     return [ceil(max(WALLTIME_FACTOR * launch.wall_s, MIN_WALLTIME_S) / 60) for launch in launches]
 
