@@ -1,7 +1,7 @@
 """How long Snakemake takes to plan a study: `python bench/plan/bench.py --against ANOTHER_CHECKOUT`.
 
 Two plans, of studies with a given number of cells (workloads x operating points x launches of one deployment): `dry
-run`, nothing measured yet, and `no-op`, everything finished. The files of a finished study are empty stand-ins, all of
+run`, nothing measured yet, and `no-op`, everything finished. The files of a finished study are stand-ins, all of
 one age, and Snakemake remembers nothing of them, as after `make clean`: what is timed is the planning. Runs of the two
 checkouts take turns. Medians of CPU seconds (user and system, of the whole process), of wall time and of peak memory.
 """
@@ -90,7 +90,7 @@ def prepared(checkout: Path, num_cells: int, finished: bool, folder: Path) -> Pa
             for file in {path, path.with_suffix(".pdf") if path.suffix == ".png" else path}:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 if not file.exists():
-                    file.touch()
+                    file.write_text("{}\n")  # with content: an empty one is made again
         for file in (folder / "results").rglob("*"):
             os.utime(file, (0, 0), follow_symlinks=False)
     return folder
