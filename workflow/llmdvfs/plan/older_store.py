@@ -36,7 +36,7 @@ def older_measurements(study: Study, cells: Iterable[PlannedCell]) -> list[Older
     """Return the older measurements that fit missing cells of the study: for each cell the newest, if any."""
     missing = {cell.id: cell for cell in cells if not cell.is_held and not _is_stored(study, cell)}
     found: dict[CellId, tuple[float, OlderMeasurement]] = {}
-    for folder, run in _older_runs(study.results / "store") if missing else ():
+    for folder, run in _older_runs(study.results / STORE) if missing else ():
         cell = missing.get(run.cell)
         if cell is None or not _matches(run, study):
             continue
