@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from unit.plan.test_cells import finish
-from unit.plan.test_config import study_of
+from unit.plan.test_config import config_with
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.cells import all_cells, pending_launches, plan_cells
@@ -23,7 +23,7 @@ HERE = {"vllm": "0.32.0", "torch": "2.13.0", "python": "3.11.7"}
 
 def measured_there(results: Path, engine: Mapping[str, str] = THERE, **changes: Any) -> Study:
     """A study of the default configuration, whose cells were measured by another engine than this machine has."""
-    study = make_study(complete_config({"results": str(results), **changes}), lambda python: engine)
+    study = make_study(complete_config(config_with({"results": str(results), **changes})), lambda python: engine)
     identities = StudyIdentities(study)
     for cell in all_cells(study):
         key = identities.key(cell)
@@ -33,7 +33,7 @@ def measured_there(results: Path, engine: Mapping[str, str] = THERE, **changes: 
 
 
 def seen_here(results: Path, **changes: Any) -> Study:
-    config = complete_config({"results": str(results), "analyse_only": True, **changes})
+    config = complete_config(config_with({"results": str(results), "analyse_only": True, **changes}))
     return make_study(config, recorded_engine(results))
 
 
@@ -47,14 +47,14 @@ def test_the_engine_is_that_of_the_measurements(tmp_path: Path) -> None:
 
 def test_without_it_everything_would_be_measured_anew(tmp_path: Path) -> None:
     measured_there(tmp_path)
-    here = make_study(complete_config({"results": str(tmp_path)}), lambda python: HERE)
+    here = make_study(complete_config(config_with({"results": str(tmp_path)})), lambda python: HERE)
     assert sum(len(launch.cells) for launch in pending_launches(here)) == 18
 
 
 def test_cells_that_are_not_there_are_left_out_and_said(tmp_path: Path) -> None:
     """A study that was cut: two launches of three. A changed workload was not measured either: it is not mistaken."""
     measured_there(tmp_path, launches=2)
-    study = seen_here(tmp_path, workloads={"decode": {"duration_s": 7}})
+    study = seen_here(tmp_path, **{"workloads.decode.duration_s": 7})
     plan = plan_cells(study)
     assert {(cell.id.launch, cell.id.workload) for cell in plan} == {
         (launch, workload) for launch in (1, 2) for workload in study.workloads if workload != "decode"
@@ -127,7 +127,3 @@ def test_rights_of_this_machine_play_no_part(tmp_path: Path, monkeypatch: pytest
     here = seen_here(tmp_path, device="cuda", operating_points=points)
     assert pending_launches(here) == []
     assert len(plan_cells(here)) == len(list(all_cells(study)))
-
-
-def test_study_of_alone_is_not_analyse_only() -> None:
-    assert study_of({}).analyse_only is False

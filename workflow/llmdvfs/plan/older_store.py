@@ -15,7 +15,7 @@ from llmdvfs.plan.identity import deployment_identity, workload_identity
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
 from llmdvfs.plan.under_load import is_under_load
-from llmdvfs.records.places import IDENTITY, RUN, store_entry
+from llmdvfs.records.places import IDENTITY, RUN, STORE, store_entry
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId
 from llmdvfs.records.store import read_record

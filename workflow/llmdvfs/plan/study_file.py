@@ -82,6 +82,10 @@ class StudySettings:
     tolerate_failed_cells: bool = False
     """Analysis and comparison go on without cells that failed after their retries; they are named with their causes and
     not tried again, until this is false or `python -m llmdvfs forget` was told their names."""
+    analyse_only: bool = False
+    """Measure nothing: analyse, compare and draw what the results folder holds, with the engine that it was measured
+    with. For a folder that was copied to another machine, or merged from several; cells that are not there are left
+    out, and said."""
     refuse_long_requests: bool = False
     """A trace whose requests are longer than max_model_len is refused when the study is planned; otherwise their number
     is said, and the server refuses or shortens them. (`high` in prompt_tokens and output_tokens clips them.)"""
