@@ -18,6 +18,9 @@ TORCH := torch==2.13.0+cpu
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 ARGS ?=
 TRACES ?=
+# Of tests without an engine, which wait for half of their time; two with servers of vLLM, whose starts compute.
+WORKERS ?= 3
+SHARED := --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONHOME
 
@@ -33,8 +36,8 @@ demo-dvfs: $(VENV)/run.stamp
 	$(BIN)/python tests/modelled/demo.py $(ARGS)
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not real" $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/python -m pytest -m real $(ARGS) || [ $$? -eq 5 ]    # 5: none of them was asked for
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(SHARED) -m "not real" $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest --numprocesses 2 $(SHARED) -m real $(ARGS) || [ $$? -eq 5 ]    # 5: none of them was asked for
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 from llmdvfs.models.folder import write_json
 
@@ -46,7 +47,9 @@ def write_tokenizer(folder: Path, vocab_size: int, seed: int, max_model_len: int
     )
 
 
-def _train(vocab_size: int, seed: int) -> Tokenizer:
+def _train(vocab_size: int, seed: int) -> "Tokenizer":
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # every plan imports this file
+
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -63,6 +66,8 @@ def _train(vocab_size: int, seed: int) -> Tokenizer:
 
 
 def _lines(seed: int) -> list[str]:
+    import numpy as np
+
     # RandomState's stream is frozen: the same seed gives the same tokenizer with every numpy.
     random = np.random.RandomState(seed)
 
