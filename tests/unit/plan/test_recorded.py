@@ -98,7 +98,7 @@ def test_the_engine_of_most_measurements_is_the_studys(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_measurements_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="analyse_only: true: .*store has no measurement"):
+    with pytest.raises(ConfigError, match=r"analyse_only: true: .*store has no measurement"):
         seen_here(tmp_path)
 
 
