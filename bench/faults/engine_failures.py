@@ -29,7 +29,7 @@ from typing import Any
 CHECKOUT = Path(__file__).parents[2]
 sys.path[:0] = [str(CHECKOUT / "workflow"), str(CHECKOUT / "bench")]
 
-from started import VARIABLE, end_started  # noqa: E402
+from started import end_started, mark  # noqa: E402
 
 from llmdvfs.models.tiny import write_tiny_model  # noqa: E402
 
@@ -203,7 +203,7 @@ def run(argv: list[str], env: dict[str, str]) -> tuple[str, str]:
     """Return the log of a server, and how it ended; it is ended where it is ready or takes too long."""
     start = str(uuid.uuid4())
     with tempfile.TemporaryFile("w+", errors="replace") as file:
-        process = subprocess.Popen(argv, env=env | {VARIABLE: start}, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(argv, env=env | mark(start), stdout=file, stderr=subprocess.STDOUT)
         deadline, ended = time.monotonic() + START_LIMIT_S, ""
         while not ended:
             time.sleep(0.5)
