@@ -239,8 +239,9 @@ def without_places(log: str, folder: str) -> str:
     """Return the log without paths of this machine, colours, progress bars, and the usage that argparse prints."""
     log = re.sub(r"\x1b\[[0-9;]*m", "", log)
     places = {folder: "/models", sys.prefix: "/venv", sys.base_prefix: "/python", str(CHECKOUT): "/checkout"}
-    for place, name in (places | {socket.gethostname(): "host"}).items():
+    for place, name in places.items():
         log = log.replace(place, name)
+    log = re.sub(rf"\b{re.escape(socket.gethostname())}\b", "host", log)  # of a host `vm` no part of `pynvml`
     lines = [line.split("\r")[-1].rstrip() for line in log.split("\n")]
     return "\n".join(line for line in lines if not USAGE.match(line))
 
