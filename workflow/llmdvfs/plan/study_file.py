@@ -83,8 +83,9 @@ class StudySettings:
     """Analysis and comparison go on without cells that failed after their retries; they are named with their causes and
     not tried again, until this is false or `python -m llmdvfs forget` was told their names."""
     refuse_long_requests: bool = False
-    """A trace whose requests are longer than max_model_len is refused when the study is planned; otherwise their number
-    is said, and the server refuses or shortens them. (`high` in prompt_tokens and output_tokens clips them.)"""
+    """A trace or a data set with requests longer than max_model_len is refused when the study is planned; otherwise
+    their number is said, and the server refuses or shortens them. (`high` in prompt_tokens and output_tokens clips
+    them.)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
