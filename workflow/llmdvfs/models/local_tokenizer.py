@@ -31,9 +31,9 @@ def local_tokenizer(model: ModelSpec) -> "Tokenizer | None":
             path = Path(_downloaded(model.location))
     if not path.is_file():
         return None
-    try:
-        from tokenizers import Tokenizer  # every plan imports this file
+    from tokenizers import Tokenizer  # here, since every plan imports this file
 
+    try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the package raises bare Exception
         raise DataError(f"{path}: cannot be loaded ({error}); expected the model's own, get it again") from error
