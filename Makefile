@@ -18,9 +18,8 @@ TORCH := torch==2.13.0+cpu
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 ARGS ?=
 TRACES ?=
-# Of tests without an engine, which wait for half of their time; two with servers of vLLM, whose starts compute.
-WORKERS ?= 3
-SHARED := --dist loadfile --no-loadscope-reorder
+# Processes of `make test`, but for the tests of real vLLM; tests wait for much of their time.
+WORKERS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONHOME
 
@@ -36,8 +35,8 @@ demo-dvfs: $(VENV)/run.stamp
 	$(BIN)/python tests/modelled/demo.py $(ARGS)
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(SHARED) -m "not real" $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/python -m pytest --numprocesses 2 $(SHARED) -m real $(ARGS) || [ $$? -eq 5 ]    # 5: none of them was asked for
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not real" $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m real $(ARGS) || [ $$? -eq 5 ]    # 5: none of them was asked for
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -17,7 +17,7 @@ STUDY: dict[str, Any] = {
         "decode-8": {
             "prompts": {"prompt_tokens": 8, "output_tokens": 32},
             "arrival": {"kind": "closed", "concurrency": 8},
-            "duration_s": 5,
+            "duration_s": 10,
             "num_warmup_requests": 1,
         }
     },
@@ -29,7 +29,7 @@ STUDY: dict[str, Any] = {
 def test_two_launches_run_at_once_on_gpus_of_their_own_and_the_first_one_alone(
     tmp_path: Path, nvml_library: Path
 ) -> None:
-    """Launch 1 is alone. Launches 2 and 3 begin together: the loads of 5 s of both overlap, on different GPUs."""
+    """Launch 1 is alone. Launches 2 and 3 begin together: the loads of 10 s of both overlap, on different GPUs."""
     study = Modelled(tmp_path / "study", STUDY, seed=1, num_gpus=2)
     done = study.run(nvml_library, quiet=True, target="analysed")
     assert done.returncode == 0, done.stdout + done.stderr

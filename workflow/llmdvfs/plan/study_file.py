@@ -87,8 +87,9 @@ class StudySettings:
     with. For a folder that was copied to another machine, or merged from several; cells that are not there are left
     out, and said."""
     refuse_long_requests: bool = False
-    """A trace whose requests are longer than max_model_len is refused when the study is planned; otherwise their number
-    is said, and the server refuses or shortens them. (`high` in prompt_tokens and output_tokens clips them.)"""
+    """A trace or a data set with requests longer than max_model_len is refused when the study is planned; otherwise
+    their number is said, and the server refuses or shortens them. (`high` in prompt_tokens and output_tokens clips
+    them.)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ Role = Literal["single", "prefill", "decode"]
 DeviceRole = Literal["single", "prefill", "decode", "host"]
 """What a device computes for; `host`: for instances of several roles at once, as CPUs do."""
 Device = Literal["cpu", "cuda", "external"]
+Endpoint = Literal["completions", "chat"]
 Phase = Literal["prefill", "decode", "mixed", "transfer", "queue", "idle"]
 
 MOST_TOKENS = 10_000_000
@@ -174,8 +175,8 @@ class PromptSpec:
     ]
     """Random token ids, a data set, or prompts with shared prefixes."""
     prompt_tokens: Annotated[LengthSpec | None, Allowed(written=NumTokens | LengthSpec | None, expected=LENGTH)]
-    """Prompt length, in the same forms as output_tokens; `{kind: trace}` takes the recorded one. Leave out to take
-    prompts as the data set has them."""
+    """Prompt length, in the same forms as output_tokens; `{kind: trace}` takes the recorded one: the trace's, or that
+    of the data set's own prompt. Leave out to take prompts as the data set has them."""
     output_tokens: Annotated[LengthSpec, Allowed(written=NumTokens | LengthSpec, expected=LENGTH)]
     """Output length: a number (1 exercises prefill only), `{kind: uniform, low: 64, high: 256}`, `{kind: normal, mean:
     200, sd: 50}`, or `{kind: trace}`: as the trace, or the data set's own answer, has it. `low` and `high` clip any
@@ -247,7 +248,7 @@ class WorkloadSpec:
     outputs); the phase files are made from it."""
     num_warmup_requests: Annotated[int, Allowed(minimum=0, maximum=1_000_000, default=2)] = 0
     """Requests sent before, at the same concurrency, and not recorded."""
-    endpoint: Literal["completions", "chat"] = "completions"
+    endpoint: Endpoint = "completions"
     """Endpoint to use."""
     request_timeout_s: LoadTime = 600.0
     """Longest time for one request."""
