@@ -1,10 +1,8 @@
 """Measures one cell: sampler, idle, load, idle, and everything that is needed to understand them afterwards."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
-from llmdvfs.benchmark.calibration import calibrate_cell
 from llmdvfs.benchmark.client import load_client
 from llmdvfs.benchmark.gpus import foreign_processes
 from llmdvfs.benchmark.host_cpu import HostCpu, host_cpu, others_between
@@ -25,18 +23,15 @@ from llmdvfs.telemetry.clocks import HeldPoint, locked_clocks
 from llmdvfs.telemetry.sampler import SamplerHandle
 
 
-def measure_cell(task: CellTask, deployment: Deployment, folder: Path, results: Path) -> RunRecord:
+def measure_cell(task: CellTask, deployment: Deployment, folder: Path) -> RunRecord:
     """Measure one cell into a folder, run.json last, and return what run.json says.
 
-    Raises what ended it early; everything that was recorded so far is kept. results: where files that serve several
-    cells are kept. GpusNotRestored, and no run.json, where the GPUs could not be brought back: a driver that no longer
-    takes orders may not have kept the earlier ones either.
+    Raises what ended it early; everything that was recorded so far is kept. GpusNotRestored, and no run.json, where
+    the GPUs could not be brought back: a driver that no longer takes orders may not have kept the earlier ones either.
     """
     gpus_of_role, gpu_indices = deployment.server_start.gpus_of_role(), deployment.gpu_indices
     with locked_clocks(task.point, gpus_of_role, gpu_indices=gpu_indices) as held:
         run = _record_cell(task, deployment, folder, held)
-    if task.job.settings.calibrate_client and (warning := calibrate_cell(folder, results)):
-        run = replace(run, warnings=(*run.warnings, warning))
     return write_sealed(folder, run)
 
 

@@ -99,6 +99,8 @@ def _clock_warnings(applied: AppliedPoint) -> tuple[str, ...]:
 
 def write_sealed(folder: Path, run: RunRecord) -> RunRecord:
     """Write run.json, the last file of a raw folder, with the checksums of all others; return what was written."""
-    sealed = replace(run, checksums=checksums(folder))
+    sums = checksums(folder)
+    sums.pop(raw.RUN, None)  # a run.json that is replaced
+    sealed = replace(run, checksums=sums)
     write_record(folder / raw.RUN, sealed)
     return sealed
