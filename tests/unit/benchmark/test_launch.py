@@ -12,12 +12,14 @@ from fakes.requests import ok_request
 from fakes.workloads import workload
 
 from llmdvfs.benchmark import launch, waiting
+from llmdvfs.benchmark.shared_idle import SharedIdle
 from llmdvfs.benchmark.store import draft, is_finished
 from llmdvfs.benchmark.task import CellTask
 from llmdvfs.errors import ClockControlError, GpusNotRestored, LlmDvfsError
 from llmdvfs.plan.cells import cell_folder
-from llmdvfs.records.job import CellJob, LaunchJob, LaunchRecord
+from llmdvfs.records.job import CellJob, LaunchJob, LaunchRecord, MeasureSettings
 from llmdvfs.records.load import CalibrationShape
+from llmdvfs.records.places import store_entry
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.raw import REQUESTS
 from llmdvfs.records.run import RunRecord
@@ -59,12 +61,14 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 
 
 def ends_with(monkeypatch: pytest.MonkeyPatch, tried: list[str], ends: dict[str, LlmDvfsError]) -> None:
-    def measure(task: CellTask, deployment: Any, folder: Path) -> None:
+    def measure(task: CellTask, deployment: Any, folder: Path, shared: SharedIdle | None) -> None:
         tried.append(task.cell.point)
         if task.cell.point in ends:
             raise ends[task.cell.point]
         write_lines(folder / REQUESTS, [REQUEST])
-        write_record(folder / "run.json", replace(RUN, key=task.cell.key))
+        idle_before_of = None if shared is None else shared.key
+        run = replace(RUN, key=task.cell.key, point=task.point, idle_after=(5, 6), idle_before_of=idle_before_of)
+        write_record(folder / "run.json", run)
 
     monkeypatch.setattr(launch, "measure_cell", measure)
 
@@ -137,3 +141,23 @@ def test_cells_of_one_start_that_wait_are_set_aside_with_it(
     launch.measure_launch(LAUNCH, replace(JOB, one_start=True), tmp_path)
     assert measured[:5] == ["servers start", *POINTS, "servers stop"]
     assert [path.name for path in (tmp_path / "forgotten").iterdir()] == ["key-stock.1"]
+
+
+def test_neighbours_at_one_operating_point_share_an_idle_window(
+    measured: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The first at another point, and one whose neighbour failed, measure their own."""
+    cells = [("chat", "low"), ("long", "low"), ("chat", "stock"), ("long", "stock"), ("short", "stock")]
+    job = replace(
+        JOB,
+        cells=tuple(CellJob(name, point, f"{name}-{point}") for name, point in cells),
+        workloads=dict.fromkeys(("chat", "long", "short"), workload()),
+        settings=MeasureSettings(share_idle=True, calibrate_client=False),
+    )
+    ends_with(monkeypatch, measured, {"stock": ClockControlError("the watchdog ended")})
+    with pytest.raises(launch.CellsFailed):
+        launch.measure_launch(LAUNCH, job, tmp_path)
+    ends_with(monkeypatch, measured, {})
+    launch.measure_launch(LAUNCH, job, tmp_path)
+    runs = [read_record(store_entry(tmp_path, cell.key) / "run.json", RunRecord) for cell in job.cells]
+    assert [run.idle_before_of for run in runs] == [None, "chat-low", None, "chat-stock", "long-stock"]

@@ -16,6 +16,7 @@ from llmdvfs.benchmark.look import first_look
 from llmdvfs.benchmark.one_start import set_aside_other_starts
 from llmdvfs.benchmark.progress import time_left
 from llmdvfs.benchmark.results_lock import launch_lock
+from llmdvfs.benchmark.shared_idle import idle_to_share
 from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished, is_measured, measured_entry
 from llmdvfs.benchmark.sweep.measure import SweepEnd, measure_sweep
 from llmdvfs.benchmark.task import CellTask
@@ -114,9 +115,11 @@ def _measure_all(tasks: Sequence[CellTask], results: Path) -> dict[str, str]:
         with _servers(waiting[0].tasks[0], results) as deployment:
             ready_s = time.monotonic()
             tried: list[CellTask] = []
+            neighbour: CellTask | None = None
             while waiting:
                 group = waiting.pop(0)
-                end = _try_group(group, deployment, results)
+                end = _try_group(group, deployment, results, neighbour)
+                neighbour = None if group.is_sweep or end.failures else group.tasks[-1]
                 tried += group.tasks
                 has_died = any(isinstance(cause, ServerDied) for _, cause in end.failures)
                 again = list(end.untried)
@@ -146,8 +149,11 @@ def _grouped(tasks: Sequence[CellTask]) -> list[_Waiting]:
     ]
 
 
-def _try_group(group: _Waiting, deployment: Deployment, results: Path) -> SweepEnd:
-    """Measure into the store; return what is missing of it, where that is the cells' or the servers' doing."""
+def _try_group(group: _Waiting, deployment: Deployment, results: Path, neighbour: CellTask | None) -> SweepEnd:
+    """Measure into the store; return what is missing of it, where that is the cells' or the servers' doing.
+
+    neighbour: the cell that these servers were measured in just before; None: there is none, or it failed.
+    """
     if group.is_sweep:
         end = measure_sweep(group.tasks, deployment, results)
         for task, error in end.failures:
@@ -155,7 +161,7 @@ def _try_group(group: _Waiting, deployment: Deployment, results: Path) -> SweepE
             LOG.info("%s: failed: %s", task.id.folder(), in_full(error))
         return end
     (task,) = group.tasks
-    cause = _try_cell(task, deployment, results)
+    cause = _try_cell(task, deployment, results, neighbour)
     return SweepEnd(() if cause is None else ((task, cause),), ())
 
 
@@ -173,13 +179,14 @@ def _tell_share(tasks: Sequence[CellTask], held_s: float, results: Path) -> None
         )
 
 
-def _try_cell(task: CellTask, deployment: Deployment, results: Path) -> LlmDvfsError | None:
+def _try_cell(task: CellTask, deployment: Deployment, results: Path, neighbour: CellTask | None) -> LlmDvfsError | None:
     """Measure one cell into the store; return why not, where that is the cell's or the servers' doing."""
     clear_drafts(results, task.cell.key)
+    shared = idle_to_share(task, measured_entry(results, neighbour.cell.key)) if neighbour else None
     try:
         waits = task.job.settings.calibrate_client
         with draft(results, task.cell.key, task.cell.identity, waits=waits) as folder:
-            measure_cell(task, deployment, folder)
+            measure_cell(task, deployment, folder, shared)
     except GpusNotRestored:
         raise
     except LlmDvfsError as error:

@@ -33,6 +33,8 @@ class MeasureSettings:
     load only)."""
     side_by_side: bool = False
     """Launches of the study are measured at once, each on GPUs of its own; every fourth is measured alone."""
+    share_idle: bool = False
+    """Whether the idle window between two cells of one operating point is measured once, for both."""
     half_width_fraction: float | None = None
     """How well a step's energy per token is to be known before its window ends, as half the 95 % interval over the
     mean (under load only); None: windows have the length that the workload sets."""
