@@ -1,6 +1,6 @@
 """Kills who holds GPUs at operating points, at random instants of a study, and looks whether the GPUs come back.
 
-    python bench/faults/sweep_kills.py [--kills 200] [--others 10] [--seed 1] [--at-once 4] [--under-load] [--page PAGE]
+    python bench/faults/sweep_kills.py [--kills 200] [--others 10] [--seed 1] [--at-once 4] [--under-load] [--record FILE] [--page PAGE]
 
 Each trial is a place of its own with two fake GPUs and scripted servers (tests/faults), in which a study of a locked
 clock, a ceiling, a power limit and stock is measured. A quarter of the kills each: the benchmark job, its clock
@@ -15,6 +15,7 @@ process may be left. Exit code 1 where one does not.
 import argparse
 import collections
 import functools
+import json
 import os
 import random
 import shutil
@@ -25,7 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 BENCH = Path(__file__).parents[1]
@@ -74,6 +75,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--at-once", type=int, default=4)
     parser.add_argument("--under-load", action="store_true")
+    parser.add_argument("--record", type=Path)
     parser.add_argument("--page", type=Path)
     options = parser.parse_args()
     chance = random.Random(options.seed)
@@ -84,16 +86,22 @@ def main() -> int:
     chance.shuffle(trials)
     max_instant_s = MAX_INSTANT_UNDER_LOAD_S if options.under_load else MAX_INSTANT_S
     begin_s = time.monotonic()
+    done = recorded(options.record)
+    planned = [
+        (number, trial, chance.uniform(0, max_instant_s), number % NEXT_RUN_EVERY == 0)
+        for number, trial in enumerate(trials)
+    ]
+
+    def run_and_record(trial: tuple[int, Callable[[Place, float, bool], Outcome], float, bool]) -> Outcome:
+        outcome = run_trial(folder, machine, options.under_load, *trial)
+        if options.record:
+            with options.record.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"number": trial[0], **asdict(outcome)}) + "\n")
+        return outcome
+
     with ThreadPoolExecutor(options.at_once) as pool:
-        outcomes = list(
-            pool.map(
-                lambda trial: run_trial(folder, machine, options.under_load, *trial),
-                [
-                    (number, trial, chance.uniform(0, max_instant_s), number % NEXT_RUN_EVERY == 0)
-                    for number, trial in enumerate(trials)
-                ],
-            )
-        )
+        further = list(pool.map(run_and_record, [trial for trial in planned if trial[0] not in done]))
+    outcomes = [*done.values(), *further]
     shutil.rmtree(folder, ignore_errors=True)
     text = table(outcomes)
     print(f"{text}\n{time.monotonic() - begin_s:.0f} s")
@@ -101,6 +109,14 @@ def main() -> int:
         part = f"bench/faults/sweep_kills.py{' --under-load' if options.under_load else ''}"
         write_measured(options.page, part, f"Fake GPUs, seed {options.seed}; {host()}.\n\n{text}")
     return 1 if any(outcome.problem for outcome in outcomes) else 0
+
+
+def recorded(file: Path | None) -> dict[int, Outcome]:
+    """Return the outcomes of an earlier run of the same trials, by number; none where there is no file."""
+    if file is None or not file.exists():
+        return {}
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return {line.pop("number"): Outcome(**line) for line in lines}
 
 
 def run_trial(
