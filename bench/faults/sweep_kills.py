@@ -1,6 +1,7 @@
 """Kills who holds GPUs at operating points, at random instants of a study, and looks whether the GPUs come back.
 
-    python bench/faults/sweep_kills.py [--kills 200] [--others 10] [--seed 1] [--at-once 4] [--under-load] [--record FILE] [--page PAGE]
+    python bench/faults/sweep_kills.py [--kills 200] [--others 10] [--seed 1] [--at-once 4] [--under-load]
+        [--record FILE] [--page PAGE]
 
 Each trial is a place of its own with two fake GPUs and scripted servers (tests/faults), in which a study of a locked
 clock, a ceiling, a power limit and stock is measured. A quarter of the kills each: the benchmark job, its clock
