@@ -39,8 +39,8 @@ STUDY = {
     "measure": {"idle_s": 0.3, "calibrate_client": False},
     "figures": {"cells": "none"},
 }
-MIN_INSTANT_S, MAX_INSTANT_S = 3.0, 25.0
-RUN_LIMIT_S = 600.0
+MIN_INSTANT_S, MAX_INSTANT_S = 3.0, 45.0
+RUN_LIMIT_S = 1800.0
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,9 @@ class MeasureSettings:
     half_width_fraction: float | None = None
     """How well a step's energy per token is to be known before its window ends, as half the 95 % interval over the
     mean (under load only); None: windows have the length that the workload sets."""
+    idle_at_points_s: float | None = None
+    """How long launch 1 holds each point without load before a sweep, to see what idle GPUs draw there (under load
+    only); None: it does not."""
 
 
 @dataclass(frozen=True, slots=True)
