@@ -130,7 +130,8 @@ def lowest_by_parabola(tried: Sequence[Tried], allowed: ClockRange) -> Found:
     residuals: the lowest measured clock is taken, and the bound is infinite.
     """
     centre = _lowest_clock(tried)
-    near = [cell for cell in tried if abs(cell.clock_mhz / centre - 1) <= AROUND_FRACTION + 1e-9]
+    reach_mhz = AROUND_FRACTION * centre + allowed.step_mhz / 2  # its ends were snapped to the grid
+    near = [cell for cell in tried if abs(cell.clock_mhz - centre) <= reach_mhz]
     clocks = sorted({cell.clock_mhz for cell in near})
     if len(clocks) < MIN_CLOCKS_OF_A_PARABOLA:
         return Found(centre, math.inf, (clocks[0], clocks[-1]))

@@ -13,8 +13,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 
 import psutil
+
+from llmdvfs.host.child import set_parent_death_signal
 
 POLL_S = 0.2
 
@@ -23,7 +26,8 @@ def main() -> int:
     """Run the command until it ends, and return its exit code, 128 + n where signal n ended it."""
     parent_pid, argv = int(sys.argv[1]), sys.argv[2:]
     signal.signal(signal.SIGINT, lambda number, frame: None)  # the terminal's reaches the command by itself
-    child = subprocess.Popen(argv)
+    # Where this is killed too, nobody knows the jobs any more: the command alone is interrupted.
+    child = subprocess.Popen(argv, preexec_fn=partial(set_parent_death_signal, signal.SIGINT, os.getpid()))
     interrupted: set[int] = set()
     while True:
         with suppress(subprocess.TimeoutExpired):
