@@ -39,7 +39,8 @@ STUDY = {
     "measure": {"idle_s": 0.3, "calibrate_client": False},
     "figures": {"cells": "none"},
 }
-MIN_INSTANT_S, MAX_INSTANT_S = 3.0, 45.0
+MAX_INSTANT_S = 15.0  # of a round's measurement, which takes about as long; every fourth kill: of the search itself
+JOB_LIMIT_S = 300.0
 RUN_LIMIT_S = 1800.0
 GONE_LIMIT_S = 60.0  # Snakemake may be reading its rules, which takes long on a busy machine
 
@@ -107,7 +108,9 @@ def search_with_kills(folder: Path, machine: Machine, number: int, num_kills: in
     try:
         while len(kills) < num_kills:
             run = place.start("search")
-            run.wait_for(lambda: place.run.process.poll() is not None, chance.uniform(MIN_INSTANT_S, MAX_INSTANT_S))
+            if len(kills) % 4:
+                run.meets(lambda: place.run.find("benchmark job") is not None, JOB_LIMIT_S)
+            run.wait_for(lambda: place.run.process.poll() is not None, chance.uniform(0, MAX_INSTANT_S))
             if run.process.poll() is not None:
                 break
             kills.append(kill(place, with_snakemake=len(kills) % 2 == 1))
