@@ -5,7 +5,7 @@
 FILE.csv: one row a measured setting of a public sweep, with the columns gpu, model, phase, batch, knob (cap_w or
 sm_lock_mhz), setting, seconds and energy_j. Each sweep, its repeats averaged, is taken as the truth. A study measures
 five settings evenly over the range, ends among them, three launches each, every cell with noise; the highest stands for
-stock. A second round adds five within 25 % of the first one's best, as the search does.
+stock. A second round adds five within 40 % of the first one's best, as the search does.
 """
 
 import argparse

@@ -19,7 +19,8 @@ from llmdvfs.records.search import ClockRange, RoundKind
 
 CLOCKS_OVER_RANGE = 5  # with stock before and after them: at least every sixth step of a sweep is stock
 CLOCKS_NEAR = 6  # an even number: the lowest one, in their middle, has been measured
-AROUND_FRACTION = 0.3  # of the best clock, on both sides: the second round, and the parabola's range
+AROUND_FRACTION = 0.4  # of the best clock, on both sides: the second round, and the parabola's range
+KNOWN_FRACTION = 1 / 3  # of the second round's spacing: a clock that is so near to a measured one is known already
 CONFIDENCE = 0.95
 MOST_TIMES_MORE = 10  # where more than so many times the cells would be needed, better cells are: longer windows
 MIN_CLOCKS_OF_A_PARABOLA = 4  # three parameters and one to contradict them
@@ -103,10 +104,14 @@ def first_round(allowed: ClockRange) -> tuple[int, ...]:
 
 
 def second_round(tried: Sequence[Tried], allowed: ClockRange) -> tuple[int, ...]:
-    """Return six clocks within 30 % of the lowest so far, less those that were measured already."""
+    """Return up to six clocks within 40 % of the lowest so far: those that no measured one is near to."""
     best = _lowest_clock(tried)
     clocks = _spaced(best * (1 - AROUND_FRACTION), best * (1 + AROUND_FRACTION), CLOCKS_NEAR, allowed)
-    return tuple(sorted(set(clocks) - {cell.clock_mhz for cell in tried}))
+    spacing_mhz = (clocks[-1] - clocks[0]) / (CLOCKS_NEAR - 1)
+    known = {cell.clock_mhz for cell in tried}
+    return tuple(
+        clock for clock in clocks if min(abs(clock - measured) for measured in known) > KNOWN_FRACTION * spacing_mhz
+    )
 
 
 def _spaced(low_mhz: float, high_mhz: float, number: int, allowed: ClockRange) -> tuple[int, ...]:
@@ -123,7 +128,7 @@ def _lowest_clock(tried: Sequence[Tried]) -> int:
 
 
 def lowest_by_parabola(tried: Sequence[Tried], allowed: ClockRange) -> Found:
-    """Return the lowest clock, by a parabola of ln E over ln f through all cells within 30 % of the lowest clock.
+    """Return the lowest clock, by a parabola of ln E over ln f through all cells within 40 % of the lowest clock.
 
     The regret bound is the upper 95 % bound of E(chosen) / E(g) - 1, largest over all clocks g of that range:
     differences of the parabola have a standard error from its residuals. With fewer than four clocks there are no
