@@ -10,6 +10,7 @@ docs/operating-points.md.
 """
 
 import argparse
+import functools
 import os
 import random
 import shutil
@@ -39,8 +40,9 @@ STUDY = {
     "measure": {"idle_s": 0.3, "calibrate_client": False},
     "figures": {"cells": "none"},
 }
-MAX_INSTANT_S = 15.0  # of a round's measurement, which takes about as long; every fourth kill: of the search itself
-JOB_LIMIT_S = 300.0
+MAX_NEW_CELLS = 2  # after so many at most, and some time, a search is killed; every fourth one at any time at all
+MAX_INSTANT_S = 4.0
+NEW_CELLS_LIMIT_S = 300.0
 RUN_LIMIT_S = 1800.0
 GONE_LIMIT_S = 60.0  # Snakemake may be reading its rules, which takes long on a busy machine
 
@@ -108,8 +110,10 @@ def search_with_kills(folder: Path, machine: Machine, number: int, num_kills: in
     try:
         while len(kills) < num_kills:
             run = place.start("search")
+            wanted = num_stored(place) + chance.randint(0, MAX_NEW_CELLS)
             if len(kills) % 4:
-                run.meets(lambda: place.run.find("benchmark job") is not None, JOB_LIMIT_S)
+                run.meets(lambda: place.run.find("benchmark job") is not None, NEW_CELLS_LIMIT_S)
+                run.meets(functools.partial(has_stored, place, wanted), NEW_CELLS_LIMIT_S)
             run.wait_for(lambda: place.run.process.poll() is not None, chance.uniform(0, MAX_INSTANT_S))
             if run.process.poll() is not None:
                 break
@@ -138,7 +142,7 @@ def kill(place: Place, *, with_snakemake: bool) -> Kill:
     search = psutil.Process(place.run.process.pid)
     victims = [search, *(snakemakes(search) if with_snakemake else ())]
     search.suspend()  # it starts nothing between the look and the kill
-    was_set, num_stored = place.gpus.setting(0) != AS_FOUND, len(list((place.results / "store").glob("*/run.json")))
+    was_set, stored = place.gpus.setting(0) != AS_FOUND, num_stored(place)
     for victim in victims:
         os.kill(victim.pid, signal.SIGKILL)
     killed_s = time.monotonic()
@@ -152,7 +156,17 @@ def kill(place: Place, *, with_snakemake: bool) -> Kill:
     if not is_gone:
         problem = f"left running: {place.run.living()}"
     words = "search and its snakemake" if len(victims) > 1 else "search"
-    return Kill(words, was_set, num_stored, back_s, gone_s, problem)
+    return Kill(words, was_set, stored, back_s, gone_s, problem)
+
+
+def num_stored(place: Place) -> int:
+    """Return how many cells are in the store."""
+    return len(list((place.results / "store").glob("*/run.json")))
+
+
+def has_stored(place: Place, number: int) -> bool:
+    """Return whether so many cells are in the store."""
+    return num_stored(place) >= number
 
 
 def snakemakes(search: psutil.Process) -> Iterator[psutil.Process]:
