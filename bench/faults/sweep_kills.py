@@ -46,11 +46,11 @@ POINTS = {
     "capped": {"power_limit_w": {"single": 400}},
 }
 MAX_INSTANT_S = 12.0  # of the job: from its first line of code to about its fourth point
-MAX_INSTANT_UNDER_LOAD_S = 24.0  # a step takes 2 s to settle at least
-START_LIMIT_S = 90.0
+MAX_INSTANT_UNDER_LOAD_S = 24.0  # of the load: a step takes 2 s to settle at least, and five are measured
+START_LIMIT_S = 180.0
 RUN_LIMIT_S = 180.0
 BACK_LIMIT_S = 5.0
-GONE_LIMIT_S = 15.0
+GONE_LIMIT_S = 60.0  # a job that is still importing when its Snakemake is killed ends once it has
 NEXT_RUN_EVERY = 10  # so often the study is then finished, too
 FOREIGN_CLOCK_MHZ = 1200
 
@@ -148,6 +148,13 @@ def run_trial(
     return outcome
 
 
+def reach(place: Place, at_s: float) -> None:
+    """Wait for the instant: so long after the job's begin, or, under one running load, after the load's."""
+    if place.study["measure"]["points_under_load"]:
+        place.run.meets(place.is_loaded, START_LIMIT_S)
+    place.run.wait_for(lambda: place.run.process.poll() is not None, at_s)
+
+
 # ---- kills
 
 
@@ -156,7 +163,7 @@ def kill_of(victims: tuple[str, ...], through: str, place: Place, at_s: float, m
     fault = f"SIGKILL of {' and '.join(victims)}"
     place.start(through)
     job = place.found("benchmark job", START_LIMIT_S)
-    place.run.wait_for(lambda: place.run.process.poll() is not None, at_s)
+    reach(place, at_s)
     pids = {victim: place.run.find(victim) for victim in victims}
     if pids.get("benchmark job", job) is None or place.run.process.poll() is not None:
         return after_its_end(place, fault)
@@ -182,7 +189,7 @@ def watchdog_kill(place: Place, at_s: float, more: bool) -> Outcome:
     fault = "SIGKILL of clock watchdog"
     place.start("job")
     place.found("benchmark job", START_LIMIT_S)
-    place.run.wait_for(lambda: place.run.process.poll() is not None, at_s)
+    reach(place, at_s)
     place.run.meets(lambda: place.run.find("clock watchdog") is not None, START_LIMIT_S)
     pid = place.run.find("clock watchdog")
     if pid is None:
@@ -287,7 +294,7 @@ def under_way(place: Place, at_s: float, strike: Callable[[], object]) -> bool:
     """Start the job, let the fault strike at the instant, and return whether anything was set then."""
     place.start("job")
     place.found("benchmark job", START_LIMIT_S)
-    place.run.wait_for(lambda: place.run.process.poll() is not None, at_s)
+    reach(place, at_s)
     was_set = place.gpus.setting(0) != AS_FOUND
     strike()
     return was_set
