@@ -40,22 +40,15 @@ class MeasureSettings(SamplerSettings):
     """Points under load whose core clock the load cannot hold, by a probe at stock, are not measured; needs
     tolerate_failed_cells."""
     side_by_side: bool = False
-<<<<<<< HEAD
-    """Launches of the study are measured at once, each on GPUs of its own; every fourth is measured alone."""
-    half_width_fraction: float | None = None
-    """How well a step's energy per token is to be known before its window ends, as half the 95 % interval over the
-    mean (under load only); None: windows have the length that the workload sets."""
-    idle_at_points_s: float | None = None
-    """How long launch 1 holds each point without load before a sweep, to see what idle GPUs draw there (under load
-    only); None: it does not."""
-=======
     """Launches of the study are measured at once on one host, each on GPUs of its own out of `serving.gpus`; launches
     1, 5, 9 ... are measured alone, and the comparison says whether neighbours disturbed the others. Stock clocks
     only."""
     half_width_fraction: Annotated[float | None, Allowed(above=0, maximum=0.5)] = None
     """Under load, a step's window ends once half the 95 % interval of its energy per token is within this fraction,
     after 6 s at the earliest and `duration_s` at the latest; null: every window lasts `duration_s`."""
->>>>>>> main
+    idle_at_points_s: Annotated[float | None, Allowed(above=0, maximum=60)] = None
+    """Under load, launch 1 holds each operating point without load for so long before a sweep, and records what idle
+    GPUs draw there; null: it does not."""
 
 
 @dataclass(frozen=True, slots=True)
