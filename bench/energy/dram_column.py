@@ -3,10 +3,10 @@
     python bench/energy/dram_column.py --runs 10
 
 Decode reads the KV of contexts that grow, which no level of the model knows; GPM's DRAM activity (means over 200 ms)
-sees it. To the levels that the data support one column is added: activity in decode less its mean there, so that it explains
-power within decode and leaves the mean to the levels. A row a load: how often the column predicts held-out stretches
-better by more than two standard deviations, and the error of both phases' energy without it and with it. SIMULATED.
-About 2 s a load and run.
+sees it. To the levels that the data support one column is added: activity in decode less its mean there, so that it
+explains power within decode and leaves the mean to the levels. A row a load: how often the column predicts held-out
+stretches better by more than two standard deviations, and the error of both phases' energy without it and with it.
+SIMULATED. About 2 s a load and run.
 """
 
 import argparse

@@ -7,6 +7,7 @@ import pytest
 from fakes.records import Toy, fake_cell, fake_study, fake_sweep
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from llmdvfs.comparison.groups import compare
 from llmdvfs.figures.parts.cell import MeasuredCell
@@ -30,7 +31,7 @@ def studies() -> dict[str, list[MeasuredCell]]:
 
 
 def words(figure: Figure) -> str:
-    found: Iterator[str] = (text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+    found: Iterator[str] = (text.get_text() for text in figure.findobj(Text))
     return " ".join(" ".join(found).split())
 
 
