@@ -1,7 +1,7 @@
 """Gates on devices and telemetry: whether sensors were read well, and the hardware was left alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from llmdvfs.analysis.gates.verdict import not_applicable, verdict
 from llmdvfs.analysis.sensors import Series, device_series
 from llmdvfs.records.point import AppliedPoint, OperatingPoint, in_words
 from llmdvfs.records.result import DeviceEnergy, EnergyResult, Gate
-from llmdvfs.records.telemetry import Reading, SamplerReport
+from llmdvfs.records.telemetry import QUANTITIES, Reading, SamplerReport
 
 THERMAL_S = ("sw_thermal_s", "hw_thermal_s", "hw_power_brake_s")
 CAP_S = ("sw_power_cap_s",)
@@ -29,10 +29,15 @@ class ServingDevices:
     """By device."""
     started_mono_ns: int
     window_s: tuple[float, float]
+    _series: dict[str, dict[str, Series]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """By device and quantity: what has been asked of before is not read again."""
 
     def series(self, device_id: str, quantity: str) -> Series:
         """Return the readings of one quantity of one device inside the window."""
-        found = device_series(self.readings.get(device_id, ()), device_id, (quantity,), self.started_mono_ns)[quantity]
+        if device_id not in self._series:
+            own = self.readings.get(device_id, ())
+            self._series[device_id] = device_series(own, device_id, tuple(QUANTITIES), self.started_mono_ns)
+        found = self._series[device_id][quantity]
         inside = (found.t_s >= self.window_s[0]) & (found.t_s <= self.window_s[1])
         return Series(found.t_s[inside], found.value[inside])
 
