@@ -19,7 +19,7 @@ from llmdvfs.figures.parts.note import draw_note, why_absent
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, SINGLE_COLUMN_IN, Look, styled
 from llmdvfs.figures.parts.summary_marks import any_gate_failed, draw_marks, gate_failed_handle
 from llmdvfs.figures.parts.titles import set_title
-from llmdvfs.records.comparison import METRICS, ComparisonGroup, ComparisonRecord, MetricSummary
+from llmdvfs.records.comparison import METRICS, ComparisonGroup, ComparisonRecord, DeploymentSummary, MetricSummary
 from llmdvfs.records.comparison_text import group_table
 
 QUANTITIES = (
@@ -32,14 +32,16 @@ QUANTITIES = (
     "sm_clock_mean_mhz",
     "utilisation_mean_fraction",
 )
-# A panel of one name shows these beside it: roles have clocks of their own, which no mean may hide.
-OF_ROLES = {"sm_clock_mean_mhz": ("prefill_sm_clock_mean_mhz", "decode_sm_clock_mean_mhz")}
+# A panel of one name shows these beside it, with a letter: roles have clocks of their own, which no mean may hide.
+OF_ROLES = {"sm_clock_mean_mhz": {"prefill_sm_clock_mean_mhz": "P", "decode_sm_clock_mean_mhz": "D"}}
+LETTERS = "; P: prefill's GPUs, D: decode's"
 MIN_LOG_SPAN = 20.0  # highest / lowest mean above which a linear axis would hide the lowest
 MAX_WORKLOADS = 6  # more do not fit beside one another
 SLOT_END = 0.42  # of a slot's width, from its middle
 MAX_BRIEF = 2  # deployments in small panels above a table; more have wide panels and no table
 PANEL_CHARACTERS = 50  # of workload names side by side below a wide panel
 NAME_CHARACTERS = 16  # of a workload's name below a small panel, in a line
+LEVEL_CHARACTERS = 18  # of workload names that fit side by side below a small panel
 PAPER_PANEL_IN = 2.4  # height of a panel by itself, without its legend
 TABLE_CHARACTERS = 112  # of a table's line across the double column
 
@@ -68,11 +70,12 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
     for axes, name in zip(panels.flat, QUANTITIES, strict=True):
         _draw_quantity(axes, name, groups, looks)
     _name_workloads(panels, [group.workload for group in groups], upright=not brief)
-    starts = starts_text(deployment for group in groups for deployment in group.deployments)
+    deployments = [deployment for group in groups for deployment in group.deployments]
+    letters = LETTERS if any(_role_letters(deployment) for deployment in deployments) else ""
     legend_below(
         above,
         _legend(looks, names, groups) + _not_applied(panels[0, 0], record, groups),
-        f"A dot: a server start; bars: the mean over {starts}, upright {INTERVALS}.",
+        f"A dot: a server start; bars: the mean over {starts_text(deployments)}, upright {INTERVALS}{letters}.",
     )
     set_title(figure, f"Deployments{of_model(record)} at {_scope(record, groups)}")
     return figure
@@ -122,25 +125,33 @@ def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], loo
     metric = METRICS[name]
     axes.set_title(f"{metric.label} ({metric.unit})")
     summaries = [
-        (x, deployment.id, deployment.metrics[shown])
+        (x, deployment.id, deployment.metrics[shown], letter)
         for x, group in enumerate(groups)
         for deployment in group.deployments
-        for shown in (name, *OF_ROLES.get(name, ()))
+        for shown, letter in {name: "", **OF_ROLES.get(name, {})}.items()
         if any(launch.value is not None for launch in deployment.metrics[shown].by_launch)
     ]
-    if not any(summary.n for _, _, summary in summaries):
+    if not any(summary.n for _, _, summary, _ in summaries):
         draw_note(
             axes, why_absent(metric, [deployment for group in groups for deployment in group.deployments]), width=14
         )
         return
     width = 0.8 / len(looks)
     places = {deployment: (number + 0.5) * width - 0.4 for number, deployment in enumerate(looks)}
-    for x, deployment, summary in summaries:
+    for x, deployment, summary, letter in summaries:
         own, look = x + places[deployment], looks[deployment]
         draw_marks(axes, own, summary, metric.per_unit, look, width)
+        if letter and summary.mean.value is not None:
+            beside = (own + SLOT_END * width, summary.mean.value * metric.per_unit)
+            axes.annotate(letter, beside, (2, 0), textcoords="offset points", fontsize=6, va="center")
         # Launches without the point stand at the end of the slot, clear of those that had it.
         draw_beside(axes, own + (SLOT_END * width if summary.n else 0.0), summary, metric.per_unit, look, width)
-    _choose_scale(axes, [summary for _, _, summary in summaries], metric.per_unit)
+    _choose_scale(axes, [summary for _, _, summary, _ in summaries], metric.per_unit)
+
+
+def _role_letters(deployment: DeploymentSummary) -> list[str]:
+    """Return the letters of the roles whose own clocks are drawn."""
+    return [letter for name, letter in OF_ROLES["sm_clock_mean_mhz"].items() if deployment.metrics[name].n]
 
 
 def _choose_scale(axes: Axes, summaries: Sequence[MetricSummary], per_unit: float) -> None:
@@ -155,7 +166,8 @@ def _choose_scale(axes: Axes, summaries: Sequence[MetricSummary], per_unit: floa
 
 
 def _name_workloads(panels: npt.NDArray[np.object_], workloads: Sequence[str], *, upright: bool) -> None:
-    """Write the workloads: upright below each column of wide panels, else slanting below every panel."""
+    """Write the workloads: upright below each column of wide panels, else below every panel, slanting if need be."""
+    is_level = upright or len("  ".join(workloads)) <= LEVEL_CHARACTERS
     width = PANEL_CHARACTERS // max(len(workloads), 1) if upright else NAME_CHARACTERS
     for column in panels.T:
         drawn = [axes for axes in column if axes.lines]
@@ -166,7 +178,7 @@ def _name_workloads(panels: npt.NDArray[np.object_], workloads: Sequence[str], *
                 between = [x + 0.5 for x in range(len(workloads) - 1)]
                 axes.vlines(between, 0, 1, "0.9", transform=axes.get_xaxis_transform())
                 axes.tick_params(axis="x", labelbottom=axes is drawn[-1])
-            else:
+            if not is_level:
                 for text in axes.get_xticklabels():
                     text.set(rotation=30, ha="right", rotation_mode="anchor")
 
