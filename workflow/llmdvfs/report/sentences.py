@@ -15,7 +15,7 @@ from llmdvfs.report.words import Words
 
 SENTENCES_FILE = Path(__file__).with_name("sentences.toml")
 SEPARATORS = (("; ", "；"), (", ", "，"))
-NAME_ENDS = ((": ", "："), (" ", " "))
+NAMED = re.compile(r"(?P<name>[^ ]+(?=: )|gpu\d+|cpu)(?P<end>: | )(?P<said>.+)", re.DOTALL)
 ENGLISH_WORD = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -26,6 +26,8 @@ class Template(NamedTuple):
     chinese: str
     is_ending: bool
     """Whether it begins with a mark, and so is the end of another sentence."""
+    longest: str
+    """Its longest piece between values: text without it is not tried."""
 
 
 def in_both(text: str) -> Words:
@@ -56,15 +58,15 @@ def _templates() -> tuple[Template, ...]:
 
 
 def _template(english: str, chinese: str) -> Template:
-    is_ending = english[0] in ",;: "
-    pattern = "(.*?)".join(map(re.escape, english.split("{}")))
-    return Template(re.compile(f"(.*?){pattern}" if is_ending else pattern, re.DOTALL), chinese, is_ending)
+    is_ending, pieces = english[0] in ",;: ", english.split("{}")
+    pattern = ("(.*?)" if is_ending else "") + "(.*?)".join(map(re.escape, pieces))
+    return Template(re.compile(pattern, re.DOTALL), chinese, is_ending, max(pieces, key=len))
 
 
 def _filled(text: str) -> Iterator[str]:
     """Yield the Chinese of every template that the whole text fits."""
     for template in _templates():
-        if found := template.english.fullmatch(text):
+        if template.longest in text and (found := template.english.fullmatch(text)):
             values = [in_chinese(value) for value in found.groups()]
             head = values.pop(0) if template.is_ending else ""
             yield head + template.chinese.format(*values)
@@ -83,7 +85,5 @@ def _enumerated(text: str) -> Iterator[str]:
 
 def _named(text: str) -> Iterator[str]:
     """Yield what follows the name of a cell, a deployment or a device, with the name before it."""
-    for english, chinese in NAME_ENDS:
-        name, _, said = text.partition(english)
-        if said and " " not in name:
-            yield f"{name}{chinese}{in_chinese(said)}"
+    if found := NAMED.fullmatch(text):
+        yield f"{found['name']}{'：' if found['end'] == ': ' else ' '}{in_chinese(found['said'])}"
