@@ -196,7 +196,10 @@ def _servers(task: CellTask, results: Path) -> Iterator[Deployment]:
     launch, number = task.launch, task.job.launch
     LOG.info("%s launch %d: starting servers", launch.deployment.id, number)
     logs = results / "logs" / "servers" / f"{launch.deployment.id}.launch-{number}"
-    with deploy(launch, logs=logs, results=results, progress=LOG.info, host_gpus=host_gpus) as deployment:
+    endpoints = {workload.endpoint for workload in task.job.workloads.values()}
+    with deploy(
+        launch, logs=logs, results=results, progress=LOG.info, host_gpus=host_gpus, endpoints=endpoints
+    ) as deployment:
         LOG.info("%s launch %d: ready", launch.deployment.id, number)
         yield deployment
     LOG.info("%s launch %d: servers stopped", launch.deployment.id, number)
