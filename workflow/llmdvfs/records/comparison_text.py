@@ -87,9 +87,7 @@ def label(metric: Metric) -> str:
     return f"{metric.label} ({metric.unit})" if metric.unit else metric.label
 
 
-def mean_text(
-    metric: Metric, summary: MetricSummary, starts: int | None = None, words: VerdictWords = ENGLISH
-) -> str:
+def mean_text(metric: Metric, summary: MetricSummary, starts: int | None = None, words: VerdictWords = ENGLISH) -> str:
     """Return a metric's mean, its lowest and highest launch and n, e.g. `828 (381 ... 2418, n=3)`.
 
     Shown in the metric's unit; `*` marks a launch in which a gate failed, `^` one that did not run at the operating
