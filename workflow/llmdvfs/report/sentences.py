@@ -40,11 +40,11 @@ def in_chinese(text: str) -> str:
     """Return a record's text in Chinese, with its values translated too where they are sentences.
 
     Where it can be read in several ways (`a of b; c` as a list, or as `{} of {}`), the one that leaves the fewest
-    English words is taken, of equal ones the list; text that nothing fits is returned unchanged.
+    English words is taken, of equal ones the list, then the named one; text that nothing fits is returned unchanged.
     """
     if not ENGLISH_WORD.search(text):
         return text
-    readings = [text, *_enumerated(text), *_filled(text), *_named(text)]
+    readings = [text, *_enumerated(text), *_named(text), *_filled(text)]
     if text.startswith(": "):
         readings.insert(0, f"：{in_chinese(text[2:])}")
     return min(readings, key=lambda reading: len(ENGLISH_WORD.findall(reading)))
@@ -73,12 +73,13 @@ def _filled(text: str) -> Iterator[str]:
 
 
 def _enumerated(text: str) -> Iterator[str]:
-    """Yield the text as a list of sentences; a separator in parentheses separates nothing."""
+    """Yield the text as a list of sentences; a separator in parentheses, or before a mere number, separates nothing."""
     for english, chinese in SEPARATORS:
         parts = [""]
         for part in text.split(english):
             is_open = parts[-1].count("(") > parts[-1].count(")")
-            parts[-1:] = [f"{parts[-1]}{english}{part}"] if is_open else [parts[-1], part]
+            goes_on = is_open or (len(parts) > 1 and not ENGLISH_WORD.search(part))
+            parts[-1:] = [f"{parts[-1]}{english}{part}"] if goes_on else [parts[-1], part]
         if len(parts) > 2:
             yield chinese.join(in_chinese(part) for part in parts[1:])
 
