@@ -143,7 +143,10 @@ def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], loo
         draw_marks(axes, own, summary, metric.per_unit, look, width)
         if letter and summary.mean.value is not None:
             beside = (own + SLOT_END * width, summary.mean.value * metric.per_unit)
-            axes.annotate(letter, beside, (2, 0), textcoords="offset points", fontsize=6, va="center")
+            # Away from the letter of the other role, whose clock may be almost the same.
+            highest = max(one.mean.value or 0.0 for at, of, one, _ in summaries if (at, of) == (x, deployment))
+            place = "bottom" if summary.mean.value == highest else "top"
+            axes.annotate(letter, beside, (2, 0), textcoords="offset points", fontsize=6, va=place)
         # Launches without the point stand at the end of the slot, clear of those that had it.
         draw_beside(axes, own + (SLOT_END * width if summary.n else 0.0), summary, metric.per_unit, look, width)
     _choose_scale(axes, [summary for _, _, summary, _ in summaries], metric.per_unit)

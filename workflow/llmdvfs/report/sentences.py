@@ -86,5 +86,5 @@ def _enumerated(text: str) -> Iterator[str]:
 
 def _named(text: str) -> Iterator[str]:
     """Yield what follows the name of a cell, a deployment or a device, with the name before it."""
-    if found := NAMED.fullmatch(text):
-        yield f"{found['name']}{'：' if found['end'] == ': ' else ' '}{in_chinese(found['said'])}"
+    if (found := NAMED.fullmatch(text)) and (said := in_chinese(found["said"])) != found["said"]:
+        yield f"{found['name']}{'：' if found['end'] == ': ' else ' '}{said}"
