@@ -54,7 +54,7 @@ def in_chinese(text: str) -> str:
 def _templates() -> tuple[Template, ...]:
     sections = tomllib.loads(SENTENCES_FILE.read_text(encoding="utf-8")).values()
     made = [_template(english, chinese) for section in sections for english, chinese in section.items()]
-    return tuple(sorted(made, key=lambda own: -len(own.english.pattern)))
+    return tuple(sorted(made, key=lambda own: (not own.is_ending, -len(own.english.pattern))))
 
 
 def _template(english: str, chinese: str) -> Template:
