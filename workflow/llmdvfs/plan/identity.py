@@ -125,9 +125,8 @@ def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:
         startup_timeout_s=0.0,
         memory_check=True,
         base_url=deployment.base_url if is_external else None,
-        balancer=deployment.balancer if chooses else "",
     )
-    identity = asdict(relevant)
+    identity = asdict(relevant) | ({} if chooses else {"balancer": ""})
     if deployment.model.served_name is None:
         del identity["model"]["served_name"]  # measurements from before there was one keep their keys
     return identity
