@@ -37,7 +37,7 @@ class Keys:
 
     id: Annotated[str, NO_KEY]
     name: Annotated[str, Allowed(pattern="^[a-z]+$", expected="small letters")]
-    clocks_mhz: Annotated[int | tuple[Mhz, ...], Allowed(minimum=1, not_empty=True, unique=True)]
+    clocks_mhz: Annotated[int | tuple[Mhz, ...], Allowed(minimum=1, not_empty=True, most=9, unique=True)]
     """One clock, or several."""
     device: Literal["cpu", "cuda"] = "cpu"
     phase: Literal["prefill"] | None = None
@@ -64,6 +64,7 @@ SCHEMA = schema_of(Keys)
                 "items": {"type": "integer", "minimum": 1, "maximum": 3000},
                 "minimum": 1,
                 "minItems": 1,
+                "maxItems": 9,
                 "uniqueItems": True,
                 "description": "One clock, or several.",
             },

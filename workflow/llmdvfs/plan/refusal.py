@@ -87,6 +87,8 @@ def _expected(error: ValidationError, schema: Mapping[str, Any], key: str) -> st
             return f"expected {limit} or less{_unit(key)}"
         case "minItems" | "minProperties":
             return f"expected at least {limit} entry"
+        case "maxItems":
+            return f"expected at most {limit} entries"
         case "uniqueItems":
             return "expected each entry once"
         case "pattern":

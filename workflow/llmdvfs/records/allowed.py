@@ -25,6 +25,8 @@ class Allowed:
     """What a refusal says was expected, where type and limits do not say it well."""
     not_empty: bool = False
     """A list or mapping has one entry at least."""
+    most: int | None = None
+    """A list has no more entries than this."""
     unique: bool = False
     """No entry of a list comes twice."""
     default: Any = UNSET
@@ -45,6 +47,7 @@ class Allowed:
             "exclusiveMinimum": self.above,
             "maximum": self.maximum,
             "pattern": self.pattern,
+            "maxItems": self.most,
             "uniqueItems": self.unique or None,
             "minItems" if "array" in kinds else "minProperties": 1 if self.not_empty else None,
             "x-expected": self.expected,

@@ -46,6 +46,9 @@ class MeasureSettings(SamplerSettings):
     half_width_fraction: Annotated[float | None, Allowed(above=0, maximum=0.5)] = None
     """Under load, a step's window ends once half the 95 % interval of its energy per token is within this fraction,
     after 6 s at the earliest and `duration_s` at the latest; null: every window lasts `duration_s`."""
+    idle_at_points_s: Annotated[float | None, Allowed(above=0, maximum=60)] = None
+    """Under load, launch 1 holds each operating point without load for so long before a sweep, and records what idle
+    GPUs draw there; null: it does not."""
 
 
 @dataclass(frozen=True, slots=True)

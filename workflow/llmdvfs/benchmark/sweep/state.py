@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmdvfs.benchmark.store import is_finished
@@ -32,6 +32,7 @@ class SweepState:
     idle_mono_ns: tuple[Span, ...]
     probe: StockProbe | None
     done: tuple[Done, ...]
+    idle_at_points_w: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def write_state(sweep: Sweep) -> None:
@@ -45,6 +46,7 @@ def write_state(sweep: Sweep) -> None:
         idle_mono_ns=tuple(sweep.idle_mono_ns),
         probe=sweep.probe,
         done=tuple(sweep.done),
+        idle_at_points_w=sweep.idle_at_points_w,
     )
     write_record(sweep.folder / STATE, state)
 
@@ -67,6 +69,7 @@ def recover(tasks: Sequence[CellTask], results: Path, name: str) -> None:
                 id=state.id,
                 idle_mono_ns=list(state.idle_mono_ns),
                 probe=state.probe,
+                idle_at_points_w=state.idle_at_points_w,
                 entered_mono_ns=state.entered_mono_ns,
             )
             wanted = {task.cell.key for task in sweep.tasks}

@@ -102,6 +102,7 @@ def _run_of(sweep: Sweep, task: CellTask, done: Done, folder: Path) -> RunRecord
         left_mono_ns=done.left_mono_ns,
         has_held_all=done.step.has_held_all,
         idle_mono_ns=tuple(sweep.idle_mono_ns),
+        idle_at_point_w=sweep.idle_at_points_w.get(task.point.id, {}),
         probe=sweep.probe,
         cap_bound=sweep.cap_bound(task),
         measured_fraction=sweep.measured_fraction,
