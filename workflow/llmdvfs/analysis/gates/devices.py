@@ -50,7 +50,8 @@ def counter_against_integral(energy: EnergyResult, serving: ServingDevices, limi
     seen, passed = [], True
     for device in serving.devices:
         difference = device.disagreement_fraction
-        seen.append(f"{device.device_id} " + ("not comparable" if difference is None else f"{difference:+.1%}"))
+        device_id = device.device_id
+        seen.append(f"{device_id} not comparable" if difference is None else f"{device_id} {difference:+.1%}")
         passed &= difference is not None and abs(difference) <= limits.max_disagreement_fraction
     remedy = "use a longer window and a load whose period is not near 100 ms; look for gaps in telemetry.jsonl"
     return verdict(name, passed, seen=", ".join(seen), expected=expected, remedy=remedy)
