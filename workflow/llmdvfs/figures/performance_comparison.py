@@ -37,6 +37,7 @@ QUANTITIES = (
 )
 # A panel of one name shows these beside it: roles have clocks of their own, which no mean may hide.
 OF_ROLES = {"sm_clock_mean_mhz": ("prefill_sm_clock_mean_mhz", "decode_sm_clock_mean_mhz")}
+LETTERS = "; P: prefill's GPUs, D: decode's"  # the letters are those that the roles' metrics begin with
 # And these with a mark of their own: what the GPUs of the phase's role used in all, idle time included.
 WHOLE_ROLES = {
     "prefill_energy_per_prompt_token_j": "prefill_role_energy_per_prompt_token_j",
@@ -50,6 +51,7 @@ MAX_BRIEF = 2  # deployments in small panels above a table; more have wide panel
 PANEL_CHARACTERS = 50  # of a wide panel's title, and of workload names side by side below it
 NAME_CHARACTERS = 16  # of a workload's name below a small panel, in a line
 TITLE_CHARACTERS = 20  # of a small panel's title, in a line
+LEVEL_CHARACTERS = 14  # of workload names that fit side by side below a small panel
 PAPER_PANEL_IN = 2.4  # height of a panel by itself, without its legend
 TABLE_CHARACTERS = 112  # of a table's line across the double column
 
@@ -79,10 +81,11 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
         _draw_quantity(axes, name, groups, looks, TITLE_CHARACTERS if brief else PANEL_CHARACTERS)
     _name_workloads(panels, [group.workload for group in groups], upright=not brief)
     starts = starts_text(deployment for group in groups for deployment in group.deployments)
+    letters = LETTERS if any(own.n for _, _, own in _summaries(OF_ROLES["sm_clock_mean_mhz"], groups)) else ""
     legend_below(
         above,
         _legend(looks, names, groups) + _not_applied(panels[0, 0], record, groups),
-        f"A dot: a server start; bars: the mean over {starts}, upright {INTERVALS}.",
+        f"A dot: a server start; bars: the mean over {starts}, upright {INTERVALS}{letters}.",
     )
     set_title(figure, f"Deployments{of_model(record)} at {_scope(record, groups)}")
     return figure
@@ -150,6 +153,7 @@ def _draw_quantity(
     for x, deployment, summary in of_roles:
         whole = replace(looks[deployment], marker=WHOLE_ROLE_MARKER)
         draw_marks(axes, x + places[deployment], summary, metric.per_unit, whole, width)
+    _draw_letters(axes, name, groups, places, SLOT_END * width)
     _choose_scale(axes, [summary for _, _, summary in summaries + of_roles], metric.per_unit)
 
 
@@ -168,6 +172,26 @@ def _summaries(names: Sequence[str], groups: Sequence[ComparisonGroup]) -> list[
     ]
 
 
+def _draw_letters(
+    axes: Axes, name: str, groups: Sequence[ComparisonGroup], places: Mapping[str, float], beside: float
+) -> None:
+    """Write `P` and `D` beside the marks of the roles, away from each other: their values may be almost the same.
+
+    places: of each deployment in a slot. beside: from there to the letter.
+    """
+    for x, group in enumerate(groups):
+        for deployment in group.deployments:
+            means = {
+                shown[0].upper(): mean * METRICS[name].per_unit
+                for shown in OF_ROLES.get(name, ())
+                if (mean := deployment.metrics[shown].mean.value) is not None
+            }
+            for letter, mean in means.items():
+                place = "bottom" if mean == max(means.values()) else "top"
+                at = (x + places[deployment.id] + beside, mean)
+                axes.annotate(letter, at, (2, 0), textcoords="offset points", fontsize=6, va=place)
+
+
 def _choose_scale(axes: Axes, summaries: Sequence[MetricSummary], per_unit: float) -> None:
     means = [summary.mean.value or 0.0 for summary in summaries if summary.n]
     values = [own.value for summary in summaries for own in summary.by_launch if own.value is not None]
@@ -180,7 +204,8 @@ def _choose_scale(axes: Axes, summaries: Sequence[MetricSummary], per_unit: floa
 
 
 def _name_workloads(panels: npt.NDArray[np.object_], workloads: Sequence[str], *, upright: bool) -> None:
-    """Write the workloads: upright below each column of wide panels, else slanting below every panel."""
+    """Write the workloads: upright below each column of wide panels, else below every panel, slanting if need be."""
+    is_level = upright or len("  ".join(workloads)) <= LEVEL_CHARACTERS
     width = PANEL_CHARACTERS // max(len(workloads), 1) if upright else NAME_CHARACTERS
     for column in panels.T:
         drawn = [axes for axes in column if axes.lines]
@@ -191,7 +216,7 @@ def _name_workloads(panels: npt.NDArray[np.object_], workloads: Sequence[str], *
                 between = [x + 0.5 for x in range(len(workloads) - 1)]
                 axes.vlines(between, 0, 1, "0.9", transform=axes.get_xaxis_transform())
                 axes.tick_params(axis="x", labelbottom=axes is drawn[-1])
-            else:
+            if not is_level:
                 for text in axes.get_xticklabels():
                     text.set(rotation=30, ha="right", rotation_mode="anchor")
 

@@ -111,6 +111,8 @@ def _settings(settings: MeasureSettings) -> dict[str, Any]:
     for name in ("soak", "half_width_fraction"):  # as it was written before there were these
         if given[name] is None:
             del given[name]
+    if not given["share_idle"]:
+        del given["share_idle"]
     return given
 
 

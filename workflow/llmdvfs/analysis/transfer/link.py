@@ -50,10 +50,10 @@ def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int |
     share = transfer.rate_bytes_per_s / link.rate_bytes_per_s
     if share >= FAR_BELOW_FRACTION:
         return ()
-    bound = "" if transfer.method == "connector_metric" else "at least "
+    rate = f"{transfer.rate_bytes_per_s / 1e9:.1f}"
+    told = rate if transfer.method == "connector_metric" else f"at least {rate}"
     parts = [
-        f"KV rate {bound}{transfer.rate_bytes_per_s / 1e9:.1f} GB/s, {share:.1%} of the "
-        f"{link.rate_bytes_per_s / 1e9:.0f} GB/s of the {LINK_NAMES[link.kind]}"
+        f"KV rate {told} GB/s, {share:.1%} of the {link.rate_bytes_per_s / 1e9:.0f} GB/s of the {LINK_NAMES[link.kind]}"
     ]
     moved = transfer.moved_bytes or (transfer.external_kv_tokens or 0) * (kv_bytes_per_token or 0)
     if link.kind != "pcie" and link.nvlink_sent_bytes is not None and moved:

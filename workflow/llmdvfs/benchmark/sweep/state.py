@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from llmdvfs.benchmark.store import is_finished
+from llmdvfs.benchmark.store import is_measured
 from llmdvfs.benchmark.sweep.cut import Span
 from llmdvfs.benchmark.sweep.store_steps import store_steps
 from llmdvfs.benchmark.sweep.sweep import Done, Sweep
@@ -54,8 +54,8 @@ def write_state(sweep: Sweep) -> None:
 def recover(tasks: Sequence[CellTask], results: Path, name: str) -> None:
     """Bring the steps that a killed job had finished into the store, as far as they are among the tasks.
 
-    That job's servers are gone, and with them idle windows after the load and the client's calibration. What cannot be
-    read stays where it is, and that is said.
+    That job's servers are gone, and with them idle windows after the load. What cannot be read stays where it is, and
+    that is said.
     """
     for folder in sorted((results / "drafts").glob(f"{name}.*")):
         if not (folder / STATE).exists():
@@ -63,7 +63,7 @@ def recover(tasks: Sequence[CellTask], results: Path, name: str) -> None:
         try:
             state = read_record(folder / STATE, SweepState)
             sweep = Sweep(
-                tasks=[task for task in tasks if not is_finished(results, task.cell.key)],
+                tasks=[task for task in tasks if not is_measured(results, task.cell.key)],
                 deployment=Deployment("", state.server_start, state.gpu_indices, state.proxy_log, {}),
                 folder=folder,
                 id=state.id,
@@ -75,6 +75,6 @@ def recover(tasks: Sequence[CellTask], results: Path, name: str) -> None:
             wanted = {task.cell.key for task in sweep.tasks}
             sweep.done = [done for done in state.done if done.key in wanted]
             LOG.info("a job that was killed had measured %d of these points: they are taken over", len(sweep.done))
-            store_steps(sweep, results, calibrates=False)
+            store_steps(sweep, results)
         except (LlmDvfsError, OSError, ValueError) as error:
             LOG.warning("%s: its steps cannot be taken over: %s", folder, in_full(error))
