@@ -51,7 +51,7 @@ MAX_BRIEF = 2  # deployments in small panels above a table; more have wide panel
 PANEL_CHARACTERS = 50  # of a wide panel's title, and of workload names side by side below it
 NAME_CHARACTERS = 16  # of a workload's name below a small panel, in a line
 TITLE_CHARACTERS = 20  # of a small panel's title, in a line
-LEVEL_CHARACTERS = 14  # of workload names that fit side by side below a small panel
+LEVEL_CHARACTERS = 12  # of workload names that fit side by side below a small panel
 PAPER_PANEL_IN = 2.4  # height of a panel by itself, without its legend
 TABLE_CHARACTERS = 112  # of a table's line across the double column
 
@@ -189,7 +189,8 @@ def _draw_letters(
             for letter, mean in means.items():
                 place = "bottom" if mean == max(means.values()) else "top"
                 at = (x + places[deployment.id] + beside, mean)
-                axes.annotate(letter, at, (2, 0), textcoords="offset points", fontsize=6, va=place)
+                said = axes.annotate(letter, at, (2, 0), textcoords="offset points", fontsize=6, va=place)
+                said.set_in_layout(False)
 
 
 def _choose_scale(axes: Axes, summaries: Sequence[MetricSummary], per_unit: float) -> None:
