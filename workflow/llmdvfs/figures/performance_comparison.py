@@ -50,7 +50,8 @@ SLOT_END = 0.42  # of a slot's width, from its middle
 MAX_BRIEF = 2  # deployments in small panels above a table; more have wide panels and no table
 PANEL_CHARACTERS = 50  # of a wide panel's title, and of workload names side by side below it
 NAME_CHARACTERS = 16  # of a workload's name below a small panel, in a line
-TITLE_CHARACTERS = 20  # of a small panel's title, in a line
+TITLE_CHARACTERS = 20  # of a small panel's title, in a line ...
+TITLE_SIZE = 7  # ... of this size [pt]: five panels stand side by side
 LEVEL_CHARACTERS = 12  # of workload names that fit side by side below a small panel
 PAPER_PANEL_IN = 2.4  # height of a panel by itself, without its legend
 TABLE_CHARACTERS = 112  # of a table's line across the double column
@@ -79,6 +80,7 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
     panels = above.subplots(2, 5) if brief else above.subplots(5, 2)
     for axes, name in zip(panels.flat, QUANTITIES, strict=True):
         _draw_quantity(axes, name, groups, looks, TITLE_CHARACTERS if brief else PANEL_CHARACTERS)
+        axes.title.set_fontsize(TITLE_SIZE if brief else axes.title.get_fontsize())
     _name_workloads(panels, [group.workload for group in groups], upright=not brief)
     starts = starts_text(deployment for group in groups for deployment in group.deployments)
     letters = LETTERS if any(own.n for _, _, own in _summaries(OF_ROLES["sm_clock_mean_mhz"], groups)) else ""
