@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmdvfs.benchmark.cell import measure_cell
-from llmdvfs.benchmark.gpus import host_gpus
 from llmdvfs.benchmark.host_lock import host_lock
 from llmdvfs.benchmark.look import first_look
 from llmdvfs.benchmark.one_start import set_aside_other_starts
@@ -20,6 +19,8 @@ from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished
 from llmdvfs.benchmark.sweep.measure import SweepEnd, measure_sweep
 from llmdvfs.benchmark.task import CellTask
 from llmdvfs.errors import GpusNotRestored, LlmDvfsError, ServerDied, in_full
+from llmdvfs.hosts.all_hosts import all_hosts
+from llmdvfs.hosts.gpus import host_gpus
 from llmdvfs.plan.under_load import is_under_load
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.places import RUN, cell_folder, store_entry
@@ -196,7 +197,17 @@ def _servers(task: CellTask, results: Path) -> Iterator[Deployment]:
     launch, number = task.launch, task.job.launch
     LOG.info("%s launch %d: starting servers", launch.deployment.id, number)
     logs = results / "logs" / "servers" / f"{launch.deployment.id}.launch-{number}"
-    with deploy(launch, logs=logs, results=results, progress=LOG.info, host_gpus=host_gpus) as deployment:
+    with (
+        all_hosts(launch, logs, LOG.info) as hosts,
+        deploy(
+            hosts.launch,
+            logs=logs,
+            results=results,
+            progress=LOG.info,
+            host_gpus=host_gpus,
+            make_parts=hosts.parts if hosts.hosts else None,
+        ) as deployment,
+    ):
         LOG.info("%s launch %d: ready", launch.deployment.id, number)
         yield deployment
     LOG.info("%s launch %d: servers stopped", launch.deployment.id, number)

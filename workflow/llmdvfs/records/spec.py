@@ -55,6 +55,29 @@ class EngineSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class HostSpec:
+    """One of several hosts that a deployment's instances run on."""
+
+    name: str
+    address: str
+    """Where the other hosts reach it: a name or an IP address, or `slurm:N`, the Nth node of the job's allocation."""
+    reach: tuple[str, ...] = ()
+    """Command by which the agent's own is run there, as in `ssh -T -o BatchMode=yes {address}`; empty: this host."""
+    python: str | None = None
+    """Python of the agent there; None: the path of the one that runs here."""
+    folder: str | None = None
+    """Folder below which the agent makes its own; None: that host's folder for temporary files."""
+    roles: tuple[Role, ...] = ()
+    """Roles whose instances it takes; empty: any."""
+    gpus: tuple[int, ...] | None = None
+    """GPUs to use there, by NVML index; None: free ones."""
+    interface: str | None = None
+    """Network interface for NCCL's and Gloo's sockets; None: they choose."""
+    kv_devices: str | None = None
+    """Network devices for UCX, hence NIXL, as in `mlx5_0:1`; None: it chooses."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentSpec:
     """An architecture with a model and its engine settings: everything that needs a server start."""
 
@@ -82,6 +105,16 @@ class DeploymentSpec:
     """Port of the proxy; None: any free one."""
     memory_check: bool = True
     """Whether a start is refused that cannot succeed by the memory forecast; it does not change what is measured."""
+    hosts: tuple[HostSpec, ...] = ()
+    """Hosts over which the instances are spread; empty: all run on the one that measures."""
+
+    def host_of(self, role: Role, number: int) -> HostSpec | None:
+        """Return the host of an instance, by its number in its role: in turns over those that take the role.
+
+        None: the host that measures.
+        """
+        taking = [host for host in self.hosts if not host.roles or role in host.roles]
+        return taking[number % len(taking)] if taking else None
 
     @property
     def num_gpus(self) -> int:
