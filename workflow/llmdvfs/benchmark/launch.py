@@ -198,7 +198,7 @@ def _servers(task: CellTask, results: Path) -> Iterator[Deployment]:
     LOG.info("%s launch %d: starting servers", launch.deployment.id, number)
     logs = results / "logs" / "servers" / f"{launch.deployment.id}.launch-{number}"
     with (
-        all_hosts(launch, logs, LOG.info) as hosts,
+        all_hosts(launch, logs, results, LOG.info) as hosts,
         deploy(
             hosts.launch,
             logs=logs,

@@ -1,6 +1,7 @@
 """One host of a deployment, through its agent: its instances, its sampler, its clock and its network."""
 
 import base64
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -46,7 +47,7 @@ class RemoteHost:
         self._order: StartOrder | None = None
         self._instances: list[Instance] = []
         self._link: LinkWatch | None = None
-        self._folder = log.parent
+        self._folder = self._results = log.parent
 
     @property
     def name(self) -> str:
@@ -80,9 +81,12 @@ class RemoteHost:
         links = {other.name: [other.spec.address, other.echo_port] for other in others}
         self._channel.request("watch", ASK_LIMIT_S, links=links)
 
-    def order(self, order: StartOrder, folder: Path) -> None:
-        """Take what `begin` is to start. folder: takes the logs at the end."""
-        self._order, self._folder = replace(order, host=self.spec), folder
+    def order(self, order: StartOrder, folder: Path, results: Path) -> None:
+        """Take what `begin` is to start.
+
+        folder: takes the logs at the end. results: folder that paths of logs are recorded relative to.
+        """
+        self._order, self._folder, self._results = replace(order, host=self.spec), folder, results.resolve()
 
     def begin(self) -> Sequence[Instance]:
         """Have the agent start the instances of this host, and return them."""
@@ -118,7 +122,7 @@ class RemoteHost:
             replace(
                 record,
                 device_ids=tuple(on_host(self.name, device) for device in record.device_ids),
-                log=str(self._folder / f"{record.name}.log"),
+                log=os.path.relpath(self._folder / f"{record.name}.log", self._results),
             )
             for record in record_of(self._log, told, Recorded).instances
         )
