@@ -59,8 +59,9 @@ class Channel:
             ) from error
         self._heard_s = time.monotonic()
         self._has_answered = False
-        for work in (self._read, self._look):
-            threading.Thread(target=work, daemon=True).start()
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._look)]
+        for thread in self._threads:
+            thread.start()
 
     def request(self, ask: str, limit_s: float, **fields: Any) -> dict[str, Any]:
         """Return the agent's answer; raise the error that it tells, or HostLost where none comes within the limit."""
@@ -106,6 +107,9 @@ class Channel:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        for thread in self._threads:
+            thread.join()
+        cast(IO[bytes], process.stdout).close()
 
     def _send(self, message: dict[str, Any]) -> None:
         with self._writing:

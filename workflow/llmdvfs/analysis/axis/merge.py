@@ -1,8 +1,8 @@
 """Puts all that was recorded of a cell on one time axis (docs/metrics.md#phases).
 
-Requests, proxy stamps and telemetry are recorded by different processes, all on the measuring host's CLOCK_MONOTONIC, or
-brought onto it by `read_raw`. Here their
-instants become seconds since the cell's start, each request gets its phases, and each reading the phase it fell into.
+Requests, proxy stamps and telemetry are recorded by different processes, all on the measuring host's CLOCK_MONOTONIC;
+`read_raw` brings readings of other hosts onto it. Here their instants become seconds since the cell's start, each
+request gets its phases, and each reading the phase it fell into.
 """
 
 from collections import Counter

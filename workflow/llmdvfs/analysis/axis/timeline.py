@@ -24,7 +24,8 @@ def timeline(readings: Sequence[Reading], phases: PhasesRecord, *, started_mono_
 
     A reading stands at the middle of its time. Its phase is what the role's engine did, as for energies. The numbers
     are of requests by their own phases, so that one that waits for another's prefill is counted while the phase is
-    `prefill`. Where the clock of a role's host is not known well enough its phase is empty. A device without a role serves nobody: its role is empty and its phase idle throughout.
+    `prefill`. A device without a role serves nobody: its role is empty and its phase idle throughout. Where the clock
+    of a role's host is not known well enough, the role's phases are empty.
     """
     device_ids = [reading.device_id for reading in readings]
     columns: dict[str, Any] = {
