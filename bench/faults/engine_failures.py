@@ -29,7 +29,7 @@ from typing import Any
 CHECKOUT = Path(__file__).parents[2]
 sys.path[:0] = [str(CHECKOUT / "workflow"), str(CHECKOUT / "bench")]
 
-from started import VARIABLE, end_started  # noqa: E402
+from started import end_started, mark  # noqa: E402
 
 from llmdvfs.models.tiny import write_tiny_model  # noqa: E402
 
@@ -203,7 +203,7 @@ def run(argv: list[str], env: dict[str, str]) -> tuple[str, str]:
     """Return the log of a server, and how it ended; it is ended where it is ready or takes too long."""
     start = str(uuid.uuid4())
     with tempfile.TemporaryFile("w+", errors="replace") as file:
-        process = subprocess.Popen(argv, env=env | {VARIABLE: start}, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(argv, env=env | mark(start), stdout=file, stderr=subprocess.STDOUT)
         deadline, ended = time.monotonic() + START_LIMIT_S, ""
         while not ended:
             time.sleep(0.5)
@@ -239,8 +239,9 @@ def without_places(log: str, folder: str) -> str:
     """Return the log without paths of this machine, colours, progress bars, and the usage that argparse prints."""
     log = re.sub(r"\x1b\[[0-9;]*m", "", log)
     places = {folder: "/models", sys.prefix: "/venv", sys.base_prefix: "/python", str(CHECKOUT): "/checkout"}
-    for place, name in (places | {socket.gethostname(): "host"}).items():
+    for place, name in places.items():
         log = log.replace(place, name)
+    log = re.sub(rf"\b{re.escape(socket.gethostname())}\b", "host", log)  # of a host `vm` no part of `pynvml`
     lines = [line.split("\r")[-1].rstrip() for line in log.split("\n")]
     return "\n".join(line for line in lines if not USAGE.match(line))
 

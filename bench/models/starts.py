@@ -23,7 +23,7 @@ CHECKOUT = Path(__file__).parents[2]
 sys.path[:0] = [str(CHECKOUT / "workflow"), str(CHECKOUT / "bench")]
 
 from page import write_measured  # noqa: E402
-from started import VARIABLE, end_started  # noqa: E402
+from started import end_started, mark  # noqa: E402
 
 from llmdvfs.models.facts import kv_bytes_per_token, weight_bytes  # noqa: E402
 from llmdvfs.models.shapes import write_shape  # noqa: E402
@@ -66,7 +66,7 @@ def serve(model: Path, log: Path, limit_s: float, flags: list[str]) -> dict[str,
     env = os.environ | {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_WORKER_MULTIPROC_METHOD": "spawn"}
     begin, answer, startup_s = time.monotonic(), None, None
     with log.open("wb") as file:
-        process = subprocess.Popen(argv, env=env | {VARIABLE: str(log)}, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(argv, env=env | mark(str(log)), stdout=file, stderr=subprocess.STDOUT)
         while process.poll() is None and time.monotonic() - begin < limit_s and answer is None:
             time.sleep(0.5)
             if get(f"{URL}/health", 2.0).ok:

@@ -109,8 +109,8 @@ def _read(reader: Any, numbers: Iterator[int]) -> Asked | None:
     while (header := reader.readline().strip()) != b"":
         name, _, value = header.decode().partition(":")
         headers[name.lower()] = value.strip()
-    body = json.loads(reader.read(int(headers["content-length"])))
-    return Asked(next(numbers), line.split()[1].decode(), headers, body)
+    body = reader.read(int(headers.get("content-length", 0)))
+    return Asked(next(numbers), line.split()[1].decode(), headers, json.loads(body) if body else {})
 
 
 def _act(connection: socket.socket, action: Action, stop: threading.Event) -> bool:

@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 
 from llmdvfs.__main__ import COMMANDS as DECLARED
 from llmdvfs.__main__ import main
+from llmdvfs.commands.gate_limits import NAMES
+from llmdvfs.plan.config import config_schema
 
 WITHOUT_FILES = {
     *("model", "unlock", "forget", "mock-server", "schemas", "measuring", "config-docs", "start-server", "guard"),
@@ -147,3 +149,30 @@ def test_an_argument_that_is_no_json_is_told(capsys: pytest.CaptureFixture[str])
     for text in ("", "{", "[" * 100_000, "null", '{"id": 1}'):
         assert main(["start-server", "--deployment", text, "--models", "m", "--output", "launch.json"]) == 1
         assert capsys.readouterr().err.startswith("llmdvfs start-server: argument: ")
+
+
+@pytest.mark.parametrize(
+    ("gates", "words"),
+    [
+        ("[[[", "--gates: '[[[': not JSON"),
+        ("[" * 100_000, "not JSON (maximum recursion"),  # was a traceback
+        ("null", "'null': no object of JSON"),
+        ('{"min_window_z": 1}', "'min_window_z': no gate has such a limit; expected an object of limits by name"),
+        ('{"min_window_s": "5"}', "min_window_s: '5': expected a number, 0 or more"),
+        ('{"min_window_s": NaN}', "min_window_s: nan: expected a number"),
+        (f'{{"min_window_s": {10**400}}}', "min_window_s: 1000000"),
+        ('{"min_window_s": 1e999}', "min_window_s: inf: expected a number"),
+    ],
+)
+def test_gates_that_are_none_are_told(gates: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Brackets without end were a traceback, and an unknown name was a fault of the cell's files."""
+    with pytest.raises(SystemExit) as ended:
+        main(["analyze", "--seed", "1", "--gates", gates, "cell"])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert len(told) < MAX_TOLD
+
+
+def test_all_limits_of_the_configuration_are_gates() -> None:
+    assert set(config_schema()["properties"]["gates"]["properties"]) <= NAMES

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from llmdvfs.errors import ConfigError, DataError
 from llmdvfs.inputs.traces.row import TraceRow
-from llmdvfs.load.schedule.prompts import PromptSource, prompt_source
+from llmdvfs.load.schedule.prompts import Prompt, PromptSource, prompt_source
 from llmdvfs.load.schedule.tokens import ModelTokenizer
 from llmdvfs.load.schedule.vocabulary import ordinary_token_ids
 from llmdvfs.records.spec import LengthSpec, PromptSpec
@@ -144,6 +144,24 @@ def test_dataset_prompts_are_cut_or_filled_to_a_length(data: str, tiny_tokenizer
     assert len(ids_of(source(spec, folder=tiny_tokenizer), 0)) == length
     text = source(spec, folder=tiny_tokenizer, as_text=True).prompt(0, None).text or ""
     assert len(Tokenizer.from_file(str(tiny_tokenizer / "tokenizer.json")).encode(text).ids) == length
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_dataset_prompts_keep_their_lengths_but_for_what_is_clipped(
+    data: str, tiny_tokenizer: Path, as_text: bool
+) -> None:
+    """`{kind: trace}` was refused for a data set: its long prompts could be clipped only by giving all one length."""
+
+    def made(length: LengthSpec | None) -> tuple[Prompt, int]:
+        spec = PromptSpec("jsonl", prompt_tokens=length, output_tokens=fixed(1), path=data)
+        prompt = source(spec, folder=tiny_tokenizer, as_text=as_text).prompt(0, None)
+        return prompt, ModelTokenizer(tiny_tokenizer, "a test").count(prompt.text or "") or len(prompt.ids or ())
+
+    whole, own_length = made(None)
+    assert made(LengthSpec("trace")) == (whole, own_length)
+    assert made(LengthSpec("trace", high=own_length)) == (whole, own_length)
+    assert made(LengthSpec("trace", high=3))[1] == 3
+    assert made(LengthSpec("trace", low=own_length + 2))[1] == own_length + 2
 
 
 @pytest.mark.parametrize("as_text", [False, True])

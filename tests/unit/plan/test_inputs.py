@@ -78,8 +78,44 @@ def test_lengths_of_answers_that_are_not_there_are_refused(tmp_path: Path) -> No
         ConfigError, match=r"workloads\.mine\.prompts\.path: .*none of its first 1 prompts has an answer"
     ):
         study_of(tmp_path, {"source": "jsonl", "path": str(path), "output_tokens": {"kind": "trace"}}, closed)
+    with pytest.raises(ConfigError, match=r"prompts\.prompt_tokens: kind 'trace' takes .*not 'random'"):
+        study_of(tmp_path, {"prompt_tokens": {"kind": "trace"}, "output_tokens": 4}, closed)
     with pytest.raises(ConfigError, match=r"output_tokens: kind 'trace' takes .*not 'random'"):
         study_of(tmp_path, {"prompt_tokens": 8, "output_tokens": {"kind": "trace"}}, closed)
+
+
+HUB = {"models": {"m": {"source": "hub", "location": "org/model"}}}
+
+
+@pytest.mark.parametrize(
+    ("prompts", "endpoint"),
+    [
+        ({"prompt_tokens": 8, "output_tokens": 4}, "chat"),
+        ({"source": "jsonl", "prompt_tokens": 8, "output_tokens": 4}, "completions"),
+        ({"source": "jsonl", "output_tokens": {"kind": "trace"}}, "completions"),
+    ],
+)
+def test_texts_of_a_number_of_tokens_need_a_tokenizer_that_is_here(
+    prompts: dict[str, Any], endpoint: str, tmp_path: Path
+) -> None:
+    """The load generator said so, after the servers had started; with an endpoint that only chats it always did."""
+    with pytest.raises(ConfigError, match=r"models\.m\.source: 'hub': workloads\.mine asks for texts .*source path"):
+        chatting(tmp_path, prompts, endpoint)
+
+
+def test_prompts_of_a_data_set_as_they_are_need_none(tmp_path: Path) -> None:
+    study = chatting(tmp_path, {"source": "jsonl", "output_tokens": 4}, "chat")
+    assert study.workloads["mine"].endpoint == "chat"
+
+
+def chatting(tmp_path: Path, prompts: dict[str, Any], endpoint: str) -> Study:
+    """Return a study of a hub's model."""
+    path = tmp_path / "set.jsonl"
+    path.write_text('{"prompt": "p", "answer": "a"}\n')
+    prompts = prompts | ({"path": str(path)} if "source" in prompts else {})
+    workload = {"prompts": prompts, "arrival": {"kind": "closed", "concurrency": 1}, "num_requests": 3}
+    given = {"architectures": ["single"], "workloads": {"mine": workload | {"endpoint": endpoint}}, **HUB}
+    return make_study(complete_config(given), lambda python: {"vllm": "0.32.0"})
 
 
 def test_two_names_of_one_deployment_are_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fakes.engine import python_with_fake_engine
+from fakes.scripted_server import DONE, END, SSE_HEAD, Asked, chunk, delta, scripted_server, usage
 
 from llmdvfs.architectures.table import architecture_named, parse_architecture
 from llmdvfs.errors import ConfigError, ServerNotReady
@@ -212,6 +213,27 @@ def test_an_external_endpoint_is_asked_and_left_alone(launch: Launch, tmp_path: 
             assert deployment.first_dead() is None
             assert deployment.scrape_metrics().instances == {"external": None}
         assert somebody_elses.first_dead() is None
+
+
+def test_an_external_endpoint_is_asked_for_what_will_be_asked_of_it(launch: Launch, tmp_path: Path) -> None:
+    """One that only chats was asked for a completion, and could not be measured."""
+
+    def chats(asked: Asked) -> list[bytes]:
+        if asked.path != "/v1/chat/completions":
+            return [b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"]
+        return [SSE_HEAD, chunk(delta(content=" a"), usage(2), DONE), END]
+
+    external = launch("external")
+    with scripted_server(chats) as url:
+        spec = replace(external.deployment, device="external", base_url=url)
+        only_chats = replace(external, deployment=spec)
+        with deploy(only_chats, logs=tmp_path, progress=silent, endpoints={"chat"}) as deployment:
+            assert deployment.base_url == url
+        with (
+            pytest.raises(ServerNotReady, match=r"/v1/completions did not answer .* set workloads\.NAME\.endpoint"),
+            deploy(only_chats, logs=tmp_path, progress=silent, endpoints={"chat", "completions"}),
+        ):
+            pass
 
 
 def test_declared_gpus_of_an_external_endpoint_are_watched(launch: Launch, tmp_path: Path) -> None:

@@ -19,13 +19,13 @@ NEEDS_OPENSSL = pytest.mark.skipif(shutil.which("openssl") is None, reason="open
 
 
 @contextlib.contextmanager
-def endpoint(answer: bytes, tls: ssl.SSLContext | None = None) -> Any:
-    """Answer every POST with the same stream; yields the base URL."""
+def endpoint(answer: bytes, tls: ssl.SSLContext | None = None, path: str | None = None, status: int = 404) -> Any:
+    """Answer every POST with the same stream; yields the base URL. path: the only one there is; status: of others."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
+            self.send_response(200 if path in (None, self.path) else status)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
@@ -107,3 +107,32 @@ def test_https_to_a_server_without_tls_says_so() -> None:
         pytest.raises(ServerNotReady, match="does not speak TLS; give base_url with http://"),
     ):
         first_answers(url.replace("http:", "https:"), "m", 1)
+
+
+CHAT = "/v1/chat/completions"
+DELTA = b'data: {"choices": [{"index": 0, "delta": {"%s": " a"}, "finish_reason": null}]}\n\ndata: [DONE]\n\n'
+
+
+@pytest.mark.parametrize("answer", [COUNTED, DELTA % b"content", DELTA % b"reasoning_content", DELTA % b"reasoning"])
+def test_an_endpoint_that_only_chats_is_asked_to_chat(answer: bytes) -> None:
+    """The first request was a completion whatever the workloads ask for: such an endpoint was "not ready"."""
+    with endpoint(answer, path=CHAT) as url:
+        first_answers(url, "m", 1, endpoint="chat")
+
+
+def test_an_endpoint_without_the_kind_that_is_asked_for_says_which_key() -> None:
+    with endpoint(COUNTED, path=CHAT) as url, pytest.raises(ServerNotReady) as raised:
+        first_answers(url, "m", 1)
+    assert "/v1/completions did not answer a first request: status 404" in str(raised.value)
+    assert "only the other kind of endpoint, set workloads.NAME.endpoint to that" in str(raised.value)
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_an_endpoint_that_refuses_the_fields_of_a_fixed_length_is_told_at_once(status: int) -> None:
+    """The first request had none of them, so that a load of refused requests was needed to find out."""
+    refusal = b'{"error": {"message": "Unrecognized request argument supplied: ignore_eos"}}'
+    with endpoint(refusal, path="/none", status=status) as url, pytest.raises(ServerNotReady) as raised:
+        first_answers(url, "m", 1, endpoint="chat")
+    assert f"status {status}" in str(raised.value)
+    assert "Unrecognized request argument supplied: ignore_eos" in str(raised.value)
+    assert "it has to take min_tokens and ignore_eos, or to pass over them" in str(raised.value)

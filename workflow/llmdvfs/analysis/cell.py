@@ -21,6 +21,9 @@ from llmdvfs.records.raw import RawCell
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 
+MAX_CONDITION_NUMBER = "max_condition_number"
+"""The one limit of the configuration's `gates` that is no gate's: above it phase energies are not identifiable."""
+
 
 def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, float], seed: int) -> CellResult:
     """Return the result of a cell: `result.json`. A doubtful one is marked by its gates and warnings, never dropped.
@@ -68,7 +71,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         energy=energy,
         transfer=transfer,
         foreign_processes=raw.run.foreign_processes,
-        limits=GateLimits(**{key: value for key, value in limits.items() if key != "max_condition_number"}),
+        limits=GateLimits(**{key: value for key, value in limits.items() if key != MAX_CONDITION_NUMBER}),
         load_report=raw.load_report,
         metrics=(raw.metrics_before, raw.metrics_after),
     )
@@ -107,6 +110,6 @@ def _timeless(run: RunRecord) -> list[HostRecord]:
 
 
 def _energy_settings(limits: Mapping[str, float]) -> EnergySettings:
-    if "max_condition_number" not in limits:
+    if MAX_CONDITION_NUMBER not in limits:
         return EnergySettings()
-    return EnergySettings(RegressionSettings(max_condition_number=limits["max_condition_number"]))
+    return EnergySettings(RegressionSettings(max_condition_number=limits[MAX_CONDITION_NUMBER]))

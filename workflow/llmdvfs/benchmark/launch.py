@@ -197,6 +197,7 @@ def _servers(task: CellTask, results: Path) -> Iterator[Deployment]:
     launch, number = task.launch, task.job.launch
     LOG.info("%s launch %d: starting servers", launch.deployment.id, number)
     logs = results / "logs" / "servers" / f"{launch.deployment.id}.launch-{number}"
+    endpoints = {workload.endpoint for workload in task.job.workloads.values()}
     with (
         all_hosts(launch, logs, results, LOG.info) as hosts,
         deploy(
@@ -205,6 +206,7 @@ def _servers(task: CellTask, results: Path) -> Iterator[Deployment]:
             results=results,
             progress=LOG.info,
             host_gpus=host_gpus,
+            endpoints=endpoints,
             make_parts=hosts.parts if hosts.hosts else None,
         ) as deployment,
     ):

@@ -1,11 +1,11 @@
 """`analyze`: from a cell's raw folder and phases to its result.json."""
 
 import argparse
-import json
 import os
 from pathlib import Path
 
 from llmdvfs.analysis.cell import analyze_cell
+from llmdvfs.commands.gate_limits import gate_limits
 from llmdvfs.commands.numbers import whole_number
 from llmdvfs.errors import input_boundary
 from llmdvfs.records import made
@@ -19,7 +19,7 @@ from llmdvfs.records.store import read_record, write_record
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("cells", type=Path, nargs="+", help="folders of cells that have been merged")
-    parser.add_argument("--gates", type=json.loads, default={}, help="limits of the gates, as JSON")
+    parser.add_argument("--gates", type=gate_limits, default={}, help="limits of the gates, as JSON")
     parser.add_argument("--seed", type=whole_number, required=True, help="root of the bootstrap's seed")
     parser.add_argument(
         "--tell", type=whole_number, help="file descriptor: a line a cell is written to it, if it is a terminal"

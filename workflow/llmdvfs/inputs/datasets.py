@@ -31,7 +31,13 @@ class DataPrompt:
 
 def read_dataset(source: str, path: Path | None) -> list[DataPrompt]:
     """Return all prompts of a data set, in the order of its files; DataError names the missing or damaged file."""
-    return [prompt for file in dataset_files(source, path) for prompt in _read(file, source, whole=True)]
+    return [prompt for file in dataset_files(source, path) for prompt in _read(file, source)[0]]
+
+
+def read_first_prompts(source: str, path: Path | None, max_bytes: int) -> tuple[list[DataPrompt], bool]:
+    """Return the prompts in the first max_bytes of each file of a data set, and whether these are all of them."""
+    parts = [_read(file, source, max_bytes) for file in dataset_files(source, path)]
+    return [prompt for prompts, _ in parts for prompt in prompts], all(is_whole for _, is_whole in parts)
 
 
 def check_dataset_head(source: str, path: Path | None, *, needs_answers: bool) -> None:
@@ -40,7 +46,7 @@ def check_dataset_head(source: str, path: Path | None, *, needs_answers: bool) -
     needs_answers: also where none of its first prompts has an answer, whose length the study asks for.
     """
     first = dataset_files(source, path)[0]
-    prompts = _read(first, source, whole=False)
+    prompts, _ = _read(first, source, HEAD_BYTES)
     if needs_answers and not any(prompt.has_answer_length for prompt in prompts):
         raise DataError(
             f"{first}: none of its first {len(prompts)} prompts has an answer, whose length output_tokens "
@@ -62,9 +68,10 @@ def dataset_files(source: str, path: Path | None) -> list[Path]:
     return [path]
 
 
-def _read(path: Path, source: str, *, whole: bool) -> list[DataPrompt]:
+def _read(path: Path, source: str, max_bytes: int | None = None) -> tuple[list[DataPrompt], bool]:
+    """Return the prompts in the first bytes of a file (None: all), and whether that was all of it."""
     try:
-        text, is_whole = _text_of(path, whole)
+        text, is_whole = _text_of(path, max_bytes)
         prompts = list(_PARSERS[source](text, is_whole))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
@@ -73,14 +80,14 @@ def _read(path: Path, source: str, *, whole: bool) -> list[DataPrompt]:
         ) from error
     if not prompts and is_whole:
         raise DataError(f"{path}: holds no prompt; get the file again, nothing replaces it")
-    return prompts
+    return prompts, is_whole
 
 
-def _text_of(path: Path, whole: bool) -> tuple[str, bool]:
+def _text_of(path: Path, max_bytes: int | None) -> tuple[str, bool]:
     """Return the text without its byte order mark, and whether it is all of the file."""
     with path.open("rb") as file:
-        content = file.read() if whole else file.read(HEAD_BYTES)
-    is_whole = whole or len(content) < HEAD_BYTES
+        content = file.read(max_bytes)
+    is_whole = max_bytes is None or len(content) < max_bytes
     return content.decode("utf-8-sig", errors="strict" if is_whole else "ignore"), is_whole
 
 

@@ -19,6 +19,7 @@ from llmdvfs.plan.points import operating_points
 from llmdvfs.plan.search import search_settings
 from llmdvfs.plan.sequential import decided_launches, sequential_settings
 from llmdvfs.plan.side_by_side import check_side_by_side
+from llmdvfs.plan.tokenizers import check_tokenizers
 from llmdvfs.plan.under_load import is_under_load, with_stock_repeats
 from llmdvfs.records.forecast import Budget
 from llmdvfs.records.job import MeasureSettings
@@ -127,6 +128,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         points = with_stock_repeats(points)
     _check_twins(deployments)
     _check_lengths(workloads, deployments)
+    check_tokenizers(workloads, models)
     _check_roles(points, deployments)
     return Study(
         results=results,
@@ -359,12 +361,14 @@ def _check_prompts(spec: WorkloadSpec, key: str) -> None:
 def _check_lengths_of_data(spec: WorkloadSpec, key: str) -> None:
     """Refuse lengths that neither a trace nor a data set of the workload tells."""
     prompts, from_trace = spec.prompts, spec.arrival.trace_path is not None
-    if prompts.prompt_tokens is not None and prompts.prompt_tokens.kind == "trace" and not from_trace:
+    is_recorded = from_trace or prompts.source in DATA_SETS
+    if prompts.prompt_tokens is not None and prompts.prompt_tokens.kind == "trace" and not is_recorded:
         raise ConfigError(
-            f"{key}.prompts.prompt_tokens: kind 'trace' needs arrival.kind 'trace', not {spec.arrival.kind!r}; a data "
-            "set's prompts have their own lengths where prompt_tokens is left out"
+            f"{key}.prompts.prompt_tokens: kind 'trace' takes the lengths of a trace or of a data set's prompts: "
+            f"expected arrival.kind 'trace', not {spec.arrival.kind!r}, or source {' or '.join(DATA_SETS)}, not "
+            f"{prompts.source!r}"
         )
-    if prompts.output_tokens.kind == "trace" and not from_trace and prompts.source not in DATA_SETS:
+    if prompts.output_tokens.kind == "trace" and not is_recorded:
         raise ConfigError(
             f"{key}.prompts.output_tokens: kind 'trace' takes the lengths of a trace or of a data set's answers: "
             f"expected arrival.kind 'trace', not {spec.arrival.kind!r}, or source {' or '.join(DATA_SETS)}, not "

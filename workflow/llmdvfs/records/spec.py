@@ -7,6 +7,7 @@ Role = Literal["single", "prefill", "decode"]
 DeviceRole = Literal["single", "prefill", "decode", "host"]
 """What a device computes for; `host`: for instances of several roles at once, as CPUs do."""
 Device = Literal["cpu", "cuda", "external"]
+Endpoint = Literal["completions", "chat"]
 Phase = Literal["prefill", "decode", "mixed", "transfer", "queue", "idle"]
 
 
@@ -203,7 +204,7 @@ class WorkloadSpec:
     """Set where the workload exercises one phase alone (prefill: max_tokens = 1; decode: short prompt, long output)."""
     num_warmup_requests: int = 0
     """Requests sent before the measured ones, at the same concurrency, and not recorded."""
-    endpoint: Literal["completions", "chat"] = "completions"
+    endpoint: Endpoint = "completions"
     request_timeout_s: float = 600.0
     idle_timeout_s: float = 120.0
     """A stream on which no byte comes for so long ends as a `timeout`."""

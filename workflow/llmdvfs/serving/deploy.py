@@ -1,7 +1,7 @@
 """`with deploy(launch) as deployment`: servers that run for the length of a block."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from llmdvfs.clock import unix_s
@@ -11,11 +11,14 @@ from llmdvfs.records.device_id import gpu_id
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.run import InstanceRecord, ServerStart
+from llmdvfs.records.spec import Endpoint
 from llmdvfs.serving.deployment import Deployment
 from llmdvfs.serving.instance.health import Say, first_answers
 from llmdvfs.serving.start import MakeParts, Start, new_start_id
 
 __all__ = ["Deployment", "deploy"]
+
+COMPLETIONS: tuple[Endpoint, ...] = ("completions",)
 
 
 def say(text: str) -> None:
@@ -31,17 +34,19 @@ def deploy(
     results: Path | None = None,
     progress: Say = say,
     host_gpus: Callable[[], Sequence[HostGpu]] = tuple,
+    endpoints: Collection[Endpoint] = COMPLETIONS,
     make_parts: MakeParts | None = None,
 ) -> Iterator[Deployment]:
     """Start a deployment, wait until it has answered a request, and stop all of it at the end of the block.
 
     logs: a folder below which every start gets its own. results: folder that paths of logs are recorded relative to.
     host_gpus: lists this host's GPUs and who uses them; called only where the deployment is, or says that it is, on
-    GPUs. make_parts: starts the instances on the hosts that the deployment names; None: it names none. Must be called
-    in the main thread of a process that `become_subreaper_with_parent_death_signal` was called in.
+    GPUs. endpoints: kinds that will be asked; somebody else's endpoint need not have others. make_parts: starts the
+    instances on the hosts that the deployment names; None: it names none. Must be called in the main thread of a
+    process that `become_subreaper_with_parent_death_signal` was called in.
     """
     if launch.deployment.device == "external":
-        yield _external(launch, host_gpus)
+        yield _external(launch, host_gpus, endpoints)
         return
     start = Start(launch, logs, results, progress, host_gpus, make_parts)
     try:
@@ -50,12 +55,15 @@ def deploy(
         start.stop()
 
 
-def _external(launch: LaunchRecord, host_gpus: Callable[[], Sequence[HostGpu]]) -> Deployment:
+def _external(
+    launch: LaunchRecord, host_gpus: Callable[[], Sequence[HostGpu]], endpoints: Collection[Endpoint]
+) -> Deployment:
     gpus = launch.deployment.gpu_indices or ()
     if missing := sorted(set(gpus) - {gpu.index for gpu in host_gpus()} if gpus else ()):
         raise ConfigError(f"serving.gpus: this host has no GPU {missing}; name those that the endpoint computes on")
     base_url = (launch.deployment.base_url or "").rstrip("/").removesuffix("/v1")
-    first_answers(base_url, launch.served_model_name, 1, api_key())
+    for endpoint in sorted(endpoints):
+        first_answers(base_url, launch.served_model_name, 1, api_key(), endpoint=endpoint)
     devices = tuple(map(gpu_id, gpus))
     instance = InstanceRecord("external", "single", base_url, (), {}, devices, pid=None, startup_s=None, log="")
     start = ServerStart(new_start_id(), unix_s(), (instance,) if gpus else (), {})

@@ -138,17 +138,27 @@ class DatasetPrompts:
         if self._tokenizer is None:
             return Prompt(text=text)
         num_answer_tokens = self._answer_tokens(self._prompts[index % len(self._prompts)])
-        if self._lengths is None:
+        length = self._length(index, row, text, self._tokenizer)
+        if length is None:
             if self._as_text:
                 return Prompt(text=text, num_answer_tokens=num_answer_tokens)
             return Prompt(ids=self._tokenizer.prompt_ids(text), num_answer_tokens=num_answer_tokens)
-        rng = Random(f"prompt/{self._seed}/{index}")
-        length = draw_length(self._lengths, rng, row.num_prompt_tokens if row else None)
         reserve = length * FILL_FACTOR if self._as_text else length
         ids = self._ids_of_at_least(reserve, index, self._tokenizer)
         if self._as_text:
             return Prompt(text=self._tokenizer.text_of(ids, length), num_answer_tokens=num_answer_tokens)
         return Prompt(ids=ids[:length], num_answer_tokens=num_answer_tokens)
+
+    def _length(self, index: int, row: TraceRow | None, text: str, tokenizer: ModelTokenizer) -> int | None:
+        """Return the length that the text is cut or filled to; None: it stays as it is."""
+        if self._lengths is None:
+            return None
+        rng = Random(f"prompt/{self._seed}/{index}")
+        if row is not None or self._lengths.kind != "trace":
+            return draw_length(self._lengths, rng, row.num_prompt_tokens if row else None)
+        own = tokenizer.count(text) if self._as_text else len(tokenizer.prompt_ids(text))
+        length = draw_length(self._lengths, rng, own)
+        return None if length == own else length
 
     def _ids_of_at_least(self, num_tokens: int, index: int, tokenizer: ModelTokenizer) -> list[int]:
         """Return the ids of this text and of as few of the following ones as make up so many tokens.

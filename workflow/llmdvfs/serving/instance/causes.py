@@ -146,7 +146,8 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "weights do not fit config.json",
         r"attempted to load weight|size mismatch|shape mismatch|there is no module or parameter named"
-        r"|exceeds dimension size|weights were not initialized from checkpoint|assertionerror: .*loaded_weight",
+        r"|exceeds dimension size|weights were not initialized from checkpoint|assertionerror: .*loaded_weight"
+        r"|keyerror: '[\w.]*\blayers\.\d+\.",
         "take config.json and weights from the same model",
     ),
     Cause(
@@ -185,7 +186,8 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "too few GPUs",
         r"world size \(?\d+\)? is larger than the number of available gpus"
-        r"|invalid device ordinal|no cuda gpus are available",
+        r"|invalid device ordinal|no cuda gpus are available|nvmlerror_invalidargument"
+        r"|local rank \d+ is out of bounds",
         "lower serving.engine.tensor_parallel_size or the number of instances, or check CUDA_VISIBLE_DEVICES",
     ),
     Cause(
@@ -207,8 +209,9 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         "a program that the engine calls is missing",
-        r"returned non-zero exit status 127|: command not found",
-        "install it (lscpu is of util-linux), or put its folder on the PATH that the engine is started with",
+        r"returned non-zero exit status 127|: command not found|fatal error: cannot (find|execute) ",
+        "install it (lscpu is of util-linux, ld of binutils), or put its folder on the PATH that the engine is started "
+        "with",
     ),
     Cause(
         "engine's Python lacks a package",

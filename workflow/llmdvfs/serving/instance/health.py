@@ -4,9 +4,11 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from llmdvfs.errors import MISREAD, ServerNotReady
 from llmdvfs.records.api_key import API_KEY_VARIABLE, redacted
+from llmdvfs.records.spec import Endpoint
 from llmdvfs.serving.instance.diagnosis import last_line
 from llmdvfs.serving.instance.http import Reply, get, post
 from llmdvfs.serving.part import Server
@@ -16,6 +18,8 @@ PROGRESS_INTERVAL_S = 15.0
 HEALTH_LIMIT_S = 2.0
 FIRST_ANSWER_LIMIT_S = 120.0  # a first request may compile kernels
 PROMPT_WORDS = 60  # more than one block of KV cache, so that a transfer is part of it
+NUM_TOKENS = 2
+PATHS: dict[Endpoint, str] = {"completions": "/v1/completions", "chat": "/v1/chat/completions"}
 TLS_REMEDIES = {
     "CERTIFICATE_VERIFY_FAILED": ": name a file with the certificate of its authority in SSL_CERT_FILE",
     "WRONG_VERSION_NUMBER": ": it does not speak TLS; give base_url with http://",
@@ -70,26 +74,39 @@ def check_alive(ready: Sequence[Server]) -> None:
 
 
 def first_answers(
-    base_url: str, model: str, count: int, api_key: str | None = None, ready: Sequence[Server] = ()
+    base_url: str,
+    model: str,
+    count: int,
+    api_key: str | None = None,
+    ready: Sequence[Server] = (),
+    endpoint: Endpoint = "completions",
 ) -> None:
     """Send `count` real requests one after another; ServerNotReady where one is not answered with a token.
 
-    ready: servers that are watched meanwhile; where one of them ends, ServerNotReady tells of that.
+    ready: servers that are watched meanwhile; where one of them ends, ServerNotReady tells of that. endpoint: which of
+    the two kinds is asked.
     """
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     for _ in range(count):
-        words = " ".join(f"{uuid.uuid4().hex[:4]}" for _ in range(PROMPT_WORDS))
-        body = {"model": model, "prompt": words, "max_tokens": 2, "temperature": 0}
-        body |= {"stream": True, "stream_options": {"include_usage": True}}  # as measured requests are
-        reply = post(
-            f"{base_url}/v1/completions", body, FIRST_ANSWER_LIMIT_S, headers, watch=lambda: check_alive(ready)
-        )
+        url = f"{base_url}{PATHS[endpoint]}"
+        reply = post(url, _body(model, endpoint), FIRST_ANSWER_LIMIT_S, headers, watch=lambda: check_alive(ready))
         if not _has_token(reply):
             check_alive(ready)  # a proxy whose instance has died answers 502: the death is what to tell
             raise ServerNotReady(
-                f"{base_url} did not answer a first request: {_what_came(reply, api_key)}; "
+                f"{url} did not answer a first request: {_what_came(reply, api_key)}; "
                 f"expected a completion of model {model!r}"
             )
+
+
+def _body(model: str, endpoint: Endpoint) -> dict[str, Any]:
+    """Return a request with every field that measured ones have, so that one that is refused is known at once."""
+    words = " ".join(f"{uuid.uuid4().hex[:4]}" for _ in range(PROMPT_WORDS))
+    asked: dict[str, Any] = {"prompt": words, "max_tokens": NUM_TOKENS}
+    if endpoint == "chat":
+        asked = {"messages": [{"role": "user", "content": words}], "max_completion_tokens": NUM_TOKENS}
+    fixed_length = {"min_tokens": NUM_TOKENS, "ignore_eos": True, "return_token_ids": True}
+    streamed = {"stream": True, "stream_options": {"include_usage": True}}
+    return {"model": model, **asked, "temperature": 0, **fixed_length, **streamed}
 
 
 def _what_came(reply: Reply, api_key: str | None) -> str:
@@ -100,6 +117,10 @@ def _what_came(reply: Reply, api_key: str | None) -> str:
         return f"{seen}: a redirect to {reply.location!r}, which is not followed; give the final address as base_url"
     if reply.status in (401, 403):
         return f"{seen}: set the environment variable {API_KEY_VARIABLE} to a key that the endpoint accepts"
+    if reply.status in (404, 405):
+        return f"{seen}: where it has only the other kind of endpoint, set workloads.NAME.endpoint to that"
+    if reply.status in (400, 422):
+        return f"{seen}: it has to take min_tokens and ignore_eos, or to pass over them, for answers of a known length"
     return seen
 
 
@@ -113,9 +134,15 @@ def _says_token(event: bytes) -> bool:
     try:
         said = json.loads(event)
         counted = (said.get("usage") or {}).get("completion_tokens") or 0
-        return counted > 0 or any(choice.get("text") for choice in said.get("choices") or ())
+        return counted > 0 or any(_text_of(choice) for choice in said.get("choices") or ())
     except MISREAD:
         return False
+
+
+def _text_of(choice: Mapping[str, Any]) -> Any:
+    """Return the text of a completion's choice, or of a chat's, which may be a thought."""
+    said = choice.get("delta") or {}
+    return choice.get("text") or said.get("content") or said.get("reasoning_content") or said.get("reasoning")
 
 
 def _too_late(waiting: Sequence[Server], limit_s: float) -> str:
