@@ -18,6 +18,8 @@ TORCH := torch==2.13.0+cpu
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 ARGS ?=
 TRACES ?=
+# Processes of `make test`, but for the tests of real vLLM; tests wait for much of their time.
+WORKERS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONHOME
 
@@ -33,7 +35,7 @@ demo-dvfs: $(VENV)/run.stamp
 	$(BIN)/python tests/modelled/demo.py $(ARGS)
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not real" $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not real" $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/python -m pytest -m real $(ARGS) || [ $$? -eq 5 ]    # 5: none of them was asked for
 
 check: $(VENV)/dev.stamp

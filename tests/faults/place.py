@@ -159,14 +159,17 @@ class Place:
             "--cores",
             "2",
             "--omit-from",
-            *(f"monitor_merge_{name}_launch_1_part_0" for name in self._deployments()),
+            *self._merges(),
         ]
         script = f'{before} {sys.executable} -m llmdvfs unlock && exec "$@"'
         return self._run(["sh", "-c", script, "sh", *command])
 
-    def _deployments(self) -> list[str]:
-        """Return the deployments' names as they stand in names of rules."""
-        return [re.sub(r"[^A-Za-z0-9]", "_", name) for name in _study(json.dumps(self.config())).deployments]
+    def _merges(self) -> list[str]:
+        """Return the names of the rules that merge a launch's cells: what is made of a measurement begins with them."""
+        study = _study(json.dumps(self.config()))
+        names = [re.sub(r"[^A-Za-z0-9]", "_", name) for name in study.deployments]
+        parts = enumerate((name, launch) for launch in study.launches for name in names)
+        return [f"monitor_merge_{name}_launch_{launch}_part_{number}" for number, (name, launch) in parts]
 
     def _start_terminal(self) -> Run:
         """Run Snakemake with a terminal, which `close_terminal` closes."""

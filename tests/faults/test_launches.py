@@ -10,17 +10,16 @@ from llmdvfs.records.places import RUN
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record
 
-POINTS = {"stock": {}, "low": {"sm_clock_mhz": {"single": 1005}}, "capped": {"power_limit_w": {"single": 400}}}
+POINTS = {"stock": {}, "capped": {"power_limit_w": {"single": 400}}}
 RUN_LIMIT_S = 300
 
 
 @pytest.fixture
 def place(machine: Machine, tmp_path: Path) -> Iterator[Place]:
-    """Three cells in each of two launches of two deployments."""
+    """Two cells in each of two launches of two deployments."""
     made = Place(tmp_path / "place", machine)
     made.study |= {"launches": 2, "architectures": ["single", "tensor_parallel-2"], "operating_points": POINTS}
     made.study["measure"] = {"idle_s": 0.05, "calibrate_client": False}
-    made.study["figures"] = {"cells": "none"}  # a second of drawing each, which no test looks at
     yield made
     made.close()
 
@@ -39,7 +38,7 @@ def starts(place: Place) -> set[tuple[str, int, str]]:
 
 
 def test_servers_start_once_a_deployment_and_launch(place: Place) -> None:
-    assert measure(place) == 12
+    assert measure(place) == 8
     assert len(starts(place)) == 4
     assert num_starts(place) == 4
 

@@ -29,6 +29,7 @@ from llmdvfs.serving.proxy.plan import ProxyPlan
 from .conftest import WORKFLOW, Answers, Job, ask, ask_all, num_generated, prompts, shared_memory, tokens_by_source
 
 Prompts = list[list[int]]
+NUM_LONG = 90  # tokens of an answer that nobody reads
 
 
 def test_greedy_text_depends_on_the_prompt(answers: Answers) -> None:
@@ -118,7 +119,7 @@ def test_two_prefills_one_decode(disaggregated: Job, answers: Answers, forty: Pr
 
 
 def test_slow_clients_do_not_grow_the_proxy(disaggregated: Job) -> None:
-    """A proxy that collected these answers would hold 34 MB: 28 kB a token.
+    """A proxy that collected these answers would hold 20 MB: 28 kB a token.
 
     It holds some 7 MB, a few pieces of up to 256 KiB a stream, and as much when the answers were seven times as long.
     """
@@ -132,11 +133,11 @@ def test_slow_clients_do_not_grow_the_proxy(disaggregated: Job) -> None:
         for number in range(8):  # each asks for a long answer and reads nothing of it
             client = clients.enter_context(socket.create_connection((host, int(port))))
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            asked = {"model": "tiny", "prompt": [7 + number] * 40, "max_tokens": 150, "ignore_eos": True}
+            asked = {"model": "tiny", "prompt": [7 + number] * 40, "max_tokens": NUM_LONG, "ignore_eos": True}
             body = json.dumps(asked | {"stream": True, "logprobs": 1000}).encode()
             head = f"POST /v1/completions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
             client.sendall(head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        assert wait_until(lambda: (num_generated(decode) or 0) - generated == 8 * 150, 120)
+        assert wait_until(lambda: (num_generated(decode) or 0) - generated == 8 * NUM_LONG, 120)
         assert proxy.memory_info().rss - before < 12 * 2**20
     assert wait_until(lambda: loads(disaggregated)["decode-0"]["in_flight"] == 0, 10)
 

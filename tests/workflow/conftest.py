@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from fakes.shared import made_once
 
 CHECKOUT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs", "pyproject.toml")
@@ -91,7 +92,7 @@ def study(base_url: str) -> dict[str, object]:
         "architectures": ["external"],
         "workloads": {"first": workload, "second": workload | {"num_requests": 20}},
         "serving": {"base_url": base_url},
-        "measure": {"idle_s": 0.2},
+        "measure": {"idle_s": 0.2, "calibrate_client": False},
     }
 
 
@@ -121,7 +122,11 @@ def copy_checkout(folder: Path, base_url: str) -> Checkout:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, endpoint: str) -> Checkout:
     """A checkout whose study has been measured, analysed and compared. Tests must leave it as they found it."""
-    checkout = copy_checkout(tmp_path_factory.mktemp("finished"), endpoint)
-    run = checkout.snakemake()
-    assert run.returncode == 0, run.stdout + run.stderr
-    return checkout
+
+    def make(folder: Path) -> None:
+        run = copy_checkout(folder, endpoint).snakemake()
+        assert run.returncode == 0, run.stdout + run.stderr
+
+    own = tmp_path_factory.mktemp("finished") / "checkout"
+    shutil.copytree(made_once(tmp_path_factory, "finished", make), own, symlinks=True)
+    return Checkout(own)

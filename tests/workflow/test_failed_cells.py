@@ -16,7 +16,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, endpoint: str) -> Checkou
     made = copy_checkout(tmp_path_factory.mktemp("failing"), endpoint)
     sound = json.dumps({"prompt": "One two three four. " * 50}) + "\n"
     (made.folder / "damaged.jsonl").write_text(sound * 4300 + "no JSON\n", encoding="utf-8")
-    config = study(endpoint) | {"measure": {"idle_s": 0.1, "calibrate_client": False}}
+    config = study(endpoint) | {"measure": {"idle_s": 0.1, "calibrate_client": False}, "figures": {"cells": "none"}}
     prompts = {"source": "jsonl", "path": "damaged.jsonl", "output_tokens": 4}
     config["workloads"]["second"]["prompts"] = prompts  # type: ignore[index]
     (made.folder / "config" / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")

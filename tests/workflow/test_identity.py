@@ -39,6 +39,7 @@ def study(base_url: str) -> dict[str, Any]:
         },
         "serving": {"base_url": base_url},
         "measure": {"idle_s": 0.1, "calibrate_client": False},
+        "figures": {"cells": "none"},
     }
 
 
@@ -200,7 +201,7 @@ def test_there_and_back_again_shows_each_studys_own_numbers(measured: Checkout, 
         write_study(checkout, content)
         shutil.rmtree(checkout.folder / ".snakemake", ignore_errors=True)
         touched(checkout)
-        run = checkout.snakemake()
+        run = checkout.snakemake("analysed")
         assert run.returncode == 0, run.stdout + run.stderr
         num_requests.append(result.read_text().split('"num_requests": ')[1].split(",")[0])
     assert num_requests == ["8", "9", "8"]
@@ -214,7 +215,7 @@ def test_a_comparison_of_other_cells_does_not_stand(measured: Checkout, endpoint
     fewer = study(endpoint)
     del fewer["workloads"]["traced"]
     write_study(checkout, fewer)
-    run = checkout.snakemake()
+    run = checkout.snakemake("compare")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "traced" not in (checkout.folder / "results" / "comparison" / "comparison.csv").read_text()
 

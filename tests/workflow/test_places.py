@@ -1,8 +1,9 @@
 """Where a checkout and its results lie."""
 
+import shutil
 from pathlib import Path
 
-from workflow.conftest import copy_checkout
+from workflow.conftest import Checkout, copy_checkout
 
 
 def test_a_checkout_in_a_path_with_braces(tmp_path: Path) -> None:
@@ -32,3 +33,19 @@ def test_results_that_are_a_link_to_nothing_are_refused(tmp_path: Path) -> None:
     run = checkout.snakemake("-n")
     assert run.returncode == 1
     assert "results is a link to /mnt/not-there, which is not there" in run.stderr
+
+
+def test_a_folder_of_another_machine_is_analysed_here(finished: Checkout, tmp_path: Path) -> None:
+    """The store alone, as it is copied or merged, and not all of the study: nothing is measured, and that is said."""
+    measured = finished.folder / "results" / "store"
+    entries = {len((entry / "requests.jsonl").read_bytes().splitlines()): entry for entry in measured.iterdir()}
+    checkout = copy_checkout(tmp_path, "http://127.0.0.1:9")  # nobody is there
+    config = (finished.folder / "config" / "config.yaml").read_text(encoding="utf-8")
+    (tmp_path / "config" / "config.yaml").write_text(config.replace("launches: 1", "launches: 2"), encoding="utf-8")
+    shutil.copytree(entries[30], tmp_path / "results" / "store" / entries[30].name)
+    run = checkout.snakemake("--config", "analyse_only=true")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "analyse_only: 3 of 4 cells are not in results and are left out: external_tiny/second/" in run.stderr
+    assert [path.parts[-4] for path in (tmp_path / "results").glob("cells/*/*/*/*/result.json")] == ["first"]
+    assert (tmp_path / "results" / "report.html").is_file()
+    assert checkout.planned("--config", "analyse_only=true") == {}

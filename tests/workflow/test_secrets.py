@@ -55,6 +55,7 @@ def test_the_key_is_sent_and_left_nowhere(
     monkeypatch.setenv("LLMDVFS_API_KEY", KEY)
     with overheard(endpoint) as (address, heard):
         checkout = copy_checkout(tmp_path_factory.mktemp("secret"), address)
+        checkout.edit("config/config.yaml", "workloads:", "figures: {cells: none}\nworkloads:")
         run = checkout.snakemake("--printshellcmds")
         report = checkout.snakemake("--report", "report.html")
     assert run.returncode == 0, run.stdout + run.stderr

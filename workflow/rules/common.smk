@@ -49,6 +49,7 @@ from llmdvfs.plan.locked_engine import engine_of
 from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.progress import expected_progress
+from llmdvfs.plan.recorded import check_recorded, recorded_engine
 from llmdvfs.plan.rule_names import rule_names
 from llmdvfs.plan.side_by_side import is_beside, share_of_cores
 from llmdvfs.plan.study import make_study
@@ -89,14 +90,21 @@ try:
     ENVIRONMENT = CHECKOUT / "envs" / ("gpu.yaml" if CONFIG["device"] == "cuda" else "cpu.yaml")
     DEPLOYED = bool(workflow.deployment_settings.deployment_method)
     os.environ.update(LLMDVFS_ENVS=str(ENVIRONMENT.parent))  # for the scripts that add what conda cannot
-    STUDY = as_decided(make_study(CONFIG, engine_of(ENVIRONMENT, engine_versions) if DEPLOYED else engine_versions))
+    ENGINE = engine_of(ENVIRONMENT, engine_versions) if DEPLOYED else engine_versions
+    ENGINE = recorded_engine(Path(CONFIG["results"])) if CONFIG["analyse_only"] else ENGINE
+    STUDY = as_decided(make_study(CONFIG, ENGINE))
     PLAN = plan_cells(STUDY)
+    LEFT_OUT = check_recorded(STUDY, PLAN) if STUDY.analyse_only else None
+    # Where nothing is to be measured, what is pending is in the store, and has only to be linked.
     PENDING = pending_launches(STUDY, PLAN)
+    MEASURING = bool(PENDING) and not STUDY.analyse_only
     WALLTIMES_MIN = walltimes_min(STUDY, PENDING)
-    refuse_older(older_measurements(STUDY, PLAN) if PENDING else [])
-    check_preconditions(STUDY, measuring=bool(PENDING), owner_of=owner_of)
+    refuse_older(older_measurements(STUDY, PLAN) if MEASURING else [])
+    check_preconditions(STUDY, measuring=MEASURING, owner_of=owner_of)
     SLURM_RESOURCES = {id_: slurm_resources(spec, os.environ) for id_, spec in STUDY.deployments.items()}
-    if PENDING and workflow.is_main_process:
+    if LEFT_OUT and workflow.is_main_process:
+        print(f"llm-dvfs: {LEFT_OUT}", file=sys.stderr)
+    if MEASURING and workflow.is_main_process:
         told = forecast(STUDY, PLAN, PENDING)
         refuse_over_budget(told)
         for said in [*long_requests(STUDY), *kept_apart(STUDY.workloads.values(), STUDY.settings)]:

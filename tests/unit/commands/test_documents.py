@@ -1,15 +1,17 @@
 """Documents that list things are made from the things they list."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from llmdvfs.__main__ import COMMANDS, main
+from llmdvfs.commands import schemas
 from llmdvfs.commands.config_docs import page
-from llmdvfs.commands.schemas import schema_files
 
 CHECKOUT = Path(__file__).parents[3]
+schema_files = cache(schemas.schema_files)  # a second to make
 
 
 @pytest.mark.parametrize("name", schema_files())

@@ -139,7 +139,10 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"seed": 2**70}, ["seed", "9223372036854775807 or less"]),
     ({"workloads.decode.arrival.concurrency": 10**300}, ["concurrency", "100000 or less"]),
     ({"workloads.decode.prompts.prompt_tokens": 0}, ["prompts.prompt_tokens: 0", "number of tokens"]),
-    ({"workloads.decode.prompts.output_tokens": {"low": 1, "high": 3}}, ["output_tokens: {'low': 1", "kind: uniform"]),
+    (
+        {"workloads.decode.prompts.output_tokens": {"low": 1, "high": 3}},
+        ["prompts.output_tokens: key 'kind' is missing"],
+    ),
     ({"workloads.decode.prompts.output_tokens": {"kind": "gaussian"}}, ["output_tokens.kind: 'gaussian'", "uniform"]),
     ({"device": "cuda", "operating_points": {"low": {"sm_clock_mhz": 900}}}, ["sm_clock_mhz: 900", "each role"]),
     (

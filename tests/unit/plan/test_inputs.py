@@ -1,7 +1,6 @@
 """What a study says of its traces and data sets: looked at when it is planned, not after servers have started."""
 
 import json
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,10 @@ import pytest
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.load.schedule.plan import plan_requests
-from llmdvfs.plan.config import complete_config, config_schema
+from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.study import Study, make_study
-from llmdvfs.records.spec import ArrivalSpec, PromptSpec
 
 AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n2024-05-10 00:00:00+00:00,100,5\n"
 
@@ -159,13 +157,3 @@ def test_zero_and_quoted_numbers_stay(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text('seed: 0\nremeasure: "010"\ngates: {min_window_s: 0.5}\n')
     assert read_config_file(path) == {"seed": 0, "remeasure": "010", "gates": {"min_window_s": 0.5}}
-
-
-@pytest.mark.parametrize(("kind", "part"), [(ArrivalSpec, "arrival"), (PromptSpec, "prompts")])
-def test_schema_and_record_have_the_same_keys_and_defaults(kind: type, part: str) -> None:
-    schema = config_schema()["$defs"]["workload"]["properties"][part]["properties"]
-    assert set(schema) == {item.name for item in fields(kind)}
-    for item in fields(kind):
-        if item.default is not MISSING:
-            default = schema[item.name]["default"]
-            assert (tuple(default) if isinstance(default, list) else default) == item.default, item.name

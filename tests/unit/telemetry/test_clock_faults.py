@@ -329,6 +329,32 @@ def test_a_watchdog_that_is_killed_before_it_is_ready_is_replaced_three_times(
     assert gpu.setting(0) == AS_FOUND
 
 
+def test_a_watchdog_is_asked_after_each_interval_and_not_before(
+    gpu: FakeNvml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mutant that asked at another time lived: one that answered once may hang later, and a job must notice."""
+    say, asked = watchdog.Watchdog._say, []
+
+    def note(self: watchdog.Watchdog, word: str) -> None:
+        asked.append(word)
+        say(self, word)
+
+    monkeypatch.setattr(watchdog.Watchdog, "_say", note)
+    with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:
+        monkeypatch.setattr(watchdog, "ASK_INTERVAL_S", 3600.0)
+        held.check()
+        assert asked == []
+        monkeypatch.setattr(watchdog, "ASK_INTERVAL_S", 0.01)
+
+        def is_asked_again() -> bool:
+            held.check()
+            return len(asked) >= 3
+
+        await_that(is_asked_again)
+        assert set(asked) == {"ping\n"}
+    assert gpu.setting(0) == AS_FOUND
+
+
 def test_a_watchdog_that_hangs_is_replaced(gpu: FakeNvml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "ASK_INTERVAL_S", 0.05)
     with locked_clocks(POINT, ROLES, lock_folder=tmp_path) as held:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from llmdvfs.benchmark.as_planned import check_as_planned
 from llmdvfs.benchmark.cell import measure_cell
 from llmdvfs.benchmark.host_lock import host_lock
 from llmdvfs.benchmark.look import first_look
@@ -49,9 +50,12 @@ def measure_launch(launch: LaunchRecord, job: LaunchJob, results: Path) -> None:
 
     A cell that fails does not end the launch: the others are measured, then CellsFailed tells of all that failed.
     GpusNotRestored ends it: what was measured before is delivered, and nothing more is measured. Another run that
-    measures into the same results is waited for first, and what it has measured is not measured again.
+    measures into the same results is waited for first, and what it has measured is not measured again. ConfigError is
+    raised where something is to be measured and launch.json is not what the configuration gives.
     """
     with launch_lock(results, f"{launch.deployment.id}.launch-{job.launch}"):
+        if job.one_start or not all(is_finished(results, cell.key) for cell in job.cells):
+            check_as_planned(launch, job)
         if job.one_start:
             set_aside_other_starts(job, results)
         _measure_missing(launch, job, results)

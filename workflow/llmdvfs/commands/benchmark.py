@@ -6,7 +6,6 @@ import signal
 import sys
 from pathlib import Path
 
-from llmdvfs.benchmark.as_planned import check_as_planned
 from llmdvfs.benchmark.failed import record_failures
 from llmdvfs.benchmark.launch import measure_launch
 from llmdvfs.commands.numbers import whole_number
@@ -39,7 +38,6 @@ def run(options: argparse.Namespace) -> int:
     _begin_log(options.log)
     launch, job = read_record(options.launch, LaunchRecord), read_record(options.job, LaunchJob)
     try:
-        check_as_planned(launch, job)
         measure_launch(launch, job, options.results)
     except LlmDvfsError as error:
         logging.error("%s", error)

@@ -1,6 +1,7 @@
 """`config-docs`: makes config/README.md from the configuration's schema."""
 
 import argparse
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from llmdvfs.records.store import write_text
 
 HEAD = """# Configuration
 
-Made by `make schemas` from [config.schema.yaml](../workflow/schemas/config.schema.yaml); do not edit.
+Made by `make schemas` from [study_file.py](../workflow/llmdvfs/plan/study_file.py) and the records that it names; do
+not edit. [config.schema.json](../workflow/schemas/config.schema.json) is the same for editors.
 
 A study is one YAML file, complete by itself: `config.yaml` is the default one, another is taken with
 `snakemake --cores all --configfile config/NAME.yaml`. To change parts of the default, name both files:
@@ -45,37 +47,24 @@ def page() -> str:
 def _rows(schema: Mapping[str, Any], prefix: str, listed: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
     """Yield key, type, default and description of every key below a schema; NAME stands for a name of the user's.
 
-    listed: the definitions whose keys have been given, and below which key; they are not given again.
+    listed: the keys that have been given, as JSON, and below which key; they are not given again.
     """
-    for name, given in schema.get("properties", {}).items():
-        sub = _resolved(given)
+    for name, sub in schema.get("properties", {}).items():
         if "description" in sub:
             yield f"{prefix}{name}", _kind(sub), _default(sub), " ".join(sub["description"].split()).replace("|", "\\|")
-        reference = given.get("$ref", "") if "properties" in sub else ""
-        if reference in listed:
-            yield f"{prefix}{name}.*", "", "", f"The same keys as `{listed[reference]}.*`."
+        keys = json.dumps(sub.get("properties", {}))
+        if "description" in keys and keys in listed:
+            yield f"{prefix}{name}.*", "", "", f"The same keys as `{listed[keys]}.*`."
             continue
-        if reference:
-            listed[reference] = f"{prefix}{name}"
-        yield from _rows(sub, f"{prefix}{name}.", listed) if "properties" in sub else ()
-        members = _resolved(sub.get("additionalProperties") or {}) if isinstance(sub, Mapping) else {}
-        yield from _rows(members, f"{prefix}{name}.NAME.", listed) if "properties" in members else ()
-
-
-def _resolved(schema: Any) -> Mapping[str, Any]:
-    if not isinstance(schema, Mapping):
-        return {}
-    if "$ref" not in schema:
-        return schema
-    own = {key: value for key, value in schema.items() if key != "$ref"}
-    return {**config_schema()["$defs"][schema["$ref"].rsplit("/", 1)[1]], **own}
+        listed[keys] = f"{prefix}{name}"
+        yield from _rows(sub, f"{prefix}{name}.", listed)
+        if isinstance(members := sub.get("additionalProperties"), Mapping):
+            yield from _rows(members, f"{prefix}{name}.NAME.", listed)
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join("null" if item is None else f"`{item}`" for item in schema["enum"])
-    if "oneOf" in schema:
-        return "integer or object"
     kind = schema["type"]
     return kind if isinstance(kind, str) else " or ".join(kind)
 

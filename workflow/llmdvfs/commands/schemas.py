@@ -1,9 +1,12 @@
-"""`schemas`: writes the JSON schema of every result file, from the records that define them."""
+"""`schemas`: writes the JSON schema of the configuration and of every result file, from the records behind them."""
 
 import argparse
 import json
 from pathlib import Path
 
+from llmdvfs.plan.config import SCHEMA_PATH, with_tables
+from llmdvfs.plan.config_schema import schema_of
+from llmdvfs.plan.study_file import StudyFile
 from llmdvfs.records.answers import AnswersRecord, RecommendedClocks
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.deployment_files import BatchResults, DeviceData, PhaseResults
@@ -64,7 +67,6 @@ def run(options: argparse.Namespace) -> int:
 def schema_files() -> dict[str, str]:
     """Return the text of each schema by file name."""
     schemas = {kind: json_schema(kind) for kind in FILES} | {kind: json_schema(kind, in_line=True) for kind in LINES}
-    return {
-        f"{schema_name(kind).removeprefix('llmdvfs/')}.schema.json": json.dumps(schema, indent=1) + "\n"
-        for kind, schema in schemas.items()
-    }
+    named = {f"{schema_name(kind).removeprefix('llmdvfs/')}.schema.json": schema for kind, schema in schemas.items()}
+    named[SCHEMA_PATH.name] = with_tables(schema_of(StudyFile))
+    return {name: json.dumps(schema, indent=1) + "\n" for name, schema in named.items()}

@@ -1,8 +1,7 @@
 """Finds a model's tokenizer on this machine: nothing is written, and nothing is downloaded."""
 
 from pathlib import Path
-
-from tokenizers import Tokenizer
+from typing import TYPE_CHECKING
 
 from llmdvfs.errors import DataError
 from llmdvfs.models.resolve import TINY_SEED
@@ -10,10 +9,13 @@ from llmdvfs.models.shapes import TOKENIZER_SEED
 from llmdvfs.models.tokenizer import trained_tokenizer
 from llmdvfs.records.spec import ModelSpec
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
 TOKENIZER = "tokenizer.json"
 
 
-def local_tokenizer(model: ModelSpec) -> Tokenizer | None:
+def local_tokenizer(model: ModelSpec) -> "Tokenizer | None":
     """Return a model's tokenizer; None where there is none here: a hub's model that was never downloaded, say.
 
     Raises DataError where its file is damaged.
@@ -29,6 +31,8 @@ def local_tokenizer(model: ModelSpec) -> Tokenizer | None:
             path = Path(_downloaded(model.location))
     if not path.is_file():
         return None
+    from tokenizers import Tokenizer  # here, since every plan imports this file
+
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the package raises bare Exception

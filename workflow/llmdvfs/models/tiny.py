@@ -3,9 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from safetensors.numpy import save_file
-
 from llmdvfs.models.folder import write_folder, write_json
 from llmdvfs.models.tokenizer import END_TOKEN_ID, NUM_TRAINED_TOKENS, PAD_TOKEN_ID, write_tokenizer
 
@@ -80,6 +77,9 @@ def weight_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def _write_weights(path: Path, seed: int) -> None:
+    import numpy as np  # here, since every plan imports this file
+    from safetensors.numpy import save_file
+
     # RandomState's stream is frozen: the same seed gives the same weights with every numpy.
     random = np.random.RandomState(seed)
     tensors = {}

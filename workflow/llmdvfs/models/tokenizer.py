@@ -3,9 +3,10 @@
 import json
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 from llmdvfs.models.folder import write_json
 
@@ -48,12 +49,14 @@ def write_tokenizer(folder: Path, vocab_size: int, seed: int, max_model_len: int
 
 
 @cache
-def trained_tokenizer(seed: int) -> Tokenizer:
+def trained_tokenizer(seed: int) -> "Tokenizer":
     """Return the tokenizer that `write_tokenizer` writes, but for its filler words; it takes half a second."""
     return _train(NUM_TRAINED_TOKENS, seed)
 
 
-def _train(vocab_size: int, seed: int) -> Tokenizer:
+def _train(vocab_size: int, seed: int) -> "Tokenizer":
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # every plan imports this file
+
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -70,6 +73,8 @@ def _train(vocab_size: int, seed: int) -> Tokenizer:
 
 
 def _lines(seed: int) -> list[str]:
+    import numpy as np
+
     # RandomState's stream is frozen: the same seed gives the same tokenizer with every numpy.
     random = np.random.RandomState(seed)
 

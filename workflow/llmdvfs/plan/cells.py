@@ -109,10 +109,12 @@ def _points_by_workload(study: Study, deployment: str, launch: int) -> dict[str,
 def plan_cells(study: Study) -> list[PlannedCell]:
     """Return every cell of the study with its key, and whether its folder holds that measurement.
 
-    Raises ConfigError where a folder's links contradict each other: somebody has moved or edited them.
+    Where nothing is to be measured (`analyse_only`) these are the cells that are measured. Raises ConfigError where a
+    folder's links contradict each other: somebody has moved or edited them.
     """
-    identities, may_set = StudyIdentities(study), bool(may_set_clocks())
-    return [_planned_cell(study, identities, cell, may_set) for cell in all_cells(study)]
+    identities, may_set = StudyIdentities(study), not study.analyse_only and bool(may_set_clocks())
+    planned = [_planned_cell(study, identities, cell, may_set) for cell in all_cells(study)]
+    return [cell for cell in planned if cell.is_held or _is_stored(study, cell)] if study.analyse_only else planned
 
 
 def pending_launches(study: Study, cells: Iterable[PlannedCell] | None = None) -> list[PlannedLaunch]:
@@ -127,7 +129,7 @@ def pending_launches(study: Study, cells: Iterable[PlannedCell] | None = None) -
     launches = []
     for (launch, deployment), own in by_launch.items():
         missing, mixed = [cell for cell in own if not cell.is_held], []
-        if study.strict_launches:
+        if study.strict_launches and not study.analyse_only:
             starts = [] if missing else _starts(own)
             mixed = starts if len(starts) > 1 else []
             if missing or mixed:
@@ -151,6 +153,10 @@ def _planned_cell(study: Study, identities: StudyIdentities, cell: CellId, may_s
     if is_held:
         _check_raw(folder, key)
     return PlannedCell(cell, key, link, is_held, is_permitted)
+
+
+def _is_stored(study: Study, cell: PlannedCell) -> bool:
+    return is_whole(store_entry(study.results, cell.key) / RUN)
 
 
 def _is_known(study: Study, folder: Path, key: str) -> bool:
@@ -225,7 +231,7 @@ def _planned_launch(
         workloads={cell.id.workload: study.workloads[cell.id.workload] for cell in missing},
         points={cell.id.point: study.points[cell.id.point] for cell in missing},
         settings=study.settings,
-        one_start=study.strict_launches,
+        one_start=study.strict_launches and not study.analyse_only,
         tolerate_failures=study.tolerate_failed_cells,
         side_by_side=is_beside(study.settings, launch),
     )

@@ -1,5 +1,6 @@
 """Turns what the user wrote (files and `--config`) into a complete, valid configuration, or says what is wrong."""
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -24,15 +25,20 @@ READ_AS_ANOTHER_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+
 """What YAML 1.1 takes for octal (010 is 8) or for minutes and seconds (1:30 is 90)."""
 MAX_VALUES = 100_000  # of a study of thousands of operating points: some thousands
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
-SCHEMA_PATH = Path(str(resources.files("llmdvfs"))).parent / "schemas" / "config.schema.yaml"
+SCHEMA_PATH = Path(str(resources.files("llmdvfs"))).parent / "schemas" / "config.schema.json"
 
 
 @cache
 def config_schema() -> dict[str, Any]:
-    """Return the JSON schema of the configuration, in which the kinds of arrivals and formats of traces are listed."""
-    schema: dict[str, Any] = yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
-    arrival = schema["$defs"]["workload"]["properties"]["arrival"]["properties"]
-    # What is a table in the library is spelled there alone.
+    """Return the JSON schema of the configuration as `make schemas` made it, with the tables as they are now."""
+    schema: dict[str, Any] = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
+    return with_tables(schema)
+
+
+def with_tables(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema with all kinds of arrivals and all formats of traces: tables of the library, written in."""
+    workload = schema["properties"]["workloads"]["additionalProperties"]
+    arrival = workload["properties"]["arrival"]["properties"]
     arrival["kind"] |= {
         "enum": list(ARRIVALS),
         "description": "; ".join(f"`{kind.name}`: {kind.what}" for kind in ARRIVALS.values()) + ".",
@@ -97,9 +103,8 @@ def _is_text(_: TypeChecker, value: Any) -> bool:
 
 def _complete(value: Any, schema: Mapping[str, Any]) -> Any:
     """Type the strings that `snakemake --config` delivers and fill in defaults, as the schema says."""
-    schema = _resolve(schema)
     value = _typed(value, schema)
-    if isinstance(value, Mapping) and "oneOf" not in schema:
+    if isinstance(value, Mapping):
         known = schema.get("properties", {})
         others = schema.get("additionalProperties")
         filled = {key: sub["default"] for key, sub in known.items() if "default" in sub} | dict(value)
@@ -110,13 +115,6 @@ def _complete(value: Any, schema: Mapping[str, Any]) -> Any:
     if isinstance(value, list) and "items" in schema:
         return [_complete(item, schema["items"]) for item in value]
     return value
-
-
-def _resolve(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    if "$ref" in schema:
-        name = schema["$ref"].rsplit("/", 1)[1]
-        return {**config_schema()["$defs"][name], **{key: sub for key, sub in schema.items() if key != "$ref"}}
-    return schema
 
 
 def _typed(value: Any, schema: Mapping[str, Any]) -> Any:

@@ -125,9 +125,8 @@ def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:
         startup_timeout_s=0.0,
         memory_check=True,
         base_url=deployment.base_url if is_external else None,
-        balancer=deployment.balancer if chooses else "",
     )
-    identity = asdict(relevant)
+    identity = asdict(relevant) | ({} if chooses else {"balancer": ""})
     # Where a host is and how it is reached decides nothing; without hosts it is as it was before there were any.
     if deployment.hosts:
         identity["hosts"] = [

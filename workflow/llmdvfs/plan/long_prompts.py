@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-
-from tokenizers import Tokenizer
+from typing import TYPE_CHECKING
 
 from llmdvfs.inputs.datasets import DataPrompt, read_first_prompts
 from llmdvfs.models.local_tokenizer import local_tokenizer
 from llmdvfs.plan.content import content_fingerprint
 from llmdvfs.records.spec import LengthSpec, ModelSpec, PromptSpec, WorkloadSpec
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 MAX_READ_BYTES = 64 << 20  # of each file: JSON is read at some 60 MB a second
 MAX_TOKENIZED_BYTES = 8 << 20  # and turned into tokens at 2 to 4 MB a second
@@ -80,7 +82,7 @@ def _counted(
     return LongPrompts(len(long), num_seen, are_all, max(long, default=0))
 
 
-def _counter(tokenizer: Tokenizer, with_control_tokens: bool) -> Callable[[str, bool], int]:
+def _counter(tokenizer: "Tokenizer", with_control_tokens: bool) -> Callable[[str, bool], int]:
     """Return what counts the tokens of a text: of a prompt (True) with the control tokens that a server adds."""
     return lambda text, is_prompt: len(tokenizer.encode(text, add_special_tokens=is_prompt and with_control_tokens).ids)
 

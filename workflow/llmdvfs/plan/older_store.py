@@ -15,7 +15,7 @@ from llmdvfs.plan.identity import deployment_identity, workload_identity
 from llmdvfs.plan.seeds import derive_seed
 from llmdvfs.plan.study import Study
 from llmdvfs.plan.under_load import is_under_load
-from llmdvfs.records.places import IDENTITY, RUN, store_entry
+from llmdvfs.records.places import IDENTITY, RUN, STORE, store_entry
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId
 from llmdvfs.records.store import read_record
@@ -36,7 +36,7 @@ def older_measurements(study: Study, cells: Iterable[PlannedCell]) -> list[Older
     """Return the older measurements that fit missing cells of the study: for each cell the newest, if any."""
     missing = {cell.id: cell for cell in cells if not cell.is_held and not _is_stored(study, cell)}
     found: dict[CellId, tuple[float, OlderMeasurement]] = {}
-    for folder, run in _older_runs(study.results / "store") if missing else ():
+    for folder, run in _older_runs(study.results / STORE) if missing else ():
         cell = missing.get(run.cell)
         if cell is None or not _matches(run, study):
             continue

@@ -80,19 +80,19 @@ def _expected(error: ValidationError, schema: Mapping[str, Any], key: str) -> st
             hint = f"did you mean {near[0]!r}? " if near else ""
             return f"{hint}expected one of {', '.join('null' if item is None else str(item) for item in limit)}"
         case "minimum":
-            return f"expected {limit} or more"
+            return f"expected {schema.get('x-expected', f'{limit} or more')}"
         case "exclusiveMinimum":
             return f"expected more than {limit}"
         case "maximum":
             return f"expected {limit} or less{_unit(key)}"
         case "minItems" | "minProperties":
             return f"expected at least {limit} entry"
+        case "maxItems":
+            return f"expected at most {limit} entries"
         case "uniqueItems":
             return "expected each entry once"
         case "pattern":
             return f"expected {schema.get('x-expected', f'text matching {limit}')}"
-        case "oneOf":
-            return f"expected {schema.get('description', error.message)}"
     return str(error.message)
 
 
@@ -110,8 +110,8 @@ def _expected_type(value: Any, kinds: list[str], schema: Mapping[str, Any], key:
         if isinstance(value, list | dict):
             return names
         return f"{names}{' without such characters' if isinstance(value, str) else '; write it in quotes'}"
-    if "object" in kinds and schema.get("description"):
-        return f"{names}: {schema['description']}"
+    if "object" in kinds and (said := schema.get("x-expected") or schema.get("description")):
+        return f"{names}: {said}"
     return names
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from llmdvfs.plan.points import operating_points
 from llmdvfs.plan.search import search_settings
 from llmdvfs.plan.sequential import decided_launches, sequential_settings
 from llmdvfs.plan.side_by_side import check_side_by_side
+from llmdvfs.plan.study_file import StudySettings
 from llmdvfs.plan.tokenizers import check_tokenizers
 from llmdvfs.plan.under_load import is_under_load, with_stock_repeats
 from llmdvfs.records.forecast import Budget
@@ -37,6 +38,7 @@ from llmdvfs.records.spec import (
     ModelSpec,
     PromptSpec,
     SloSpec,
+    StartSettings,
     WorkloadSpec,
 )
 
@@ -45,12 +47,11 @@ DATA_SETS = ("bbh", "sharegpt", "jsonl")
 """Sources of prompts that may have answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Study:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study(StudySettings):
     """Everything that one configuration asks for: deployments, workloads and points by their ids, and settings."""
 
     results: Path
-    seed: int
     num_launches: int
     deployments: dict[str, DeploymentSpec]
     workloads: dict[str, WorkloadSpec]
@@ -59,25 +60,13 @@ class Study:
     gates: dict[str, float]
     engine_versions: dict[str, str]
     remeasure: str
-    strict_launches: bool = False
-    """Whether all cells of a launch must come from one start of its servers."""
-    tolerate_failed_cells: bool = False
-    """Whether analysis and comparison go on without the cells that failed."""
-    refuse_long_requests: bool = False
-    """Recorded requests beyond an engine's context end the planning, instead of being counted and said."""
-    baseline: str | None = None
-    """The architecture that others are compared with; None: the simplest one."""
-    margin_fraction: float = 0.05
-    """A ratio within this of 1 counts as equal."""
-    search: SearchSettings | None = None
+    search: SearchSettings | None
     """What decides the points, round by round; None: they are listed."""
-    first_launch: int = 1
-    """Number of the first launch, where other machines measure those before it."""
-    budget: Budget = field(default_factory=Budget)
+    budget: Budget
     """The most that the study may take."""
-    sequential: SequentialSettings | None = None
+    sequential: SequentialSettings | None
     """What decides the number of launches; None: it is given."""
-    drawn_cells: DrawnCells = "all"
+    drawn_cells: DrawnCells
     """The cells of which figures are drawn."""
     decided: frozenset[CellId] | None = None
     """The cells that a search has decided so far; None: every workload at every point in every launch."""
@@ -131,9 +120,8 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     check_tokenizers(workloads, models)
     _check_roles(points, deployments)
     return Study(
+        **{item.name: config[item.name] for item in fields(StudySettings)},
         results=results,
-        seed=config["seed"],
-        first_launch=config["first_launch"],
         num_launches=decided_launches(results, sequential, num_launches) if sequential else num_launches,
         deployments={item.id: item for item in deployments},
         workloads={item.id: item for item in workloads},
@@ -142,12 +130,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         gates=dict(config["gates"]),
         engine_versions=versions,
         remeasure=str(config["remeasure"]),
-        strict_launches=config["strict_launches"],
-        tolerate_failed_cells=config["tolerate_failed_cells"],
-        refuse_long_requests=config["refuse_long_requests"],
-        baseline=config["baseline"],
         budget=Budget(**config["budget"], is_confirmed=config["over_budget"]),
-        margin_fraction=config["margin_fraction"],
         sequential=sequential,
         search=search_settings(config, points, deployments),
         drawn_cells=config["figures"]["cells"],
@@ -225,14 +208,8 @@ def _deployment(
         engine=engine,
         num_instances=dict(choice.num_instances),
         connector=connector,
-        balancer=serving["balancer"],
-        python=serving["python"],
         gpu_indices=None if gpus is None else tuple(gpus),
-        startup_timeout_s=serving["startup_timeout_s"],
-        base_url=serving["base_url"],
-        proxy_port=serving["proxy_port"],
-        memory_check=serving["memory_check"],
-        hosts=host_specs(serving["hosts"]),
+        **({item.name: serving[item.name] for item in fields(StartSettings)} | {"hosts": host_specs(serving["hosts"])}),
     )
     if spec.num_gpus and gpus is not None and len(gpus) < spec.num_gpus:
         raise ConfigError(f"serving.gpus: {gpus}: {name} needs {spec.num_gpus} GPUs; name more, or null for free ones")

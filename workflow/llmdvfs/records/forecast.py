@@ -1,6 +1,9 @@
 """What a study is thought to take before it runs, and what it may take: what `plan` prints."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from llmdvfs.records.allowed import NO_KEY, Allowed
 
 S_PER_H = 3600.0
 J_PER_KWH = 3.6e6
@@ -10,10 +13,11 @@ J_PER_KWH = 3.6e6
 class Budget:
     """The most that a study may take as a whole, what is measured already included; None: not limited."""
 
-    gpu_hours: float | None = None
-    kwh: float | None = None
-    """Energy of the GPUs."""
-    is_confirmed: bool = False
+    gpu_hours: Annotated[float | None, Allowed(above=0)] = None
+    """GPU hours, with the starts of servers; null is no limit."""
+    kwh: Annotated[float | None, Allowed(above=0)] = None
+    """Energy of the GPUs; null is no limit."""
+    is_confirmed: Annotated[bool, NO_KEY] = False
     """A forecast above it is not refused (`over_budget: true`)."""
 
 

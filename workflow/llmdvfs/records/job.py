@@ -1,41 +1,51 @@
 """What Snakemake hands to a benchmark job, and the launch record that `start-server` makes of a deployment."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from llmdvfs.records.allowed import Allowed
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.spec import DeploymentSpec, Role, WorkloadSpec
 
 
 @dataclass(frozen=True, slots=True)
-class MeasureSettings:
+class SamplerSettings:
+    """How often devices are read."""
+
+    interval_s: Annotated[float, Allowed(minimum=0.005, maximum=10)] = 0.1
+    """Time between two readings of a device."""
+    counter_interval_s: Annotated[float, Allowed(minimum=0.005, maximum=10)] = 0.02
+    """Time between two readings of a GPU's energy counter, which is polled on its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSettings(SamplerSettings):
     """How a cell is measured, whatever the workload."""
 
-    interval_s: float = 0.1
-    """Time between two readings of a device."""
-    counter_interval_s: float = 0.02
-    """Time between two readings of a GPU's energy counter."""
-    idle_s: float = 2.0
-    """Loaded-idle time measured before and after the load."""
-    retries: int = 1
-    """Further tries of a cell, with fresh servers, when a server died or hung."""
+    idle_s: Annotated[float, Allowed(minimum=0, maximum=3600)] = 2.0
+    """Loaded-idle time measured before and after the load of each cell."""
+    retries: Annotated[int, Allowed(minimum=0, maximum=100)] = 1
+    """How often a cell is tried again with fresh servers when a server died or hung."""
     fresh_servers: bool = False
-    """Whether servers are started anew for every cell."""
+    """Start new servers for every cell instead of every launch."""
     calibrate_client: bool = True
-    """Whether the client's own error is measured against a mock server at the cell's load."""
+    """Measure the client's own timing error against a mock server at the cell's load."""
     points_under_load: bool = False
-    """Whether operating points of a workload are changed under one running load, where the workload allows it."""
+    """Operating points of a workload share one running load: each is entered, settled, measured for `duration_s` and
+    left, with stock first, last and every sixth time at least. For closed, poisson, gamma and constant arrivals."""
     soak: Literal["auto"] | None = None
-    """auto: before a cell the GPUs are warmed up with its own load until their temperatures are steady; not before a
-    sweep. None: they are not."""
+    """auto: before each cell its own load runs until no GPU's temperature moves by more than 1 degree a minute over 30
+    s, for 5 minutes at most; what it took is in run.json. At least half a minute a cell."""
     skip_cap_bound: bool = False
-    """Whether points whose clock the load cannot hold, as a probe at stock shows, fail without being measured (under
-    load only)."""
+    """Points under load whose core clock the load cannot hold, by a probe at stock, are not measured; needs
+    tolerate_failed_cells."""
     side_by_side: bool = False
-    """Launches of the study are measured at once, each on GPUs of its own; every fourth is measured alone."""
-    half_width_fraction: float | None = None
-    """How well a step's energy per token is to be known before its window ends, as half the 95 % interval over the
-    mean (under load only); None: windows have the length that the workload sets."""
+    """Launches of the study are measured at once on one host, each on GPUs of its own out of `serving.gpus`; launches
+    1, 5, 9 ... are measured alone, and the comparison says whether neighbours disturbed the others. Stock clocks
+    only."""
+    half_width_fraction: Annotated[float | None, Allowed(above=0, maximum=0.5)] = None
+    """Under load, a step's window ends once half the 95 % interval of its energy per token is within this fraction,
+    after 6 s at the earliest and `duration_s` at the latest; null: every window lasts `duration_s`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from llmdvfs.errors import DataError
 from llmdvfs.records.spec import CellId
 
+STORE = "store"
 RAW = "raw"
 RUN = "run.json"
 FAILED = "failed.json"
@@ -90,7 +91,7 @@ def result_folders(results: Path) -> list[Path]:
 
 def store_entry(results: Path, key: str) -> Path:
     """Return the folder of a measurement in the store, whether it is there or not."""
-    return results / "store" / key
+    return results / STORE / key
 
 
 def measured_link(cell: Path, key: str) -> Path:

@@ -1,8 +1,9 @@
 """What an adaptive search has decided so far: `search/decided.json`, from which a study reads its points."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
+from llmdvfs.records.allowed import Allowed
 from llmdvfs.records.answers import Rule
 from llmdvfs.records.point import OperatingPoint
 
@@ -11,6 +12,14 @@ RoundKind = Literal["range", "near", "again", "cross", "confirm"]
 cross: the best clocks of two roles together. confirm: the chosen points and stock, in fresh launches."""
 SEARCHING: tuple[RoundKind, ...] = ("range", "near", "again")
 SearchState = Literal["searching", "target_reached", "budget_spent", "no_clocks"]
+RoleOrAll = Literal["all", "single", "prefill", "decode"]
+RangeText = Annotated[
+    str,
+    Allowed(
+        pattern=r"^[1-9][0-9]{0,5}[.][.][1-9][0-9]{0,5}/[1-9][0-9]{0,5}$(?!\n)",
+        expected="a range of MHz such as 210..1980/15",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +41,12 @@ class ClockRange:
 class SearchSettings:
     """What a study asks of its search: the clocks to look among, and when to end."""
 
-    sm_clock_mhz: dict[str, ClockRange]
-    """Range of core clocks to look among, by role."""
-    target_regret_fraction: float
-    """How far above the lowest energy the search may end, as a fraction of it."""
-    max_cells: int
-    """Number of cells of one load and role, those of stock not counted, after which the search ends in any case."""
+    sm_clock_mhz: Annotated[dict[str, ClockRange], Allowed(written=dict[RoleOrAll, RangeText], not_empty=True)]
+    """Range and step of the clocks, for each role or for `all`, as in `{all: 210..1980/15}`."""
+    target_regret_fraction: Annotated[float, Allowed(above=0, maximum=1, default=0.01)]
+    """The search of a load ends where its energy is above the lowest by no more than this, with 95 % confidence."""
+    max_cells: Annotated[int, Allowed(minimum=7, maximum=10_000, default=28)]
+    """Cells of a load and role, beside stock, after which the search ends in any case."""
 
 
 @dataclass(frozen=True, slots=True)

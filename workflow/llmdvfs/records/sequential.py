@@ -1,7 +1,9 @@
 """How many launches a sequential study has come to (`sequential/decided.json`): a study reads their number there."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from llmdvfs.records.allowed import Allowed
 
 SequentialState = Literal["adding", "narrow_enough", "most_launches"]
 
@@ -10,12 +12,15 @@ SequentialState = Literal["adding", "narrow_enough", "most_launches"]
 class SequentialSettings:
     """What a study asks of the intervals of its ratios."""
 
-    half_width_fraction: float
-    """Launches are added until no 95 % interval reaches further above its ratio than this, as a fraction of it."""
-    max_launches: int
-    """Number of launches after which the study ends in any case."""
-    metrics: tuple[str, ...]
-    """Names in METRICS whose intervals have to be narrow."""
+    half_width_fraction: Annotated[float, Allowed(above=0, maximum=1)]
+    """What every interval may reach above its ratio, as a fraction of it (0.05: 5 %)."""
+    max_launches: Annotated[int, Allowed(minimum=3, maximum=1000)] = 12
+    """Launches after which it ends in any case."""
+    metrics: Annotated[tuple[str, ...], Allowed(not_empty=True, unique=True)] = (
+        "energy_per_output_token_j",
+        "output_token_rate_per_s",
+    )
+    """Metrics whose intervals count, named as in comparison.csv; one that was not measured is passed over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import numpy as np
 
 from llmdvfs.analysis.sensors import Floats, Series, change_instants
 from llmdvfs.errors import TelemetryGap
+from llmdvfs.records.running_energy import counted_j, integrated_j
 
 MAX_SAMPLE_GAP_S = 0.5  # > 2x the sensors' 100-200 ms: a hole in the readings, not jitter
 MAX_GAP_IN_POLLS = 3.0  # a slow sampler is not a hole: the gap is at least so many of its own intervals
@@ -95,18 +96,16 @@ def curve_from_counter(name: str, counter: Series) -> EnergyCurve:
     t_s, value_j = change_instants(counter)
     if len(t_s) < 2:  # it never moved: nothing was used for as long as it was read
         t_s, value_j = counter.t_s[[0, -1]], counter.value[[0, -1]]
-    steps_j = np.diff(value_j)
-    resets_s = (t_s[:-1] + t_s[1:])[steps_j < 0] / 2
-    energy_j = np.concatenate(([0.0], np.cumsum(np.maximum(steps_j, 0.0))))
-    return EnergyCurve(name, t_s, energy_j, counter.t_s, resets_s, needs_every_poll=False)
+    resets_s = (t_s[:-1] + t_s[1:])[np.diff(value_j) < 0] / 2
+    return EnergyCurve(name, t_s, counted_j(value_j), counter.t_s, resets_s, needs_every_poll=False)
 
 
 def curve_from_power(name: str, power: Series) -> EnergyCurve:
     """Return the running integral of power readings, by the trapezoidal rule; TelemetryGap below two readings."""
     _check_enough(name, power)
-    steps_j = np.diff(power.t_s) * (power.value[1:] + power.value[:-1]) / 2
-    energy_j = np.concatenate(([0.0], np.cumsum(steps_j)))
-    return EnergyCurve(name, power.t_s, energy_j, power.t_s, np.empty(0), needs_every_poll=True)
+    return EnergyCurve(
+        name, power.t_s, integrated_j(power.t_s, power.value), power.t_s, np.empty(0), needs_every_poll=True
+    )
 
 
 def _check_enough(name: str, series: Series) -> None:

@@ -16,6 +16,7 @@ from llmdvfs.analysis.energy.phase_increments import PhaseIncrements
 from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
 from llmdvfs.analysis.sensors import Floats, Series
 from llmdvfs.records.result import Estimate, FinePhase, FineSplit
+from llmdvfs.records.running_energy import integrated_j
 from llmdvfs.records.spec import DeviceRole
 
 SEEN_S = 0.025  # MEASURED on an H100: the integral of samples follows a square wave as means over so long do
@@ -90,8 +91,7 @@ def _stretches_j(samples: Series, counter: EnergyCurve) -> tuple[Floats, Floats]
     """Return for each whole stretch the energy by the samples' trapezoid and by the counter."""
     begins_s = np.arange(samples.t_s[0], samples.t_s[-1] - STRETCH_S, STRETCH_S)
     edges_s = np.append(begins_s, begins_s[-1] + STRETCH_S) if len(begins_s) else samples.t_s[[0, -1]]
-    steps_j = np.diff(samples.t_s) * (samples.value[1:] + samples.value[:-1]) / 2
-    sampled_j = np.interp(edges_s, samples.t_s, np.concatenate(([0.0], np.cumsum(steps_j))))
+    sampled_j = np.interp(edges_s, samples.t_s, integrated_j(samples.t_s, samples.value))
     return np.diff(sampled_j), np.diff(np.interp(edges_s, counter.t_s, counter.energy_j))
 
 

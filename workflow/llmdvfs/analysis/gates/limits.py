@@ -2,19 +2,13 @@
 
 from dataclasses import dataclass
 
+from llmdvfs.records.gates import GateSettings
+
 
 @dataclass(frozen=True, slots=True)
-class GateLimits:
-    """The values beyond which a gate fails; those that the configuration's key `gates` names are taken from there."""
+class GateLimits(GateSettings):
+    """The values beyond which a gate fails: those of the configuration's key `gates`, and those that no study moves."""
 
-    max_disagreement_fraction: float = 0.03
-    """Energy counter against integral of power: where two sensors of one board part by more, they were not read well,
-    or one of them is wrong."""
-    max_missed_fraction: float = 0.01
-    """Share of missed sampling slots: with more, the sampler was starved when the load was highest, which biases the
-    integral."""
-    min_window_s: float = 5.0
-    """NVML's counter is noisy over less than 2 s and stable from 5 s (docs/energy.md#sensors)."""
     max_temperature_drift_c: float = 5.0
     """Leakage grows with temperature by some tenths of a percent a degree: five are about 1-2 %."""
     max_clock_error_mhz: float = 15.0
@@ -29,15 +23,8 @@ class GateLimits:
     """Share of prompt tokens that decode computed itself: above it the two phases did not run apart ..."""
     max_recomputed_per_request: float = 1.0
     """... unless they are the one token a request that some connectors leave to decode."""
-    max_client_error_fraction: float = 0.1
-    """The client's calibrated error over what it measured: a tenth still tells apart what users would notice."""
-    min_window_per_e2e_p99: float = 2.0
-    """Length of the window over p99 of E2E: below it, more than half of the slowest requests' time lies outside the
-    load."""
-    max_idle_disagreement_fraction: float = 0.03
-    """Fitted idle power against the measured one: idle is the phase whose power is known without the fit ..."""
     after_load_s: float = 0.076
-    """... but for what a GPU draws on when its last kernel has ended, in seconds of its idle power.
+    """What it draws on when its last kernel has ended, in seconds of its idle power: a fitted one may be higher by it.
 
     MEASURED on an H100: 201 W at the next refresh, 131 W 0.1 s later, 122 W at rest from 0.25 s on, so at most
     79 W x 0.1 s + 9 W x 0.15 s = 9.3 J."""
@@ -46,19 +33,8 @@ class GateLimits:
     max_still_drawn_fraction: float = 0.25
     """Where it may draw on more than this on average (waits below 0.3 s), a fitted idle power above rest is not judged:
     it may be that, or what the fit has taken from a neighbouring phase."""
-    min_phase_power_of_idle: float = 0.97
-    """Fitted power over measured idle power: no phase draws less than a device at rest, except for the noise of
-    both."""
-    max_phase_power_of_limit: float = 1.35
-    """Fitted power over power limit: the limit holds on average, and the edge of a load exceeds it for some
-    milliseconds."""
-    max_phase_sum_disagreement_fraction: float = 0.01
-    """Sum of a role's phases against its energy: they part only in the increments at the window's two ends."""
     min_split_stretch_s: float = 0.025
     """A sample sees so long: of phases that come in shorter stretches it always sees a neighbour too."""
     max_split_disagreement_fraction: float = 0.05
     """Powers of phases by the counter's regression and by the driver's samples: two sensors with windows of their own
     see one load."""
-    max_others_cpu_fraction: float = 0.1
-    """Share of the host's CPUs that others take under load: with more, servers and client wait for a CPU now and
-    then."""

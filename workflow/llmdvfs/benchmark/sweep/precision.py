@@ -7,7 +7,6 @@ over blocks of a second; on logarithms, as everywhere (docs/metrics.md#under-loa
 import math
 
 import numpy as np
-from scipy import stats
 
 from llmdvfs.benchmark.sweep.live import Live
 from llmdvfs.benchmark.sweep.settling import power_sensors
@@ -40,8 +39,10 @@ class Precision:
         logs = [log for log in self._logs if log is not None]
         if len(self._logs) < MIN_BLOCKS or len(logs) < len(self._logs):
             return None
-        quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(logs) - 1))
-        return math.expm1(quantile * float(stats.sem(logs)))
+        from scipy.special import stdtrit  # here, since every benchmark job imports this file; not the slow scipy.stats
+
+        quantile = float(stdtrit(len(logs) - 1, (1 + CONFIDENCE) / 2))
+        return math.expm1(quantile * float(np.std(logs, ddof=1)) / math.sqrt(len(logs)))
 
 
 def _log_energy(live: Live, begin_mono_ns: int, end_mono_ns: int) -> float | None:

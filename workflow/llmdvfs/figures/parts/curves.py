@@ -4,6 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from llmdvfs.records.running_energy import counted_j, integrated_j
+
 Floats = npt.NDArray[np.float64]
 Curve = tuple[Floats, Floats]
 """Instants [s since the cell's start] and values."""
@@ -33,13 +35,9 @@ def energy_curve(timeline: pd.DataFrame, device_id: str) -> Curve | None:
     """Return the energy since the first reading [J], never falling: the counter's, else the integral of power."""
     counter = quantity_curve(timeline, device_id, "energy_j")
     if counter:
-        used_j = np.maximum(np.diff(counter[1]), 0.0)  # a counter goes back when its driver is loaded anew
-        return counter[0], np.concatenate([[0.0], np.cumsum(used_j)])
+        return counter[0], counted_j(counter[1])
     power = power_curve(timeline, device_id)
-    if power is None:
-        return None
-    t_s, power_w = power
-    return t_s, np.concatenate([[0.0], np.cumsum(np.diff(t_s) * (power_w[1:] + power_w[:-1]) / 2)])
+    return (power[0], integrated_j(*power)) if power else None
 
 
 def summed(curves: list[Curve]) -> Curve:
