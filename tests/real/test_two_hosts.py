@@ -13,7 +13,7 @@ from .conftest import HERE, WORKFLOW, Answers
 from .test_architectures import num_transferred
 
 NUM_PROMPTS = 12
-CAP_MBIT_PER_S = 400
+CAP_MBIT_PER_S = 100  # a cap that binds on a busy machine too: 400 was seen to carry 88 %
 
 
 def test_prefill_and_decode_on_two_hosts_answer_as_the_single_server(
