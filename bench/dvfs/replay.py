@@ -5,7 +5,7 @@
 FILE.csv: one row a measured setting of a public sweep, with the columns gpu, model, phase, batch, knob (cap_w or
 sm_lock_mhz), setting, seconds and energy_j. Each sweep, its repeats averaged, is taken as the truth. A study measures
 five settings evenly over the range, ends among them, three launches each, every cell with noise; the highest stands for
-stock. A second round adds five within 25 % of the first one's best, as the search does.
+stock. A second round adds up to six within 40 % of the first one's best, as the search does.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from llmdvfs.answers.choice import Table, choose, full_launches, lowest_energy, 
 from llmdvfs.answers.flags import edges  # noqa: E402
 from llmdvfs.answers.intervals import ties_with_lowest  # noqa: E402
 from llmdvfs.answers.observation import STOCK  # noqa: E402
-from llmdvfs.answers.search import AROUND_FRACTION  # noqa: E402
+from llmdvfs.answers.search import AROUND_FRACTION, CLOCKS_NEAR  # noqa: E402
 
 NUM_SETTINGS, NUM_LAUNCHES, NOISE_FRACTION = 5, 3, 0.015
 Truth = dict[float, tuple[float, float]]
@@ -52,9 +52,9 @@ class Study:
     """Stated saving minus the true one of the chosen setting."""
 
 
-def even(low: float, high: float, settings: list[float]) -> list[float]:
-    """Return the settings nearest to five even ones between two bounds, as far as the sweep has any."""
-    places = np.linspace(max(low, settings[0]), min(high, settings[-1]), NUM_SETTINGS)
+def even(low: float, high: float, settings: list[float], number: int = NUM_SETTINGS) -> list[float]:
+    """Return the settings nearest to so many even ones between two bounds, as far as the sweep has any."""
+    places = np.linspace(max(low, settings[0]), min(high, settings[-1]), number)
     return sorted({min(settings, key=lambda setting: abs(setting - place)) for place in places})
 
 
@@ -84,7 +84,7 @@ def study(truth: Truth, rng: np.random.Generator, rounds: int) -> Study:
         energy_j, _ = measured(truth, taken, rng)
         ratios = mean_ratios(energy_j, energy_j, full_launches(energy_j))
         best = min(taken, key=lambda setting: ratios[name(setting, taken)])
-        around = even(best * (1 - AROUND_FRACTION), best * (1 + AROUND_FRACTION), settings)
+        around = even(best * (1 - AROUND_FRACTION), best * (1 + AROUND_FRACTION), settings, CLOCKS_NEAR)
         taken = sorted({*taken, *around})
     energy_j, time_s = measured(truth, taken, rng)
     choice = choose("lowest_energy", lowest_energy, energy_j, time_s)

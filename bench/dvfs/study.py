@@ -30,6 +30,7 @@ from page import host, write_measured  # noqa: E402
 
 from llmdvfs.answers.answer import answers  # noqa: E402
 from llmdvfs.answers.choice import Confirmed  # noqa: E402
+from llmdvfs.answers.search import CLOCKS_OVER_RANGE  # noqa: E402
 from llmdvfs.plan.config import complete_config  # noqa: E402
 from llmdvfs.plan.study import Study, make_study  # noqa: E402
 from llmdvfs.records.answers import Answer  # noqa: E402
@@ -46,6 +47,7 @@ BESIDE_CELL_S = (
 )
 BESIDE_STEP_S = 3.0
 ONCE_A_SWEEP_S = 14.0  # 79 s with servers ready, of which five steps of 10 s and what is beside them
+IDLE_AT_POINT_S = 1.7  # config/dvfs.yaml: 1 s without load at each point of launch 1, and 0.7 s to set and settle it
 ENGINE = {"vllm": "0.33.0", "torch": "2.13.0", "python": "3.11.7"}
 
 
@@ -187,7 +189,8 @@ def _cost(way: str, loads: dict[str, list[Outcome]]) -> tuple[float, float, floa
     starts = float(np.mean([max(each.num_launches for each in own) for own in by_seed]))
     if way == "search":
         sweeps = float(np.mean([sum(each.num_launches for each in own) for own in by_seed]))
-        return cells, starts, cells * (WINDOW_S + BESIDE_STEP_S) + sweeps * ONCE_A_SWEEP_S + starts * START_S
+        idle_s = len(loads) * CLOCKS_OVER_RANGE * IDLE_AT_POINT_S
+        return cells, starts, cells * (WINDOW_S + BESIDE_STEP_S) + sweeps * ONCE_A_SWEEP_S + starts * START_S + idle_s
     return cells, starts, cells * (WINDOW_S + BESIDE_CELL_S) + starts * START_S
 
 

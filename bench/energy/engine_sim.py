@@ -22,6 +22,9 @@ TRANSIENT_S = 0.1
 TRANSFER_S = 0.005
 SAMPLE_SEEN_S = 0.025
 STEP_TOKENS = 8192  # prompts are prefilled together up to so many tokens
+WEIGHT_BYTES, KV_BYTES_A_TOKEN, DRAM_BYTES_PER_S = 16.4e9, 147_456, 3.35e12  # Qwen3-8B in bf16 on an H100
+PREFILL_DRAM_FRACTION = 0.28  # measured on one
+ACTIVITY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Engine:
     """More power in the first 100 ms after the engine was idle."""
     heat_fraction: float = 0.0
     """More power at the end of the load than at its begin (leakage rises with temperature)."""
+    context_w: float = 0.0
+    """What reading the KV of long contexts adds to decode: times the share of KV among the bytes that a step reads."""
     decode_step_s: float = 0.012
     decode_step_s_a_request: float = 0.0001
     prefill_s_a_token: float = 50e-6
@@ -54,6 +59,15 @@ class Engine:
         exponent = self.decode_power_exponent
         doublings = (batch**exponent - 1) / (exponent * np.log(2)) if exponent else np.log2(batch)
         return float(self.decode_w + self.decode_w_a_doubling * doublings)
+
+    def kv_fraction(self, context_tokens: int) -> float:
+        """Return the share of KV among the bytes that a decode step reads: weights, and the KV of its requests."""
+        kv_bytes = context_tokens * KV_BYTES_A_TOKEN
+        return kv_bytes / (WEIGHT_BYTES + kv_bytes)
+
+    def decode_dram_fraction(self, context_tokens: int, length_s: float) -> float:
+        """Return the share of the DRAM's bandwidth that a decode step uses."""
+        return min((WEIGHT_BYTES + context_tokens * KV_BYTES_A_TOKEN) / DRAM_BYTES_PER_S / length_s, 1.0)
 
     def prefill_power_w(self, tokens: int) -> float:
         """Return the power of a prefill step."""
@@ -96,6 +110,8 @@ class Counters:
     """Mean (exponential) from the end of a step to the client's stamp of its token."""
     with_samples: bool = False
     """The driver's own power samples too: one in about 20 ms, each the mean of the 25 ms before it."""
+    with_activity: bool = False
+    """GPM's DRAM activity too: means over 200 ms."""
 
 
 @dataclass(slots=True)
@@ -110,12 +126,17 @@ class _Request:
     prefill_done_s: float | None = None
     stamps_s: list[float] = field(default_factory=list)
 
+    @property
+    def num_context_tokens(self) -> int:
+        """Tokens whose KV its next decode step reads."""
+        return self.num_prompt_tokens + len(self.stamps_s)
+
 
 @dataclass(slots=True)
 class _Steps:
-    """What one engine did: (begin, end, kind, power) of each step."""
+    """What one engine did: (begin, end, kind, power, DRAM activity) of each step."""
 
-    rows: list[tuple[float, float, str, float]] = field(default_factory=list)
+    rows: list[tuple[float, float, str, float, float]] = field(default_factory=list)
     moving: list[tuple[float, float]] = field(default_factory=list)
     """When KV was on its way here."""
 
@@ -123,7 +144,7 @@ class _Steps:
         """Return edges [s], power [W] and kind of the time from 0 to end_s, idle where no step ran."""
         edges, power, kind = [0.0], [], []
         busy_since = -np.inf
-        for begin_s, until_s, name, watts in self.rows:
+        for begin_s, until_s, name, watts, _ in self.rows:
             if begin_s > edges[-1] + 1e-9:
                 edges.append(begin_s)
                 power.append(engine.idle_w)
@@ -193,6 +214,7 @@ def simulate(
             lag_s = counters.lag_s + counters.apart_s * (len(device_roles) > 1)
             readings += _polled(rng, device_id, edges_s, energy_j, counters, lag_s, end_s)
             readings += _sampled(seed, device_id, edges_s, energy_j, end_s) if counters.with_samples else []
+            readings += _active(device_id, steps, end_s) if counters.with_activity else []
     records = tuple(_record(rng, request, counters) for request in requests)
     proxy = {record.request_id: _proxy_record(r, record) for r, record in zip(requests, records, strict=True)}
     return SimulatedRun(
@@ -285,10 +307,10 @@ def _run_engine(engine: Engine, steps: _Steps, arriving: list[_Request], answere
             if decoding:  # the weights are read in any case: no step beside decodes is shorter than theirs
                 length_s = max(length_s, engine.decode_step_s) + len(decoding) * engine.decode_step_s_a_request
             watts = engine.prefill_power_w(tokens) + (10 * np.log2(1 + len(decoding)) if decoding else 0.0)
+            dram = PREFILL_DRAM_FRACTION
         else:
-            length_s = engine.decode_step_s + len(decoding) * engine.decode_step_s_a_request
-            watts = engine.decode_power_w(len(decoding))
-        steps.rows.append((now_s, now_s + length_s, kind, float(watts)))
+            length_s, watts, dram = _decode_step(engine, decoding)
+        steps.rows.append((now_s, now_s + length_s, kind, float(watts), dram))
         now_s += length_s
         half = None
         moved = list(decoding)
@@ -321,7 +343,8 @@ def _run_pair(
             r = min((r for r in arriving if r.ready_s <= next_prefill_s), key=lambda r: r.ready_s)
             arriving.remove(r)
             end_s = next_prefill_s + 0.004 + r.num_prompt_tokens * engine.prefill_s_a_token
-            prefill.rows.append((next_prefill_s, end_s, "prefill", engine.prefill_power_w(r.num_prompt_tokens)))
+            watts = engine.prefill_power_w(r.num_prompt_tokens)
+            prefill.rows.append((next_prefill_s, end_s, "prefill", watts, PREFILL_DRAM_FRACTION))
             clock["prefill"] = r.prefill_done_s = end_s
             sent_on.append(r)
             decode.moving.append((end_s, end_s + TRANSFER_S))
@@ -330,14 +353,23 @@ def _run_pair(
         for r in joined:
             sent_on.remove(r)
         running += joined
-        end_s = next_decode_s + engine.decode_step_s + len(running) * engine.decode_step_s_a_request
-        decode.rows.append((next_decode_s, end_s, "decode", engine.decode_power_w(len(running))))
+        length_s, watts, dram = _decode_step(engine, running)
+        end_s = next_decode_s + length_s
+        decode.rows.append((next_decode_s, end_s, "decode", watts, dram))
         clock["decode"] = end_s
         for r in list(running):
             r.stamps_s.append(end_s)
             if len(r.stamps_s) >= _tokens_of(r):
                 running.remove(r)
                 answered(end_s)
+
+
+def _decode_step(engine: Engine, decoding: list[_Request]) -> tuple[float, float, float]:
+    """Return length [s], power [W] and DRAM activity of a decode step."""
+    length_s = engine.decode_step_s + len(decoding) * engine.decode_step_s_a_request
+    context_tokens = sum(request.num_context_tokens for request in decoding)
+    watts = engine.decode_power_w(len(decoding)) + engine.context_w * engine.kv_fraction(context_tokens)
+    return length_s, watts, engine.decode_dram_fraction(context_tokens, length_s)
 
 
 def _tokens_of(request: _Request) -> int:
@@ -402,6 +434,21 @@ def _sampled(seed: int, device_id: str, edges_s: np.ndarray, energy_j: np.ndarra
     stamps_ns = np.round(stamp_s * NS_PER_S).astype(np.int64)
     return [
         Reading(device_id, int(t), int(t), {"power_sample_w": float(w)}) for t, w in zip(stamps_ns, watts, strict=True)
+    ]
+
+
+def _active(device_id: str, steps: _Steps, end_s: float) -> list[Reading]:
+    """Return DRAM activity as GPM tells it: means over stretches, one after the other."""
+    edges_s = np.array([edge for row in steps.rows for edge in row[:2]])
+    busy_s = np.cumsum(
+        [part for begin_s, until_s, _, _, dram in steps.rows for part in (0.0, dram * (until_s - begin_s))]
+    )
+    stretch_s = np.arange(0.0, end_s, ACTIVITY_S)
+    means = np.diff(np.interp(stretch_s, edges_s, busy_s)) / ACTIVITY_S
+    stretch_ns = np.round(stretch_s * NS_PER_S).astype(np.int64)
+    return [
+        Reading(device_id, int(begin), int(end), {"dram_active_fraction": round(float(mean), 4)})
+        for begin, end, mean in zip(stretch_ns[:-1], stretch_ns[1:], means, strict=True)
     ]
 
 

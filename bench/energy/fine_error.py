@@ -17,7 +17,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 
 from engine_sim import Counters, Engine, SimulatedRun, Traffic
-from phase_error import Scenario, analysed
+from loads import Scenario
+from phase_error import analysed
 
 TRANSIENT_FRACTION = 0.15
 PROMPTS = (256, 512, 1024, 2048, 4096)
@@ -36,7 +37,7 @@ class Found:
 
 def found_in(run: SimulatedRun, seed: int) -> Found:
     """Return what both ways say of the prefills of a run."""
-    result = analysed(run, seed, by_steps=True)
+    result = analysed(run, seed)
     told = next(phase for phase in result.phases if phase.phase == "prefill")
     fine = result.fine[0]
     by_samples = next(phase for phase in fine.phases if phase.phase == "prefill").power_w.value

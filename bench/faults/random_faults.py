@@ -78,7 +78,8 @@ def stop(place: Place, chance: random.Random) -> Iterator[None]:
 
 @contextlib.contextmanager
 def end(place: Place, chance: random.Random) -> Iterator[None]:
-    send(chance.choice((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)), [place.run.process.pid])
+    # It looks first: the number of a job that has ended may be another process's.
+    place.run.process.send_signal(chance.choice((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)))
     yield
 
 

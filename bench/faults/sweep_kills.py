@@ -1,6 +1,7 @@
 """Kills who holds GPUs at operating points, at random instants of a study, and looks whether the GPUs come back.
 
-    python bench/faults/sweep_kills.py [--kills 200] [--others 10] [--seed 1] [--at-once 4] [--under-load] [--page PAGE]
+    python bench/faults/sweep_kills.py [--kills 200] [--others 10] [--seed 1] [--at-once 4] [--under-load]
+        [--record FILE] [--page PAGE]
 
 Each trial is a place of its own with two fake GPUs and scripted servers (tests/faults), in which a study of a locked
 clock, a ceiling, a power limit and stock is measured. A quarter of the kills each: the benchmark job, its clock
@@ -15,6 +16,7 @@ process may be left. Exit code 1 where one does not.
 import argparse
 import collections
 import functools
+import json
 import os
 import random
 import shutil
@@ -25,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 BENCH = Path(__file__).parents[1]
@@ -44,11 +46,11 @@ POINTS = {
     "capped": {"power_limit_w": {"single": 400}},
 }
 MAX_INSTANT_S = 12.0  # of the job: from its first line of code to about its fourth point
-MAX_INSTANT_UNDER_LOAD_S = 24.0  # a step takes 2 s to settle at least
-START_LIMIT_S = 90.0
+MAX_INSTANT_UNDER_LOAD_S = 24.0  # of the load: a step takes 2 s to settle at least, and five are measured
+START_LIMIT_S = 180.0
 RUN_LIMIT_S = 180.0
 BACK_LIMIT_S = 5.0
-GONE_LIMIT_S = 15.0
+GONE_LIMIT_S = 60.0  # a job that is still importing when its Snakemake is killed ends once it has
 NEXT_RUN_EVERY = 10  # so often the study is then finished, too
 FOREIGN_CLOCK_MHZ = 1200
 
@@ -74,6 +76,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--at-once", type=int, default=4)
     parser.add_argument("--under-load", action="store_true")
+    parser.add_argument("--record", type=Path)
     parser.add_argument("--page", type=Path)
     options = parser.parse_args()
     chance = random.Random(options.seed)
@@ -84,16 +87,22 @@ def main() -> int:
     chance.shuffle(trials)
     max_instant_s = MAX_INSTANT_UNDER_LOAD_S if options.under_load else MAX_INSTANT_S
     begin_s = time.monotonic()
+    done = recorded(options.record)
+    planned = [
+        (number, trial, chance.uniform(0, max_instant_s), number % NEXT_RUN_EVERY == 0)
+        for number, trial in enumerate(trials)
+    ]
+
+    def run_and_record(trial: tuple[int, Callable[[Place, float, bool], Outcome], float, bool]) -> Outcome:
+        outcome = run_trial(folder, machine, options.under_load, *trial)
+        if options.record:
+            with options.record.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"number": trial[0], **asdict(outcome)}) + "\n")
+        return outcome
+
     with ThreadPoolExecutor(options.at_once) as pool:
-        outcomes = list(
-            pool.map(
-                lambda trial: run_trial(folder, machine, options.under_load, *trial),
-                [
-                    (number, trial, chance.uniform(0, max_instant_s), number % NEXT_RUN_EVERY == 0)
-                    for number, trial in enumerate(trials)
-                ],
-            )
-        )
+        further = list(pool.map(run_and_record, [trial for trial in planned if trial[0] not in done]))
+    outcomes = [*done.values(), *further]
     shutil.rmtree(folder, ignore_errors=True)
     text = table(outcomes)
     print(f"{text}\n{time.monotonic() - begin_s:.0f} s")
@@ -101,6 +110,14 @@ def main() -> int:
         part = f"bench/faults/sweep_kills.py{' --under-load' if options.under_load else ''}"
         write_measured(options.page, part, f"Fake GPUs, seed {options.seed}; {host()}.\n\n{text}")
     return 1 if any(outcome.problem for outcome in outcomes) else 0
+
+
+def recorded(file: Path | None) -> dict[int, Outcome]:
+    """Return the outcomes of an earlier run of the same trials, by number; none where there is no file."""
+    if file is None or not file.exists():
+        return {}
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return {line.pop("number"): Outcome(**line) for line in lines}
 
 
 def run_trial(
@@ -131,6 +148,13 @@ def run_trial(
     return outcome
 
 
+def reach(place: Place, at_s: float) -> None:
+    """Wait for the instant: so long after the job's begin, or, under one running load, after the load's."""
+    if place.study["measure"]["points_under_load"]:
+        place.run.meets(place.is_loaded, START_LIMIT_S)
+    place.run.wait_for(lambda: place.run.process.poll() is not None, at_s)
+
+
 # ---- kills
 
 
@@ -139,7 +163,7 @@ def kill_of(victims: tuple[str, ...], through: str, place: Place, at_s: float, m
     fault = f"SIGKILL of {' and '.join(victims)}"
     place.start(through)
     job = place.found("benchmark job", START_LIMIT_S)
-    place.run.wait_for(lambda: place.run.process.poll() is not None, at_s)
+    reach(place, at_s)
     pids = {victim: place.run.find(victim) for victim in victims}
     if pids.get("benchmark job", job) is None or place.run.process.poll() is not None:
         return after_its_end(place, fault)
@@ -165,7 +189,7 @@ def watchdog_kill(place: Place, at_s: float, more: bool) -> Outcome:
     fault = "SIGKILL of clock watchdog"
     place.start("job")
     place.found("benchmark job", START_LIMIT_S)
-    place.run.wait_for(lambda: place.run.process.poll() is not None, at_s)
+    reach(place, at_s)
     place.run.meets(lambda: place.run.find("clock watchdog") is not None, START_LIMIT_S)
     pid = place.run.find("clock watchdog")
     if pid is None:
@@ -270,7 +294,7 @@ def under_way(place: Place, at_s: float, strike: Callable[[], object]) -> bool:
     """Start the job, let the fault strike at the instant, and return whether anything was set then."""
     place.start("job")
     place.found("benchmark job", START_LIMIT_S)
-    place.run.wait_for(lambda: place.run.process.poll() is not None, at_s)
+    reach(place, at_s)
     was_set = place.gpus.setting(0) != AS_FOUND
     strike()
     return was_set

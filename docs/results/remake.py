@@ -44,6 +44,7 @@ from llmdvfs.records.verdict_text import verdict  # noqa: E402
 MODEL = "qwen3-8b"
 FIGURES = {
     "h200-qwen3-8b": {"performance_comparison": performance_comparison, "ratios": ratios},
+    "h100-two": {"performance_comparison": performance_comparison},
     "h100-batch": {"batch_analysis": batch_analysis},
 }
 

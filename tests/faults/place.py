@@ -122,9 +122,14 @@ class Place:
     # ---- runs
 
     def start(self, through: str) -> Run:
-        """Start the benchmark job as Snakemake would, or Snakemake as `make run` does."""
+        """Start the benchmark job as Snakemake would, Snakemake as `make run` does, or a whole search."""
         (self.folder / "loaded").unlink(missing_ok=True)
-        start = {"job": self._start_job, "snakemake": self._start_snakemake, "terminal": self._start_terminal}
+        start = {
+            "job": self._start_job,
+            "snakemake": self._start_snakemake,
+            "terminal": self._start_terminal,
+            "search": self._start_search,
+        }
         self.runs.append(start[through]())
         return self.run
 
@@ -163,6 +168,13 @@ class Place:
         ]
         script = f'{before} {sys.executable} -m llmdvfs unlock && exec "$@"'
         return self._run(["sh", "-c", script, "sh", *command])
+
+    def _start_search(self) -> Run:
+        """Search, as somebody would who has a study with `search`; it starts Snakemake round by round."""
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config()), encoding="utf-8")
+        command = [sys.executable, "-m", "llmdvfs", "search", "--configfile", "config.yaml", "--cores", "2", "--"]
+        command += ["--snakefile", str(self.machine.checkout / "Snakefile")]
+        return self._run([*command, "--profile", str(self.machine.checkout / "profiles" / "default")])
 
     def _merges(self) -> list[str]:
         """Return the names of the rules that merge a launch's cells: what is made of a measurement begins with them."""

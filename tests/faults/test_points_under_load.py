@@ -82,10 +82,14 @@ def under_load(raw: RawCell) -> Any:
 
 
 def five_points_share_a_server_a_client_and_a_load(place: Place) -> None:
+    place.study["measure"] = place.study["measure"] | {"idle_at_points_s": 0.3}
     run = place.start("job")
     assert run.wait(RUN_LIMIT_S) == 0, run.output
     measured = cells(place)
     assert sorted(measured) == sorted(STEPS)
+    idle_w = {point: under_load(raw).idle_at_point_w["gpu0"] for point, raw in measured.items()}
+    assert idle_w["low-600"] < idle_w["low-1005"] < idle_w["low-1410"] < idle_w["stock"], "each lock was held"
+    assert idle_w["stock"] == idle_w["stock-repeat-1"] == pytest.approx(400.0, rel=0.02)
     order = sorted(measured, key=lambda point: under_load(measured[point]).step)
     assert (order[0], order[-1]) == ("stock", "stock-repeat-1")
     assert len({under_load(raw).sweep for raw in measured.values()}) == 1

@@ -34,7 +34,7 @@ ALLOWED = {
     "benchmark": {*GROUND, "plan", "serving", "load", "telemetry", "hosts", "connectors"},
 }
 ONLY_IN = {
-    "pynvml": {"telemetry/nvml.py", "telemetry/gpm.py"},
+    "pynvml": {"telemetry/nvml.py", "telemetry/nvml_call.py", "telemetry/nvml_arrays.py", "telemetry/gpm.py"},
     "quart": {"serving/proxy/app.py"},
     "snakemake": set(),
     "vllm": set(),

@@ -1,5 +1,6 @@
-"""The workflow called from another folder (-s, -d), and as a module of somebody else's workflow."""
+"""The workflow called from another folder (-s, -d), as a module of somebody else's workflow, and from GitHub."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,10 +10,13 @@ import yaml
 from workflow.conftest import CHECKOUT, RUN_LIMIT_S, SNAKEMAKE, study
 
 
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def snakemake(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run it in a folder, with the Snakefile that the arguments name or that lies there."""
     command = [str(SNAKEMAKE), "--cores", "2", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=RUN_LIMIT_S, check=False)
+    env = os.environ | variables
+    return subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=RUN_LIMIT_S, check=False
+    )
 
 
 @pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
@@ -56,3 +60,39 @@ rule ours:
     run = snakemake(tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert (tmp_path / "ours.txt").read_bytes() == (tmp_path / "results/comparison/summary.txt").read_bytes()
+
+
+def test_it_is_deployed_from_github(tmp_path: Path, endpoint: str) -> None:
+    """What `snakedeploy deploy-workflow` writes: a module of which Snakemake fetches the rules, and once no library.
+
+    The clone that Snakemake would make lies in its cache already, so that nothing is fetched.
+    """
+    if not (CHECKOUT / ".git").exists():
+        pytest.skip("no git clone: nothing to deploy from")
+    cache = tmp_path / "cache/snakemake/snakemake/source-cache/snakemake-git-cache"
+    git = ["git", "-c", "safe.directory=*"]
+    clone = [*git, "clone", "--quiet", "--bare", str(CHECKOUT), str(cache / "github.com/somebody/llm-dvfs")]
+    subprocess.run(clone, check=True, timeout=RUN_LIMIT_S)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], cwd=CHECKOUT, check=True, capture_output=True, text=True)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text(yaml.safe_dump(study(endpoint)), encoding="utf-8")
+    (tmp_path / "workflow").mkdir()
+    (tmp_path / "workflow/Snakefile").write_text(
+        f"""
+configfile: "config/config.yaml"
+
+module llm_dvfs:
+    snakefile:
+        github("somebody/llm-dvfs", path="workflow/Snakefile", commit="{commit.stdout.strip()}")
+    config:
+        config
+
+use rule * from llm_dvfs
+""",
+        encoding="utf-8",
+    )
+    launch = "results/deployments/external_tiny/launch.json"
+    run = snakemake(tmp_path, launch, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert (tmp_path / launch).exists()
+    assert (cache / f"llm-dvfs-{commit.stdout.strip()}" / "workflow" / "llmdvfs").is_dir()

@@ -9,6 +9,8 @@ import os
 import re
 import shlex
 import sys
+import tarfile
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +18,30 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-# The checkout of this file, whichever Snakefile has taken it in: ours, workflow/Snakefile, or another workflow's module.
-CHECKOUT = Path(str(workflow.current_basedir)).parents[1]
+
+def checkout(place):
+    """Return the folder with all files of this workflow, of which jobs need more than the rules: its library.
+
+    place: the folder of this file. A module that snakedeploy has declared, `github(...)`, has none: Snakemake takes the
+    rules alone out of a clone without files. All files of the commit are put beside that clone then, once.
+    """
+    if not hasattr(place, "hosted_repo"):
+        return Path(str(place)).parents[1]
+    clone = place.hosted_repo.repo
+    folder = place.cache_path / f"llm-dvfs-{clone.commit(place.ref).hexsha}"
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=place.cache_path) as draft, tempfile.TemporaryFile() as archive:
+            clone.archive(archive, treeish=place.ref)
+            archive.seek(0)
+            with tarfile.open(fileobj=archive) as files:
+                files.extractall(Path(draft) / "all", filter="data")
+            if not folder.exists():  # another run may have been faster
+                (Path(draft) / "all").rename(folder)
+    return folder
+
+
+# Whichever Snakefile has taken this file in: ours, workflow/Snakefile, or another workflow's module.
+CHECKOUT = checkout(workflow.current_basedir)
 # Jobs use the library of this checkout and, unless Snakemake deploys an environment for them, the Python that runs
 # Snakemake: also where the environment has not been activated.
 LIBRARY = str(CHECKOUT / "workflow")

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from llmdvfs.analysis.axis.engine_steps import Stream, engine_steps, stamp_error_ns
+from llmdvfs.analysis.axis.engine_steps import engine_steps, stamp_error_ns
+from llmdvfs.analysis.axis.moves import Stream, moves_of
 from llmdvfs.analysis.axis.occupancy import Level, step_occupancy
 
 MS = 1_000_000
@@ -15,7 +16,7 @@ def stream(arrival_ms: float, *moved_ms: float, num_prompt_tokens: int = 512) ->
 
 def told(*streams: Stream) -> list[tuple[str, float, float, int, int]]:
     """Return phase, begin [ms], end [ms], steps and decoding requests."""
-    steps = engine_steps(streams, "single", started_mono_ns=0)
+    steps = engine_steps(moves_of(streams), "single", started_mono_ns=0)
     return [(s.phase, round(1e3 * s.begin_s), round(1e3 * s.end_s), s.num_steps, s.num_decoding) for s in steps]
 
 
@@ -52,13 +53,13 @@ def test_decode_steps_beside_a_prompt_that_could_be_served_may_hold_a_piece_of_i
     first = stream(0, 100, 110, 120, 130, 140, 150, 160, 170, 180)
     second = stream(125, 160, 170, 180, 190, 200)
     third = stream(165, 190, 200)
-    steps = engine_steps([first, second, third], "single", started_mono_ns=0)
+    steps = engine_steps(moves_of([first, second, third]), "single", started_mono_ns=0)
     waits = [(round(1e3 * s.begin_s), round(1e3 * s.end_s)) for s in steps if s.prompt_waits]
     assert waits == [(130, 150)]
 
 
 def test_between_two_requests_the_engine_idles() -> None:
-    steps = engine_steps([stream(0, 50, 60), stream(100, 150, 160)], "single", started_mono_ns=0)
+    steps = engine_steps(moves_of([stream(0, 50, 60), stream(100, 150, 160)]), "single", started_mono_ns=0)
     occupancy = step_occupancy(steps, (), "single")
     assert occupancy.seconds_between("idle", 0.0, 0.16) == pytest.approx(0.04)
     assert occupancy.seconds_between("prefill", 0.0, 0.16) == pytest.approx(0.1)
@@ -67,7 +68,7 @@ def test_between_two_requests_the_engine_idles() -> None:
 
 def test_a_queue_is_taken_from_a_prefill_that_met_an_idle_engine() -> None:
     """5 ms before each of two prefills of 50 ms; an idle device's level holds them."""
-    steps = engine_steps([stream(0, 50, 60), stream(100, 150, 160)], "single", started_mono_ns=0)
+    steps = engine_steps(moves_of([stream(0, 50, 60), stream(100, 150, 160)]), "single", started_mono_ns=0)
     occupancy = step_occupancy(steps, (), "single").with_queue(0.005)
     assert occupancy.seconds_between("queue", 0.0, 0.16) == pytest.approx(0.01)
     assert occupancy.seconds_between("prefill", 0.0, 0.16) == pytest.approx(0.09)
@@ -78,7 +79,7 @@ def test_a_queue_is_taken_from_a_prefill_that_met_an_idle_engine() -> None:
 def test_the_delay_of_stamps_is_found_from_their_spread() -> None:
     """Two stamps of a step, 0 and 2 ms late: 1 ms behind the first on average, which itself trails by half: 2 ms."""
     streams = [stream(0, 100, 120, 140), stream(0, 102, 122, 142)]
-    assert stamp_error_ns(streams) == pytest.approx(2 * MS)
+    assert stamp_error_ns(moves_of(streams)) == pytest.approx(2 * MS)
 
 
 def test_levels_of_a_phase_add_up_to_it() -> None:
@@ -90,6 +91,6 @@ def test_levels_of_a_phase_add_up_to_it() -> None:
         stream(0, 50, num_prompt_tokens=0),
         stream(0, 50, num_prompt_tokens=0),
     ]
-    occupancy = step_occupancy(engine_steps(streams, "single", started_mono_ns=0), (), "single")
+    occupancy = step_occupancy(engine_steps(moves_of(streams), "single", started_mono_ns=0), (), "single")
     assert occupancy.seconds_at_edges(low)[-1] == pytest.approx(0.02 + 0.02 / 2)
     assert occupancy.seconds_at_edges(high)[-1] == pytest.approx(0.02 / 2 + 0.01)

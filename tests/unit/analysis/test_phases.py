@@ -185,3 +185,19 @@ def test_a_large_counter_keeps_its_steps_in_the_csv() -> None:
         "20000000001.25",
         "20000000001.75",
     ]
+
+
+def test_the_timeline_is_written_as_pandas_would() -> None:
+    """Whole numbers stay whole, a quantity that was never read is empty, and a counter keeps its digits."""
+    readings = [
+        Reading("cpu", START, START, {"energy_j": 2e10 + 0.001, "cpu_clock_mhz": 2400, "power_instant_w": None}),
+        Reading("cpu", START + S, START + S, {"cpu_clock_mhz": 3100}),
+    ]
+    frame = timeline(readings, phases_record((), {"cpu": "single"}), started_mono_ns=START)
+    text = timeline_csv(frame)
+    assert text == frame.to_csv(index=False, float_format="%.15g")
+    assert text.splitlines() == [
+        "t_s,device_id,role,phase,num_prefilling,num_transferring,num_decoding,power_instant_w,energy_j,cpu_clock_mhz",
+        "0,cpu,single,idle,0,0,0,,20000000000.001,2400",
+        "1,cpu,single,idle,0,0,0,,,3100",
+    ]

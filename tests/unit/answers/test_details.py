@@ -10,6 +10,7 @@ from llmdvfs.answers.lookup import lookup_rows, lookup_table
 from llmdvfs.answers.words import explain
 from llmdvfs.records.answers import PointDetails
 from llmdvfs.records.result import Gate
+from llmdvfs.records.under_load import UnderLoad
 
 ENERGY = {1200: 0.80, 1600: 0.83, None: 1.0}
 TIME = {1200: 0.013, 1600: 0.011, None: 0.010}
@@ -37,6 +38,35 @@ def test_memory_and_idle_energy_are_shares_of_the_energy_a_token() -> None:
     assert found.memory_energy_j == pytest.approx(0.28)
     assert found.idle_energy_j == pytest.approx(0.20)
     assert found.idle_power_w == pytest.approx(100)
+
+
+def under_one_load(made: Cell, idle_at_point_w: dict[str, float]) -> Cell:
+    """Return the cell as a step of a sweep, whose idle windows are at stock and 100 W."""
+    result, run = with_sensors(made, None)
+    step = UnderLoad("s", 0, 0, (0, 1), True, "level", 2, True, idle_at_point_w=idle_at_point_w)
+    return result, replace(run, under_load=step)
+
+
+def test_idle_power_at_a_point_is_that_of_the_held_point() -> None:
+    """Under one load the idle windows are at stock: 100 W. Held before the load the GPUs drew 70 W, in launch 1."""
+    cells = [
+        under_one_load(each, {} if each[0].cell.launch > 1 else {"gpu0": 70.0 if each[1].point.sm_clock_mhz else 99.0})
+        for each in sweep(ENERGY, TIME)
+    ]
+    found = details_of(cells, "clock-1600")
+    assert (found.idle_at_point_w, found.idle_power_w) == (70.0, pytest.approx(100.0))
+    assert "nothing to do it draws 70 W there, 99 W at stock" in explain(answers(cells))
+
+
+def test_idle_power_under_one_load_is_not_known_where_no_point_was_held_idle() -> None:
+    cells = [under_one_load(each, {}) for each in sweep(ENERGY, TIME)]
+    assert details_of(cells, "clock-1600").idle_at_point_w is None
+    assert "nothing to do" not in explain(answers(cells))
+
+
+def test_a_cell_by_itself_is_idle_at_its_own_point() -> None:
+    cells = [with_sensors(each, None) for each in sweep(ENERGY, TIME)]
+    assert details_of(cells, "clock-1600").idle_at_point_w == pytest.approx(100.0)
 
 
 def test_what_one_cell_lacks_is_null() -> None:

@@ -62,6 +62,16 @@ def text_of(demand: Demand, *points: AnsweredPoint) -> str:
     return fleets(record(*points), demand).comparisons[0].text
 
 
+def test_idle_hours_are_reckoned_at_the_lock_where_that_was_measured() -> None:
+    """100 requests a second of 30 each need 4, busy for 5/6: 4 (5/6 x 400 + 1/6 x 60) W, not 1/6 x 100 as at stock."""
+    held = point(1200, 30.0, 400.0)
+    assert held.details is not None
+    held = replace(held, details=replace(held.details, idle_at_point_w=60.0))
+    found, _ = fleet(held, 1, DEMAND)
+    assert found is not None
+    assert found.power_w == pytest.approx(4 * (5 / 6 * 400 + 1 / 6 * 60))
+
+
 def test_a_fleet_is_rounded_up_and_what_waits_draws_idle_power() -> None:
     """100 requests/s at 30 a deployment: 4 of them, busy 100/120 = 5/6; 4 (5/6 x 600 + 1/6 x 100) = 2066.7 W.
 

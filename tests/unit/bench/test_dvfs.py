@@ -32,7 +32,7 @@ def test_the_search_finds_the_lowest_energy_of_modelled_gpus_in_a_quarter_of_the
     One GPU a load: docs/dvfs.md has a hundred and more, and the grid beside them, by the same functions.
     """
     found = [
-        searched(draw(load, 0), np.random.default_rng([0, number, 7]), tmp_path / load)
+        searched(draw(load, 0), np.random.default_rng([0, number, 7]), tmp_path / str(number))
         for number, load in enumerate(COMPUTE_SHARE)
     ]
     assert len(found) == 5

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fakes.requests import ok_request
 
-from llmdvfs.benchmark.calibration import calibrate_cell
+from llmdvfs.benchmark.calibration import calibrate_cell, cell_shape
 from llmdvfs.errors import ServerNotReady
 from llmdvfs.records import raw
 from llmdvfs.records.load import CalibrationResult, CalibrationShape
@@ -39,16 +39,22 @@ class Calibrator:
         return CalibrationResult(shape, 4, 8, 100.0, 1e-5, 1e-5, 1e-5, 1e-6, 1e-5, 1e-5, 0.01)
 
 
+def calibrated(cell: Path, results: Path, calibrate: Calibrator) -> str | None:
+    shape = cell_shape(cell)
+    assert shape is not None
+    return calibrate_cell(cell, shape, results, calibrate)
+
+
 def test_a_killed_mock_server_is_started_once_more(cell: Path, tmp_path: Path) -> None:
     """The load of the cell was thrown away, and with it all further cells of the launch."""
     calibrate = Calibrator(1)
-    assert calibrate_cell(cell, tmp_path / "results", calibrate) is None
+    assert calibrated(cell, tmp_path / "results", calibrate) is None
     assert calibrate.num_calls == 2
     assert read_record(cell / raw.CALIBRATION, CalibrationResult).shape.num_streams == 1
 
 
 def test_a_calibration_that_fails_twice_is_absent_and_said(cell: Path, tmp_path: Path) -> None:
-    warning = calibrate_cell(cell, tmp_path / "results", Calibrator(2))
+    warning = calibrated(cell, tmp_path / "results", Calibrator(2))
     assert warning is not None
     assert "calibration failed 2 times: the mock server ended before" in warning
     assert not (cell / raw.CALIBRATION).exists()
@@ -58,11 +64,11 @@ def test_a_kept_calibration_serves_again_and_a_damaged_one_is_made_anew(cell: Pa
     """One of another version ended every later run of the study."""
     calibrate = Calibrator(0)
     for _ in range(2):
-        assert calibrate_cell(cell, tmp_path / "results", calibrate) is None
+        assert calibrated(cell, tmp_path / "results", calibrate) is None
     assert calibrate.num_calls == 1
     [kept] = (tmp_path / "results" / "calibration").glob(f"*/{raw.CALIBRATION}")
     kept.write_text('{"schema": "llmdvfs/calibration-result", "schema_version": 0}')
-    assert calibrate_cell(cell, tmp_path / "results", calibrate) is None
+    assert calibrated(cell, tmp_path / "results", calibrate) is None
     assert calibrate.num_calls == 2
 
 
@@ -75,7 +81,7 @@ def test_a_neighbouring_shape_is_not_calibrated_again(cell: Path, tmp_path: Path
     gaps_s = []
     for requests in ([faster], list(read_lines(cell / raw.REQUESTS, RequestRecord))):
         write_lines(cell / raw.REQUESTS, requests)
-        assert calibrate_cell(cell, tmp_path / "results", calibrate) is None
+        assert calibrated(cell, tmp_path / "results", calibrate) is None
         gaps_s.append(read_record(cell / raw.CALIBRATION, CalibrationResult).shape.gap_s)
     assert calibrate.num_calls == 1
     assert gaps_s == [0.005, 0.005]

@@ -13,6 +13,7 @@ from llmdvfs.records.result import CellResult, Estimate, PhaseEnergy
 from llmdvfs.records.spec import DeviceRole, Phase
 
 NAMES = ("prefill_energy_per_prompt_token_j", "decode_energy_per_output_token_j")
+WHOLE_ROLES = ("prefill_role_energy_per_prompt_token_j", "decode_role_energy_per_output_token_j")
 CELL = fake_cell(Toy(gpu=True))
 
 
@@ -58,12 +59,22 @@ def test_steps_that_did_both_leave_neither_a_value() -> None:
     assert values(result(*pure, phase("mixed", 15.0, seconds=0.05))) == (0.4, 3.0)
 
 
+def test_a_role_with_gpus_of_its_own_has_all_their_energy_per_token() -> None:
+    """500 J of the prefill GPU, waiting included, over 1000 prompt tokens; 700 J of the decode GPU over 200."""
+    given = result(phase("prefill", 400.0, "prefill"), phase("idle", 100.0, "prefill"))
+    apart = replace(given, energy=replace(given.energy, by_role_j={"prefill": 500.0, "decode": 700.0}))
+    told = metric_values(apart)
+    assert [told[name] for name in WHOLE_ROLES] == [0.5, 3.5]
+    one_gpu = replace(given, energy=replace(given.energy, by_role_j={"single": 1200.0}))
+    assert [metric_values(one_gpu)[name] for name in WHOLE_ROLES] == [None, None]
+
+
 def test_they_are_summarised_over_launches_as_energies() -> None:
     """0.4 and 0.9 J have the geometric mean 0.6 J."""
     first = replace(result(phase("prefill", 400.0)), server_start_id="a")
     second = replace(result(phase("prefill", 900.0)), server_start_id="b")
     metric = summarise([(first, CELL.run), (second, CELL.run)]).metrics[NAMES[0]]
     assert (metric.n, metric.mean.value) == (2, pytest.approx(0.6))
-    for name in NAMES:
+    for name in NAMES + WHOLE_ROLES:
         assert METRICS[name].of_energy
         assert name in SHOWN

@@ -1,4 +1,4 @@
-"""The stored results of two GPU studies: what stands beside them is what this program makes of their values."""
+"""The stored results of three GPU studies: what stands beside them is what this program makes of their values."""
 
 import importlib.util
 from pathlib import Path
@@ -21,7 +21,7 @@ def remake() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("folder", ["h200-qwen3-8b", "h100-batch"])
+@pytest.mark.parametrize("folder", ["h200-qwen3-8b", "h100-two", "h100-batch"])
 def test_the_summary_is_that_of_the_values(folder: str, remake: ModuleType) -> None:
     """A difference that is meant: `python docs/results/remake.py`, look at the diff and at the page, commit both."""
     record = remake.record_of(RESULTS / folder / "comparison.csv")
@@ -37,6 +37,16 @@ def test_the_verdict_relates_equal_numbers_of_gpus(remake: ModuleType) -> None:
     )
     # 0.2605 / 0.2460 J a token and 4028 / 5365 tokens/s, from the page's own table
     assert "25 % less [23, 27] output tokens per second" in nixl
+
+
+def test_one_launch_claims_nothing(remake: ModuleType) -> None:
+    """0.2925 / 0.2518 J a token of one start each, and gates failed on both sides: told, and not claimed."""
+    record = remake.record_of(RESULTS / "h100-two" / "comparison.csv")
+    [said] = record.verdict
+    assert "16 % more energy per output token, not significant with 1 launches (*)" in said
+    page = (RESULTS / "h100-two" / "README.md").read_text(encoding="utf-8")
+    assert "16 % more energy" in page
+    assert {row.status for row in record.cells if "load-64" in row.cell.workload} == {"gate_failed"}
 
 
 def test_two_launches_that_agree_by_chance_have_no_interval_of_a_thousandth(remake: ModuleType) -> None:

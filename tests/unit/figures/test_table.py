@@ -7,12 +7,15 @@ import pytest
 from fakes.records import Toy, fake_cell, fake_study, fake_sweep
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from llmdvfs.comparison.groups import compare
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.figures.parts.style import BLUE, DOUBLE_COLUMN_IN, INVALID, VERMILLION
 from llmdvfs.figures.table import CELL_FIGURES, COMPARISON_FIGURES, DEPLOYMENT_FIGURES
 from llmdvfs.records.comparison import ComparisonRecord
+from llmdvfs.records.result import Estimate, PhaseEnergy
+from llmdvfs.records.spec import DeviceRole
 
 NO_POWER = "no power data on this machine"
 TOLERANCE_IN = 0.03
@@ -28,7 +31,7 @@ def studies() -> dict[str, list[MeasuredCell]]:
 
 
 def words(figure: Figure) -> str:
-    found: Iterator[str] = (text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+    found: Iterator[str] = (text.get_text() for text in figure.findobj(Text))
     return " ".join(" ".join(found).split())
 
 
@@ -101,6 +104,51 @@ def test_every_server_start_is_a_dot_and_power_is_the_deployments_sum(studies: d
         for cell in studies["gpu"]
     }
     assert dots == expected
+
+
+def told_by_phase(cell: MeasuredCell) -> MeasuredCell:
+    """80 J of prefill and 300 J of decode; a disaggregated pair's GPUs used 100 and 330 J in all."""
+    roles: tuple[DeviceRole, DeviceRole] = ("single", "single")
+    by_role_j: dict[DeviceRole, float | None] = {"single": 430.0}
+    if cell.run.deployment.architecture == "disaggregated":
+        roles, by_role_j = ("prefill", "decode"), {"prefill": 100.0, "decode": 330.0}
+    phases = (
+        PhaseEnergy(roles[0], "prefill", 5.0, Estimate(None), Estimate(80.0)),
+        PhaseEnergy(roles[1], "decode", 5.0, Estimate(None), Estimate(300.0)),
+    )
+    energy = replace(cell.result.energy, phases=phases, by_role_j=by_role_j)
+    throughput = replace(cell.result.throughput, num_prompt_tokens=1000, num_output_tokens=100)
+    return replace(cell, result=replace(cell.result, energy=energy, throughput=throughput))
+
+
+def marks(figure: Figure, title: str) -> set[tuple[str, float]]:
+    """Return marker and height of every server start in the panel whose title begins so."""
+    [axes] = [axes for axes in figure.axes if axes.get_title("left").replace("\n", " ").startswith(title)]
+    return {
+        (str(line.get_marker()), round(float(line.get_ydata()[0]), 6))  # type: ignore[call-overload, index]
+        for line in axes.get_lines()
+        if line.get_marker() in ("o", "s", "x")
+    }
+
+
+def test_energy_of_the_phases_stands_beside_that_of_all_of_a_roles_gpus(studies: dict[str, list[MeasuredCell]]) -> None:
+    """80 J over 1000 prompt tokens are 80 mJ, 300 J over 100 output tokens 3 J; the pair's GPUs used 100 mJ and 3.3 J.
+
+    Only ratios of them were drawn.
+    """
+    figure = COMPARISON_FIGURES["performance_comparison"](compared([told_by_phase(c) for c in studies["gpu"]]))
+    assert marks(figure, "Prefill energy") == {("o", 80.0), ("s", 80.0), ("x", 100.0)}
+    assert marks(figure, "Decode energy") == {("o", 3000.0), ("s", 3000.0), ("x", 3300.0)}
+    assert "all energy of the role's GPUs" in words(figure)
+    assert_inside_its_page(figure)
+
+
+def test_an_energy_that_the_counter_does_not_tell_is_not_called_unmeasured(
+    studies: dict[str, list[MeasuredCell]],
+) -> None:
+    figure = COMPARISON_FIGURES["performance_comparison"](compared(studies["gpu"]))
+    assert words(figure).count("null in every launch: the counter does not tell it") == 2
+    assert NO_POWER not in words(figure)
 
 
 def test_one_operating_point_is_said_to_be_one(studies: dict[str, list[MeasuredCell]]) -> None:

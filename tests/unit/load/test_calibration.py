@@ -107,13 +107,22 @@ def test_slow_and_fast_loads_stay_within_what_the_mock_can_do() -> None:
         (CalibrationShape(4, 0.02, 0.01, 60), True),  # a step harder in both
         (CalibrationShape(4, 0.05, 0.05, 12), False),  # easier: its error says too little
         (CalibrationShape(4, 0.05, 0.005, 64), False),  # two steps harder: its error says too much
-        (CalibrationShape(8, 0.05, 0.02, 30), False),
+        (CalibrationShape(4, 0.5, 0.01, 60), True),  # tokens make the rate: how long the first took is nothing to it
+        (CalibrationShape(8, 0.05, 0.02, 30), True),  # a step more streams
+        (CalibrationShape(16, 0.05, 0.02, 30), False),
+        (CalibrationShape(2, 0.05, 0.02, 30), False),
         (CalibrationShape(4, 0.05, 0.02, 1), False),
     ],
 )
 def test_a_calibration_serves_the_shapes_beside_its_own(known: CalibrationShape, served: bool) -> None:
     """18 cells had 13 shapes: the same cell another one from launch to launch."""
     assert serves(known, CalibrationShape(num_streams=4, ttft_s=0.05, gap_s=0.02, num_output_tokens=30)) is served
+
+
+@pytest.mark.parametrize(("ttft_s", "served"), [(0.05, True), (0.02, True), (0.01, False), (0.1, False)])
+def test_first_tokens_alone_are_served_by_their_rate(ttft_s: float, served: bool) -> None:
+    """Of a load of prompts alone the wait for the token is the only gap there is."""
+    assert serves(CalibrationShape(4, ttft_s, 0.05, 1), CalibrationShape(4, 0.05, 0.05, 1)) is served
 
 
 def test_no_success_no_shape() -> None:

@@ -101,6 +101,7 @@ def test_a_changed_workload_misses_its_own_cells(tmp_path: Path) -> None:
         {"seed": 1},
         {"serving__engine__max_num_seqs": 8},
         {"measure__idle_s": 3},
+        {"measure__share_idle": True},
         {"remeasure": "again"},
     ],
     ids=str,
@@ -193,6 +194,13 @@ def test_the_order_of_cells_is_random_by_launch_and_stable_under_additions(tmp_p
 def test_deployments_are_asked_the_same_and_launches_are_not() -> None:
     assert derive_seed(1, "prompts", 1, "decode") == 0x1396B948  # printf 1/prompts/1/decode | sha256sum
     assert len({derive_seed(1, "prompts", launch, "decode") for launch in range(100)}) == 100
+
+
+def test_studies_of_before_an_idle_window_could_be_shared_keep_their_keys(tmp_path: Path) -> None:
+    """A setting that is new, and not used, is no part of the identity: nothing would be measured anew for it."""
+    study = with_results(tmp_path)
+    identity = StudyIdentities(study).identity(next(iter(all_cells(study))))
+    assert "share_idle" not in identity["settings"]
 
 
 def test_a_key_is_the_hash_of_the_identity_that_is_stored_beside_the_measurement(tmp_path: Path) -> None:

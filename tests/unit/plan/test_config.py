@@ -61,6 +61,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"measure.points_under_load": True, "measure.soak": "auto"}, ["measure.soak: auto", "points_under_load"]),
     ({"measure.soak": "always"}, ["measure.soak", "'always'", "auto"]),
     ({"measure.half_width_fraction": 0.01}, ["measure.half_width_fraction: 0.01", "points_under_load"]),
+    ({"measure.idle_at_points_s": 1}, ["measure.idle_at_points_s: 1", "points_under_load"]),
     ({"measure.skip_cap_bound": True}, ["measure.skip_cap_bound", "points_under_load"]),
     (
         {"measure.points_under_load": True, "measure.skip_cap_bound": True},

@@ -88,7 +88,7 @@ def test_cells_of_a_study_without_it_keep_their_keys() -> None:
     cell = CellId("single_m", "waves", "all-600", 1)
     without = gpu_study(measure={})
     assert StudyIdentities(gpu_study()).key(cell) == StudyIdentities(without).key(cell)
-    further = {"points_under_load", "skip_cap_bound", "half_width_fraction"}
+    further = {"points_under_load", "skip_cap_bound", "half_width_fraction", "idle_at_points_s"}
     assert not further & set(StudyIdentities(without).identity(cell)["settings"])
 
 
@@ -99,6 +99,10 @@ def test_a_cell_under_load_is_another_measurement() -> None:
     assert key == key_of_identity(StudyIdentities(study).identity(cell))
     skipping = {"measure": {"points_under_load": True, "skip_cap_bound": True}, "tolerate_failed_cells": True}
     assert key == StudyIdentities(gpu_study(**skipping)).key(cell)
+    idling = {"measure": {"points_under_load": True, "idle_at_points_s": 1}}
+    assert key == StudyIdentities(gpu_study(**idling)).key(cell), (
+        "it is looked at before the load, which stays the same"
+    )
     shorter = {"measure": {"points_under_load": True, "half_width_fraction": 0.01}}
     assert key != StudyIdentities(gpu_study(**shorter)).key(cell)
 

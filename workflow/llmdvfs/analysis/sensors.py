@@ -57,16 +57,17 @@ def device_series(
     readings: of all devices, in any order. A reading stands at the middle of its call, in seconds since
     started_mono_ns. Failed readings are left out; a quantity that was never read has an empty series.
     """
-    points: dict[str, list[tuple[float, float]]] = {quantity: [] for quantity in quantities}
+    points: dict[str, tuple[list[float], list[float]]] = {quantity: ([], []) for quantity in quantities}
     for reading in readings:
         if reading.device_id != device_id:
             continue
         t_s = ((reading.begin_mono_ns + reading.end_mono_ns) / 2 - started_mono_ns) / NS_PER_S
-        for quantity in quantities:
-            value = reading.values.get(quantity)
-            if value is not None:
-                points[quantity].append((t_s, value))
-    return {quantity: _sorted(found) for quantity, found in points.items()}
+        for quantity, value in reading.values.items():  # a poll of a counter has one, of a dozen that may be asked
+            if value is not None and quantity in points:
+                instants_s, values = points[quantity]
+                instants_s.append(t_s)
+                values.append(value)
+    return {quantity: _sorted(*found) for quantity, found in points.items()}
 
 
 def change_instants(series: Series) -> tuple[Floats, Floats]:
@@ -123,6 +124,7 @@ def _is_live(series: Series, changed: npt.NDArray[np.intp]) -> bool:
     return len(changed) >= MIN_UPDATES and polls <= MAX_POLLS_PER_UPDATE_OF_A_LIVE_SENSOR * len(changed)
 
 
-def _sorted(points: list[tuple[float, float]]) -> Series:
-    table = np.array(sorted(points), dtype=np.float64).reshape(-1, 2)
-    return Series(t_s=table[:, 0], value=table[:, 1])
+def _sorted(instants_s: list[float], values: list[float]) -> Series:
+    t_s, value = np.array(instants_s, dtype=np.float64), np.array(values, dtype=np.float64)
+    order = np.lexsort((value, t_s))
+    return Series(t_s=t_s[order], value=value[order])

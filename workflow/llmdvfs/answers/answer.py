@@ -117,7 +117,7 @@ def _answered(tables: PointTables, name: str, pareto: bool, ties: bool) -> Answe
         limits_reason=reason,
         pareto=pareto,
         ties_with_best=ties,
-        details=details(tables.cells[name], partial(energy_of_unit, tables.terms)),
+        details=details(tables.cells[name], partial(energy_of_unit, tables.terms), tables.idle_at_point_w.get(name)),
     )
 
 

@@ -11,10 +11,11 @@ Unit = Callable[[EnergyResult], float | None]
 """A cell's energy per unit of the answer."""
 
 
-def details(cells: Sequence[CellResult], energy_per_unit: Unit) -> PointDetails:
+def details(cells: Sequence[CellResult], energy_per_unit: Unit, idle_at_point_w: float | None = None) -> PointDetails:
     """Return the means over a point's cells; a quantity that one of them lacks is None.
 
-    energy_per_unit: returns a cell's energy per unit of the answer.
+    energy_per_unit: returns a cell's energy per unit of the answer. idle_at_point_w: power of the deployment held at
+    the point without load; None: not measured there, as the idle windows of points under one load are at stock.
     """
     failed = Counter(gate.name for cell in cells for gate in cell.gates if gate.status == "failed")
     return PointDetails(
@@ -23,11 +24,17 @@ def details(cells: Sequence[CellResult], energy_per_unit: Unit) -> PointDetails:
         memory_energy_j=_mean([_part(energy_per_unit(cell.energy), _memory_share(cell.energy)) for cell in cells]),
         idle_energy_j=_mean([_part(energy_per_unit(cell.energy), _idle_share(cell.energy)) for cell in cells]),
         power_w=_mean([cell.energy.mean_power_w for cell in cells]),
-        idle_power_w=_mean([_sum_of_devices(cell.energy, lambda device: device.idle_power_w) for cell in cells]),
+        idle_power_w=_mean([idle_power_w(cell) for cell in cells]),
+        idle_at_point_w=idle_at_point_w,
         request_rate_rps=_mean([cell.throughput.request_rate_rps for cell in cells]),
         goodput_rps=_mean([cell.throughput.goodput_rps for cell in cells]),
         slo_attainment_fraction=_mean([cell.throughput.slo_attainment_fraction for cell in cells]),
     )
+
+
+def idle_power_w(cell: CellResult) -> float | None:
+    """Return what the devices of a cell's deployment draw in its idle windows; None where one of them told nothing."""
+    return _sum_of_devices(cell.energy, lambda device: device.idle_power_w)
 
 
 def _memory_share(energy: EnergyResult) -> float | None:

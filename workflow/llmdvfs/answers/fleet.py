@@ -42,7 +42,8 @@ def fleet(point: AnsweredPoint, gpus_each: int, demand: Demand) -> tuple[Fleet |
     name, seen = point.point.id, point.details
     if not gpus_each:
         return None, "the deployment has no GPUs"
-    if seen is None or seen.power_w is None or seen.idle_power_w is None:
+    idle_w = None if seen is None else seen.idle_power_w if seen.idle_at_point_w is None else seen.idle_at_point_w
+    if seen is None or seen.power_w is None or idle_w is None:
         return None, f"power under load or when idle was not recorded at {name}"
     if point.within_limits is False:
         return None, f"{name} breaks a limit: {point.limits_reason}"
@@ -51,7 +52,7 @@ def fleet(point: AnsweredPoint, gpus_each: int, demand: Demand) -> tuple[Fleet |
         return None, f"{name} served no request a second"
     number = math.ceil(demand.rate_rps / capacity_rps)
     busy = demand.rate_rps / (number * capacity_rps)
-    power_w = number * (busy * seen.power_w + (1 - busy) * seen.idle_power_w)
+    power_w = number * (busy * seen.power_w + (1 - busy) * idle_w)
     energy_kwh = power_w * HOURS_A_YEAR / 1000
     num_gpus = number * gpus_each
     price = demand.gpu_price_per_hour

@@ -1,10 +1,12 @@
 """One deployment at one load, as tables of energy and time by point and launch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from llmdvfs.answers.axis import Axis, axes
 from llmdvfs.answers.choice import Table, mean_ratios, survey_launches
+from llmdvfs.answers.details import idle_power_w
 from llmdvfs.answers.measured import Terms, held_clocks, is_held, observation, terms_of
 from llmdvfs.answers.observation import STOCK, Observation, by_point
 from llmdvfs.records.point import OperatingPoint
@@ -38,6 +40,9 @@ class PointTables:
     time: dict[str, float]
     left_out: tuple[str, ...]
     """Which cells ran at another point than their name says, and why."""
+    idle_at_point_w: dict[str, float]
+    """Point -> mean power of the deployment held there without load; points at which that was not measured are
+    absent."""
 
     @property
     def rows(self) -> list[Axis]:
@@ -118,7 +123,19 @@ def point_tables(measured: Sequence[Measured]) -> PointTables:
         energy=energy,
         time=time,
         left_out=left_out,
+        idle_at_point_w=_idle_at_points(as_asked),
     )
+
+
+def _idle_at_points(measured: Iterable[Measured]) -> dict[str, float]:
+    """Return point -> idle power: of a cell by itself in its idle windows, of one under a load before its sweep."""
+    by_point: dict[str, list[float]] = {}
+    for result, run in measured:
+        of_devices = {} if run.under_load is None else run.under_load.idle_at_point_w
+        power_w = idle_power_w(result) if run.under_load is None else sum(of_devices.values()) or None
+        if power_w is not None:
+            by_point.setdefault(run.point.id if run.point.asks_for_something else STOCK, []).append(power_w)
+    return {name: fmean(powers_w) for name, powers_w in by_point.items()}
 
 
 def _check(points: dict[str, OperatingPoint], runs: Sequence[RunRecord], without_energy: bool) -> None:

@@ -79,6 +79,7 @@ def _sentences(answer: Answer) -> Iterator[str]:
                 f"The lowest energy is at {lowest.point}, which saves {_percent(lowest.saving)} and changes "
                 f"{TIMES[answer.time_of]} by {_percent(lowest.slowdown)}."
             )
+        yield from _idle_sentence(answer, choice.point)
         ties = [point.point.id for point in answer.points if point.ties_with_best]
         if len(ties) > 1:
             yield f"In energy {', '.join(ties)} cannot be told apart from the lowest."
@@ -92,6 +93,14 @@ def _sentences(answer: Answer) -> Iterator[str]:
         yield f"The search ended so: {answer.search}."
     for flag in answer.flags:
         yield f"Mind ({flag.name}): {flag.text}."
+
+
+def _idle_sentence(answer: Answer, name: str) -> Iterator[str]:
+    """Say what a lock does to an idle GPU, where that was measured at both points."""
+    idle_w = {point.point.id: point.details.idle_at_point_w for point in answer.points if point.details is not None}
+    own, stock = idle_w.get(name), idle_w.get(STOCK)
+    if own is not None and stock is not None:
+        yield f"With the model loaded and nothing to do it draws {own:.0f} W there, {stock:.0f} W at stock."
 
 
 def _why_nothing(answer: Answer, lowest: Choice) -> Iterator[str]:

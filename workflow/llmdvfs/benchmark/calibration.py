@@ -1,4 +1,4 @@
-"""Measures the client's own error at the load of each cell; one calibration serves all cells of a shape on a host."""
+"""Gives a cell the client's own error at its load; one calibration serves all cells of a shape on a host."""
 
 import hashlib
 import logging
@@ -19,17 +19,22 @@ LOG = logging.getLogger(__name__)
 NUM_TRIES = 2  # a mock server that somebody killed is not killed again
 
 
+def cell_shape(folder: Path) -> CalibrationShape | None:
+    """Return the shape of the load in a cell's raw folder; None where no request of it succeeded."""
+    return calibration_shape(list(read_lines(folder / raw.REQUESTS, RequestRecord)))
+
+
 def calibrate_cell(
-    folder: Path, results: Path, calibrate: Callable[[CalibrationShape, Path], CalibrationResult] = calibrate
+    folder: Path,
+    shape: CalibrationShape,
+    results: Path,
+    calibrate: Callable[[CalibrationShape, Path], CalibrationResult] = calibrate,
 ) -> str | None:
-    """Write calibration.json into a cell's raw folder; nothing where no request of the cell succeeded.
+    """Write calibration.json into a cell's raw folder: one that is kept and serves the shape, or a new one.
 
     Return a warning where the calibration failed NUM_TRIES times, None otherwise: the load that it is about has been
     measured, and is not thrown away for that.
     """
-    shape = calibration_shape(list(read_lines(folder / raw.REQUESTS, RequestRecord)))
-    if shape is None:
-        return None
     # Another client or another host needs another calibration.
     host = _digest(f"measuring version {MEASURING_VERSION} {sorted(hardware().items())}")
     known = results / "calibration" / f"{host}-{_digest(compact_json(shape))}"

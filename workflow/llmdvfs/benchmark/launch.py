@@ -16,15 +16,17 @@ from llmdvfs.benchmark.look import first_look
 from llmdvfs.benchmark.one_start import set_aside_other_starts
 from llmdvfs.benchmark.progress import time_left
 from llmdvfs.benchmark.results_lock import launch_lock
-from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished
+from llmdvfs.benchmark.shared_idle import idle_to_share
+from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished, is_measured, measured_entry
 from llmdvfs.benchmark.sweep.measure import SweepEnd, measure_sweep
 from llmdvfs.benchmark.task import CellTask
+from llmdvfs.benchmark.waiting import calibrate_waiting
 from llmdvfs.errors import GpusNotRestored, LlmDvfsError, ServerDied, in_full
 from llmdvfs.hosts.all_hosts import all_hosts
 from llmdvfs.hosts.gpus import host_gpus
 from llmdvfs.plan.under_load import is_under_load
 from llmdvfs.records.job import LaunchJob, LaunchRecord
-from llmdvfs.records.places import RUN, cell_folder, store_entry
+from llmdvfs.records.places import RUN, cell_folder
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record
 from llmdvfs.serving.deploy import deploy
@@ -67,13 +69,30 @@ def _measure_missing(launch: LaunchRecord, job: LaunchJob, results: Path) -> Non
     if len(missing) < len(tasks):
         LOG.info("%d of %d cells are in the store already", len(tasks) - len(missing), len(tasks))
     try:
-        failures = _measure_all(missing, results) if missing else {}
+        failures = _measure_and_calibrate(missing, results) if missing else {}
     except GpusNotRestored:
         _deliver([task for task in tasks if is_finished(results, task.cell.key)], results)
         raise
     _deliver([task for task in tasks if task.cell.key not in failures], results)
     if failures:
         raise CellsFailed(failures, len(tasks))
+
+
+def _measure_and_calibrate(tasks: Sequence[CellTask], results: Path) -> dict[str, str]:
+    """Measure cells, and calibrate the client at their loads while no server runs; return the causes of failures.
+
+    What a run that was killed has left uncalibrated comes first, and is not measured again.
+    """
+    cells = [task.cell for task in tasks]
+    with host_lock(shared=tasks[0].job.side_by_side):
+        calibrate_waiting(cells, results)
+        try:
+            failures = _measure_all([task for task in tasks if not is_finished(results, task.cell.key)], results)
+        except LlmDvfsError:
+            calibrate_waiting(cells, results)
+            raise
+        calibrate_waiting(cells, results)
+        return failures
 
 
 def _deliver(tasks: Sequence[CellTask], results: Path) -> None:
@@ -97,28 +116,29 @@ def _measure_all(tasks: Sequence[CellTask], results: Path) -> dict[str, str]:
     """
     waiting = _grouped(tasks)
     failures: dict[str, str] = {}
-    with host_lock(shared=tasks[0].job.side_by_side):
-        while waiting:
-            with _servers(waiting[0].tasks[0], results) as deployment:
-                ready_s = time.monotonic()
-                tried: list[CellTask] = []
-                while waiting:
-                    group = waiting.pop(0)
-                    end = _try_group(group, deployment, results)
-                    tried += group.tasks
-                    has_died = any(isinstance(cause, ServerDied) for _, cause in end.failures)
-                    again = list(end.untried)
-                    for task, cause in end.failures:
-                        if isinstance(cause, ServerDied) and group.tries_left:
-                            again.append(task)
-                        else:
-                            failures[task.cell.key] = f"{task.id.folder()}: {in_full(cause)}"
-                    if again:
-                        in_order = tuple(sorted(again, key=lambda task: task.order_in_launch))
-                        waiting.insert(0, replace(group, tasks=in_order, tries_left=group.tries_left - has_died))
-                    if has_died or (group.tasks[0].job.settings.fresh_servers and not end.failures):
-                        break  # try what is left with fresh servers
-                _tell_share(tried, time.monotonic() - ready_s, results)
+    while waiting:
+        with _servers(waiting[0].tasks[0], results) as deployment:
+            ready_s = time.monotonic()
+            tried: list[CellTask] = []
+            neighbour: CellTask | None = None
+            while waiting:
+                group = waiting.pop(0)
+                end = _try_group(group, deployment, results, neighbour)
+                neighbour = None if group.is_sweep or end.failures else group.tasks[-1]
+                tried += group.tasks
+                has_died = any(isinstance(cause, ServerDied) for _, cause in end.failures)
+                again = list(end.untried)
+                for task, cause in end.failures:
+                    if isinstance(cause, ServerDied) and group.tries_left:
+                        again.append(task)
+                    else:
+                        failures[task.cell.key] = f"{task.id.folder()}: {in_full(cause)}"
+                if again:
+                    in_order = tuple(sorted(again, key=lambda task: task.order_in_launch))
+                    waiting.insert(0, replace(group, tasks=in_order, tries_left=group.tries_left - has_died))
+                if has_died or (group.tasks[0].job.settings.fresh_servers and not end.failures):
+                    break  # try what is left with fresh servers
+            _tell_share(tried, time.monotonic() - ready_s, results)
     return failures
 
 
@@ -134,8 +154,11 @@ def _grouped(tasks: Sequence[CellTask]) -> list[_Waiting]:
     ]
 
 
-def _try_group(group: _Waiting, deployment: Deployment, results: Path) -> SweepEnd:
-    """Measure into the store; return what is missing of it, where that is the cells' or the servers' doing."""
+def _try_group(group: _Waiting, deployment: Deployment, results: Path, neighbour: CellTask | None) -> SweepEnd:
+    """Measure into the store; return what is missing of it, where that is the cells' or the servers' doing.
+
+    neighbour: the cell that these servers were measured in just before; None: there is none, or it failed.
+    """
     if group.is_sweep:
         end = measure_sweep(group.tasks, deployment, results)
         for task, error in end.failures:
@@ -143,16 +166,16 @@ def _try_group(group: _Waiting, deployment: Deployment, results: Path) -> SweepE
             LOG.info("%s: failed: %s", task.id.folder(), in_full(error))
         return end
     (task,) = group.tasks
-    cause = _try_cell(task, deployment, results)
+    cause = _try_cell(task, deployment, results, neighbour)
     return SweepEnd(() if cause is None else ((task, cause),), ())
 
 
 def _tell_share(tasks: Sequence[CellTask], held_s: float, results: Path) -> None:
     """Say how much of the time for which the servers, and their GPUs, were held was measured load."""
     runs = [
-        read_record(store_entry(results, key) / RUN, RunRecord)
+        read_record(measured_entry(results, key) / RUN, RunRecord)
         for key in dict.fromkeys(task.cell.key for task in tasks)
-        if is_finished(results, key)
+        if is_measured(results, key)
     ]
     load_s = sum(run.measured_load_s for run in runs)
     if held_s > 0:
@@ -161,12 +184,14 @@ def _tell_share(tasks: Sequence[CellTask], held_s: float, results: Path) -> None
         )
 
 
-def _try_cell(task: CellTask, deployment: Deployment, results: Path) -> LlmDvfsError | None:
+def _try_cell(task: CellTask, deployment: Deployment, results: Path, neighbour: CellTask | None) -> LlmDvfsError | None:
     """Measure one cell into the store; return why not, where that is the cell's or the servers' doing."""
     clear_drafts(results, task.cell.key)
+    shared = idle_to_share(task, measured_entry(results, neighbour.cell.key)) if neighbour else None
     try:
-        with draft(results, task.cell.key, task.cell.identity) as folder:
-            measure_cell(task, deployment, folder, results)
+        waits = task.job.settings.calibrate_client
+        with draft(results, task.cell.key, task.cell.identity, waits=waits) as folder:
+            measure_cell(task, deployment, folder, shared)
     except GpusNotRestored:
         raise
     except LlmDvfsError as error:
@@ -182,7 +207,7 @@ def _try_cell(task: CellTask, deployment: Deployment, results: Path) -> LlmDvfsE
 def _tell(task: CellTask, results: Path) -> None:
     """Tell the person who watches what the cell gave and how much time is left; that must not cost the cell."""
     try:
-        LOG.info("  %s", first_look(store_entry(results, task.cell.key)))
+        LOG.info("  %s", first_look(measured_entry(results, task.cell.key)))
     except (LlmDvfsError, OSError, ValueError, KeyError) as error:
         LOG.info("  no first look: %s", error)
     if (left := time_left(results)) is not None:

@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
-from llmdvfs.benchmark.store import is_finished, set_aside
+from llmdvfs.benchmark.store import is_measured, measured_entry, set_aside
 from llmdvfs.records.job import LaunchJob
-from llmdvfs.records.places import RUN, store_entry
+from llmdvfs.records.places import RUN
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record
 
@@ -14,10 +14,10 @@ LOG = logging.getLogger(__name__)
 
 def set_aside_other_starts(job: LaunchJob, results: Path) -> None:
     """Move the job's measurements to results/forgotten, unless all of them are there and come from one start."""
-    stored = [cell.key for cell in job.cells if is_finished(results, cell.key)]
-    starts = {read_record(store_entry(results, key) / RUN, RunRecord).server_start.id for key in stored}
+    stored = [cell.key for cell in job.cells if is_measured(results, cell.key)]
+    starts = {read_record(measured_entry(results, key) / RUN, RunRecord).server_start.id for key in stored}
     if not stored or (len(stored) == len(job.cells) and len(starts) == 1):
         return
     LOG.info("%d of %d cells come from other server starts: all are measured anew", len(stored), len(job.cells))
     for key in stored:
-        set_aside(store_entry(results, key), results / "forgotten", key)
+        set_aside(measured_entry(results, key), results / "forgotten", key)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from llmdvfs.benchmark.store import is_finished
+from llmdvfs.benchmark.store import is_measured
 from llmdvfs.clock import unix_s
 from llmdvfs.errors import SchemaError
 from llmdvfs.records.places import PROGRESS
@@ -20,7 +20,7 @@ def time_left(results: Path) -> str | None:
         run = read_record(results / PROGRESS, RunProgress)
     except SchemaError:
         return None
-    done = [cell for cell in run.cells if is_finished(results, cell.key)]
+    done = [cell for cell in run.cells if is_measured(results, cell.key)]
     expected_s = sum(cell.expected_s for cell in done)
     left_s = sum(cell.expected_s for cell in run.cells) - expected_s
     if expected_s > 0:

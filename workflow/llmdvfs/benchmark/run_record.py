@@ -30,6 +30,7 @@ def run_record(
     started: tuple[float, int],
     load_mono_ns: tuple[int, int],
     idle: tuple[tuple[int, int] | None, tuple[int, int] | None] = (None, None),
+    idle_before_of: str | None = None,
     foreign_processes: tuple[str, ...] | None,
     warnings: tuple[str, ...],
     under_load: UnderLoad | None = None,
@@ -41,7 +42,8 @@ def run_record(
     """Return the record.
 
     started: wall clock [s] and monotonic clock [ns]. load_mono_ns: begin and end of the load. idle: begin and end [mono
-    ns] of the idle windows before and after it, None where not taken. others_cpu: what others took of the host's CPUs
+    ns] of the idle windows before and after it, None where not taken. idle_before_of: key of the cell that the first of
+    them was measured after, None where it was measured for this one. others_cpu: what others took of the host's CPUs
     while idle and under load. hosts, host_paths: of a deployment over several hosts; header: of all of them.
     """
     kv_bytes, kv_warnings = settled_kv_bytes(task.launch, deployment.server_start)
@@ -61,6 +63,7 @@ def run_record(
         load_end_mono_ns=load_mono_ns[1],
         idle_before=idle[0],
         idle_after=idle[1],
+        idle_before_of=idle_before_of,
         energy_source=header.deployment_source(device_ids),
         versions=measuring_versions(),
         hardware=hardware()
@@ -106,6 +109,8 @@ def _clock_warnings(applied: AppliedPoint) -> tuple[str, ...]:
 
 def write_sealed(folder: Path, run: RunRecord) -> RunRecord:
     """Write run.json, the last file of a raw folder, with the checksums of all others; return what was written."""
-    sealed = replace(run, checksums=checksums(folder))
+    sums = checksums(folder)
+    sums.pop(raw.RUN, None)  # a run.json that is replaced
+    sealed = replace(run, checksums=sums)
     write_record(folder / raw.RUN, sealed)
     return sealed

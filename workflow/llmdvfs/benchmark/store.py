@@ -17,10 +17,11 @@ READ_ONLY = 0o444
 
 
 @contextmanager
-def draft(results: Path, key: str, identity: Mapping[str, Any] | None = None) -> Iterator[Path]:
+def draft(results: Path, key: str, identity: Mapping[str, Any] | None = None, *, waits: bool = False) -> Iterator[Path]:
     """Give a folder to measure into for a block; it enters the store whole, if the block ends without an error.
 
-    identity: what the key is the hash of; it is stored beside the measurement. After an error the folder is kept as
+    identity: what the key is the hash of; it is stored beside the measurement. waits: the folder does not enter yet,
+    but is put where it waits for its calibration (`put_aside_to_wait`). After an error the folder is kept as
     results/failed/{key}.{n}: what was recorded is evidence.
     """
     folder = results / "drafts" / f"{key}.{os.getpid()}"
@@ -35,18 +36,32 @@ def draft(results: Path, key: str, identity: Mapping[str, Any] | None = None) ->
         else:
             error.add_note(f"{folder} is gone: somebody has moved or removed the results while they were measured")
         raise
-    enter(results, folder, key, identity)
+    if waits:
+        put_aside_to_wait(results, folder, key)
+    else:
+        enter(results, folder, key, identity)
 
 
 def enter(results: Path, folder: Path, key: str, identity: Mapping[str, Any] | None = None) -> None:
     """Bring a complete folder into the store under a key, once its files have reached the disk."""
     if identity:
         write_identity(folder, identity)
+    _complete(folder)
+    _enter(results, key, folder)
+
+
+def put_aside_to_wait(results: Path, folder: Path, key: str) -> None:
+    """Put a folder that is whole but for the client's calibration where it waits for that (benchmark/waiting.py)."""
+    _complete(folder)
+    _move(folder, waiting_entry(results, key))
+
+
+def _complete(folder: Path) -> None:
+    """Let all files reach the disk, read-only."""
     for path in (*folder.iterdir(), folder):
         if path.is_file():
             path.chmod(READ_ONLY)
         _flush(path)
-    _enter(results, key, folder)
 
 
 def _enter(results: Path, key: str, folder: Path) -> None:
@@ -76,6 +91,21 @@ def adopt(results: Path, folder: Path, key: str, identity: Mapping[str, Any]) ->
 def is_finished(results: Path, key: str) -> bool:
     """Return whether the store has the measurement whole, that is, with a whole run.json."""
     return is_whole(store_entry(results, key) / RUN)
+
+
+def waiting_entry(results: Path, key: str) -> Path:
+    """Return where a measurement waits for its calibration, whether it is there or not."""
+    return results / "drafts" / f"{key}.measured"
+
+
+def is_measured(results: Path, key: str) -> bool:
+    """Return whether the measurement is in the store, or waits for its calibration only."""
+    return is_finished(results, key) or is_whole(waiting_entry(results, key) / RUN)
+
+
+def measured_entry(results: Path, key: str) -> Path:
+    """Return the folder of a measurement that is there: in the store, or where it waits."""
+    return store_entry(results, key) if is_finished(results, key) else waiting_entry(results, key)
 
 
 def deliver(results: Path, key: str, cell: Path) -> None:

@@ -23,6 +23,6 @@ def run(options: argparse.Namespace) -> int:
         made.begin(cell, "merge")
         with input_boundary(str(cell)):
             phases, frame = merge(read_raw(cell / RAW))
-            write_record(cell / "phases.json", phases)
+            write_record(cell / "phases.json", phases, indent=None)
             write_text(cell / "timeline.csv", timeline_csv(frame))
     return 0

@@ -2,15 +2,13 @@
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from functools import partial
 
 from llmdvfs.commands import unlock
 from llmdvfs.errors import MeasuringFailed
-from llmdvfs.host.child import set_parent_death_signal
+from llmdvfs.host.child import library_environment
 from llmdvfs.plan.command_line import add_study_arguments
 
 
@@ -25,12 +23,11 @@ def run_snakemake(options: argparse.Namespace, *targets: str) -> None:
     """Run Snakemake on the study as decided so far; MeasuringFailed where it ends with an error.
 
     It gets its own Ctrl-C from the terminal and stops its jobs in order, so that it is waited for; where this process
-    is killed, it is interrupted.
+    is killed, it and its jobs are interrupted (host/with_parent.py).
     """
     unlock.run(options)
-    with subprocess.Popen(
-        snakemake_command(options, targets), preexec_fn=partial(set_parent_death_signal, signal.SIGINT, os.getpid())
-    ) as child:
+    with_parent = [sys.executable, "-m", "llmdvfs.host.with_parent", str(os.getpid())]
+    with subprocess.Popen([*with_parent, *snakemake_command(options, targets)], env=library_environment()) as child:
         try:
             code = child.wait()
         except KeyboardInterrupt:

@@ -31,6 +31,9 @@ def metric_values(result: CellResult) -> dict[str, float | None]:
         "decode_energy_per_output_token_j": _share(
             undivided_energy_j(energy.phases, "decode"), throughput.num_output_tokens
         ),
+        # Of a role with GPUs of its own: a measurement, with what they drew while they waited.
+        "prefill_role_energy_per_prompt_token_j": _share(energy.by_role_j.get("prefill"), throughput.num_prompt_tokens),
+        "decode_role_energy_per_output_token_j": _share(energy.by_role_j.get("decode"), throughput.num_output_tokens),
         "mean_power_w": energy.mean_power_w,
         "energy_delay_product_js": energy.energy_delay_product_js,
         # Roles have clocks of their own: a mean of prefill and decode is a clock that no GPU had.

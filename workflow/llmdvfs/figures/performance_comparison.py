@@ -1,6 +1,7 @@
 """`performance_comparison.png`: every deployment side by side in time, power, energy, clock and utilisation."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.limits import from_zero, log_scale
 from llmdvfs.figures.parts.not_applied import draw_beside, not_applied_handle
 from llmdvfs.figures.parts.note import draw_note, why_absent
-from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, SINGLE_COLUMN_IN, Look, styled
+from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, SINGLE_COLUMN_IN, Look, styled
 from llmdvfs.figures.parts.summary_marks import any_gate_failed, draw_marks, gate_failed_handle
 from llmdvfs.figures.parts.titles import set_title
 from llmdvfs.records.comparison import METRICS, ComparisonGroup, ComparisonRecord, MetricSummary
@@ -29,17 +30,28 @@ QUANTITIES = (
     "output_token_rate_per_s",
     "mean_power_w",
     "energy_per_output_token_j",
+    "prefill_energy_per_prompt_token_j",
+    "decode_energy_per_output_token_j",
     "sm_clock_mean_mhz",
     "utilisation_mean_fraction",
 )
 # A panel of one name shows these beside it: roles have clocks of their own, which no mean may hide.
 OF_ROLES = {"sm_clock_mean_mhz": ("prefill_sm_clock_mean_mhz", "decode_sm_clock_mean_mhz")}
+LETTERS = "; P: prefill's GPUs, D: decode's"  # the letters are those that the roles' metrics begin with
+# And these with a mark of their own: what the GPUs of the phase's role used in all, idle time included.
+WHOLE_ROLES = {
+    "prefill_energy_per_prompt_token_j": "prefill_role_energy_per_prompt_token_j",
+    "decode_energy_per_output_token_j": "decode_role_energy_per_output_token_j",
+}
+WHOLE_ROLE_MARKER = "x"
 MIN_LOG_SPAN = 20.0  # highest / lowest mean above which a linear axis would hide the lowest
 MAX_WORKLOADS = 6  # more do not fit beside one another
 SLOT_END = 0.42  # of a slot's width, from its middle
 MAX_BRIEF = 2  # deployments in small panels above a table; more have wide panels and no table
-PANEL_CHARACTERS = 50  # of workload names side by side below a wide panel
+PANEL_CHARACTERS = 50  # of a wide panel's title, and of workload names side by side below it
 NAME_CHARACTERS = 16  # of a workload's name below a small panel, in a line
+TITLE_CHARACTERS = 20  # of a small panel's title, in a line
+LEVEL_CHARACTERS = 12  # of workload names that fit side by side below a small panel
 PAPER_PANEL_IN = 2.4  # height of a panel by itself, without its legend
 TABLE_CHARACTERS = 112  # of a table's line across the double column
 
@@ -58,21 +70,22 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
     names = short_names(record)
     brief = len(shown) <= MAX_BRIEF
     table = _table(groups, names) if brief else []
-    panels_in, table_in = 3.9 if brief else 6.6, 0.32 + 0.17 * len(QUANTITIES) if table else 0.0
+    panels_in, table_in = 4.1 if brief else 8.2, 0.32 + 0.17 * len(QUANTITIES) if table else 0.0
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, panels_in + table_in))
     above: FigureBase = figure
     if table:
         [above], [below] = figure.subfigures(2, 1, squeeze=False, height_ratios=[panels_in, table_in])
         _draw_table(below.subplots(), table)
-    panels = above.subplots(2, 4) if brief else above.subplots(4, 2)
+    panels = above.subplots(2, 5) if brief else above.subplots(5, 2)
     for axes, name in zip(panels.flat, QUANTITIES, strict=True):
-        _draw_quantity(axes, name, groups, looks)
+        _draw_quantity(axes, name, groups, looks, TITLE_CHARACTERS if brief else PANEL_CHARACTERS)
     _name_workloads(panels, [group.workload for group in groups], upright=not brief)
     starts = starts_text(deployment for group in groups for deployment in group.deployments)
+    letters = LETTERS if any(own.n for _, _, own in _summaries(OF_ROLES["sm_clock_mean_mhz"], groups)) else ""
     legend_below(
         above,
         _legend(looks, names, groups) + _not_applied(panels[0, 0], record, groups),
-        f"A dot: a server start; bars: the mean over {starts}, upright {INTERVALS}.",
+        f"A dot: a server start; bars: the mean over {starts}, upright {INTERVALS}{letters}.",
     )
     set_title(figure, f"Deployments{of_model(record)} at {_scope(record, groups)}")
     return figure
@@ -89,7 +102,7 @@ def one_quantity(record: ComparisonRecord, name: str) -> Figure:
     looks = {own: look for own, look in deployment_looks(record).items() if own in shown}
     figure = Figure(figsize=(SINGLE_COLUMN_IN, PAPER_PANEL_IN + 0.16 * len(looks)))
     panel = figure.subplots(1, 1, squeeze=False)
-    _draw_quantity(panel[0, 0], name, groups, looks)
+    _draw_quantity(panel[0, 0], name, groups, looks, PANEL_CHARACTERS)
     _name_workloads(panel, [group.workload for group in groups], upright=False)
     legend_below(
         figure,
@@ -118,17 +131,14 @@ def _scope(record: ComparisonRecord, shown: Sequence[ComparisonGroup]) -> str:
     return point if len(shown) == measured else f"{point} ({len(shown)} of {measured} workloads)"
 
 
-def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], looks: Mapping[str, Look]) -> None:
+def _draw_quantity(
+    axes: Axes, name: str, groups: Sequence[ComparisonGroup], looks: Mapping[str, Look], title_characters: int
+) -> None:
     metric = METRICS[name]
-    axes.set_title(f"{metric.label} ({metric.unit})")
-    summaries = [
-        (x, deployment.id, deployment.metrics[shown])
-        for x, group in enumerate(groups)
-        for deployment in group.deployments
-        for shown in (name, *OF_ROLES.get(name, ()))
-        if any(launch.value is not None for launch in deployment.metrics[shown].by_launch)
-    ]
-    if not any(summary.n for _, _, summary in summaries):
+    axes.set_title(fold_name(f"{metric.label} ({metric.unit})", title_characters))
+    summaries = _summaries((name, *OF_ROLES.get(name, ())), groups)
+    of_roles = _summaries(_whole_role(name), groups)
+    if not any(summary.n for _, _, summary in summaries + of_roles):
         draw_note(
             axes, why_absent(metric, [deployment for group in groups for deployment in group.deployments]), width=14
         )
@@ -140,7 +150,47 @@ def _draw_quantity(axes: Axes, name: str, groups: Sequence[ComparisonGroup], loo
         draw_marks(axes, own, summary, metric.per_unit, look, width)
         # Launches without the point stand at the end of the slot, clear of those that had it.
         draw_beside(axes, own + (SLOT_END * width if summary.n else 0.0), summary, metric.per_unit, look, width)
-    _choose_scale(axes, [summary for _, _, summary in summaries], metric.per_unit)
+    for x, deployment, summary in of_roles:
+        whole = replace(looks[deployment], marker=WHOLE_ROLE_MARKER)
+        draw_marks(axes, x + places[deployment], summary, metric.per_unit, whole, width)
+    _draw_letters(axes, name, groups, places, SLOT_END * width)
+    _choose_scale(axes, [summary for _, _, summary in summaries + of_roles], metric.per_unit)
+
+
+def _whole_role(name: str) -> tuple[str, ...]:
+    return (WHOLE_ROLES[name],) if name in WHOLE_ROLES else ()
+
+
+def _summaries(names: Sequence[str], groups: Sequence[ComparisonGroup]) -> list[tuple[int, str, MetricSummary]]:
+    """Return what is known of these metrics: position of the workload, deployment and summary."""
+    return [
+        (x, deployment.id, deployment.metrics[name])
+        for x, group in enumerate(groups)
+        for deployment in group.deployments
+        for name in names
+        if any(launch.value is not None for launch in deployment.metrics[name].by_launch)
+    ]
+
+
+def _draw_letters(
+    axes: Axes, name: str, groups: Sequence[ComparisonGroup], places: Mapping[str, float], beside: float
+) -> None:
+    """Write `P` and `D` beside the marks of the roles, away from each other: their values may be almost the same.
+
+    places: of each deployment in a slot. beside: from there to the letter.
+    """
+    for x, group in enumerate(groups):
+        for deployment in group.deployments:
+            means = {
+                shown[0].upper(): mean * METRICS[name].per_unit
+                for shown in OF_ROLES.get(name, ())
+                if (mean := deployment.metrics[shown].mean.value) is not None
+            }
+            for letter, mean in means.items():
+                place = "bottom" if mean == max(means.values()) else "top"
+                at = (x + places[deployment.id] + beside, mean)
+                said = axes.annotate(letter, at, (2, 0), textcoords="offset points", fontsize=6, va=place)
+                said.set_in_layout(False)
 
 
 def _choose_scale(axes: Axes, summaries: Sequence[MetricSummary], per_unit: float) -> None:
@@ -155,7 +205,8 @@ def _choose_scale(axes: Axes, summaries: Sequence[MetricSummary], per_unit: floa
 
 
 def _name_workloads(panels: npt.NDArray[np.object_], workloads: Sequence[str], *, upright: bool) -> None:
-    """Write the workloads: upright below each column of wide panels, else slanting below every panel."""
+    """Write the workloads: upright below each column of wide panels, else below every panel, slanting if need be."""
+    is_level = upright or len("  ".join(workloads)) <= LEVEL_CHARACTERS
     width = PANEL_CHARACTERS // max(len(workloads), 1) if upright else NAME_CHARACTERS
     for column in panels.T:
         drawn = [axes for axes in column if axes.lines]
@@ -166,7 +217,7 @@ def _name_workloads(panels: npt.NDArray[np.object_], workloads: Sequence[str], *
                 between = [x + 0.5 for x in range(len(workloads) - 1)]
                 axes.vlines(between, 0, 1, "0.9", transform=axes.get_xaxis_transform())
                 axes.tick_params(axis="x", labelbottom=axes is drawn[-1])
-            else:
+            if not is_level:
                 for text in axes.get_xticklabels():
                     text.set(rotation=30, ha="right", rotation_mode="anchor")
 
@@ -176,6 +227,9 @@ def _legend(looks: Mapping[str, Look], names: Mapping[str, str], groups: Sequenc
         Line2D([], [], color=look.colour, marker=look.marker, linestyle="", label=names[deployment])
         for deployment, look in looks.items()
     ]
+    if any(summary.n for _, _, summary in _summaries(tuple(WHOLE_ROLES.values()), groups)):
+        label = "all energy of the role's GPUs"
+        handles.append(Line2D([], [], color=BLACK, marker=WHOLE_ROLE_MARKER, linestyle="", label=label))
     if any_gate_failed(deployment.metrics[QUANTITIES[0]] for group in groups for deployment in group.deployments):
         handles.append(gate_failed_handle())
     return handles

@@ -56,7 +56,14 @@ def _draw_bars(axes: Axes, rows: Sequence[CellRow], parts: Sequence[str]) -> Non
     for part in parts:
         widths = [1e3 * (row.ttft_parts_s.get(part) or 0.0) for row in rows]
         fill = FILLS.get(part, OTHER)
-        axes.barh(range(len(rows)), widths, left=left, height=0.75, label=part, **{"edgecolor": "white", **fill})
+        axes.barh(
+            range(len(rows)),
+            widths,
+            left=left,
+            height=0.75,
+            label=part.replace("_", " "),
+            **{"edgecolor": "white", **fill},
+        )
         left = [a + b for a, b in zip(left, widths, strict=True)]
     axes.invert_yaxis()
     axes.grid(True, axis="x")

@@ -156,6 +156,11 @@ def _check_measure(given: Mapping[str, Any], tolerates_failures: bool) -> None:
             f"measure.half_width_fraction: {given['half_width_fraction']}: expected beside points_under_load, whose "
             "windows can end while the load goes on"
         )
+    if given["idle_at_points_s"] is not None and not given["points_under_load"]:
+        raise ConfigError(
+            f"measure.idle_at_points_s: {given['idle_at_points_s']}: expected beside points_under_load: a cell a point "
+            "has idle windows at its own point"
+        )
     if given["skip_cap_bound"] and not tolerates_failures:
         raise ConfigError(
             "measure.skip_cap_bound: true: expected tolerate_failed_cells: true, since a point that is skipped has no "

@@ -35,7 +35,10 @@ class PointDetails:
     power_w: float | None = None
     """Mean power of the deployment under load."""
     idle_power_w: float | None = None
-    """Mean power of the deployment with the model loaded and nothing to do."""
+    """Mean power of the deployment with the model loaded and nothing to do: in the idle windows of its cells, which are
+    at stock for points under one load."""
+    idle_at_point_w: float | None = None
+    """The same with the point held; None: not measured there."""
     request_rate_rps: float | None = None
     goodput_rps: float | None = None
     """Requests a second that kept the workload's latency limits."""

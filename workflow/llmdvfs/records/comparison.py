@@ -73,6 +73,12 @@ METRICS: dict[str, Metric] = {
     "decode_energy_per_output_token_j": Metric(
         "Decode energy per output token", "mJ", 1e3, of_energy=True, better="lower"
     ),
+    "prefill_role_energy_per_prompt_token_j": Metric(
+        "Prefill GPUs per prompt token", "mJ", 1e3, of_energy=True, better="lower"
+    ),
+    "decode_role_energy_per_output_token_j": Metric(
+        "Decode GPUs per output token", "mJ", 1e3, of_energy=True, better="lower"
+    ),
     "mean_power_w": Metric("Mean power", "W", grows_with_gpus=True, of_energy=True),
     "energy_delay_product_js": Metric("Energy-delay product", "J s", of_energy=True, better="lower"),
     "sm_clock_mean_mhz": Metric("Core clock", "MHz"),

@@ -11,6 +11,7 @@ from llmdvfs.records.comparison import (
     MetricRatio,
     MetricSummary,
 )
+from llmdvfs.records.verdict_words import ENGLISH, VerdictWords
 
 ELSEWHERE = "^"
 """Marks a mean beside which a launch did not run at the operating point."""
@@ -86,7 +87,7 @@ def label(metric: Metric) -> str:
     return f"{metric.label} ({metric.unit})" if metric.unit else metric.label
 
 
-def mean_text(metric: Metric, summary: MetricSummary, starts: int | None = None) -> str:
+def mean_text(metric: Metric, summary: MetricSummary, starts: int | None = None, words: VerdictWords = ENGLISH) -> str:
     """Return a metric's mean, its lowest and highest launch and n, e.g. `828 (381 ... 2418, n=3)`.
 
     Shown in the metric's unit; `*` marks a launch in which a gate failed, `^` one that did not run at the operating
@@ -95,7 +96,7 @@ def mean_text(metric: Metric, summary: MetricSummary, starts: int | None = None)
     """
     mean = summary.mean
     if mean.value is None:
-        return "not applied" if any(not launch.applied for launch in summary.by_launch) else "-"
+        return words.not_applied if any(not launch.applied for launch in summary.by_launch) else "-"
     value = mean.value * metric.per_unit
     marks = _marks(summary)
     mark = f" {marks}" if marks else ""
@@ -113,10 +114,13 @@ def _marks(summary: MetricSummary) -> str:
     return ("*" if doubtful else "") + (ELSEWHERE if any(not launch.applied for launch in summary.by_launch) else "")
 
 
-def mean_words(metric: Metric, summary: MetricSummary) -> str:
-    """Return the same with the metric's name and unit, for a sentence: `TTFT p50 828 ms (381 ... 2418, n=3)`."""
+def mean_words(metric: Metric, summary: MetricSummary, name: str) -> str:
+    """Return the same with the metric's name and unit, for a sentence: `TTFT p50 828 ms (381 ... 2418, n=3)`.
+
+    name: as the sentence's language has it.
+    """
     number, _, rest = mean_text(metric, summary).partition(" ")
-    return " ".join(part for part in (metric.label, number, metric.unit, rest) if part)
+    return " ".join(part for part in (name, number, metric.unit, rest) if part)
 
 
 def interval_text(metric: Metric, summary: MetricSummary, starts: int | None = None) -> str:
@@ -135,18 +139,10 @@ def interval_text(metric: Metric, summary: MetricSummary, starts: int | None = N
     return f"{_number(value, value)} {half}{mark}"
 
 
-SIGNS = {
-    "better": "better",
-    "worse": "worse",
-    "different": "",
-    "equal": "= equal",
-    "no_loss": "~ no loss",
-    "undecided": "~",
-}
 BRIEF_SIGNS = {"equal": "~", "no_loss": "~", "undecided": "~", "no_conclusion": "~"}
 
 
-def ratio_text(metric: MetricRatio, *, in_words: bool = True) -> str:
+def ratio_text(metric: MetricRatio, *, in_words: bool = True, words: VerdictWords = ENGLISH) -> str:
     """Return a ratio, its interval and what it shows, e.g. `1.24x [1.12, 1.36] worse`.
 
     in_words: whether the conclusion is written out; else `~` stands for not significant. `*` marks a launch in which a
@@ -157,10 +153,10 @@ def ratio_text(metric: MetricRatio, *, in_words: bool = True) -> str:
         return "-"
     star = "" if metric.valid else " *"
     if metric.conclusion == "no_conclusion" and in_words:
-        return f"launches differ {metric.launches_differ_factor or 1:.1f}x: no conclusion{star}"
-    sign = SIGNS.get(metric.conclusion or "", "") if in_words else BRIEF_SIGNS.get(metric.conclusion or "", "")
-    words = f"{sign}{star}".strip()
-    after = (" per GPU" if metric.per_gpu else "") + (f" {words}" if words else "")
+        return words.launches_differ.format(factor=metric.launches_differ_factor or 1) + star
+    sign = (words.signs if in_words else BRIEF_SIGNS).get(metric.conclusion or "", "")
+    said = f"{sign}{star}".strip()
+    after = (words.ratio_per_gpu if metric.per_gpu else "") + (f" {said}" if said else "")
     if ratio.low is None or ratio.high is None:
         return f"{ratio_number(ratio.value)}x{after}"
     return f"{ratio_number(ratio.value)}x [{ratio_number(ratio.low)}, {ratio_number(ratio.high)}]{after}"

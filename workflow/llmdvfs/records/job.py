@@ -43,9 +43,15 @@ class MeasureSettings(SamplerSettings):
     """Launches of the study are measured at once on one host, each on GPUs of its own out of `serving.gpus`; launches
     1, 5, 9 ... are measured alone, and the comparison says whether neighbours disturbed the others. Stock clocks
     only."""
+    share_idle: bool = False
+    """The idle window between two cells of one operating point is measured once, for both; with soak each has its
+    own."""
     half_width_fraction: Annotated[float | None, Allowed(above=0, maximum=0.5)] = None
     """Under load, a step's window ends once half the 95 % interval of its energy per token is within this fraction,
     after 6 s at the earliest and `duration_s` at the latest; null: every window lasts `duration_s`."""
+    idle_at_points_s: Annotated[float | None, Allowed(above=0, maximum=60)] = None
+    """Under load, launch 1 holds each operating point without load for so long before a sweep, and records what idle
+    GPUs draw there; null: it does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ class RunRecord:
     checksums: dict[str, str] | None = None
     """SHA-256 of every other file of the raw folder, by name; None: the run is older than this field."""
     others_cpu_idle: OthersCpu | None = None
-    """What others took of the host's CPUs in the idle time before the load ..."""
+    """What others took of the host's CPUs in the idle time before the load, None where another cell shares that ..."""
     others_cpu_load: OthersCpu | None = None
     """... and under load; None: a step of a sweep, or a run older than this field."""
     soak: SoakRecord | None = None
@@ -154,6 +154,9 @@ class RunRecord:
     """The hosts of the instances, with their clocks; empty: they ran on the host that measured."""
     host_paths: tuple[HostPath, ...] = ()
     """What the network between the hosts carried just before the cell, for every pair that KV cache goes between."""
+    idle_before_of: str | None = None
+    """Key of the cell whose idle window after its load is this one's before (`measure.share_idle`); the readings of it
+    are copied. None: the window was measured for this cell alone."""
 
     @property
     def host_names(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from llmdvfs.records.answers import Rule
 from llmdvfs.records.point import OperatingPoint
 
 RoundKind = Literal["range", "near", "again", "cross", "confirm"]
-"""range: clocks over the whole range. near: within 25 % of the lowest. again: the best and the ends of its ties.
+"""range: clocks over the whole range. near: within 40 % of the lowest. again: the best and the ends of its ties.
 cross: the best clocks of two roles together. confirm: the chosen points and stock, in fresh launches."""
 SEARCHING: tuple[RoundKind, ...] = ("range", "near", "again")
 SearchState = Literal["searching", "target_reached", "budget_spent", "no_clocks"]

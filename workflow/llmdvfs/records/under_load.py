@@ -77,6 +77,8 @@ class UnderLoad:
     that."""
     idle_mono_ns: tuple[tuple[int, int], ...] = ()
     """Loaded-idle windows before and after the whole sweep; their readings are in idle_telemetry.jsonl."""
+    idle_at_point_w: dict[str, float] = field(default_factory=dict)
+    """Device id -> mean power at the step's point before the load began; empty: not measured at this point."""
     probe: StockProbe | None = None
     cap_bound: tuple[str, ...] = ()
     """Why the load cannot hold the point's clocks, by the probe at stock; empty: it can, or that is not known."""

@@ -24,7 +24,7 @@ def verdict(groups: Sequence[ComparisonGroup], language: Language = "en") -> tup
     """Return a sentence for each two deployments that are compared at the busiest load, equal GPUs first.
 
     At most MAX_SENTENCES; the last one says so where there are more. A study without a pair gets a sentence about what
-    it measured, in English.
+    it measured.
     """
     words = LANGUAGES[language]
     group = busiest(groups)
@@ -32,7 +32,7 @@ def verdict(groups: Sequence[ComparisonGroup], language: Language = "en") -> tup
         return (words.nothing_compared,)
     sentences = pair_sentences(group, groups, language)
     if not sentences:
-        return (_alone(group, refused=bool(group.pairs)),)
+        return (_alone(group, words, refused=bool(group.pairs)),)
     if len(sentences) > MAX_SENTENCES:
         sentences = sentences[:MAX_SENTENCES]
         sentences[-1] += words.others
@@ -143,13 +143,18 @@ def _first(pair: DeploymentPair, names: Sequence[str]) -> str | None:
     return next((name for name in names if pair.ratios[name].ratio.value is not None), None)
 
 
-def _alone(group: ComparisonGroup, *, refused: bool) -> str:
+def _alone(group: ComparisonGroup, words: VerdictWords, *, refused: bool) -> str:
     """Say what the first deployment of a group reaches, where nothing is related to it."""
     deployment: DeploymentSummary = group.deployments[0]
-    parts = [
-        mean_words(METRICS[name], deployment.metrics[name])
-        for name in ("output_token_rate_per_s", "ttft_p50_s", "energy_per_output_token_j")
+    reached = [
+        mean_words(METRICS[name], deployment.metrics[name], words.means[name])
+        for name in words.means
         if deployment.metrics[name].mean.value is not None
     ]
-    why = "what was measured beside it is unlike it, and not related" if refused else "nothing is related to it"
-    return f"{deployment.id} at {group.workload}, {group.point}: {'; '.join(parts) or 'nothing measured'}; {why}."
+    return words.alone.format(
+        deployment=deployment.id,
+        workload=group.workload,
+        point=group.point,
+        reached=words.joint.join(reached or [words.nothing_measured]),
+        why=words.unlike_beside if refused else words.nothing_beside,
+    )

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from llmdvfs.records.comparison import METRICS
+
 Language = Literal["en", "zh"]
+MEANS = ("output_token_rate_per_s", "ttft_p50_s", "energy_per_output_token_j")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,17 @@ class VerdictWords:
     nothing_related: str
     others: str
     nothing_compared: str
+    alone: str
+    means: dict[str, str]
+    """What a deployment that nothing is related to reaches, in this order."""
+    nothing_measured: str
+    unlike_beside: str
+    nothing_beside: str
+    signs: dict[str, str]
+    """Conclusion -> what stands behind a ratio in a table."""
+    ratio_per_gpu: str
+    launches_differ: str
+    not_applied: str
 
 
 ENGLISH = VerdictWords(
@@ -63,6 +77,22 @@ ENGLISH = VerdictWords(
     nothing_related="nothing that can be related was measured",
     others=" (The tables have the others.)",
     nothing_compared="nothing was measured that could be compared.",
+    alone="{deployment} at {workload}, {point}: {reached}; {why}.",
+    means={name: METRICS[name].label for name in MEANS},
+    nothing_measured="nothing measured",
+    unlike_beside="what was measured beside it is unlike it, and not related",
+    nothing_beside="nothing is related to it",
+    signs={
+        "better": "better",
+        "worse": "worse",
+        "different": "",
+        "equal": "= equal",
+        "no_loss": "~ no loss",
+        "undecided": "~",
+    },
+    ratio_per_gpu=" per GPU",
+    launches_differ="launches differ {factor:.1f}x: no conclusion",
+    not_applied="not applied",
 )
 CHINESE = VerdictWords(
     metrics={
@@ -93,5 +123,21 @@ CHINESE = VerdictWords(
     nothing_related="没有测到可以相比的量",
     others="（其余见表。）",
     nothing_compared="没有测到可以比较的结果。",
+    alone="{deployment}（{workload}，{point}）：{reached}；{why}。",
+    means=dict(zip(MEANS, ("输出 token", "首个 token 的时间 p50", "每个输出 token 的能耗"), strict=True)),
+    nothing_measured="没有测到任何量",
+    unlike_beside="同时测得的其他部署与它并不相同，没有作比较",
+    nothing_beside="没有可以与它比较的部署",
+    signs={
+        "better": "更好",
+        "worse": "更差",
+        "different": "",
+        "equal": "= 相等",
+        "no_loss": "~ 没有损失",
+        "undecided": "~",
+    },
+    ratio_per_gpu="（每 GPU）",
+    launches_differ="各次启动相差 {factor:.1f} 倍：无法下结论",
+    not_applied="未生效",
 )
 LANGUAGES: dict[Language, VerdictWords] = {"en": ENGLISH, "zh": CHINESE}

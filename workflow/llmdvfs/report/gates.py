@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 from llmdvfs.records.result import Gate
 from llmdvfs.report.cells import ReportedCell
+from llmdvfs.report.sentences import in_both
 from llmdvfs.report.words import Words, words_of
+
+
+@dataclass(frozen=True, slots=True)
+class FailedThere:
+    """What a gate saw in one cell, and what it expected."""
+
+    cell: str
+    """Name of the cell."""
+    seen: Words
+    expected: Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +26,9 @@ class FailedGate:
 
     name: str
     meaning: Words
-    remedies: tuple[str, ...]
+    remedies: tuple[Words, ...]
     """What the gate itself advises; usually the same in all cells."""
-    cells: tuple[tuple[str, Gate], ...]
-    """Name of each cell, with what the gate saw and expected there."""
+    cells: tuple[FailedThere, ...]
 
 
 def failed_gates(cells: Sequence[ReportedCell]) -> list[FailedGate]:
@@ -29,6 +39,11 @@ def failed_gates(cells: Sequence[ReportedCell]) -> list[FailedGate]:
             if gate.status == "failed":
                 found[gate.name].append((cell.name, gate))
     return [
-        FailedGate(name, words_of("gate", name), tuple(dict.fromkeys(gate.remedy for _, gate in own)), tuple(own))
+        FailedGate(
+            name=name,
+            meaning=words_of("gate", name),
+            remedies=tuple(map(in_both, dict.fromkeys(gate.remedy for _, gate in own))),
+            cells=tuple(FailedThere(cell, in_both(gate.seen), in_both(gate.expected)) for cell, gate in own),
+        )
         for name, own in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     ]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from llmdvfs.records.run import InstanceRecord
 from llmdvfs.report.cells import ReportedCell
+from llmdvfs.report.words import Words, words_of
 
 GIB = 2**30
 
@@ -27,7 +28,7 @@ class Machine:
 
     hosts: tuple[str, ...]
     versions: tuple[str, ...]
-    energy_sources: tuple[str, ...]
+    energy_sources: tuple[Words, ...]
     commands: dict[str, tuple[Command, ...]]
     """Deployment -> commands of its first measured launch; a deployment that was not started here has none."""
     measured: str
@@ -43,7 +44,9 @@ def machine(cells: Sequence[ReportedCell]) -> Machine:
     return Machine(
         hosts=_distinct(_host(cell) for cell in cells),
         versions=_distinct(_versions(cell) for cell in cells),
-        energy_sources=_distinct(cell.run.energy_source.replace("_", " ") for cell in cells),
+        energy_sources=tuple(
+            words_of("energy", name) for name in dict.fromkeys(cell.run.energy_source for cell in cells)
+        ),
         commands={name: tuple(map(_command, cell.run.server_start.instances)) for name, cell in sorted(first.items())},
         measured=" ... ".join(dict.fromkeys((days[0], days[-1]))) if days else "",
     )

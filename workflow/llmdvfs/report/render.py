@@ -14,6 +14,7 @@ from llmdvfs.report.curves import timelines
 from llmdvfs.report.gates import failed_gates
 from llmdvfs.report.machine import machine
 from llmdvfs.report.points import chart_points
+from llmdvfs.report.sentences import in_both
 from llmdvfs.report.tables import CELL_METRICS, cell_lines, mean_rows, measured_metrics, ratio_rows
 from llmdvfs.report.verdict import verdict_of
 from llmdvfs.report.words import all_words, words_of
@@ -35,6 +36,7 @@ def report_page(study: ReportedStudy) -> str:
     return environment.get_template("page.html.jinja").render(
         w=all_words(),
         words_of=words_of,
+        in_both=in_both,
         version=__version__,
         style=_asset("page.css"),
         script=_asset("page.js"),

@@ -4,16 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from llmdvfs.records.comparison import METRICS, CellRow, ComparisonRecord
+from llmdvfs.records.comparison import METRICS, CellRow, ComparisonRecord, Metric, MetricRatio, MetricSummary
 from llmdvfs.records.comparison_text import claimed_pairs, mean_text, ratio_text
+from llmdvfs.records.verdict_words import CHINESE
 from llmdvfs.report.cells import ReportedStudy
+from llmdvfs.report.words import Words
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """One field of a row: what is shown, and what it is sorted by."""
 
-    text: str
+    text: Words
     sort: float | str | None = None
     """None: there is no value, and the row comes last."""
 
@@ -61,11 +63,8 @@ def mean_rows(record: ComparisonRecord, metrics: Sequence[str]) -> list[Row]:
     for group in record.groups:
         for deployment in group.deployments:
             starts = deployment.metrics["failed_fraction"].n
-            means = [
-                Shown(mean_text(METRICS[name], deployment.metrics[name], starts), deployment.metrics[name].mean.value)
-                for name in metrics
-            ]
-            rows.append(Row((deployment.id, group.workload, group.point), (Shown(str(starts), starts), *means)))
+            means = [_mean(METRICS[name], deployment.metrics[name], starts) for name in metrics]
+            rows.append(Row((deployment.id, group.workload, group.point), (_count(starts), *means)))
     return rows
 
 
@@ -80,9 +79,21 @@ def ratio_rows(record: ComparisonRecord) -> list[Row]:
             for name, ratio in pair.ratios.items():
                 if ratio.ratio.value is not None:
                     named = (pair.other, pair.baseline, group.workload, group.point, name)
-                    n = min(ratio.n_baseline, ratio.n_other)
-                    rows.append(Row(named, (Shown(ratio_text(ratio), ratio.ratio.value), Shown(str(n), n))))
+                    rows.append(Row(named, (_ratio(ratio), _count(ratio.fewest_launches))))
     return rows
+
+
+def _mean(metric: Metric, summary: MetricSummary, starts: int) -> Shown:
+    text = Words(mean_text(metric, summary, starts), mean_text(metric, summary, starts, CHINESE))
+    return Shown(text, summary.mean.value)
+
+
+def _ratio(ratio: MetricRatio) -> Shown:
+    return Shown(Words(ratio_text(ratio), ratio_text(ratio, words=CHINESE)), ratio.ratio.value)
+
+
+def _count(number: int) -> Shown:
+    return Shown(Words(str(number), str(number)), number)
 
 
 def cell_lines(study: ReportedStudy) -> Iterator[CellLine]:
@@ -102,4 +113,5 @@ def cell_lines(study: ReportedStudy) -> Iterator[CellLine]:
 
 def _cell_field(row: CellRow, name: str) -> Shown:
     value = row.values.get(name)
-    return Shown("-" if value is None else f"{value * METRICS[name].per_unit:.4g}", value)
+    text = "-" if value is None else f"{value * METRICS[name].per_unit:.4g}"
+    return Shown(Words(text, text), value)

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from llmdvfs.records.comparison import ComparisonGroup, ComparisonRecord
+from llmdvfs.records.comparison import ComparisonGroup, ComparisonRecord, DeploymentPair
 from llmdvfs.records.comparison_text import claimed_pairs
 from llmdvfs.records.verdict_text import pair_sentences, verdict
+from llmdvfs.report.sentences import in_both
 from llmdvfs.report.words import Words
 
 
@@ -17,15 +18,15 @@ class Verdict:
     """Those of summary.txt."""
     sentences: tuple[Words, ...]
     """One for each pair, workload and operating point, the busiest loads first."""
-    refused: tuple[str, ...]
-    caveats: tuple[str, ...]
+    refused: tuple[Words, ...]
+    caveats: tuple[Words, ...]
 
 
 def verdict_of(record: ComparisonRecord) -> Verdict:
     """Return the verdict of a comparison, as the summary has it, with the same sentence of every related pair."""
     ordered = sorted(record.groups, key=_busiest_first)
     pairs = [pair for group in ordered for pair in claimed_pairs(group)]
-    refused = (f"{pair.other} / {pair.baseline}: {difference}" for pair in pairs for difference in pair.differences)
+    refused = (_refusal(pair, difference) for pair in pairs for difference in pair.differences)
     caveats = (caveat for pair in pairs for caveat in pair.caveats)
     notes = (*caveats, *record.warnings, *([record.energy_note] if record.energy_note else []))
     return Verdict(
@@ -38,8 +39,13 @@ def verdict_of(record: ComparisonRecord) -> Verdict:
             )
         ),
         refused=tuple(dict.fromkeys(refused)),
-        caveats=tuple(dict.fromkeys(notes)),
+        caveats=tuple(map(in_both, dict.fromkeys(notes))),
     )
+
+
+def _refusal(pair: DeploymentPair, difference: str) -> Words:
+    names, why = f"{pair.other} / {pair.baseline}", in_both(difference)
+    return Words(f"{names}: {why.en}", f"{names}：{why.zh}")
 
 
 def _both(english: Iterable[str], chinese: Iterable[str]) -> tuple[Words, ...]:

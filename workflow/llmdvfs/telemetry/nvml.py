@@ -1,11 +1,13 @@
-"""The only door to NVML, but for GPM (gpm.py): values leave in SI units, failures as NvmlError."""
+"""The only door to NVML, but for GPM (gpm.py): values leave in SI units, failures as NvmlError (nvml_call.py)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pynvml
 
-from llmdvfs.errors import TelemetryError
+from llmdvfs.telemetry.nvml_arrays import FieldArray, SampleArray
+from llmdvfs.telemetry.nvml_call import NvmlError as NvmlError
+from llmdvfs.telemetry.nvml_call import call as call
 
 T = TypeVar("T")
 
@@ -19,21 +21,6 @@ MB = 1_000_000  # NVML counts link speeds in these
 
 PCIE_LANE_BYTES_PER_S = {1: 0.25e9, 2: 0.5e9, 3: 0.985e9, 4: 1.969e9, 5: 3.938e9, 6: 7.563e9}
 """Generation -> one lane, one way, after encoding (PCI Express Base Specification)."""
-
-# Before Hopper some of them do not exist; a driver says so, or does not know the id (INVALID_ARGUMENT).
-_ABSENT = {
-    pynvml.NVML_ERROR_NOT_SUPPORTED,
-    pynvml.NVML_ERROR_FUNCTION_NOT_FOUND,
-    pynvml.NVML_ERROR_INVALID_ARGUMENT,
-    pynvml.NVML_ERROR_DEPRECATED,
-}
-_LOST = {
-    pynvml.NVML_ERROR_GPU_IS_LOST,
-    pynvml.NVML_ERROR_RESET_REQUIRED,
-    pynvml.NVML_ERROR_GPU_NOT_FOUND,
-    pynvml.NVML_ERROR_UNINITIALIZED,
-    pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
-}
 
 _PEER_READ = 0  # pynvml's NVML_P2P_CAPS_INDEX_READ is a tuple by mistake, which its own function refuses
 
@@ -56,27 +43,6 @@ FIELDS: dict[str, tuple[int, int, float]] = {
 _MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")  # by nvmlValueType_t
 
 
-class NvmlError(TelemetryError):
-    """A call of NVML failed; the message names the call."""
-
-    def __init__(self, what: str, error: pynvml.NVMLError) -> None:
-        super().__init__(f"{what}: {error} (NVML error {error.value})")
-        self.is_absent = error.value in _ABSENT
-        """The device does not have it: it will never work."""
-        self.is_lost = error.value in _LOST
-        """The device is gone."""
-        self.is_denied = error.value == pynvml.NVML_ERROR_NO_PERMISSION
-        self.is_not_found = error.value == pynvml.NVML_ERROR_NOT_FOUND
-
-
-def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a function of pynvml returns; NvmlError, which names the function, where the driver refuses."""
-    try:
-        return function(*arguments)
-    except pynvml.NVMLError as error:
-        raise NvmlError(function.__name__, error) from error
-
-
 def num_gpus() -> int:
     """Return how many GPUs the driver knows, loading its library first if need be; NvmlError where there is none."""
     call(pynvml.nvmlInit)
@@ -90,26 +56,30 @@ class NvmlGpu:
         """Take the GPU with this NVML index; `num_gpus` has been called before."""
         self.index = index
         self._handle = call(pynvml.nvmlDeviceGetHandleByIndex, index)
+        self._fields: dict[tuple[str, ...], FieldArray] = {}
+        self._power_samples: SampleArray | None = None
 
     @property
     def handle(self) -> Any:
         """Return the driver's handle, for calls of pynvml elsewhere (gpm.py)."""
         return self._handle
 
-    def fields(self, quantities: Sequence[str]) -> tuple[dict[str, float | None], dict[str, NvmlError]]:
-        """Return the quantities of FIELDS, and why those that are None failed.
+    def fields(self, quantities: tuple[str, ...]) -> tuple[dict[str, float | None], dict[str, NvmlError]]:
+        """Return the quantities of FIELDS, and why those that are None failed; not for two threads at once.
 
         NvmlError where the whole call fails. The driver can succeed and still refuse a field.
         """
-        answers = call(pynvml.nvmlDeviceGetFieldValues, self._handle, [FIELDS[name][:2] for name in quantities])
+        array = self._fields.get(quantities)
+        if array is None:
+            array = self._fields[quantities] = FieldArray(self._handle, [FIELDS[name] for name in quantities])
         values: dict[str, float | None] = {}
         errors: dict[str, NvmlError] = {}
-        for quantity, answer in zip(quantities, answers, strict=True):
-            if answer.nvmlReturn == pynvml.NVML_SUCCESS:
-                values[quantity] = getattr(answer.value, _MEMBERS[answer.valueType]) * FIELDS[quantity][2]
-            else:
+        for quantity, answer in zip(quantities, array.read(), strict=True):
+            if isinstance(answer, NvmlError):
                 values[quantity] = None
-                errors[quantity] = NvmlError(f"field {answer.fieldId}", pynvml.NVMLError(answer.nvmlReturn))
+                errors[quantity] = answer
+            else:
+                values[quantity] = answer
         return values, errors
 
     def energy_j(self) -> float:
@@ -125,14 +95,9 @@ class NvmlGpu:
 
         The driver takes one every 20 ms, whoever polls, and keeps about 2.4 s of them (119 on an H100). 0.3-1.7 ms.
         """
-        try:
-            kind, samples = call(pynvml.nvmlDeviceGetSamples, self._handle, pynvml.NVML_TOTAL_POWER_SAMPLES, after_us)
-        except NvmlError as error:
-            if error.is_not_found:  # nothing newer
-                return []
-            raise
-        taken = [(int(s.timeStamp), getattr(s.sampleValue, _MEMBERS[kind]) / MW_PER_W) for s in samples]
-        return [sample for sample in taken if sample[0] > after_us]  # the buffer's empty places have stamp 0
+        if self._power_samples is None:
+            self._power_samples = SampleArray(self._handle, pynvml.NVML_TOTAL_POWER_SAMPLES, 1 / MW_PER_W)
+        return self._power_samples.after(after_us)
 
     def sm_clock_mhz(self) -> float:
         """Return the core clock."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -45,7 +46,7 @@ class Level:
         return np.where(early == (self.part == "early"), share, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Occupancy:
     """The phase of a role over time: `phase[i]` lasts from `edge_s[i]` to `edge_s[i + 1]`; idle before and after."""
 
@@ -61,10 +62,17 @@ class Occupancy:
     overlaps: bool = False
     """Whether several requests were in the role at once without its being known which of them the engine served."""
 
+    @cached_property
+    def _number(self) -> npt.NDArray[np.int64]:
+        """The phase of each piece, as its position in PHASES."""
+        position = {phase: number for number, phase in enumerate(PHASES)}
+        return np.array([position[phase] for phase in self.phase], dtype=np.int64)
+
     def weights(self, level: Level) -> Floats:
         """Return how much of each piece of time is in the level, from 0 to 1."""
-        phases = (level.phase, "queue") if level.holds_queue else (level.phase,)
-        inside = np.array([p in phases for p in self.phase], dtype=np.float64)
+        inside = self._number == PHASES.index(level.phase)
+        if level.holds_queue:
+            inside |= self._number == PHASES.index("queue")
         found: Floats = inside * level.weight(self.load, self.early)
         return found
 
@@ -98,7 +106,10 @@ class Occupancy:
         piece = np.clip(np.searchsorted(self.edge_s, t_s, side="right") - 1, 0, len(self.edge_s) - 2)
         begin_s, end_s = self.edge_s[piece], self.edge_s[piece + 1]
         share = np.clip((t_s - begin_s) / (end_s - begin_s), 0.0, 1.0)[:, None]
-        found: Floats = table[piece] * (1 - share) + table[piece + 1] * share
+        found, later = table[piece], table[piece + 1]
+        found *= 1 - share
+        later *= share
+        found += later
         outside_s = np.minimum(t_s - self.edge_s[0], 0.0) + np.maximum(t_s - self.edge_s[-1], 0.0)
         found[:, [level.phase == "idle" for level in levels]] += outside_s[:, None]
         return found

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+
+import numpy as np
 
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.phases import PhaseInterval
@@ -44,12 +45,8 @@ def phase_intervals(
 
 def decode_step_ns(requests: Sequence[RequestRecord]) -> int:
     """Return the median gap between chunks [ns], which is how long a plain decode step takes; 0 without gaps."""
-    gaps = [
-        after - before
-        for request in requests
-        for before, after in zip(request.chunk_mono_ns, request.chunk_mono_ns[1:], strict=False)
-    ]
-    return int(median(gaps)) if gaps else 0
+    gaps_ns = np.concatenate([np.empty(0), *(np.diff(np.array(r.chunk_mono_ns, dtype=np.int64)) for r in requests)])
+    return int(np.median(gaps_ns)) if len(gaps_ns) else 0
 
 
 def _undivided(request: RequestRecord) -> Iterator[_Span]:

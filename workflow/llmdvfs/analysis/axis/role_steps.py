@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from llmdvfs.analysis.axis.engine_steps import Stream, engine_steps, stamp_error_ns
+from llmdvfs.analysis.axis.engine_steps import engine_steps, stamp_error_ns
+from llmdvfs.analysis.axis.moves import Stream, moves_of
 from llmdvfs.analysis.axis.phases import decode_step_ns
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.phases import EngineSteps
@@ -52,8 +53,9 @@ def role_steps(
                 if role == "prefill"
                 else _decoded(requests, proxy)
             )
-            steps += engine_steps(streams, role, started_mono_ns=started_mono_ns)
-            errors_s[role] = stamp_error_ns(streams) / NS_PER_S
+            moves = moves_of(streams)
+            steps += engine_steps(moves, role, started_mono_ns=started_mono_ns)
+            errors_s[role] = stamp_error_ns(moves) / NS_PER_S
     return RoleSteps(tuple(steps), untold, errors_s)
 
 

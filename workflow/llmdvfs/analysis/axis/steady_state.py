@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -81,15 +82,16 @@ def _series(requests: Sequence[RequestRecord], started_mono_ns: int) -> _Series:
     )
 
     def seconds(instants: Iterable[int | None]) -> npt.NDArray[np.float64]:
-        return (np.fromiter((i for i in instants if i is not None), dtype=np.int64) - started_mono_ns) / NS_PER_S
+        # None is not among those of requests that were sent and ended
+        return (np.fromiter(cast("Iterable[int]", instants), dtype=np.int64) - started_mono_ns) / NS_PER_S
 
     return _Series(
         scheduled_s=seconds(r.scheduled_mono_ns for r in finished),
         sent_s=seconds(r.sent_mono_ns for r in finished),
         first_s=seconds(r.chunk_mono_ns[0] if r.chunk_mono_ns else r.end_mono_ns for r in finished),
         end_s=seconds(r.end_mono_ns for r in finished),
-        token_s=seconds(instant for r in finished for instant in r.chunk_mono_ns),
-        token_nums=np.fromiter((num for r in finished for num in r.chunk_num_tokens), dtype=np.int64),
+        token_s=seconds(chain.from_iterable(r.chunk_mono_ns for r in finished)),
+        token_nums=np.fromiter(chain.from_iterable(r.chunk_num_tokens for r in finished), dtype=np.int64),
     )
 
 

@@ -1,6 +1,8 @@
 """Every telemetry reading on the one time axis, with the phase it fell into; docs/metrics.md#phases."""
 
+import csv
 from collections.abc import Sequence
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -43,15 +45,51 @@ def timeline(readings: Sequence[Reading], phases: PhasesRecord, *, started_mono_
         frame.loc[mine, "phase"] = occupancy_of(phases, role).phases_at(t_s) if told else ""
         for column, counted in zip(COLUMNS[4:], COUNTED, strict=True):
             frame.loc[mine, column] = _num_in(phases.intervals, role, counted, t_s)
-    seen = {name for reading in readings for name in reading.values}
-    values = {name: [reading.values.get(name) for reading in readings] for name in QUANTITIES if name in seen}
-    frame = pd.concat([frame, pd.DataFrame(values)], axis=1)
+    frame = pd.concat([frame, pd.DataFrame(_values(readings))], axis=1)
     return frame.sort_values(["t_s", "device_id"], kind="stable", ignore_index=True)
 
 
 def timeline_csv(frame: pd.DataFrame) -> str:
-    """Return the timeline as CSV, every number with DIGITS significant digits."""
-    return str(frame.to_csv(index=False, float_format=f"%.{DIGITS}g"))
+    """Return the timeline as CSV, every number with DIGITS significant digits, what was not read as nothing.
+
+    Most places of a large table are empty, which pandas formats one by one as it does numbers.
+    """
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(frame.columns)
+    writer.writerows(zip(*(_in_words(frame[name]) for name in frame.columns), strict=True))
+    return text.getvalue()
+
+
+def _in_words(column: "pd.Series[Any]") -> list[Any]:
+    if not pd.api.types.is_float_dtype(column.dtype):
+        return column.tolist()
+    values = column.to_numpy()
+    words = [""] * len(values)
+    for row in np.flatnonzero(~np.isnan(values)).tolist():
+        words[row] = f"{values[row]:.{DIGITS}g}"
+    return words
+
+
+def _values(readings: Sequence[Reading]) -> dict[str, npt.NDArray[Any]]:
+    """Return one value a reading for each quantity that any of them has, NaN where one has none."""
+    rows: dict[str, list[int]] = {}
+    found: dict[str, list[float]] = {}
+    for row, reading in enumerate(readings):
+        for name, value in reading.values.items():
+            own = rows.setdefault(name, [])
+            if value is not None:
+                own.append(row)
+                found.setdefault(name, []).append(value)
+    columns = {}
+    for name in (name for name in QUANTITIES if name in rows):
+        told = np.array(found.get(name, ()))  # whole numbers stay whole where every reading has one
+        if len(told) < len(readings):
+            column = np.full(len(readings), np.nan)
+            column[rows[name]] = told
+            told = column
+        columns[name] = told
+    return columns
 
 
 def _middles_s(readings: Sequence[Reading], started_mono_ns: int) -> Floats:

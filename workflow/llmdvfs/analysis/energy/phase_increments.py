@@ -66,14 +66,14 @@ class PhaseIncrements:
         table = self.occupancy.table_at_edges(self.levels)
         follows = self.follows & np.concatenate(([False], self.later_s[1:] == self.later_s[:-1]))
         is_own = ~follows
-        # a begin that is the end before it is looked up once
-        instants_s = np.concatenate([self.begin_s[is_own] - self.later_s[is_own], self.end_s - self.later_s])
-        end = np.arange(len(self.end_s)) + np.count_nonzero(is_own)
-        begin = end - 1
-        begin[is_own] = np.arange(np.count_nonzero(is_own))
+        # one after the other, so that a begin that is the end before it is looked up once
+        end = np.arange(len(self.end_s)) + np.cumsum(is_own)
+        instants_s = np.empty(len(self.end_s) + np.count_nonzero(is_own))
+        instants_s[end] = self.end_s - self.later_s
+        instants_s[end[is_own] - 1] = self.begin_s[is_own] - self.later_s[is_own]
         for lag_s in lags_s:
             before = self.occupancy.all_before(self.levels, instants_s - lag_s, table)
-            yield before[end] - before[begin]
+            yield np.diff(before, axis=0)[end - 1]
 
 
 def phase_increments(

@@ -11,6 +11,7 @@ from scipy.optimize import nnls
 from llmdvfs.analysis.sensors import Floats
 
 RIDGE = 1e-9  # of the mean diagonal: a resample without a phase stays solvable and gives that phase 0
+COARSE_STEP = 5  # of the candidate lags one in so many is tried first: how well they fit changes over tens of ms
 LARGEST_CONDITION = 1e8  # beyond it double precision, which sees its square, tells no difference
 
 
@@ -65,6 +66,24 @@ class PhaseSums:
         mean power is the phase's energy over its seconds. For equal weights it is the fitted power itself (these are
         the normal equations), and the energies of all phases add up to the increments.
         """
+        first, last = self._lags_near_best(weights)
+        mean_w, position = self.at(first, last)._fit(weights)
+        return mean_w, first + position
+
+    def _lags_near_best(self, weights: Floats) -> tuple[int, int]:
+        """Return the first and the last position between which the best lag of every reweighting lies.
+
+        All lags for all reweightings would be most of the time of an analysis.
+        """
+        num_lags = len(self.gram)
+        if len(weights) == 1 or num_lags <= 2 * COARSE_STEP:
+            return 0, num_lags - 1
+        coarse = replace(self, gram=self.gram[::COARSE_STEP], moment=self.moment[::COARSE_STEP])
+        best = COARSE_STEP * _solved(*coarse._reweighted(weights))[2].argmax(axis=0)
+        return max(int(best.min()) - COARSE_STEP, 0), min(int(best.max()) + COARSE_STEP, num_lags - 1)
+
+    def _fit(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Return what `fit` does, every lag tried."""
         gram, moment = self._reweighted(weights)
         gram, powers, explained = _solved(gram, moment)
         best = np.clip(explained.argmax(axis=0), 1, len(explained) - 2)

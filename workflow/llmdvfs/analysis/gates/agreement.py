@@ -1,7 +1,6 @@
 """The gate on raw files that contradict each other or themselves: what they say cannot have happened."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from llmdvfs.analysis.gates.verdict import not_applicable, verdict
 from llmdvfs.records.load import LoadReport
@@ -54,7 +53,8 @@ def _of_request(request: RequestRecord) -> str | None:
     instants = [request.scheduled_mono_ns, request.sent_mono_ns, *request.chunk_mono_ns, request.end_mono_ns]
     if None in instants:
         return "answered, and without instants of send and end"
-    if any(later < earlier for earlier, later in pairwise(filter(None, instants))):
+    told = [instant for instant in instants if instant]
+    if told != sorted(told):
         return "its tokens, send and end are not in the order of time"
     if len(request.chunk_mono_ns) != len(request.chunk_num_tokens):
         return f"{len(request.chunk_mono_ns)} instants of chunks, token counts of {len(request.chunk_num_tokens)}"

@@ -1,7 +1,7 @@
 """Gates on devices and telemetry: whether sensors were read well, and the hardware was left alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from llmdvfs.analysis.gates.verdict import not_applicable, verdict
 from llmdvfs.analysis.sensors import Series, device_series
 from llmdvfs.records.point import AppliedPoint, OperatingPoint, in_words
 from llmdvfs.records.result import DeviceEnergy, EnergyResult, Gate
-from llmdvfs.records.telemetry import Reading, SamplerReport
+from llmdvfs.records.telemetry import QUANTITIES, Reading, SamplerReport
 
 THERMAL_S = ("sw_thermal_s", "hw_thermal_s", "hw_power_brake_s")
 CAP_S = ("sw_power_cap_s",)
@@ -29,10 +29,15 @@ class ServingDevices:
     """By device."""
     started_mono_ns: int
     window_s: tuple[float, float]
+    _series: dict[str, dict[str, Series]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """By device and quantity: what has been asked of before is not read again."""
 
     def series(self, device_id: str, quantity: str) -> Series:
         """Return the readings of one quantity of one device inside the window."""
-        found = device_series(self.readings.get(device_id, ()), device_id, (quantity,), self.started_mono_ns)[quantity]
+        if device_id not in self._series:
+            own = self.readings.get(device_id, ())
+            self._series[device_id] = device_series(own, device_id, tuple(QUANTITIES), self.started_mono_ns)
+        found = self._series[device_id][quantity]
         inside = (found.t_s >= self.window_s[0]) & (found.t_s <= self.window_s[1])
         return Series(found.t_s[inside], found.value[inside])
 
@@ -45,7 +50,8 @@ def counter_against_integral(energy: EnergyResult, serving: ServingDevices, limi
     seen, passed = [], True
     for device in serving.devices:
         difference = device.disagreement_fraction
-        seen.append(f"{device.device_id} " + ("not comparable" if difference is None else f"{difference:+.1%}"))
+        device_id = device.device_id
+        seen.append(f"{device_id} not comparable" if difference is None else f"{device_id} {difference:+.1%}")
         passed &= difference is not None and abs(difference) <= limits.max_disagreement_fraction
     remedy = "use a longer window and a load whose period is not near 100 ms; look for gaps in telemetry.jsonl"
     return verdict(name, passed, seen=", ".join(seen), expected=expected, remedy=remedy)

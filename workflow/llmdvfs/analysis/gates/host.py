@@ -14,10 +14,8 @@ def host_quiet(idle: OthersCpu | None, load: OthersCpu | None, limits: GateLimit
     name, expected = "host_quiet", f"others took at most {limits.max_others_cpu_fraction:.0%} of the host's CPUs"
     if load is None:
         return not_applicable(name, "the CPU time of others was not recorded", expected=expected)
-    seen = f"{load.fraction:.0%} of {load.num_cpus} CPUs under load"
-    if load.largest:
-        seen += f": {', '.join(load.largest)}"
-    if idle is not None:
-        seen += f"; {idle.fraction:.0%} before it"
+    largest = f": {', '.join(load.largest)}" if load.largest else ""
+    before = "" if idle is None else f"; {idle.fraction:.0%} before it"
+    seen = f"{load.fraction:.0%} of {load.num_cpus} CPUs under load{largest}{before}"
     remedy = "end what else runs on this host (its largest are named), or measure when it is quiet"
     return verdict(name, load.fraction <= limits.max_others_cpu_fraction, seen=seen, expected=expected, remedy=remedy)

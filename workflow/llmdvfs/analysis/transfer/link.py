@@ -53,10 +53,11 @@ def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int |
     share = transfer.rate_bytes_per_s / link.rate_bytes_per_s
     if share >= (FAR_BELOW_MEASURED_FRACTION if link.is_measured else FAR_BELOW_FRACTION):
         return ()
-    bound = "" if transfer.method == "connector_metric" else "at least "
+    rate = f"{transfer.rate_bytes_per_s / 1e9:.{3 if link.is_measured else 1}f}"
+    told = rate if transfer.method == "connector_metric" else f"at least {rate}"
+    possible = f"{link.rate_bytes_per_s / 1e9:.{0 if link.rate_bytes_per_s > 1e10 else 3}f}"
     parts = [
-        f"KV rate {bound}{transfer.rate_bytes_per_s / 1e9:.{3 if link.is_measured else 1}f} GB/s, {share:.1%} of the "
-        f"{link.rate_bytes_per_s / 1e9:.{0 if link.rate_bytes_per_s > 1e10 else 3}f} GB/s of the {_name(link)}"
+        f"KV rate {told} GB/s, {share:.1%} of the {possible} GB/s of the {_name(link)}",
     ]
     moved = transfer.moved_bytes or (transfer.external_kv_tokens or 0) * (kv_bytes_per_token or 0)
     if link.kind != "pcie" and link.nvlink_sent_bytes is not None and moved:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmdvfs.benchmark.store import clear_drafts, is_finished
+from llmdvfs.benchmark.store import clear_drafts, is_measured
 from llmdvfs.benchmark.sweep.state import recover, write_state
 from llmdvfs.benchmark.sweep.store_steps import store_steps
 from llmdvfs.benchmark.sweep.sweep import Sweep
 from llmdvfs.benchmark.task import CellTask
-from llmdvfs.errors import GpusNotRestored, LlmDvfsError, ServerDied, in_full
+from llmdvfs.errors import GpusNotRestored, LlmDvfsError, in_full
 from llmdvfs.serving.deployment import Deployment
 
 LOG = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def measure_sweep(tasks: Sequence[CellTask], deployment: Deployment, results: Pa
     name = f"sweep-{tasks[0].id.deployment}-{tasks[0].id.workload}-launch-{tasks[0].id.launch}"
     recover(tasks, results, name)
     clear_drafts(results, name)
-    tasks = [task for task in tasks if not is_finished(results, task.cell.key)]
+    tasks = [task for task in tasks if not is_measured(results, task.cell.key)]
     if not tasks:
         return SweepEnd((), ())
     folder = results / "drafts" / f"{name}.{os.getpid()}"
@@ -45,17 +45,17 @@ def measure_sweep(tasks: Sequence[CellTask], deployment: Deployment, results: Pa
     try:
         sweep.record()
     except GpusNotRestored:
-        store_steps(sweep, results, calibrates=False)
+        store_steps(sweep, results)
         raise
     except LlmDvfsError as error:
         if not any(cause is error for _, cause in sweep.failures) and sweep.untried:
             sweep.failures.append((sweep.untried[0], error))
         LOG.info("the sweep has ended: %s", in_full(error))
-        store_steps(sweep, results, calibrates=not isinstance(error, ServerDied))
+        store_steps(sweep, results)
     except BaseException:
-        store_steps(sweep, results, calibrates=False)
+        store_steps(sweep, results)
         raise
     else:
         LOG.info("%.0f %% of the sweep's time was measured", 100 * (sweep.measured_fraction or 0.0))
-        store_steps(sweep, results, calibrates=True)
+        store_steps(sweep, results)
     return SweepEnd(tuple(sweep.failures), tuple(sweep.untried))

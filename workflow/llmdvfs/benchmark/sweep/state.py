@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from llmdvfs.benchmark.store import is_finished
+from llmdvfs.benchmark.store import is_measured
 from llmdvfs.benchmark.sweep.cut import Span
 from llmdvfs.benchmark.sweep.store_steps import store_steps
 from llmdvfs.benchmark.sweep.sweep import Done, Sweep
@@ -32,6 +32,7 @@ class SweepState:
     idle_mono_ns: tuple[Span, ...]
     probe: StockProbe | None
     done: tuple[Done, ...]
+    idle_at_points_w: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def write_state(sweep: Sweep) -> None:
@@ -45,6 +46,7 @@ def write_state(sweep: Sweep) -> None:
         idle_mono_ns=tuple(sweep.idle_mono_ns),
         probe=sweep.probe,
         done=tuple(sweep.done),
+        idle_at_points_w=sweep.idle_at_points_w,
     )
     write_record(sweep.folder / STATE, state)
 
@@ -52,8 +54,8 @@ def write_state(sweep: Sweep) -> None:
 def recover(tasks: Sequence[CellTask], results: Path, name: str) -> None:
     """Bring the steps that a killed job had finished into the store, as far as they are among the tasks.
 
-    That job's servers are gone, and with them idle windows after the load and the client's calibration. What cannot be
-    read stays where it is, and that is said.
+    That job's servers are gone, and with them idle windows after the load. What cannot be read stays where it is, and
+    that is said.
     """
     for folder in sorted((results / "drafts").glob(f"{name}.*")):
         if not (folder / STATE).exists():
@@ -61,17 +63,18 @@ def recover(tasks: Sequence[CellTask], results: Path, name: str) -> None:
         try:
             state = read_record(folder / STATE, SweepState)
             sweep = Sweep(
-                tasks=[task for task in tasks if not is_finished(results, task.cell.key)],
+                tasks=[task for task in tasks if not is_measured(results, task.cell.key)],
                 deployment=Deployment("", state.server_start, state.gpu_indices, state.proxy_log, {}),
                 folder=folder,
                 id=state.id,
                 idle_mono_ns=list(state.idle_mono_ns),
                 probe=state.probe,
+                idle_at_points_w=state.idle_at_points_w,
                 entered_mono_ns=state.entered_mono_ns,
             )
             wanted = {task.cell.key for task in sweep.tasks}
             sweep.done = [done for done in state.done if done.key in wanted]
             LOG.info("a job that was killed had measured %d of these points: they are taken over", len(sweep.done))
-            store_steps(sweep, results, calibrates=False)
+            store_steps(sweep, results)
         except (LlmDvfsError, OSError, ValueError) as error:
             LOG.warning("%s: its steps cannot be taken over: %s", folder, in_full(error))

@@ -2,13 +2,11 @@
 
 import logging
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
-from llmdvfs.benchmark.calibration import calibrate_cell
 from llmdvfs.benchmark.client import LOAD_SPEC
 from llmdvfs.benchmark.run_record import lost_warnings, run_record, write_sealed
-from llmdvfs.benchmark.store import enter, set_aside
+from llmdvfs.benchmark.store import enter, put_aside_to_wait, set_aside
 from llmdvfs.benchmark.sweep.cut import Slice, cut
 from llmdvfs.benchmark.sweep.sweep import Done, Sweep
 from llmdvfs.benchmark.task import CellTask
@@ -17,7 +15,6 @@ from llmdvfs.clock import mono_ns
 from llmdvfs.errors import LlmDvfsError
 from llmdvfs.records import raw
 from llmdvfs.records.load import LoadReport
-from llmdvfs.records.places import store_entry
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_lines, read_record, write_lines, write_record
@@ -28,10 +25,10 @@ from llmdvfs.records.under_load import UnderLoad
 LOG = logging.getLogger(__name__)
 
 
-def store_steps(sweep: Sweep, results: Path, *, calibrates: bool) -> None:
-    """Cut the recording: finished steps enter the store; failed ones are set aside, and the recording with them.
+def store_steps(sweep: Sweep, results: Path) -> None:
+    """Cut the recording: finished steps enter the store, or wait for their calibration (benchmark/waiting.py).
 
-    calibrates: whether the client's own error is measured for them.
+    Failed ones are set aside, and the recording with them.
     """
     name = sweep.folder.name.rpartition(".")[0]
     failed = [task for task, _ in sweep.failures if task.cell.key in sweep.entered_mono_ns]
@@ -52,7 +49,6 @@ def store_steps(sweep: Sweep, results: Path, *, calibrates: bool) -> None:
         sweep.done.clear()
         error.add_note(f"what was recorded is in {set_aside(sweep.folder, results / 'failed', name)}")
         return
-    calibrated: Path | None = None
     for done in list(sweep.done):
         task, folder = tasks[done.key], sweep.step_folder(done.key)
         try:
@@ -62,10 +58,11 @@ def store_steps(sweep: Sweep, results: Path, *, calibrates: bool) -> None:
             sweep.failures.append((task, error))
             failed.append(task)
             continue
-        if calibrates and task.job.settings.calibrate_client:
-            run, calibrated = _calibrated(run, folder, results, calibrated)
         write_sealed(folder, run)
-        enter(results, folder, done.key, task.cell.identity)
+        if task.job.settings.calibrate_client:
+            put_aside_to_wait(results, folder, done.key)
+        else:
+            enter(results, folder, done.key, task.cell.identity)
         LOG.info("%s: measured", task.id.folder())
     for task in failed:
         place = set_aside(sweep.step_folder(task.cell.key), results / "failed", task.cell.key)
@@ -102,6 +99,7 @@ def _run_of(sweep: Sweep, task: CellTask, done: Done, folder: Path) -> RunRecord
         left_mono_ns=done.left_mono_ns,
         has_held_all=done.step.has_held_all,
         idle_mono_ns=tuple(sweep.idle_mono_ns),
+        idle_at_point_w=sweep.idle_at_points_w.get(task.point.id, {}),
         probe=sweep.probe,
         cap_bound=sweep.cap_bound(task),
         measured_fraction=sweep.measured_fraction,
@@ -131,13 +129,3 @@ def _warnings(step: UnderLoad) -> tuple[str, ...]:
     if not step.has_held_all:
         warnings.append("the point was left before all requests of the window had ended: latencies lack the slowest")
     return tuple(warnings)
-
-
-def _calibrated(run: RunRecord, folder: Path, results: Path, calibrated: Path | None) -> tuple[RunRecord, Path | None]:
-    """Give a step the client's own error: measured at the load of the sweep's first step, and the same for all."""
-    if calibrated is not None:
-        shutil.copy2(calibrated, folder / raw.CALIBRATION)
-        return run, calibrated
-    if warning := calibrate_cell(folder, results):
-        return replace(run, warnings=(*run.warnings, warning)), None
-    return run, store_entry(results, run.key) / raw.CALIBRATION if (folder / raw.CALIBRATION).exists() else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from llmdvfs.benchmark.client import load_client
 from llmdvfs.benchmark.run_record import joined
 from llmdvfs.benchmark.sweep.cut import Span
+from llmdvfs.benchmark.sweep.idle_at_points import MEASURED_IN_LAUNCH, idle_at_points
 from llmdvfs.benchmark.sweep.live import Live
 from llmdvfs.benchmark.sweep.probe import mean_power_w, probe_stock
 from llmdvfs.benchmark.sweep.step import MAX_HOLD_S, Step, measure_step, settle
@@ -54,6 +55,8 @@ class Sweep:
     """Folder of the recording that all steps share."""
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     idle_mono_ns: list[Span] = field(default_factory=list)
+    idle_at_points_w: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Point -> device id -> mean power without load; points at which that was not measured are absent."""
     probe: StockProbe | None = None
     done: list[Done] = field(default_factory=list)
     failures: list[tuple[CellTask, LlmDvfsError]] = field(default_factory=list)
@@ -102,6 +105,11 @@ class Sweep:
             self._idle(settings.idle_s)
             live.update()
             idle_power_w = self._idle_power_w(live, device_ids)
+            if settings.idle_at_points_s is not None and self.first.job.launch == MEASURED_IN_LAUNCH:
+                self.idle_at_points_w = {
+                    **{task.point.id: idle_power_w for task in self.tasks if not task.point.asks_for_something},
+                    **idle_at_points(self.tasks, self.deployment, live, device_ids, settings.idle_at_points_s),
+                }
             with load_client(replace(load, until_told=True)) as client:
                 under_way = UnderWay(self.deployment, sampler, client, live)
                 under_way.wait_for_load()

@@ -25,7 +25,15 @@ from llmdvfs.records.comparison_text import (
 )
 from llmdvfs.records.short_names import ShortNames
 
-SHOWN = (*FAMILY, "mean_power_w", "kv_transfer_mean_s", "external_kv_fraction", "failed_fraction")
+SHOWN = (
+    *FAMILY,
+    "prefill_role_energy_per_prompt_token_j",
+    "decode_role_energy_per_output_token_j",
+    "mean_power_w",
+    "kv_transfer_mean_s",
+    "external_kv_fraction",
+    "failed_fraction",
+)
 BRIEF = {
     "ttft_p50_s": "TTFT p50, ms",
     "tpot_mean_s": "TPOT, ms",

@@ -10,15 +10,18 @@ from llmdvfs.records.comparison import DeploymentSummary, Metric
 
 NO_POWER_DATA = "no power data on this machine"
 NOT_APPLIED = "operating point not applied"
+NULL_ENERGY = "null in every launch: the counter does not tell it"
 NOTE_LOOK: dict[str, Any] = {"ha": "center", "va": "center", "color": "0.35", "style": "italic"}
 
 
 def why_absent(metric: Metric, deployments: Iterable[DeploymentSummary]) -> str:
-    """Return why a panel has no mean of the metric: not measured, or no launch ran at the point."""
+    """Return why a panel has no mean of the metric: not measured, not told, or no launch ran at the point."""
     shown = list(deployments)
     if shown and all(deployment.was_never_applied for deployment in shown):
         return NOT_APPLIED
-    return NO_POWER_DATA if metric.of_energy else "not measured"
+    if not metric.of_energy:
+        return "not measured"
+    return NULL_ENERGY if any(deployment.metrics["mean_power_w"].n for deployment in shown) else NO_POWER_DATA
 
 
 def draw_note(axes: Axes, text: str, width: int = 60) -> None:

@@ -30,7 +30,7 @@ def draw_marks(axes: Axes, x: float, summary: MetricSummary, per_unit: float, lo
             look.marker,
             color=look.colour if launch.valid else INVALID,
             markersize=4.5,
-            markeredgewidth=0,
+            markeredgewidth=0 if look.marker in Line2D.filled_markers else 0.9,
         )
     half = HALF_BAR * width
     axes.plot([x - half, x + half], [mean.value * per_unit] * 2, color=BLACK, linewidth=0.8, solid_capstyle="butt")
