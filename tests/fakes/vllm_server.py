@@ -26,10 +26,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from llmdvfs.load.own_error.mock_server import MockServer
 
 METRICS = b"# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running 0\n"
 VERSIONS = '{"vllm": "0.32.0", "torch": "2.13.0", "python": "3.11.0"}'
+PREFILLED = b'{"choices":[{"text":"a"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
 FOLDER = Path(os.environ.get("FAKE_VLLM", "."))
 
 
@@ -55,8 +58,10 @@ def told(name: str) -> dict[str, Any]:
 class FakeVllm(MockServer):
     """The API server's half; it ends when its engine has."""
 
-    def __init__(self, port: int, engine: subprocess.Popen[bytes], start: dict[str, Any], begin_ns: int) -> None:
-        super().__init__(ttft_s=0.02, gap_s=0.01, port=port)
+    def __init__(
+        self, host: str, port: int, engine: subprocess.Popen[bytes], start: dict[str, Any], begin_ns: int
+    ) -> None:
+        super().__init__(ttft_s=0.02, gap_s=0.01, port=port, host=host)
         self._engine, self._start, self._begin_ns = engine, start, begin_ns
 
     def _now(self) -> dict[str, Any]:
@@ -81,6 +86,8 @@ class FakeVllm(MockServer):
             self._send(connection, plain(b"200 OK", METRICS))
         elif head.startswith(b"POST") and "refuses" in self._start | self._now():
             self._send(connection, plain(b"500 Internal Server Error", b"scripted"))
+        elif head.startswith(b"POST") and not orjson.loads(body).get("stream"):  # prefill's half of a request
+            self._send(connection, plain(b"200 OK", PREFILLED))
         else:
             super()._answer(connection, head, body)
 
@@ -100,7 +107,7 @@ def end(number: int, frame: object) -> None:
     raise SystemExit(0)
 
 
-def main(port: int) -> int:
+def main(host: str, port: int) -> int:
     begin_ns, start = time.monotonic_ns(), told("start.json")
     print(start.get("says", "fake vLLM"), flush=True)
     if "exits" in start:
@@ -116,11 +123,11 @@ def main(port: int) -> int:
                 print("RuntimeError: Engine core initialization failed.", flush=True)
                 return 1
             time.sleep(0.02)
-        FakeVllm(port, engine, start, begin_ns).serve()
+        FakeVllm(host, port, engine, start, begin_ns).serve()
         return 1
     finally:
         engine.terminate()
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[sys.argv.index("--port") + 1])))
+    sys.exit(main(sys.argv[sys.argv.index("--host") + 1], int(sys.argv[sys.argv.index("--port") + 1])))

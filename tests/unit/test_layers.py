@@ -29,8 +29,9 @@ ALLOWED = {
     "search": {*GROUND, "plan", "answers"},
     "sequential": {*GROUND, "plan"},
     "report": GROUND,
-    "doctor": {*GROUND, "arrivals", "connectors", "models", "plan", "serving", "telemetry", "benchmark"},
-    "benchmark": {*GROUND, "plan", "serving", "load", "telemetry", "connectors"},
+    "hosts": {*GROUND, "connectors", "models", "serving", "telemetry"},
+    "doctor": {*GROUND, "arrivals", "connectors", "models", "plan", "serving", "telemetry", "hosts", "benchmark"},
+    "benchmark": {*GROUND, "plan", "serving", "load", "telemetry", "hosts", "connectors"},
 }
 ONLY_IN = {
     "pynvml": {"telemetry/nvml.py", "telemetry/nvml_call.py", "telemetry/nvml_arrays.py", "telemetry/gpm.py"},

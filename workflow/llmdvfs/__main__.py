@@ -42,6 +42,7 @@ COMMANDS = {
     "merge-results": "take measurements of other machines into a results folder; nothing is overwritten",
     "unlock": "remove the lock that a killed Snakemake left in this folder",
     "load": "run one load against one endpoint (used by benchmark)",
+    "agent": "start and watch instances on this host for a run on another one (used by benchmark)",
     "guard": "run one server and end all of its processes with it (used by benchmark)",
     "proxy": "run the proxy (used by benchmark)",
     "mock-server": "serve tokens at known times, to calibrate a client",

@@ -86,3 +86,13 @@ def test_a_rate_from_stamps_is_a_bound() -> None:
 @pytest.mark.parametrize("link", [None, TransferLink("nvlink", None, None)])
 def test_an_unknown_link_is_not_judged(link: TransferLink | None) -> None:
     assert transfer_warnings(transfer(1e9, link), KV_BYTES_PER_TOKEN) == ()  # type: ignore[arg-type]
+
+
+def test_between_hosts_kv_is_held_against_what_one_stream_carried() -> None:
+    """12 MB/s were measured before the cell: 7 MB/s of KV are near that, 5 MB/s are not."""
+    run = replace(RUN, kv_network=NetworkPath(("n0 - n1",), 12e6, is_measured=True))
+    link = transfer_link(run, [])
+    assert link == TransferLink("network", 12e6, None, is_measured=True)
+    assert transfer_warnings(transfer(7e6, link), KV_BYTES_PER_TOKEN) == ()
+    (text,) = transfer_warnings(transfer(5e6, link), KV_BYTES_PER_TOKEN)
+    assert text.startswith("KV rate 0.005 GB/s, 41.7% of the 0.012 GB/s of the network, as one TCP stream measured it")

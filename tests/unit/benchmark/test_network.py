@@ -1,7 +1,8 @@
 """The network of a deployment: every instance must be made to take it."""
 
-from llmdvfs.benchmark.network import kv_network
+from llmdvfs.benchmark.network import kv_network, measured_network
 from llmdvfs.records.host import NetworkPath
+from llmdvfs.records.hosts import HostPath
 from llmdvfs.records.run import InstanceRecord, ServerStart
 
 OVER_NETWORK = {"UCX_TLS": "rc,cuda_copy", "UCX_NET_DEVICES": "no_such_nic"}
@@ -26,3 +27,9 @@ def test_one_instance_with_another_way_is_enough() -> None:
 
 def test_without_a_connector_there_is_no_kv() -> None:
     assert kv_network(None, start(OVER_NETWORK, OVER_NETWORK)) is None
+
+
+def test_of_several_paths_between_hosts_the_slowest_counts() -> None:
+    paths = [HostPath("n0", "n2", 1e-4, 5e9), HostPath("n1", "n2", 1e-4, 3e9)]
+    assert measured_network(paths) == NetworkPath(("n1 - n2",), 3e9, is_measured=True)
+    assert measured_network([]) is None

@@ -7,8 +7,8 @@ import pytest
 
 from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.errors import ConfigError
-from llmdvfs.records.spec import DeploymentSpec, EngineSpec, ModelSpec, Role
-from llmdvfs.serving.instance.command import server_argv, server_env
+from llmdvfs.records.spec import DeploymentSpec, EngineSpec, HostSpec, ModelSpec, Role
+from llmdvfs.serving.instance.command import network_env, server_argv, server_env
 
 CPU_ENGINE = EngineSpec(
     dtype="bfloat16",
@@ -215,3 +215,14 @@ def test_the_configuration_has_the_last_word() -> None:
     env = server_env(single(engine), "single", engine_version=(0, 32, 0), kv=None)
     assert env["OMP_NUM_THREADS"] == "4"
     assert env["NCCL_DEBUG"] == "INFO"
+
+
+def test_on_several_hosts_libraries_take_the_network_that_is_named() -> None:
+    assert network_env(None) == {}
+    assert network_env(HostSpec("n0", "10.0.0.1")) == {}
+    named = HostSpec("n0", "10.0.0.1", interface="ens5", kv_devices="mlx5_0:1")
+    assert network_env(named) == {
+        "NCCL_SOCKET_IFNAME": "ens5",
+        "GLOO_SOCKET_IFNAME": "ens5",
+        "UCX_NET_DEVICES": "mlx5_0:1",
+    }

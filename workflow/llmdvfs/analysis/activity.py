@@ -73,7 +73,7 @@ def _of_role(
     if not any(len(own.value) for own in means.values()):
         return []
     occupancy = occupancy_of(phases, role)
-    lasted = [p for p in PHASES if occupancy.seconds_between(p, *window_s) > 0]
+    lasted = [p for p in PHASES if occupancy.seconds_between(p, *window_s) > 0 and role not in phases.clock_untold]
     split = {
         name: _by_phase(own, occupancy, lasted, window_s, relative=name == MEMORY_POWER) for name, own in means.items()
     }

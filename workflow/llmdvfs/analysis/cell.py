@@ -15,6 +15,7 @@ from llmdvfs.analysis.transfer.cell import transfer_result
 from llmdvfs.analysis.transfer.link import transfer_warnings
 from llmdvfs.analysis.transfer.size import size_warnings
 from llmdvfs.clock import NS_PER_S
+from llmdvfs.records.hosts import HostRecord
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.raw import RawCell
 from llmdvfs.records.result import CellResult
@@ -90,6 +91,8 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         gates=gates,
         warnings=(
             *run.warnings,
+            *(f"{host.name}: its clock is not known: its readings have no place in time" for host in _timeless(run)),
+            *phases.clock_untold.values(),
             *size_warnings(transfer, run),
             *transfer_warnings(transfer, run.kv_bytes_per_token),
         ),
@@ -100,6 +103,10 @@ def _idle_windows_s(run: RunRecord) -> list[tuple[float, float]]:
     """Return the loaded-idle windows on the cell's time axis."""
     started = run.started_mono_ns
     return [((begin - started) / NS_PER_S, (end - started) / NS_PER_S) for begin, end in run.idle_windows_mono_ns]
+
+
+def _timeless(run: RunRecord) -> list[HostRecord]:
+    return [host for host in run.hosts if host.clock is None]
 
 
 def _energy_settings(limits: Mapping[str, float]) -> EnergySettings:

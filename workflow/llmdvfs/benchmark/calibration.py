@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from llmdvfs.benchmark.provenance import hardware
 from llmdvfs.errors import LlmDvfsError, SchemaError, in_full
+from llmdvfs.host.hardware import hardware
 from llmdvfs.load.own_error.calibration import calibrate, calibration_shape, serves
 from llmdvfs.plan.measuring import MEASURING_VERSION
 from llmdvfs.records import raw

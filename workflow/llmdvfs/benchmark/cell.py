@@ -4,16 +4,27 @@ import time
 from pathlib import Path
 
 from llmdvfs.benchmark.client import load_client
-from llmdvfs.benchmark.gpus import foreign_processes
 from llmdvfs.benchmark.host_cpu import HostCpu, host_cpu, others_between
 from llmdvfs.benchmark.run_record import joined, lost_warnings, run_record, write_sealed
+from llmdvfs.benchmark.samplers import Samplers
 from llmdvfs.benchmark.shared_idle import SharedIdle, take_readings
 from llmdvfs.benchmark.soak import soak
 from llmdvfs.benchmark.task import CellTask
-from llmdvfs.benchmark.watching import WATCH_INTERVAL_S, check, check_servers, idle, proxy_stamps, start_watching
+from llmdvfs.benchmark.watching import (
+    WATCH_INTERVAL_S,
+    check,
+    check_servers,
+    foreign_on_all,
+    idle,
+    proxy_stamps,
+    remote_hosts,
+    start_watching,
+)
 from llmdvfs.clock import mono_ns, unix_s
 from llmdvfs.errors import ServerDied, TelemetryError
+from llmdvfs.hosts.all_hosts import paths_between
 from llmdvfs.records import raw
+from llmdvfs.records.host_files import with_hosts
 from llmdvfs.records.load import LoadReport, LoadSpec
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.run import OthersCpu, RunRecord
@@ -21,7 +32,6 @@ from llmdvfs.records.store import read_lines, read_record, write_lines, write_re
 from llmdvfs.records.telemetry_file import read_telemetry
 from llmdvfs.serving.deployment import Deployment
 from llmdvfs.telemetry.clocks import HeldPoint, locked_clocks
-from llmdvfs.telemetry.sampler import SamplerHandle
 
 
 def measure_cell(task: CellTask, deployment: Deployment, folder: Path, shared: SharedIdle | None = None) -> RunRecord:
@@ -46,9 +56,8 @@ def _record_cell(
     check_servers(deployment, "between two cells")
     soaked = soak(task, deployment, folder)
     deployment.reset()
-    # On GPUs that somebody else's endpoint is said to use, its own processes are the ones that should be there.
-    watched = deployment.gpu_indices if deployment.instances else ()
-    foreign = foreign_processes(watched)
+    foreign = foreign_on_all(deployment)
+    paths = paths_between(remote_hosts(deployment), task.launch.deployment)
     started = (unix_s(), mono_ns()) if shared is None else (shared.started_unix_s, shared.started_mono_ns)
     with start_watching(deployment, settings, folder / raw.TELEMETRY) as sampler:
         sampler.wait_ready()
@@ -72,7 +81,8 @@ def _record_cell(
             request.request_id for request in read_lines(folder / raw.REQUESTS, RequestRecord) if request.sent_mono_ns
         }
         write_lines(folder / raw.PROXY, proxy_stamps(deployment, sent))
-    header, _ = read_telemetry(folder / raw.TELEMETRY)
+    hosts = tuple(host.record(started[1]) for host in remote_hosts(deployment))
+    header, _ = with_hosts(folder, *read_telemetry(folder / raw.TELEMETRY), hosts)
     return run_record(
         task,
         deployment,
@@ -82,10 +92,12 @@ def _record_cell(
         load_mono_ns=(report.load_begin_mono_ns, report.load_end_mono_ns),
         idle=(idle_before, idle_after),
         idle_before_of=None if shared is None else shared.key,
-        foreign_processes=joined(foreign, foreign_processes(watched)),
+        foreign_processes=joined(foreign, foreign_on_all(deployment)),
         warnings=lost_warnings(sampler_report),
         soak=soaked,
         others_cpu=_others_cpu(deployment, None if shared else cpu_at_start, cpu_before_load, cpu_after_load),
+        hosts=hosts,
+        host_paths=paths,
     )
 
 
@@ -101,9 +113,7 @@ def _others_cpu(
     return None if start is None else others_between(start, load_begin), others_between(load_begin, load_end)
 
 
-def _run_load(
-    load: LoadSpec, deployment: Deployment, sampler: SamplerHandle, folder: Path, held: HeldPoint
-) -> LoadReport:
+def _run_load(load: LoadSpec, deployment: Deployment, sampler: Samplers, folder: Path, held: HeldPoint) -> LoadReport:
     """Run the load generator in a process of its own and watch everything else meanwhile."""
     with load_client(load) as client:
         while not client.has_ended():

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from llmdvfs.benchmark.as_planned import check_as_planned
 from llmdvfs.benchmark.cell import measure_cell
-from llmdvfs.benchmark.gpus import host_gpus
 from llmdvfs.benchmark.host_lock import host_lock
 from llmdvfs.benchmark.look import first_look
 from llmdvfs.benchmark.one_start import set_aside_other_starts
@@ -23,6 +22,8 @@ from llmdvfs.benchmark.sweep.measure import SweepEnd, measure_sweep
 from llmdvfs.benchmark.task import CellTask
 from llmdvfs.benchmark.waiting import calibrate_waiting
 from llmdvfs.errors import GpusNotRestored, LlmDvfsError, ServerDied, in_full
+from llmdvfs.hosts.all_hosts import all_hosts
+from llmdvfs.hosts.gpus import host_gpus
 from llmdvfs.plan.under_load import is_under_load
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.places import RUN, cell_folder
@@ -226,9 +227,18 @@ def _servers(task: CellTask, results: Path) -> Iterator[Deployment]:
     LOG.info("%s launch %d: starting servers", launch.deployment.id, number)
     logs = results / "logs" / "servers" / f"{launch.deployment.id}.launch-{number}"
     endpoints = {workload.endpoint for workload in task.job.workloads.values()}
-    with deploy(
-        launch, logs=logs, results=results, progress=LOG.info, host_gpus=host_gpus, endpoints=endpoints
-    ) as deployment:
+    with (
+        all_hosts(launch, logs, results, LOG.info) as hosts,
+        deploy(
+            hosts.launch,
+            logs=logs,
+            results=results,
+            progress=LOG.info,
+            host_gpus=host_gpus,
+            endpoints=endpoints,
+            make_parts=hosts.parts if hosts.hosts else None,
+        ) as deployment,
+    ):
         LOG.info("%s launch %d: ready", launch.deployment.id, number)
         yield deployment
     LOG.info("%s launch %d: servers stopped", launch.deployment.id, number)

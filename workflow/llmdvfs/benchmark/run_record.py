@@ -3,12 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-from llmdvfs.benchmark.gpus import links_between
-from llmdvfs.benchmark.network import kv_network
-from llmdvfs.benchmark.provenance import hardware, measuring_versions
+from llmdvfs.benchmark.network import kv_network, measured_network
+from llmdvfs.benchmark.provenance import measuring_versions
 from llmdvfs.benchmark.task import CellTask
 from llmdvfs.host.capabilities import may_set_clocks
+from llmdvfs.host.hardware import hardware
+from llmdvfs.hosts.gpus import links_between
 from llmdvfs.records import raw
+from llmdvfs.records.hosts import HostPath, HostRecord
 from llmdvfs.records.point import AppliedPoint
 from llmdvfs.records.run import OthersCpu, RunRecord, SoakRecord
 from llmdvfs.records.seal import checksums
@@ -34,13 +36,15 @@ def run_record(
     under_load: UnderLoad | None = None,
     others_cpu: tuple[OthersCpu | None, OthersCpu | None] = (None, None),
     soak: SoakRecord | None = None,
+    hosts: tuple[HostRecord, ...] = (),
+    host_paths: tuple[HostPath, ...] = (),
 ) -> RunRecord:
     """Return the record.
 
     started: wall clock [s] and monotonic clock [ns]. load_mono_ns: begin and end of the load. idle: begin and end [mono
     ns] of the idle windows before and after it, None where not taken. idle_before_of: key of the cell that the first of
     them was measured after, None where it was measured for this one. others_cpu: what others took of the host's CPUs
-    while idle and under load.
+    while idle and under load. hosts, host_paths: of a deployment over several hosts; header: of all of them.
     """
     kv_bytes, kv_warnings = settled_kv_bytes(task.launch, deployment.server_start)
     device_ids = {id_ for instance in deployment.server_start.instances for id_ in instance.device_ids}
@@ -71,13 +75,16 @@ def run_record(
         foreign_processes=foreign_processes,
         warnings=_clock_warnings(applied) + kv_warnings + warnings,
         gpu_links=links_between(deployment.gpu_indices),
-        kv_network=kv_network(task.launch.deployment.connector, deployment.server_start),
+        kv_network=measured_network(host_paths)
+        or kv_network(task.launch.deployment.connector, deployment.server_start),
         applied=applied,
         under_load=under_load,
         others_cpu_idle=others_cpu[0],
         others_cpu_load=others_cpu[1],
         soak=soak,
         side_by_side=task.job.side_by_side,
+        hosts=hosts,
+        host_paths=host_paths,
     )
 
 

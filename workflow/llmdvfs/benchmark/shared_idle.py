@@ -35,10 +35,10 @@ def idle_to_share(task: CellTask, neighbour: Path) -> SharedIdle | None:
     """Return the idle window that a cell may take over from its neighbour; None where it has to measure its own.
 
     neighbour: raw folder of the cell measured just before it, on the same servers. A cell that is soaked, or that has
-    another operating point, shares none.
+    another operating point, shares none; nor does one of several hosts, whose readings lie in files of their own.
     """
     settings = task.job.settings
-    if not settings.share_idle or settings.soak is not None:
+    if not settings.share_idle or settings.soak is not None or task.launch.deployment.hosts:
         return None
     run = read_record(neighbour / raw.RUN, RunRecord)
     if run.idle_after is None or run.point != task.point:

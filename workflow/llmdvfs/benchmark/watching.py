@@ -4,28 +4,47 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from llmdvfs.benchmark.samplers import Samplers
 from llmdvfs.clock import mono_ns
 from llmdvfs.errors import DataError, ServerDied, TelemetryError
+from llmdvfs.hosts.gpus import foreign_processes
+from llmdvfs.hosts.remote_host import RemoteHost
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.serving.deployment import Deployment
-from llmdvfs.telemetry.sampler import SamplerHandle, start_sampler
+from llmdvfs.telemetry.sampler import start_sampler
 
 WATCH_INTERVAL_S = 0.05  # how soon a death under load is noticed; a look costs microseconds
 
 
-def start_watching(deployment: Deployment, settings: MeasureSettings, path: Path) -> SamplerHandle:
-    """Start the sampler on the CPU and, for a deployment on GPUs, on all GPUs of the host.
+def start_watching(deployment: Deployment, settings: MeasureSettings, path: Path) -> Samplers:
+    """Start the sampler on the CPU and, for a deployment on GPUs, on all GPUs of each host.
 
     Only the loss of one of the deployment's own GPUs ends it. Raises what start_sampler raises.
     """
-    return start_sampler(
+    own = start_sampler(
         path,
         interval_s=settings.interval_s,
         counter_interval_s=settings.counter_interval_s,
         gpu_indices=None if deployment.gpu_indices else (),  # all of them: what others draw is reported apart
         needed_gpus=deployment.gpu_indices,
     )
+    return Samplers(own, remote_hosts(deployment), settings)
+
+
+def remote_hosts(deployment: Deployment) -> tuple[RemoteHost, ...]:
+    """Return the hosts that run instances under an agent; empty: all instances are on this host."""
+    return tuple(part for part in deployment.parts if isinstance(part, RemoteHost))
+
+
+def foreign_on_all(deployment: Deployment) -> tuple[str, ...] | None:
+    """Return in words what else computes on the deployment's GPUs, on whichever host; None: nobody can look."""
+    # On GPUs that somebody else's endpoint is said to use, its own processes are the ones that should be there.
+    watched = deployment.gpu_indices if deployment.instances else ()
+    if not (hosts := remote_hosts(deployment)):
+        return foreign_processes(watched)
+    seen = [host.foreign_processes() for host in hosts]
+    return tuple(text for found in seen for text in found or ()) if None not in seen else None
 
 
 def idle(length_s: float) -> tuple[int, int] | None:
@@ -37,7 +56,7 @@ def idle(length_s: float) -> tuple[int, int] | None:
     return begin, mono_ns()
 
 
-def check(deployment: Deployment, sampler: SamplerHandle, when: str) -> None:
+def check(deployment: Deployment, sampler: Samplers, when: str) -> None:
     """Raise an error where a server or the sampler has ended; it takes microseconds.
 
     when: for the message.

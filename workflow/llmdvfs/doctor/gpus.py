@@ -8,11 +8,11 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from llmdvfs.benchmark.gpus import host_gpus
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.doctor.model import config_folder
 from llmdvfs.errors import ClockControlError
 from llmdvfs.host.capabilities import SYS_ADMIN, has_capability, only_observes
+from llmdvfs.hosts.gpus import host_gpus
 from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
 from llmdvfs.records.host import HostGpu

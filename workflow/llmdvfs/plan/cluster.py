@@ -16,6 +16,8 @@ OWN_CPUS = 4
 """The job and its load generator, which wants a core to itself, the sampler, the proxy."""
 CPUS_OF_A_SERVER = 2
 """Its API server and its engine; each rank has a worker beside them."""
+NODE = "slurm:"
+"""An address that begins so is a node of the job, by its number from 0."""
 ALONE = "--exclusive"
 """Nobody else's jobs beside a measurement."""
 
@@ -24,9 +26,14 @@ def slurm_resources(deployment: DeploymentSpec, env: Mapping[str, str]) -> dict[
     """Return the resources of a deployment's benchmark job.
 
     nodes: 1, since a launch's processes share one clock, one results lock and loopback; without it SLURM may spread
-    the GPUs over several nodes. env: of the run; raises ConfigError for a GPU type that is none.
+    the GPUs over several nodes. As many as the study names where it spreads its instances itself (`slurm:N`). env: of
+    the run; raises ConfigError for a GPU type that is none.
     """
-    wanted: dict[str, int | str] = {"nodes": 1, "cpus_per_task": _num_cpus(deployment), "slurm_extra": ALONE}
+    wanted: dict[str, int | str] = {
+        "nodes": _num_nodes(deployment),
+        "cpus_per_task": _num_cpus(deployment),
+        "slurm_extra": ALONE,
+    }
     gpu_type = env.get(GPU_TYPE_VARIABLE, "")
     if gpu_type and not _GPU_TYPE.fullmatch(gpu_type):
         raise ConfigError(
@@ -38,6 +45,11 @@ def slurm_resources(deployment: DeploymentSpec, env: Mapping[str, str]) -> dict[
     elif deployment.num_gpus:
         wanted["gpu"] = deployment.num_gpus
     return wanted
+
+
+def _num_nodes(deployment: DeploymentSpec) -> int:
+    named = [int(host.address.removeprefix(NODE)) for host in deployment.hosts if host.address.startswith(NODE)]
+    return max(named, default=0) + 1
 
 
 def _num_cpus(deployment: DeploymentSpec) -> int:

@@ -129,6 +129,14 @@ def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:
         base_url=deployment.base_url if is_external else None,
     )
     identity = asdict(relevant) | ({} if chooses else {"balancer": ""})
+    # Where a host is and how it is reached decides nothing; without hosts it is as it was before there were any.
+    if deployment.hosts:
+        identity["hosts"] = [
+            {"name": host.name, "roles": host.roles, "interface": host.interface, "kv_devices": host.kv_devices}
+            for host in deployment.hosts
+        ]
+    else:
+        del identity["hosts"]
     if deployment.model.served_name is None:
         del identity["model"]["served_name"]  # measurements from before there was one keep their keys
     return identity

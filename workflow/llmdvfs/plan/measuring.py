@@ -12,9 +12,12 @@ MEASURING_VERSION = 1
 """Part of every measurement's key. Raise it when a change of code changes what is measured: then, and only then, are
 all cells measured again."""
 
-COMMANDS = ("commands.benchmark", "commands.load", "commands.guard", "commands.proxy", "commands.mock_server")
+COMMANDS = (
+    *("commands.benchmark", "commands.load", "commands.guard", "commands.proxy", "commands.mock_server"),
+    "commands.agent",
+)
 ROOMS = (
-    *("architectures", "arrivals", "benchmark", "connectors", "host", "inputs"),
+    *("architectures", "arrivals", "benchmark", "connectors", "host", "hosts", "inputs"),
     *("load", "models", "records", "serving", "telemetry"),
 )
 ALONE = ("clock.py", "plan/seeds.py")

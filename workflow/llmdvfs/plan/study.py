@@ -14,6 +14,7 @@ from llmdvfs.connectors.table import resolve_connector
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.errors import ConfigError
 from llmdvfs.inputs.traces.table import trace_format_named
+from llmdvfs.plan.hosts import check_hosts, host_specs
 from llmdvfs.plan.points import operating_points
 from llmdvfs.plan.search import search_settings
 from llmdvfs.plan.sequential import decided_launches, sequential_settings
@@ -111,6 +112,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     results, num_launches = Path(config["results"]), config["launches"]
     points = operating_points(config)
     check_side_by_side(settings, config["device"], config["serving"]["gpus"], points)
+    check_hosts(deployments, settings, points, config["serving"]["gpus"])
     if any(is_under_load(workload, settings) for workload in workloads):
         points = with_stock_repeats(points)
     _check_twins(deployments)
@@ -212,7 +214,7 @@ def _deployment(
         num_instances=dict(choice.num_instances),
         connector=connector,
         gpu_indices=None if gpus is None else tuple(gpus),
-        **{item.name: serving[item.name] for item in fields(StartSettings)},
+        **({item.name: serving[item.name] for item in fields(StartSettings)} | {"hosts": host_specs(serving["hosts"])}),
     )
     if spec.num_gpus and gpus is not None and len(gpus) < spec.num_gpus:
         raise ConfigError(f"serving.gpus: {gpus}: {name} needs {spec.num_gpus} GPUs; name more, or null for free ones")

@@ -45,3 +45,5 @@ class NetworkPath:
     """InfiniBand or RoCE ports (`mlx5_0:1`) or interfaces (`eth0`)."""
     rate_bytes_per_s: float | None
     """Nominal rate in one direction, all devices together; None: the system does not tell."""
+    is_measured: bool = False
+    """Whether the rate is what one TCP stream between two hosts carried just before the cell, not a nominal one."""

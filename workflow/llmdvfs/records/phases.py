@@ -58,6 +58,8 @@ class PhasesRecord:
     """role -> why its engine's steps cannot be told from the streams."""
     stamp_error_s: dict[str, float] = field(default_factory=dict)
     """role -> mean delay of a token's stamp behind its step, as far as streams that move together tell it."""
+    clock_untold: dict[str, str] = field(default_factory=dict)
+    """role -> why readings of its devices, which are on another host, cannot be told by phase."""
 
 
 def phase_of(num_prefilling: int, num_transferring: int, num_decoding: int) -> Phase:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmdvfs.records.host_files import host_files, report_of_all, with_hosts
 from llmdvfs.records.load import CalibrationResult, LoadReport
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.places import RUN as RUN
@@ -56,8 +57,8 @@ class RawCell:
 def read_raw(folder: Path) -> RawCell:
     """Read a raw folder; SchemaError names the file that is missing, damaged or not as it was recorded."""
     run = read_record(folder / RUN, RunRecord)
-    check_seal(folder, run.checksums, READ)
-    header, readings = read_telemetry(folder / TELEMETRY)
+    check_seal(folder, run.checksums, (*READ, *host_files(run.host_names)))
+    header, readings = with_hosts(folder, *read_telemetry(folder / TELEMETRY), run.hosts)
     idle = folder / IDLE_TELEMETRY
     proxy, calibration = folder / PROXY, folder / CALIBRATION
     return RawCell(
@@ -67,7 +68,7 @@ def read_raw(folder: Path) -> RawCell:
         calibration=read_record(calibration, CalibrationResult) if calibration.exists() else None,
         header=header,
         readings=tuple(readings),
-        sampler_report=read_record(folder / TELEMETRY_REPORT, SamplerReport),
+        sampler_report=report_of_all(folder, read_record(folder / TELEMETRY_REPORT, SamplerReport), run.host_names),
         proxy={record.request_id: record for record in read_lines(proxy, ProxyRecord)} if proxy.exists() else {},
         metrics_before=read_record(folder / METRICS_BEFORE, MetricsRecord),
         metrics_after=read_record(folder / METRICS_AFTER, MetricsRecord),

@@ -83,6 +83,8 @@ class TransferLink:
     nvlink_sent_bytes: float | None
     """Bytes that the prefill GPUs sent over NVLink during the cell, by their counters; None: they have no such
     counters."""
+    is_measured: bool = False
+    """Whether the rate is what one TCP stream between the hosts carried just before the cell, not a nominal one."""
 
 
 @dataclass(frozen=True, slots=True)

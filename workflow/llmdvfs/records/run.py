@@ -6,6 +6,7 @@ from typing import Any
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.device_id import gpu_indices
 from llmdvfs.records.host import GpuLink, NetworkPath
+from llmdvfs.records.hosts import HostPath, HostRecord
 from llmdvfs.records.modelled import any_modelled
 from llmdvfs.records.point import AppliedPoint, OperatingPoint
 from llmdvfs.records.spec import CellId, DeploymentSpec, Role, WorkloadSpec
@@ -149,9 +150,18 @@ class RunRecord:
     """How the GPUs were warmed up; None: not asked for, or no GPU tells its temperature."""
     side_by_side: bool = False
     """Whether other launches might be measured on other GPUs of the host meanwhile (`measure.side_by_side`)."""
+    hosts: tuple[HostRecord, ...] = ()
+    """The hosts of the instances, with their clocks; empty: they ran on the host that measured."""
+    host_paths: tuple[HostPath, ...] = ()
+    """What the network between the hosts carried just before the cell, for every pair that KV cache goes between."""
     idle_before_of: str | None = None
     """Key of the cell whose idle window after its load is this one's before (`measure.share_idle`); the readings of it
     are copied. None: the window was measured for this cell alone."""
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """Return the names of the hosts of the instances; empty: they ran on the host that measured."""
+        return tuple(host.name for host in self.hosts)
 
     @property
     def measured_load_s(self) -> float:

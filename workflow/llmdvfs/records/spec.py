@@ -98,6 +98,40 @@ class EngineSpec:
     (`CUDA_VISIBLE_DEVICES`: `serving.gpus`)."""
 
 
+EXPECTED_NAME = "letters, digits, '.' and '-', beginning with a letter or digit"
+
+
+@dataclass(frozen=True, slots=True)
+class HostSpec:
+    """One of several hosts that a deployment's instances run on."""
+
+    name: Annotated[str, Allowed(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$(?!\n)", expected=EXPECTED_NAME)]
+    """What it is called in results."""
+    address: Annotated[
+        str,
+        Allowed(
+            pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]{0,252}|slurm:[0-9]{1,3})$(?!\n)",
+            expected="a name or an IPv4 address, or slurm:N for the Nth node of the job's allocation",
+        ),
+    ]
+    """Where the other hosts reach it (IPv4), or `slurm:0`, `slurm:1` ... for the nodes of the SLURM job."""
+    reach: tuple[str, ...] = ()
+    """Command that runs others there, `{address}` standing for the address: `[ssh, -T, -o, BatchMode=yes,
+    "{address}"]`, `[srun, --overlap, -N1, -n1, -w, "{address}"]`; empty: this host."""
+    python: str | None = None
+    """Python there that has llm-dvfs; null: the path of the one that runs here."""
+    folder: str | None = None
+    """Folder there for what the agent needs for a while; null: the temporary one."""
+    roles: Annotated[tuple[Role, ...], Allowed(unique=True)] = ()
+    """Roles whose instances it takes, in turns with the other hosts that take them; empty: any."""
+    gpus: Annotated[tuple[Annotated[int, Allowed(minimum=0)], ...] | None, Allowed(unique=True)] = None
+    """GPU indices to use there; null takes free ones."""
+    interface: str | None = None
+    """Network interface of NCCL and Gloo (NCCL_SOCKET_IFNAME, GLOO_SOCKET_IFNAME); null leaves it to them."""
+    kv_devices: str | None = None
+    """Network devices of UCX, hence of NIXL (UCX_NET_DEVICES), as in `mlx5_0:1`; null leaves it to UCX."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartSettings:
     """How servers are started, as the configuration says it and a deployment keeps it."""
@@ -115,6 +149,9 @@ class StartSettings:
     """Longest wait for a server to become ready."""
     base_url: Url | None = None
     """`external` only: the OpenAI-compatible endpoint (its API key comes from LLMDVFS_API_KEY alone)."""
+    hosts: Annotated[tuple[HostSpec, ...], Allowed(most=64)] = ()
+    """Hosts over which instances are spread, each with an agent that `reach` starts (docs/hosts.md); empty: all on this
+    one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +172,14 @@ class DeploymentSpec(StartSettings):
     """KV connector of `disaggregated`, resolved and never "auto"; None elsewhere."""
     gpu_indices: tuple[int, ...] | None = None
     """GPUs to use, by NVML index; None: assigned at start (`external`: none are watched)."""
+
+    def host_of(self, role: Role, number: int) -> HostSpec | None:
+        """Return the host of an instance, by its number in its role: in turns over those that take the role.
+
+        None: the host that measures.
+        """
+        taking = [host for host in self.hosts if not host.roles or role in host.roles]
+        return taking[number % len(taking)] if taking else None
 
     @property
     def num_gpus(self) -> int:

@@ -14,7 +14,7 @@ from llmdvfs.records.run import InstanceRecord, ServerStart
 from llmdvfs.records.spec import Endpoint
 from llmdvfs.serving.deployment import Deployment
 from llmdvfs.serving.instance.health import Say, first_answers
-from llmdvfs.serving.start import Start, new_start_id
+from llmdvfs.serving.start import MakeParts, Start, new_start_id
 
 __all__ = ["Deployment", "deploy"]
 
@@ -35,18 +35,20 @@ def deploy(
     progress: Say = say,
     host_gpus: Callable[[], Sequence[HostGpu]] = tuple,
     endpoints: Collection[Endpoint] = COMPLETIONS,
+    make_parts: MakeParts | None = None,
 ) -> Iterator[Deployment]:
     """Start a deployment, wait until it has answered a request, and stop all of it at the end of the block.
 
     logs: a folder below which every start gets its own. results: folder that paths of logs are recorded relative to.
     host_gpus: lists this host's GPUs and who uses them; called only where the deployment is, or says that it is, on
-    GPUs. endpoints: kinds that will be asked; somebody else's endpoint need not have others. Must be called in the main
-    thread of a process that `become_subreaper_with_parent_death_signal` was called in.
+    GPUs. endpoints: kinds that will be asked; somebody else's endpoint need not have others. make_parts: starts the
+    instances on the hosts that the deployment names; None: it names none. Must be called in the main thread of a
+    process that `become_subreaper_with_parent_death_signal` was called in.
     """
     if launch.deployment.device == "external":
         yield _external(launch, host_gpus, endpoints)
         return
-    start = Start(launch, logs, results, progress, host_gpus)
+    start = Start(launch, logs, results, progress, host_gpus, make_parts)
     try:
         yield start.run()
     finally:

@@ -6,33 +6,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.errors import ServerNotReady
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.run import ServerStart
-from llmdvfs.records.spec import Role
 from llmdvfs.serving.instance.http import post
 from llmdvfs.serving.instance.process import ServerProcess
 from llmdvfs.serving.instance.scrape import scrape
+from llmdvfs.serving.part import Instance, Part, Server
 from llmdvfs.serving.proxy.journal import proxy_records
 
 RESET_LIMIT_S = 30.0
 STAMPS_LIMIT_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One server that was started, and everything that it was started with."""
-
-    name: str
-    role: Role
-    base_url: str
-    process: ServerProcess
-    argv: tuple[str, ...]
-    env: dict[str, str]
-    gpu_indices: tuple[int, ...]
-    kv: KvAddresses | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +27,7 @@ class Deployment:
     base_url: str
     server_start: ServerStart
     gpu_indices: tuple[int, ...]
-    """NVML indices of the GPUs of all instances; empty on a CPU."""
+    """NVML indices of the GPUs of all instances on this host; empty on a CPU, and where they are on several hosts."""
     proxy_log: Path | None
     """File of the proxy's stamps, a line a request; None where no proxy stands before the servers."""
     metrics_urls: dict[str, str]
@@ -52,13 +37,18 @@ class Deployment:
     proxy: ServerProcess | None = None
     storage: Path | None = None
     """Folder through which a connector passes KV cache as files; None: the connector needs none."""
+    parts: tuple[Part, ...] = ()
+    """The instances by host."""
 
-    def processes(self) -> list[ServerProcess]:
+    def processes(self) -> list[Server]:
         """Return all processes that were started for this deployment, the proxy first."""
         return [*([self.proxy] if self.proxy else []), *(instance.process for instance in self.instances)]
 
     def first_dead(self) -> tuple[str, str] | None:
-        """Return (name, cause) of a server that has ended, or whose engine has ended; None: all run."""
+        """Return (name, cause) of a server or its engine that has ended, or of a host or link lost; None: all run."""
+        for part in self.parts:
+            if (lost := part.lost()) is not None:
+                return lost
         for process in self.processes():
             if process.is_dead():
                 return process.name, process.cause_of_death()

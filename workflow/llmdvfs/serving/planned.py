@@ -11,7 +11,7 @@ from llmdvfs.models.facts import kv_bytes_per_token
 from llmdvfs.models.resolve import model_folder, resolve_model
 from llmdvfs.records.job import LaunchRecord, PlannedInstance
 from llmdvfs.records.spec import DeploymentSpec, Role
-from llmdvfs.serving.instance.command import LOOPBACK, server_argv, server_env
+from llmdvfs.serving.instance.command import LOOPBACK, network_env, server_argv, server_env
 from llmdvfs.serving.instance.engine_version import engine_versions
 
 PORT_AT_START = 0  # in argv: the start takes a free one
@@ -75,10 +75,12 @@ def _instance(
     deployment: DeploymentSpec, role: Role, number: int, model_path: str, versions: dict[str, str]
 ) -> PlannedInstance:
     version = version_tuple(versions["vllm"])
+    host = deployment.host_of(role, number)
+    address = LOOPBACK if host is None else host.address
     kv = None
     if deployment.connector is not None:
         size = deployment.engine[role].tensor_parallel_size
-        kv = KvAddresses(LOOPBACK, PORT_AT_START, PORT_AT_START, "{storage}", f"{{{role}-{number}}}", size)
+        kv = KvAddresses(address, PORT_AT_START, PORT_AT_START, "{storage}", f"{{{role}-{number}}}", size)
     argv = server_argv(
         deployment,
         role,
@@ -87,5 +89,7 @@ def _instance(
         engine_version=version,
         kv=kv,
         python=deployment.python or sys.executable,
+        host=address,
     )
-    return PlannedInstance(f"{role}-{number}", role, argv, server_env(deployment, role, engine_version=version, kv=kv))
+    env = network_env(host) | server_env(deployment, role, engine_version=version, kv=kv, host=address)
+    return PlannedInstance(f"{role}-{number}", role, argv, env)

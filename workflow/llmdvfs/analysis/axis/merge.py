@@ -1,19 +1,22 @@
 """Puts all that was recorded of a cell on one time axis (docs/metrics.md#phases).
 
-Requests, proxy stamps and telemetry are recorded by different processes, all on the host's CLOCK_MONOTONIC. Here their
-instants become seconds since the cell's start, each request gets its phases, and each reading the phase it fell into.
+Requests, proxy stamps and telemetry are recorded by different processes, all on the measuring host's CLOCK_MONOTONIC;
+`read_raw` brings readings of other hosts onto it. Here their instants become seconds since the cell's start, each
+request gets its phases, and each reading the phase it fell into.
 """
 
 from collections import Counter
+from dataclasses import replace
 
 import pandas as pd
 
+from llmdvfs.analysis.axis.clock_bound import clock_untold
 from llmdvfs.analysis.axis.phases import phase_intervals
 from llmdvfs.analysis.axis.role_steps import role_steps
 from llmdvfs.analysis.axis.steady_state import cell_window
 from llmdvfs.analysis.axis.timeline import timeline
 from llmdvfs.clock import NS_PER_S
-from llmdvfs.records.device_id import CPU
+from llmdvfs.records.device_id import CPU, host_of, on_host
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.raw import RawCell
 from llmdvfs.records.run import RunRecord
@@ -45,6 +48,7 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
         steps_untold=found.untold,
         stamp_error_s=found.stamp_error_s,
     )
+    phases = replace(phases, clock_untold=clock_untold(run, phases))
     return phases, timeline(raw.readings, phases, started_mono_ns=started)
 
 
@@ -60,6 +64,9 @@ def device_roles(run: RunRecord, header: TelemetryHeader) -> dict[str, DeviceRol
             known = roles.setdefault(device_id, instance.role)
             if known != instance.role:
                 roles[device_id] = "host"
-    if CPU in roles:
-        roles |= {device.device_id: roles[CPU] for device in header.devices if device.kind == "rapl"}
+    for device in header.devices:
+        host = host_of(device.device_id)
+        cpu = CPU if host is None else on_host(host, CPU)
+        if device.kind == "rapl" and cpu in roles:
+            roles[device.device_id] = roles[cpu]
     return roles

@@ -26,7 +26,8 @@ def timeline(readings: Sequence[Reading], phases: PhasesRecord, *, started_mono_
 
     A reading stands at the middle of its time. Its phase is what the role's engine did, as for energies. The numbers
     are of requests by their own phases, so that one that waits for another's prefill is counted while the phase is
-    `prefill`. A device without a role serves nobody: its role is empty and its phase idle throughout.
+    `prefill`. A device without a role serves nobody: its role is empty and its phase idle throughout. Where the clock
+    of a role's host is not known well enough, the role's phases are empty.
     """
     device_ids = [reading.device_id for reading in readings]
     columns: dict[str, Any] = {
@@ -40,7 +41,8 @@ def timeline(readings: Sequence[Reading], phases: PhasesRecord, *, started_mono_
     for role in set(phases.device_roles.values()):
         mine = frame["role"] == role
         t_s = frame.loc[mine, "t_s"].to_numpy()
-        frame.loc[mine, "phase"] = occupancy_of(phases, role).phases_at(t_s)
+        told = role not in phases.clock_untold
+        frame.loc[mine, "phase"] = occupancy_of(phases, role).phases_at(t_s) if told else ""
         for column, counted in zip(COLUMNS[4:], COUNTED, strict=True):
             frame.loc[mine, column] = _num_in(phases.intervals, role, counted, t_s)
     frame = pd.concat([frame, pd.DataFrame(_values(readings))], axis=1)

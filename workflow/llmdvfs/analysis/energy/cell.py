@@ -115,13 +115,13 @@ def energy_result(
 def _fine(
     role: DeviceRole, members: Sequence[MeasuredDevice], phases: PhasesRecord, seed_bootstrap: int
 ) -> FineSplit | None:
-    """Return what the driver's power samples say of the role; None where a device lacks them or a counter."""
+    """Return what the driver's power samples say of the role; None where a device lacks them, a counter or a clock."""
     sampled = [
         SampledDevice(device.power_samples, device.curve)
         for device in members
         if device.curve is not None and device.energy_j is not None and device.record.counter_j is not None
     ]
-    if len(sampled) < len(members):
+    if len(sampled) < len(members) or role in phases.clock_untold:
         return None
     window_s = (phases.window_begin_s, phases.window_end_s)
     return fine_split(role, sampled, occupancy_of(phases, role), window_s, seed_bootstrap)
@@ -156,6 +156,7 @@ def _increments(
     has_steps = any(step.role == role for step in phases.steps)
     idle_w = _total([device.record.idle_power_w for device in members])
     untold = None if has_steps or not occupancy.overlaps else phases.steps_untold.get(role)
+    untold = phases.clock_untold.get(role, untold)
     return role_increments(
         role,
         curves,

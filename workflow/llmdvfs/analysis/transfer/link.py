@@ -12,6 +12,8 @@ from llmdvfs.records.telemetry import Reading
 
 FAR_BELOW_FRACTION = 0.1
 """Below this share of the nominal rate something other than the link holds the transfer up."""
+FAR_BELOW_MEASURED_FRACTION = 0.5
+"""Of what one TCP stream carried over the same network: a connector that uses it well comes near that."""
 KIB = 1024
 SMALL_PIECE_BYTES = 128 * KIB
 """Below it most of a transfer's time is spent on starting its pieces, some 3 us each."""
@@ -26,7 +28,8 @@ def transfer_link(run: RunRecord, readings: Sequence[Reading]) -> TransferLink |
     """
     prefill, decode = _gpus(run, "prefill"), _gpus(run, "decode")
     if run.kv_network is not None:
-        return TransferLink("network", run.kv_network.rate_bytes_per_s, _nvlink_sent_bytes(run, prefill, readings))
+        sent = _nvlink_sent_bytes(run, prefill, readings)
+        return TransferLink("network", run.kv_network.rate_bytes_per_s, sent, run.kv_network.is_measured)
     between = [link for link in run.gpu_links or () if _joins(link, prefill, decode)]
     if not between:
         return None
@@ -48,12 +51,13 @@ def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int |
     if transfer is None or link is None or transfer.rate_bytes_per_s is None or not link.rate_bytes_per_s:
         return ()
     share = transfer.rate_bytes_per_s / link.rate_bytes_per_s
-    if share >= FAR_BELOW_FRACTION:
+    if share >= (FAR_BELOW_MEASURED_FRACTION if link.is_measured else FAR_BELOW_FRACTION):
         return ()
-    rate = f"{transfer.rate_bytes_per_s / 1e9:.1f}"
+    rate = f"{transfer.rate_bytes_per_s / 1e9:.{3 if link.is_measured else 1}f}"
     told = rate if transfer.method == "connector_metric" else f"at least {rate}"
+    possible = f"{link.rate_bytes_per_s / 1e9:.{0 if link.rate_bytes_per_s > 1e10 else 3}f}"
     parts = [
-        f"KV rate {told} GB/s, {share:.1%} of the {link.rate_bytes_per_s / 1e9:.0f} GB/s of the {LINK_NAMES[link.kind]}"
+        f"KV rate {told} GB/s, {share:.1%} of the {possible} GB/s of the {_name(link)}",
     ]
     moved = transfer.moved_bytes or (transfer.external_kv_tokens or 0) * (kv_bytes_per_token or 0)
     if link.kind != "pcie" and link.nvlink_sent_bytes is not None and moved:
@@ -66,6 +70,10 @@ def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int |
 
 
 LINK_NAMES = {"nvlink": "NVLink between its GPUs", "pcie": "PCIe between its GPUs", "network": "network"}
+
+
+def _name(link: TransferLink) -> str:
+    return "network, as one TCP stream measured it before the cell" if link.is_measured else LINK_NAMES[link.kind]
 
 
 def _gpus(run: RunRecord, role: Role) -> set[int]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from llmdvfs.benchmark.client import load_client
-from llmdvfs.benchmark.gpus import foreign_processes
 from llmdvfs.benchmark.run_record import joined
 from llmdvfs.benchmark.sweep.cut import Span
 from llmdvfs.benchmark.sweep.idle_at_points import MEASURED_IN_LAUNCH, idle_at_points
@@ -19,6 +18,7 @@ from llmdvfs.benchmark.task import CellTask
 from llmdvfs.benchmark.watching import check, check_servers, idle, start_watching
 from llmdvfs.clock import NS_PER_S, mono_ns, unix_s
 from llmdvfs.errors import ClockControlError, GpusNotRestored, LlmDvfsError
+from llmdvfs.hosts.gpus import foreign_processes
 from llmdvfs.load.run import PROGRESS
 from llmdvfs.records import raw
 from llmdvfs.records.point import AppliedPoint, OperatingPoint

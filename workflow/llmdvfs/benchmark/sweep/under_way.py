@@ -4,13 +4,13 @@ import time
 from dataclasses import dataclass
 
 from llmdvfs.benchmark.client import LoadClient
+from llmdvfs.benchmark.samplers import Samplers
 from llmdvfs.benchmark.sweep.live import Live
 from llmdvfs.benchmark.watching import WATCH_INTERVAL_S, check
 from llmdvfs.errors import DataError, ServerDied
 from llmdvfs.records.load import LoadProgress
 from llmdvfs.serving.deployment import Deployment
 from llmdvfs.telemetry.clocks import HeldPoint
-from llmdvfs.telemetry.sampler import SamplerHandle
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class UnderWay:
     """Servers, sampler and load generator of a sweep, while all of them run."""
 
     deployment: Deployment
-    sampler: SamplerHandle
+    sampler: Samplers
     client: LoadClient
     live: Live
 

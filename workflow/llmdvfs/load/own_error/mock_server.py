@@ -52,17 +52,20 @@ class _Stream:
 
 
 class MockServer:
-    """Serves /v1/completions and /v1/chat/completions on a loopback port until `stop` is set."""
+    """Serves /v1/completions and /v1/chat/completions until `stop` is set."""
 
-    def __init__(self, *, ttft_s: float, gap_s: float, tokens_per_step: int = 1, port: int = 0) -> None:
-        """Listen on a port; times are those of each stream's first token and of the gaps between tokens.
+    def __init__(
+        self, *, ttft_s: float, gap_s: float, tokens_per_step: int = 1, port: int = 0, host: str = "127.0.0.1"
+    ) -> None:
+        """Listen on a port, of loopback unless told otherwise.
 
-        tokens_per_step: events that a stream gets at once, to offer more than the mock could send one by one.
+        ttft_s, gap_s: times of each stream's first token and of the gaps between tokens. tokens_per_step: events that a
+        stream gets at once, to offer more than the mock could send one by one.
         """
         self._tokens_per_step = tokens_per_step
         self._ttft_ns = round(ttft_s * NS_PER_S)
         self._gap_ns = round(gap_s * NS_PER_S)
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=4096)
+        self._listener = socket.create_server((host, port), backlog=4096)
         # Connections inherit both. Over loopback the server's half of TCP runs on the client's core: the least of it.
         self._listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")

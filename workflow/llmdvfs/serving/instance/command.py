@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from llmdvfs.connectors.connector import EngineVersion, KvAddresses
 from llmdvfs.connectors.table import CONNECTORS
-from llmdvfs.records.spec import DeploymentSpec, EngineSpec, Role
+from llmdvfs.records.spec import DeploymentSpec, EngineSpec, HostSpec, Role
 
 LOOPBACK = "127.0.0.1"
 IDLE_CONNECTION_S = 3600
@@ -108,6 +108,15 @@ def server_env(
     if deployment.connector is not None and kv is not None:
         env |= CONNECTORS[deployment.connector].env(role, engine_version, deployment.device, kv)
     return env | engine.env
+
+
+def network_env(host: HostSpec | None) -> dict[str, str]:
+    """Return what makes an instance's libraries take the host's network as the study describes it."""
+    if host is None:
+        return {}
+    env = {"NCCL_SOCKET_IFNAME": host.interface, "GLOO_SOCKET_IFNAME": host.interface}
+    env |= {"UCX_NET_DEVICES": host.kv_devices}
+    return {name: value for name, value in env.items() if value is not None}
 
 
 def _cpu_env(engine: EngineSpec) -> dict[str, str]:

@@ -11,7 +11,7 @@ from llmdvfs.records.api_key import API_KEY_VARIABLE, redacted
 from llmdvfs.records.spec import Endpoint
 from llmdvfs.serving.instance.diagnosis import last_line
 from llmdvfs.serving.instance.http import Reply, get, post
-from llmdvfs.serving.instance.process import ServerProcess
+from llmdvfs.serving.part import Server
 
 POLL_INTERVAL_S = 0.2
 PROGRESS_INTERVAL_S = 15.0
@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 
 def wait_healthy(
-    servers: Mapping[str, ServerProcess], limit_s: float, say: Say, ready: Sequence[ServerProcess] = ()
+    servers: Mapping[str, Server], limit_s: float, say: Say, ready: Sequence[Server] = ()
 ) -> dict[str, float]:
     """Wait until every server's /health answers 200; return server's name -> seconds that it took to start.
 
@@ -64,7 +64,7 @@ def wait_healthy(
     return took
 
 
-def check_alive(ready: Sequence[ServerProcess]) -> None:
+def check_alive(ready: Sequence[Server]) -> None:
     """Raise ServerNotReady where a server that had been healthy, or its engine, has ended; it takes microseconds."""
     for server in ready:
         if server.is_dead():
@@ -78,7 +78,7 @@ def first_answers(
     model: str,
     count: int,
     api_key: str | None = None,
-    ready: Sequence[ServerProcess] = (),
+    ready: Sequence[Server] = (),
     endpoint: Endpoint = "completions",
 ) -> None:
     """Send `count` real requests one after another; ServerNotReady where one is not answered with a token.
@@ -145,7 +145,7 @@ def _text_of(choice: Mapping[str, Any]) -> Any:
     return choice.get("text") or said.get("content") or said.get("reasoning_content") or said.get("reasoning")
 
 
-def _too_late(waiting: Sequence[ServerProcess], limit_s: float) -> str:
+def _too_late(waiting: Sequence[Server], limit_s: float) -> str:
     seen = "; ".join(f"{server.name}: {_last_line(server)}, see {server.log}" for server in waiting)
     return (
         f"not ready after {limit_s:.0f} s: {seen}; raise serving.startup_timeout_s if it was still loading, "
@@ -153,5 +153,5 @@ def _too_late(waiting: Sequence[ServerProcess], limit_s: float) -> str:
     )
 
 
-def _last_line(server: ServerProcess) -> str:
+def _last_line(server: Server) -> str:
     return f"last said: {last_line(server.log_tail()) or 'nothing yet'}"

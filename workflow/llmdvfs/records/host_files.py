@@ -1,0 +1,87 @@
+"""Raw files that other hosts leave in a cell's folder, and how they come onto the measuring host's time axis.
+
+`telemetry.<host>.jsonl` is as that host's sampler wrote it, with its own clock's stamps and its own names of devices.
+`clock.<host>.jsonl` holds the exchanges that the clock's line in run.json was made of.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from llmdvfs.records.device_id import on_host
+from llmdvfs.records.hosts import ClockLine, HostRecord
+from llmdvfs.records.store import read_record
+from llmdvfs.records.telemetry import BEST_LAST, Reading, SamplerReport, TelemetryHeader
+from llmdvfs.records.telemetry_file import read_telemetry
+
+
+def telemetry_of(host: str) -> str:
+    """Return the name of the file with a host's telemetry."""
+    return f"telemetry.{host}.jsonl"
+
+
+def telemetry_report_of(host: str) -> str:
+    """Return the name of the file with the report of a host's sampler."""
+    return f"telemetry.{host}_report.json"
+
+
+def clock_of(host: str) -> str:
+    """Return the name of the file with the exchanges with a host's clock."""
+    return f"clock.{host}.jsonl"
+
+
+def host_files(hosts: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the files of these hosts that results are made of."""
+    return tuple(name(host) for host in hosts for name in (telemetry_of, telemetry_report_of))
+
+
+def with_hosts(
+    folder: Path, header: TelemetryHeader, readings: Sequence[Reading], hosts: Sequence[HostRecord]
+) -> tuple[TelemetryHeader, list[Reading]]:
+    """Return header and readings of all hosts together, on the clock of the one that measured, by their begin.
+
+    folder: raw folder of the cell. header, readings: of the measuring host. A host whose clock is not known lends its
+    devices and none of its readings: nobody can say when they were.
+    """
+    if not hosts:
+        return header, list(readings)
+    devices, everything, absences = list(header.devices), list(readings), list(header.absences)
+    sources = [header.energy_source]
+    for host in hosts:
+        theirs, found = read_telemetry(folder / telemetry_of(host.name))
+        devices += [replace(device, device_id=on_host(host.name, device.device_id)) for device in theirs.devices]
+        absences += [f"{host.name}: {absence}" for absence in theirs.absences]
+        sources.append(theirs.energy_source)
+        if host.clock is None:
+            absences.append(f"{host.name}: its clock is not known, so no reading of it has a place in time")
+        else:
+            everything += [_here(reading, host.name, host.clock) for reading in found]
+    everything.sort(key=lambda reading: reading.begin_mono_ns)
+    source = min(sources[1:] or sources, key=BEST_LAST.index)
+    return replace(header, devices=tuple(devices), absences=tuple(absences), energy_source=source), everything
+
+
+def _here(reading: Reading, host: str, clock: ClockLine) -> Reading:
+    begin, end = clock.here_ns(reading.begin_mono_ns), clock.here_ns(reading.end_mono_ns)
+    return replace(reading, device_id=on_host(host, reading.device_id), begin_mono_ns=begin, end_mono_ns=end)
+
+
+def report_of_all(folder: Path, own: SamplerReport, hosts: Sequence[str]) -> SamplerReport:
+    """Return what the samplers of all hosts say of themselves: sums, the largest lateness, the first error."""
+    reports = [own, *(read_record(folder / telemetry_report_of(host), SamplerReport) for host in hosts)]
+    late = [report.lateness_p99_s for report in reports if report.lateness_p99_s is not None]
+    lost = {
+        on_host(host, device): why
+        for host, report in zip(hosts, reports[1:], strict=True)
+        for device, why in report.lost_devices.items()
+    }
+    return replace(
+        own,
+        num_readings=sum(report.num_readings for report in reports),
+        num_missed_slots=sum(report.num_missed_slots for report in reports),
+        num_slots=sum(report.num_slots for report in reports),
+        lateness_p99_s=max(late, default=None),
+        cpu_s=sum(report.cpu_s for report in reports),
+        error=next((report.error for report in reports if report.error is not None), None),
+        lost_devices={**own.lost_devices, **lost},
+    )

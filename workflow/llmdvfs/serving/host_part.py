@@ -1,0 +1,250 @@
+"""Starts the instances of a deployment that belong on this host, and ends all of them."""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import psutil
+
+from llmdvfs.connectors.connector import KvAddresses
+from llmdvfs.connectors.version import version_tuple
+from llmdvfs.errors import ConfigError
+from llmdvfs.models.resolve import resolve_model
+from llmdvfs.records.device_id import CPU, gpu_id
+from llmdvfs.records.host import HostGpu
+from llmdvfs.records.job import LaunchRecord
+from llmdvfs.records.run import InstanceRecord
+from llmdvfs.records.spec import HostSpec, Role
+from llmdvfs.serving.instance.command import LOOPBACK, network_env, server_argv, server_env
+from llmdvfs.serving.instance.gpus import GpusTaken, LeasedGpus, take_gpus
+from llmdvfs.serving.instance.health import Say
+from llmdvfs.serving.instance.kv_cache import kv_cache_made
+from llmdvfs.serving.instance.leftovers import end_leftovers
+from llmdvfs.serving.instance.memory import Forecast, gpu_forecast, host_forecast, host_total_bytes
+from llmdvfs.serving.instance.ports import Reservation, is_listening, owner_of, reserve
+from llmdvfs.serving.instance.process import ServerProcess
+from llmdvfs.serving.part import Instance
+
+GPU_POLL_INTERVAL_S = 1.0
+ENDING_LIMIT_S = 15.0  # the guards of a killed run take up to 11 s to end its servers
+
+Place = tuple[Role, int, Sequence[HostGpu]]
+"""An instance's role, its number within the role, and its GPUs."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartOrder:
+    """What one host is to start of a deployment."""
+
+    launch: LaunchRecord
+    start_id: str
+    wanted: tuple[tuple[Role, int], ...]
+    """Role and number within the role of each instance, in their order."""
+    storage: Path | None
+    """Folder through which a connector passes KV cache as files, which all hosts share; None: no connector."""
+    host: HostSpec | None = None
+    """The host as the study describes it; None: the deployment is on the host that measures."""
+
+
+class HostPart:
+    """The instances of one start on this host: a `Part`."""
+
+    def __init__(
+        self,
+        order: StartOrder,
+        folder: Path,
+        results: Path,
+        say: Say,
+        host_gpus: Callable[[], Sequence[HostGpu]],
+    ) -> None:
+        """Take what is needed for a start.
+
+        folder: takes the logs. results: folder that paths of logs are recorded relative to. host_gpus: lists this
+        host's GPUs and who uses them.
+        """
+        self._order, self._launch, self._spec = order, order.launch, order.launch.deployment
+        self._folder, self._results = folder, results
+        self._say, self._host_gpus = say, host_gpus
+        self._address = LOOPBACK if order.host is None else order.host.address
+        self._leased = LeasedGpus((), ())
+        self._reservations: list[Reservation] = []
+        self._ports: list[int] = []
+        self._temporary: Path | None = None
+        self._instances: list[Instance] = []
+        self._processes: list[ServerProcess] = []
+
+    def begin(self) -> Sequence[Instance]:
+        """Start all instances at once and return them; ConfigError where that cannot succeed."""
+        self._bring_model()
+        end_leftovers(self._say)
+        places = self._places()
+        self._foresee_memory(places)
+        if self._order.storage is not None:
+            self._order.storage.mkdir(parents=True, exist_ok=True)
+        # vLLM leaves sockets and files there. Not below the results: a socket's path may have 107 characters.
+        self._temporary = Path(tempfile.mkdtemp(prefix="llmdvfs-"))
+        for role, number, gpus in places:
+            self._start_instance(role, number, gpus)
+        return self._instances
+
+    def lost(self) -> tuple[str, str] | None:
+        """Return None: what runs here cannot be lost but by the death of its server."""
+        return None
+
+    def ready(self) -> None:
+        """Release the ports, which the servers have taken now."""
+        while self._reservations:
+            self._reservations.pop().release()
+
+    def stop(self) -> None:
+        """End everything, and make sure that it has ended."""
+        end_servers(self._processes, self._say)
+        self.ready()
+        self._leased.release()
+        for folder in self._removed():
+            shutil.rmtree(folder, ignore_errors=True)
+        for port in self._ports:
+            if is_listening(self._address, port):
+                self._say(f"port {port} is still open after its server was stopped: {owner_of(port)}")
+
+    def records(self, startup_s: Mapping[str, float]) -> tuple[InstanceRecord, ...]:
+        """Return what run.json says of the instances, which are ready."""
+        return tuple(
+            InstanceRecord(
+                name=item.name,
+                role=item.role,
+                base_url=item.base_url,
+                argv=item.argv,
+                env=item.env,
+                device_ids=tuple(map(gpu_id, item.gpu_indices)) or (CPU,),
+                pid=item.process.server_pid(),
+                startup_s=startup_s[item.name],
+                log=os.path.relpath(item.process.log, self._results),
+                kv_cache=kv_cache_made(
+                    item.process.log.read_text(encoding="utf-8", errors="replace"),
+                    has_override=self._spec.engine[item.role].num_gpu_blocks_override is not None,
+                ),
+            )
+            for item in self._instances
+        )
+
+    def _bring_model(self) -> None:
+        """Make sure that the model is still where it was when the launch was planned; a generated one is made again."""
+        if self._spec.model.source != "hub":
+            resolve_model(self._spec.model, Path(self._launch.model_path).parent)
+
+    def _places(self) -> list[Place]:
+        """Return every instance to be started, with the GPUs that are leased for it."""
+        wanted = self._order.wanted
+        sizes = [self._spec.engine[role].tensor_parallel_size for role, _ in wanted]
+        if self._spec.device != "cuda":
+            return [(role, number, ()) for role, number in wanted]
+        self._leased = self._take_gpus(sum(sizes))
+        gpus = iter(self._leased.gpus)
+        return [(role, number, tuple(islice(gpus, size))) for (role, number), size in zip(wanted, sizes, strict=True)]
+
+    def _take_gpus(self, num_needed: int) -> LeasedGpus:
+        """Lease GPUs; those of a run that is just being ended are waited for."""
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        wanted = self._spec.gpu_indices if self._order.host is None else self._order.host.gpus
+        deadline = time.monotonic() + ENDING_LIMIT_S
+        while True:
+            try:
+                return take_gpus(num_needed, wanted, self._host_gpus(), visible)
+            except GpusTaken as taken:
+                if time.monotonic() > deadline:
+                    raise
+                self._say(f"waiting for up to {ENDING_LIMIT_S:g} s: {taken}")
+            time.sleep(GPU_POLL_INTERVAL_S)
+
+    def _foresee_memory(self, places: Sequence[Place]) -> None:
+        """Say before anything is loaded that it will not fit; a hub model's size is not known here."""
+        model = Path(self._launch.model_path)
+        if not model.is_dir():
+            return
+        version = version_tuple(self._launch.engine_versions["vllm"])
+        if self._spec.device == "cpu":
+            self._heed(
+                host_forecast(
+                    self._spec,
+                    model,
+                    psutil.virtual_memory().available,
+                    total_bytes=host_total_bytes(),
+                    engine_version=version,
+                )
+            )
+        for role, _, gpus in places:
+            for gpu in gpus:
+                self._heed(gpu_forecast(self._spec.engine[role], model, gpu, version))
+
+    def _heed(self, forecast: Forecast) -> None:
+        """Stop at what cannot start; say what may not, and go on."""
+        if forecast.impossible is not None and self._spec.memory_check:
+            raise ConfigError(forecast.impossible)
+        for said in (forecast.impossible, forecast.doubtful):
+            if said is not None:
+                self._say(f"foreseen, and tried all the same: {said}")
+
+    def _start_instance(self, role: Role, number: int, gpus: Sequence[HostGpu]) -> None:
+        spec, name = self._spec, f"{role}-{number}"
+        size = spec.engine[role].tensor_parallel_size
+        http_port = self._reserve()
+        kv = None
+        if spec.connector is not None:
+            kv_port = self._reserve(count=size)
+            kv = KvAddresses(
+                self._address, http_port, kv_port, str(self._order.storage), f"{self._order.start_id}-{name}", size
+            )
+        version = version_tuple(self._launch.engine_versions["vllm"])
+        argv = server_argv(
+            spec,
+            role,
+            model=self._launch.model_path,
+            http_port=http_port,
+            engine_version=version,
+            kv=kv,
+            python=spec.python or sys.executable,
+            host=self._address,
+        )
+        env = self._temporary_env() | network_env(self._order.host)
+        env |= server_env(
+            spec, role, engine_version=version, kv=kv, gpus=[str(gpu.index) for gpu in gpus], host=self._address
+        )
+        process = ServerProcess(
+            name, argv, env, self._folder / f"{name}.log", remove=self._removed(), lease_fds=self._leased.fds
+        )
+        self._processes.append(process)
+        base_url = f"http://{self._address}:{http_port}"
+        indices = tuple(gpu.index for gpu in gpus)
+        self._instances.append(Instance(name, role, base_url, process, argv, env, indices, kv))
+
+    def _removed(self) -> list[Path]:
+        """Return the folders that are removed with the servers."""
+        return [folder for folder in (self._order.storage, self._temporary) if folder is not None]
+
+    def _temporary_env(self) -> dict[str, str]:
+        """Return what gives servers a temporary folder of their own, and leaves compiled kernels where others are."""
+        compiled = Path(tempfile.gettempdir()) / f"llmdvfs-torchinductor-{os.getuid()}"
+        kept = os.environ.get("TORCHINDUCTOR_CACHE_DIR", str(compiled))
+        return {"TMPDIR": str(self._temporary), "TORCHINDUCTOR_CACHE_DIR": kept}
+
+    def _reserve(self, count: int = 1) -> int:
+        reservation = reserve(self._address, count=count)
+        self._reservations.append(reservation)
+        self._ports.append(reservation.port)
+        return reservation.port
+
+
+def end_servers(processes: Sequence[ServerProcess], say: Say) -> None:
+    """End servers of this host, all at once, and say which of them would not."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        if not process.wait_ended():
+            say(f"{process.name}: its guard did not end in time and was killed; see {process.log}")
