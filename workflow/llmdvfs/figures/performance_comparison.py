@@ -51,7 +51,7 @@ MAX_BRIEF = 2  # deployments in small panels above a table; more have wide panel
 PANEL_CHARACTERS = 50  # of a wide panel's title, and of workload names side by side below it
 NAME_CHARACTERS = 16  # of a workload's name below a small panel, in a line
 TITLE_CHARACTERS = 20  # of a small panel's title, in a line ...
-TITLE_SIZE = 7  # ... of this size [pt]: five panels stand side by side
+TITLE_SIZE = 7.5  # ... of this size [pt]: five panels stand side by side
 LEVEL_CHARACTERS = 12  # of workload names that fit side by side below a small panel
 PAPER_PANEL_IN = 2.4  # height of a panel by itself, without its legend
 TABLE_CHARACTERS = 112  # of a table's line across the double column
@@ -79,8 +79,7 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
         _draw_table(below.subplots(), table)
     panels = above.subplots(2, 5) if brief else above.subplots(5, 2)
     for axes, name in zip(panels.flat, QUANTITIES, strict=True):
-        _draw_quantity(axes, name, groups, looks, TITLE_CHARACTERS if brief else PANEL_CHARACTERS)
-        axes.title.set_fontsize(TITLE_SIZE if brief else axes.title.get_fontsize())
+        _draw_quantity(axes, name, groups, looks, is_small=brief)
     _name_workloads(panels, [group.workload for group in groups], upright=not brief)
     starts = starts_text(deployment for group in groups for deployment in group.deployments)
     letters = LETTERS if any(own.n for _, _, own in _summaries(OF_ROLES["sm_clock_mean_mhz"], groups)) else ""
@@ -104,7 +103,7 @@ def one_quantity(record: ComparisonRecord, name: str) -> Figure:
     looks = {own: look for own, look in deployment_looks(record).items() if own in shown}
     figure = Figure(figsize=(SINGLE_COLUMN_IN, PAPER_PANEL_IN + 0.16 * len(looks)))
     panel = figure.subplots(1, 1, squeeze=False)
-    _draw_quantity(panel[0, 0], name, groups, looks, PANEL_CHARACTERS)
+    _draw_quantity(panel[0, 0], name, groups, looks, is_small=False)
     _name_workloads(panel, [group.workload for group in groups], upright=False)
     legend_below(
         figure,
@@ -134,10 +133,11 @@ def _scope(record: ComparisonRecord, shown: Sequence[ComparisonGroup]) -> str:
 
 
 def _draw_quantity(
-    axes: Axes, name: str, groups: Sequence[ComparisonGroup], looks: Mapping[str, Look], title_characters: int
+    axes: Axes, name: str, groups: Sequence[ComparisonGroup], looks: Mapping[str, Look], *, is_small: bool
 ) -> None:
     metric = METRICS[name]
-    axes.set_title(fold_name(f"{metric.label} ({metric.unit})", title_characters))
+    title = fold_name(f"{metric.label} ({metric.unit})", TITLE_CHARACTERS if is_small else PANEL_CHARACTERS)
+    axes.set_title(title, fontsize=TITLE_SIZE if is_small else None)
     summaries = _summaries((name, *OF_ROLES.get(name, ())), groups)
     of_roles = _summaries(_whole_role(name), groups)
     if not any(summary.n for _, _, summary in summaries + of_roles):
