@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 import yaml
-from page import report, tables, write_page
+from soak_page import report, tables, write_page
 from watch import Seen, files_in, left_over, look
 
 CHECKOUT = Path(__file__).parents[2]

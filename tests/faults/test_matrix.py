@@ -17,7 +17,8 @@ def test_row(row: Row, verdicts: dict[str, Future[None]]) -> None:
 
 def test_the_page_shows_this_table() -> None:
     told = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
-    assert [line for line in told if line.split(" | ")[0].removeprefix("| ") in FAULTS] == [line(row) for row in ROWS]
+    rows = [line for line in told if line.count(" | ") == 4]  # the table of random faults has fewer columns
+    assert [line for line in rows if line.split(" | ")[0].removeprefix("| ") in FAULTS] == [line(row) for row in ROWS]
 
 
 def line(row: Row) -> str:

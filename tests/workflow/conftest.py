@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,17 +96,37 @@ def study(base_url: str) -> dict[str, object]:
     }
 
 
+SERVE_UNTIL_IT_ENDS = """
+import subprocess, sys, psutil
+with subprocess.Popen(sys.argv[2:]) as server:
+    psutil.wait_procs([psutil.Process(int(sys.argv[1]))])
+    server.terminate()
+"""
+
+
 @pytest.fixture(scope="session")
-def endpoint() -> Iterator[str]:
-    """An OpenAI-compatible endpoint that serves tokens at known times."""
-    command = [sys.executable, "-m", "llmdvfs", "mock-server", "--ttft-s", "0.01", "--gap-s", "0.002"]
-    environment = os.environ | {"PYTHONPATH": str(CHECKOUT / "workflow")}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
-        assert server.stdout is not None
-        try:
-            yield server.stdout.readline().split()[-1]
-        finally:
-            server.terminate()
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An OpenAI-compatible endpoint that serves tokens at known times: one for all workers, while any runs.
+
+    A study that one worker has measured names it, and others go on with that study when the one has ended.
+    """
+
+    def make(folder: Path) -> None:
+        whole_run = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+        command = [sys.executable, "-m", "llmdvfs", "mock-server", "--ttft-s", "0.01", "--gap-s", "0.002"]
+        with (folder / "said").open("w") as said:
+            subprocess.run(
+                ["setsid", "--fork", sys.executable, "-c", SERVE_UNTIL_IT_ENDS, str(whole_run), *command],
+                stdout=said,
+                env=os.environ | {"PYTHONPATH": str(CHECKOUT / "workflow"), "PYTHONUNBUFFERED": "1"},
+                check=True,
+            )
+        deadline = time.monotonic() + 60
+        while not (folder / "said").read_text(encoding="utf-8").endswith("\n"):
+            assert time.monotonic() < deadline, "the endpoint did not start"
+            time.sleep(0.05)
+
+    return (made_once(tmp_path_factory, "endpoint", make) / "said").read_text(encoding="utf-8").split()[-1]
 
 
 def copy_checkout(folder: Path, base_url: str) -> Checkout:

@@ -11,7 +11,7 @@ import pytest
 BENCH = Path(__file__).parents[3] / "bench" / "soak"
 sys.path.insert(0, str(BENCH))
 from judge import MIB, judge  # noqa: E402
-from page import report, tables, write_page  # noqa: E402
+from soak_page import report, tables, write_page  # noqa: E402
 from watch import Seen, files_in, kind_of, look  # noqa: E402
 
 sys.path.remove(str(BENCH))

@@ -25,7 +25,7 @@ from llmdvfs.plan.config import config_schema
 
 WITHOUT_FILES = {
     *("model", "unlock", "forget", "mock-server", "schemas", "measuring", "config-docs", "start-server", "guard"),
-    "sequential",
+    *("sequential", "agent"),
 }
 """They read no file that another command or a person wrote."""
 READS = [(command, name) for command in COMMANDS for name in command.reads]
