@@ -18,7 +18,7 @@ STUDY = {
             "isolates": "decode",
             "prompts": {"prompt_tokens": 8, "output_tokens": 32},
             "arrival": {"kind": "closed", "concurrency": 8},
-            "duration_s": 2,
+            "duration_s": 3,
             "num_warmup_requests": 1,
         }
     },
@@ -39,7 +39,8 @@ def test_the_clock_of_lowest_energy_and_its_saving_are_the_true_ones(tmp_path: P
     assert study.true_best_mhz("decode-8") == 810
     assert study.true_energy_j("decode-8", clock_mhz) <= 1.02 * study.true_energy_j("decode-8", 810)
     assert stated is not None
-    assert abs(1 - stated - study.true_saving("decode-8", clock_mhz)) <= 0.02
+    # bench/dvfs holds two points; here one launch has windows of 3 s, beside whatever else the machine does
+    assert abs(1 - stated - study.true_saving("decode-8", clock_mhz)) <= 0.03
     idle_w = {point.point.id: point.details.idle_at_point_w for point in answer.points if point.details is not None}
     known_w = [power for name in ("all-600", "all-1200", "stock") if (power := idle_w[name]) is not None]
     assert known_w == sorted(set(known_w)), "a lock is held while a cell's GPU is idle"
