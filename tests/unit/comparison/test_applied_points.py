@@ -176,7 +176,7 @@ def test_panels_of_a_point_that_was_never_applied_say_so() -> None:
     """They said `not measured` and `no power data on this machine` of a machine that had measured both."""
     figure = performance_comparison(compared([refused(clocked(1, 1800))]))
     told = [" ".join(axes.texts[0].get_text().split()) for axes in figure.axes if axes.get_title("left")]
-    assert told == ["operating point not applied"] * 10
+    assert told == ["operating point not applied"] * 8
     assert not any(name.startswith("point not applied") for name in legend_names(figure))  # no mark to explain
 
 

@@ -35,6 +35,8 @@ QUANTITIES = (
     "sm_clock_mean_mhz",
     "utilisation_mean_fraction",
 )
+# Of these panels both are left out, and the caption says why, where no launch of any deployment has either.
+PHASES = ("prefill_energy_per_prompt_token_j", "decode_energy_per_output_token_j")
 # A panel of one name shows these beside it: roles have clocks of their own, which no mean may hide.
 OF_ROLES = {"sm_clock_mean_mhz": ("prefill_sm_clock_mean_mhz", "decode_sm_clock_mean_mhz")}
 LETTERS = "; P: prefill's GPUs, D: decode's"  # the letters are those that the roles' metrics begin with
@@ -71,14 +73,16 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
     names = short_names(record)
     brief = len(shown) <= MAX_BRIEF
     table = _table(groups, names) if brief else []
-    panels_in, table_in = 4.1 if brief else 8.2, 0.32 + 0.17 * len(QUANTITIES) if table else 0.0
+    quantities, why_no_phases = _drawn_quantities(groups)
+    half = len(quantities) // 2
+    panels_in, table_in = 4.1 if brief else 1.64 * half, 0.32 + 0.17 * len(QUANTITIES) if table else 0.0
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, panels_in + table_in))
     above: FigureBase = figure
     if table:
         [above], [below] = figure.subfigures(2, 1, squeeze=False, height_ratios=[panels_in, table_in])
         _draw_table(below.subplots(), table)
-    panels = above.subplots(2, 5) if brief else above.subplots(5, 2)
-    for axes, name in zip(panels.flat, QUANTITIES, strict=True):
+    panels = above.subplots(2, half) if brief else above.subplots(half, 2)
+    for axes, name in zip(panels.flat, quantities, strict=True):
         _draw_quantity(axes, name, groups, looks, is_small=brief)
     _name_workloads(panels, [group.workload for group in groups], upright=not brief)
     starts = starts_text(deployment for group in groups for deployment in group.deployments)
@@ -86,7 +90,7 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
     legend_below(
         above,
         _legend(looks, names, groups) + _not_applied(panels[0, 0], record, groups),
-        f"A dot: a server start; bars: the mean over {starts}, upright {INTERVALS}{letters}.",
+        f"A dot: a server start; bars: the mean over {starts}, upright {INTERVALS}{letters}{why_no_phases}.",
     )
     set_title(figure, f"Deployments{of_model(record)} at {_scope(record, groups)}")
     return figure
@@ -121,6 +125,15 @@ def _shown_groups(record: ComparisonRecord) -> list[ComparisonGroup]:
     groups = [group for group in record.groups if group.point == point]
     kept = sorted(groups, key=lambda group: -len(group.deployments))[:MAX_WORKLOADS]
     return [group for group in groups if group in kept]
+
+
+def _drawn_quantities(groups: Sequence[ComparisonGroup]) -> tuple[list[str], str]:
+    """Return the panels' metrics, and why those of the phases are not among them; empty where they are."""
+    of_phases = [own for name in PHASES for own in (name, *_whole_role(name))]
+    if not groups or any(summary.n for _, _, summary in _summaries(of_phases, groups)):
+        return list(QUANTITIES), ""
+    why = why_absent(METRICS[PHASES[0]], [deployment for group in groups for deployment in group.deployments])
+    return [name for name in QUANTITIES if name not in PHASES], f"; energy by phase is not drawn: {why}"
 
 
 def _scope(record: ComparisonRecord, shown: Sequence[ComparisonGroup]) -> str:
