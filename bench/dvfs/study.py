@@ -11,9 +11,11 @@ the loads, seven for each of them. Time is reckoned, not measured on a GPU: wind
 
 import argparse
 import math
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -140,16 +142,23 @@ LARGEST_GRID = list(GRIDS)[-1]
 
 
 def run_all(num_seeds: int, num_grid_seeds: int) -> dict[str, dict[str, list[Outcome]]]:
-    """Return way -> load -> what each seed's study came to."""
+    """Return way -> load -> what each seed's study came to; studies run on all cores this process may use."""
     done: dict[str, dict[str, list[Outcome]]] = {}
-    for way, run in WAYS.items():
-        for number, load in enumerate(COMPUTE_SHARE):
-            own = done.setdefault(way, {}).setdefault(load, [])
-            for seed in range(num_seeds if way == "search" else num_grid_seeds):
-                with tempfile.TemporaryDirectory() as folder:
-                    own.append(run(draw(load, seed), np.random.default_rng([seed, number, 7]), Path(folder)))
-            print(_line(load, way, own), flush=True)
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for way in WAYS:
+            for load in COMPUTE_SHARE:
+                seeds = range(num_seeds if way == "search" else num_grid_seeds)
+                own = list(pool.map(partial(run_one, way, load), seeds))
+                done.setdefault(way, {})[load] = own
+                print(_line(load, way, own), flush=True)
     return done
+
+
+def run_one(way: str, load: str, seed: int) -> Outcome:
+    """Return what the study of one seed came to: the same whatever else runs."""
+    number = list(COMPUTE_SHARE).index(load)
+    with tempfile.TemporaryDirectory() as folder:
+        return WAYS[way](draw(load, seed), np.random.default_rng([seed, number, 7]), Path(folder))
 
 
 def quality(done: dict[str, dict[str, list[Outcome]]]) -> Iterator[str]:
