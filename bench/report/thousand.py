@@ -1,4 +1,4 @@
-"""A study of 1,000 cells from raw files to the page: seconds and memory of merge, analysis, comparison, figures, report.
+"""A study of 1,000 cells from raw files to the page: seconds and memory of each step, merge to report.
 
     python bench/report/thousand.py --page docs/report.md
 
