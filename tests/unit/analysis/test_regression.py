@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from llmdvfs.analysis.energy.regression import LARGEST_CONDITION, PhaseSums, phase_sums
+from llmdvfs.analysis.energy.regression import LARGEST_CONDITION, PhaseSums, _vertex, phase_sums
 
 
 def sums(rows: list[tuple[float, float, float]]) -> PhaseSums:
@@ -67,3 +67,16 @@ def test_two_phases_taken_together_are_one_of_their_sums() -> None:
     both = sums([(1, 0, 700), (0.5, 0.5, 500)]).combined(np.array([[1.0], [1.0]]))
     assert both.seconds[0].tolist() == [2.0]
     assert fitted(both, [1, 1]) == pytest.approx([600])
+
+
+@pytest.mark.parametrize("top", [-0.3, 0.0, 0.2, 0.45])
+def test_the_best_lag_lies_at_the_top_of_the_parabola(top: float) -> None:
+    """Through -(x - top)^2 at -1, 0 and 1."""
+    before, at, after = (np.array(-((x - top) ** 2)) for x in (-1, 0, 1))
+    assert float(_vertex(before, at, after)) == pytest.approx(top)
+
+
+def test_where_no_lag_is_best_none_is_moved_to() -> None:
+    """Values on a line, and values that are least in the middle, have no top between them."""
+    assert float(_vertex(np.array(1.0), np.array(2.0), np.array(3.0))) == 0.0
+    assert float(_vertex(np.array(3.0), np.array(1.0), np.array(2.0))) == 0.0
