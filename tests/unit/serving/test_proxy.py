@@ -22,6 +22,7 @@ from llmdvfs.records.spec import Role
 from llmdvfs.records.store import write_record
 from llmdvfs.serving.instance.ports import reserve, reserved
 from llmdvfs.serving.proxy import door
+from llmdvfs.serving.proxy.handover import Handover
 from llmdvfs.serving.proxy.journal import proxy_records
 from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
 from llmdvfs.serving.proxy.server import make_server
@@ -468,3 +469,16 @@ async def test_a_client_that_leaves_the_queue_takes_no_place(decode: FakeUpstrea
             assert (await answer.text()).endswith("data: [DONE]\n\n")
         assert len(decode.requests) == 2
         assert (await running.get("/stats"))[1]["instances"]["single-0"]["in_flight"] == 0
+
+
+async def test_a_fault_of_the_proxy_is_told_to_its_client(pair: Proxied, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No framework stands around the door any more that would answer in its place, and the client would wait."""
+
+    async def fail(handover: Handover) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(Handover, "answer", fail)
+    async with asyncio.timeout(10), pair.post() as answer:
+        assert answer.status == 500
+        assert "unforeseen" in (await answer.json())["error"]["message"]
+    assert all(load["in_flight"] == 0 for load in (await pair.get("/stats"))[1]["instances"].values())
