@@ -46,7 +46,7 @@ POINTS = {
     "capped": {"power_limit_w": {"single": 400}},
 }
 MAX_INSTANT_S = 12.0  # of the job: from its first line of code to about its fourth point
-MAX_INSTANT_UNDER_LOAD_S = 24.0  # of the load: a step takes 2 s to settle at least, and five are measured
+MAX_INSTANT_UNDER_LOAD_S = 12.0  # from the first point's setting: of three, 2 s to settle at least and then measured
 START_LIMIT_S = 180.0
 RUN_LIMIT_S = 180.0
 BACK_LIMIT_S = 5.0
@@ -149,9 +149,9 @@ def run_trial(
 
 
 def reach(place: Place, at_s: float) -> None:
-    """Wait for the instant: so long after the job's begin, or, under one running load, after the load's."""
+    """Wait for the instant: so long after the job's begin, or, under one running load, after its first point is set."""
     if place.study["measure"]["points_under_load"]:
-        place.run.meets(place.is_loaded, START_LIMIT_S)
+        place.run.meets(lambda: place.gpus.setting(0) != AS_FOUND, START_LIMIT_S)
     place.run.wait_for(lambda: place.run.process.poll() is not None, at_s)
 
 
