@@ -271,7 +271,7 @@ def lost_right(place: Place, at_s: float, more: bool) -> Outcome:
 
 
 def begun_after(place: Place, mono_ns: int) -> list[str]:
-    """Return the points of the stored cells that were begun after the instant (steps of a sweep are stored at its end)."""
+    """Return the points of stored cells that were begun after the instant; a sweep stores its steps at its end."""
     runs = [json.loads(path.read_text()) for path in place.results.glob("store/*/run.json")]
     return sorted(run["cell"]["point"] for run in runs if run["started_mono_ns"] > mono_ns)
 
