@@ -27,7 +27,7 @@ from llmdvfs.telemetry.replay import replay_probes
 from llmdvfs.telemetry.writer import TelemetryWriter
 
 SLOW_INTERVAL_S = 0.1  # at least: /proc/stat ticks every 10 ms, and PCIe counters take half a millisecond
-PATIENT: dict[Cadence, float] = {"activity": 0.2, "samples": 1.0}
+PATIENT: dict[Cadence, float] = {"activity": 0.2, "samples": 1.0, "exporter": 1.0}
 """Cadence -> how often [s]. GPM wants at least 100 ms between two samples; the driver keeps 2.4 s of power samples."""
 COUNTER_CALL_S = 3.2e-3  # median of an H100 and an H200; up to 16 ms
 PARENT_CHECK_INTERVAL_S = 0.5
@@ -175,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--counter-interval", type=float, required=True)
     parser.add_argument("--gpus", help="indices with commas between; left out: all")
     parser.add_argument("--needed", help="indices of GPUs whose loss ends sampling; left out: all")
+    parser.add_argument("--exporter", action="append", default=[], help="address of a dcgm-exporter's metrics")
     parser.add_argument("--without", default="", help="cadences to leave out, with commas between: activity, samples")
     parser.add_argument("--replay", type=Path)
     parser.add_argument("--parent", type=int, required=True)
@@ -192,6 +193,7 @@ def _probes(options: argparse.Namespace) -> tuple[Sequence[Probe], EnergySource,
     found = discover(
         None if options.gpus is None else _indices(options.gpus),
         needed=None if options.needed is None else _indices(options.needed),
+        exporters=options.exporter,
     )
     left_out = options.without.split(",")
     return [probe for probe in found.probes if probe.cadence not in left_out], found.energy_source, found.absences
