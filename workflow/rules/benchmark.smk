@@ -38,7 +38,7 @@ onstart:
     write_job_files()
 
 
-for order, (planned, walltime_min) in enumerate(zip(PENDING, WALLTIMES_MIN)):
+for order, (planned, walltime_min, of_cluster) in enumerate(zip(PENDING, WALLTIMES_MIN, SLURM_RESOURCES)):
 
     rule:
         name:
@@ -57,7 +57,7 @@ for order, (planned, walltime_min) in enumerate(zip(PENDING, WALLTIMES_MIN)):
             CONDA
         threads: cores_of(planned)
         resources:
-            **SLURM_RESOURCES[planned.deployment],
+            **of_cluster,
             runtime=walltime_min,
         params:
             job=job_file(planned),

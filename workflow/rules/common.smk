@@ -125,7 +125,12 @@ try:
     WALLTIMES_MIN = walltimes_min(STUDY, PENDING)
     refuse_older(older_measurements(STUDY, PLAN) if MEASURING else [])
     check_preconditions(STUDY, measuring=MEASURING, owner_of=owner_of)
-    SLURM_RESOURCES = {id_: slurm_resources(spec, os.environ) for id_, spec in STUDY.deployments.items()}
+    SLURM_RESOURCES = [
+        slurm_resources(
+            STUDY.deployments[item.deployment], os.environ, beside=is_beside(STUDY.settings, item.job.launch)
+        )
+        for item in PENDING
+    ]
     if LEFT_OUT and workflow.is_main_process:
         print(f"llm-dvfs: {LEFT_OUT}", file=sys.stderr)
     if MEASURING and workflow.is_main_process:
@@ -254,7 +259,7 @@ def made_by(stage, cells):
 def cell_files(wildcards):
     """Return a stamp of every job that draws cells: it stands for all that the job makes."""
     measured = set(measured_cells())
-    firsts = [str(cells[0].folder) for cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB)]
+    firsts = [str(cells[0].folder) for _, cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB)]
     return [STAMPS[cell]["figures"] for cell in firsts if cell in measured]
 
 
