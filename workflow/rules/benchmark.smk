@@ -27,6 +27,7 @@ def write_job_files():
     write_record(STUDY.results / PROGRESS, expected_progress(STUDY, PENDING))
     for cells in [CELLS, *map(cells_of, STUDY.deployments)]:
         write_text(Path(list_of(cells)), "".join(f"{cell}\n" for cell in sorted(cells)))
+    write_archive_lists()
 
 
 # A dry run writes nothing; but nobody calls what a module wants done at the start.

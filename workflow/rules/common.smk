@@ -89,6 +89,13 @@ if workflow.is_main_process:
     # Held, with other Snakemakes of this folder, until this process ends: `unlock` asks for it.
     RUNNING.parent.mkdir(exist_ok=True)
     share_lock(RUNNING)
+if workflow.storage_settings is not None and workflow.storage_settings.default_storage_provider:
+    sys.exit(
+        f"llm-dvfs: --default-storage-provider {workflow.storage_settings.default_storage_provider}: measurements lie in a"
+        " store of linked folders, which no storage plugin holds: a launch would be measured and then found missing. Measure"
+        " into a folder, and put measurements away with `snakemake archived --config archive=s3://bucket/folder`"
+        " (docs/scale.md#object-storage)"
+    )
 REPORTING = any(word.split("=")[0] == "--report" for word in sys.argv)
 STUDY_FILE = "config/config.yaml"
 # Of the folder that Snakemake runs in, else of the checkout: it may have been called from elsewhere (-s, -d).

@@ -10,6 +10,12 @@ from llmdvfs.records.spec import DeploymentSpec, WorkloadSpec
 
 START_S = {"cuda": 90.0, "cpu": 45.0, "external": 0.0}
 """Until a server is ready: vLLM 0.23 took 67-109 s on an H200 with an empty compile cache, 42-53 s on 2 CPU cores."""
+FURTHER_START_S = {"cuda": 13.0, "cpu": 0.0, "external": 0.0}
+"""More for each further server that starts beside it: four on H100 were ready after 109-148 s, 129 s in the middle.
+Not known of CPUs."""
+STOP_S = {"cuda": 15.0, "cpu": 0.0, "external": 0.0}
+"""What a launch takes besides start and cells, most of it to end its servers: 15-17 s on four H100
+(docs/results/h100-splits). Not known of CPUs; no cell tells it."""
 GPU_LOAD_POWER_W = 700.0  # the board limit of an H100 or H200 (SXM), which prefill reaches: no GPU of them draws more
 GPU_IDLE_POWER_W = 120.0  # a loaded and idle server's H100: 118-124 W
 CELL_BYTES = {"cuda": 24e6, "cpu": 3e6, "external": 3e6}
@@ -21,7 +27,7 @@ class PerCell:
     """One cell; a number is the median of earlier cells, or an assumption."""
 
     start_s: float
-    """Of the launch that it belongs to."""
+    """Of the launch that it belongs to: until its servers are ready, and to end them."""
     took_s: float
     load_s: float
     load_power_w: float | None
@@ -56,7 +62,7 @@ def _per_cell(
     num_gpus, device = deployment.num_gpus, deployment.device
     took_s = own.took_s or planned_s(study.settings, workload)
     return PerCell(
-        start_s=of_deployment.start_s or START_S[device],
+        start_s=(of_deployment.start_s or _assumed_start_s(deployment)) + STOP_S[device],
         took_s=took_s,
         load_s=min(own.load_s or workload.duration_s or UNKNOWN_S, took_s),
         load_power_w=own.load_power_w or of_deployment.load_power_w or GPU_LOAD_POWER_W * num_gpus or None,
@@ -66,13 +72,18 @@ def _per_cell(
     )
 
 
+def _assumed_start_s(deployment: DeploymentSpec) -> float:
+    num_further = max(sum(deployment.num_instances.values()) - 1, 0)
+    return START_S[deployment.device] + num_further * FURTHER_START_S[deployment.device]
+
+
 def _assumptions(
     deployment: DeploymentSpec, workload: WorkloadSpec, own: PastCell, of_deployment: PastCell
 ) -> Iterator[str]:
     """Yield a sentence for everything that no earlier cell told, the same one for all that it is assumed of."""
     device = deployment.device
     if not of_deployment.start_s and START_S[device]:
-        yield f"servers on {device} are ready after {START_S[device]:g} s"
+        yield f"servers on {device} are ready after {_assumed_start_s(deployment):g} s"
     if not own.took_s:
         yield f"a cell takes its workload's duration_s, two idle windows and {OVERHEAD_S:g} s"
     if not own.took_s and not workload.duration_s:
