@@ -19,6 +19,7 @@ include: "workflow/rules/answer.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/report_page.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/archive.smk"
 
 
 localrules:

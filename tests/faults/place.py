@@ -180,8 +180,7 @@ class Place:
         """Return the names of the rules that merge a launch's cells: what is made of a measurement begins with them."""
         study = _study(json.dumps(self.config()))
         names = [re.sub(r"[^A-Za-z0-9]", "_", name) for name in study.deployments]
-        parts = enumerate((name, launch) for launch in study.launches for name in names)
-        return [f"monitor_merge_{name}_launch_{launch}_part_{number}" for number, (name, launch) in parts]
+        return [f"monitor_merge_{name}_launch_{launch}_part_0" for launch in study.launches for name in names]
 
     def _start_terminal(self) -> Run:
         """Run Snakemake with a terminal, which `close_terminal` closes."""

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,18 +42,23 @@ class Modelled:
         library: the fake driver. quiet: keep the output, and let Snakemake say little. target: the rule to make, in
         place of everything.
         """
+        with self.prepared(library) as environment:
+            command = _command(is_search=self.config.get("search") is not None, cores=cores, quiet=quiet)
+            command[1:1] = [target] if target else []
+            return subprocess.run(
+                command, cwd=self.folder, env=environment, capture_output=quiet, text=True, check=False
+            )
+
+    @contextmanager
+    def prepared(self, library: Path) -> Iterator[dict[str, str]]:
+        """Write config.yaml, make the GPUs for a block, and give the environment in which Snakemake sees both."""
         self.folder.mkdir(parents=True, exist_ok=True)
         gpus = FakeNvml(self.folder / "gpus", self.num_gpus, library=library)
         try:
             _make_modelled(gpus)
             config = self.config | {"serving": self.config["serving"] | {"python": self._python()}}
             (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-            command = _command(is_search=config.get("search") is not None, cores=cores, quiet=quiet)
-            command[1:1] = [target] if target else []
-            environment = os.environ | gpus.environment() | self._environment()
-            return subprocess.run(
-                command, cwd=self.folder, env=environment, capture_output=quiet, text=True, check=False
-            )
+            yield os.environ | gpus.environment() | self._environment()
         finally:
             gpus.close()
 

@@ -29,7 +29,7 @@ PHASE_FIGURES = {
 }
 
 
-for number, cells in enumerate(jobs(TO_MAKE, "analyze", CELLS_OF_ONE_JOB)):
+for number, cells in jobs(TO_MAKE, "analyze", CELLS_OF_ONE_JOB):
 
     rule:
         name:
@@ -53,7 +53,7 @@ for number, cells in enumerate(jobs(TO_MAKE, "analyze", CELLS_OF_ONE_JOB)):
             " && touch {params.stamps:q}) 3>&2 > {log:q} 2>&1"
 
 
-for number, cells in enumerate(jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB)):
+for number, cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB):
 
     rule:
         name:

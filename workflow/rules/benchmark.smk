@@ -27,6 +27,7 @@ def write_job_files():
     write_record(STUDY.results / PROGRESS, expected_progress(STUDY, PENDING))
     for cells in [CELLS, *map(cells_of, STUDY.deployments)]:
         write_text(Path(list_of(cells)), "".join(f"{cell}\n" for cell in sorted(cells)))
+    write_archive_lists()
 
 
 # A dry run writes nothing; but nobody calls what a module wants done at the start.
@@ -38,7 +39,7 @@ onstart:
     write_job_files()
 
 
-for order, (planned, walltime_min) in enumerate(zip(PENDING, WALLTIMES_MIN)):
+for order, (planned, walltime_min, of_cluster) in enumerate(zip(PENDING, WALLTIMES_MIN, SLURM_RESOURCES)):
 
     rule:
         name:
@@ -57,7 +58,7 @@ for order, (planned, walltime_min) in enumerate(zip(PENDING, WALLTIMES_MIN)):
             CONDA
         threads: cores_of(planned)
         resources:
-            **SLURM_RESOURCES[planned.deployment],
+            **of_cluster,
             runtime=walltime_min,
         params:
             job=job_file(planned),

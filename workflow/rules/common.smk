@@ -89,6 +89,13 @@ if workflow.is_main_process:
     # Held, with other Snakemakes of this folder, until this process ends: `unlock` asks for it.
     RUNNING.parent.mkdir(exist_ok=True)
     share_lock(RUNNING)
+if workflow.storage_settings is not None and workflow.storage_settings.default_storage_provider:
+    sys.exit(
+        f"llm-dvfs: --default-storage-provider {workflow.storage_settings.default_storage_provider}: measurements lie in a"
+        " store of linked folders, which no storage plugin holds: a launch would be measured and then found missing. Measure"
+        " into a folder, and put measurements away with `snakemake archived --config archive=s3://bucket/folder`"
+        " (docs/scale.md#object-storage)"
+    )
 REPORTING = any(word.split("=")[0] == "--report" for word in sys.argv)
 STUDY_FILE = "config/config.yaml"
 # Of the folder that Snakemake runs in, else of the checkout: it may have been called from elsewhere (-s, -d).
@@ -125,7 +132,12 @@ try:
     WALLTIMES_MIN = walltimes_min(STUDY, PENDING)
     refuse_older(older_measurements(STUDY, PLAN) if MEASURING else [])
     check_preconditions(STUDY, measuring=MEASURING, owner_of=owner_of)
-    SLURM_RESOURCES = {id_: slurm_resources(spec, os.environ) for id_, spec in STUDY.deployments.items()}
+    SLURM_RESOURCES = [
+        slurm_resources(
+            STUDY.deployments[item.deployment], os.environ, beside=is_beside(STUDY.settings, item.job.launch)
+        )
+        for item in PENDING
+    ]
     if LEFT_OUT and workflow.is_main_process:
         print(f"llm-dvfs: {LEFT_OUT}", file=sys.stderr)
     if MEASURING and workflow.is_main_process:
@@ -254,7 +266,7 @@ def made_by(stage, cells):
 def cell_files(wildcards):
     """Return a stamp of every job that draws cells: it stands for all that the job makes."""
     measured = set(measured_cells())
-    firsts = [str(cells[0].folder) for cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB)]
+    firsts = [str(cells[0].folder) for _, cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB)]
     return [STAMPS[cell]["figures"] for cell in firsts if cell in measured]
 
 

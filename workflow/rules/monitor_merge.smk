@@ -6,7 +6,7 @@
 #          {cell}/phases.json    every phase of every request
 # CONFIG   none
 
-for number, cells in enumerate(jobs(TO_MAKE, "merge", CELLS_OF_ONE_JOB)):
+for number, cells in jobs(TO_MAKE, "merge", CELLS_OF_ONE_JOB):
 
     rule:
         name:

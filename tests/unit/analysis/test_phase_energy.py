@@ -20,7 +20,7 @@ from llmdvfs.records.result import EnergyResult, Estimate
 from llmdvfs.records.spec import DeviceRole
 
 MakeGpus = Callable[..., FakeNvml]
-FAST = RegressionSettings(num_bootstrap=400, max_half_width=math.inf)  # intervals of any width are looked at
+FAST = RegressionSettings(num_bootstrap=400)
 
 
 def result_of(run: MeteredRun, seed: int = 0) -> EnergyResult:
@@ -285,10 +285,7 @@ def test_a_phase_that_is_hardly_known_is_not_given() -> None:
     energy_j = np.cumsum(np.where(t_s % 1.0 < 0.5, 40.0, 1.0) + rng.normal(0, 1, len(t_s)))
     noisy = EnergyCurve("noisy", t_s, energy_j, t_s, np.empty(0), False)
     intervals = [PhaseInterval(i, "decode", "single", i - 0.1, i + 0.4, False) for i in range(30)]
-    found = {
-        phase.phase: phase.power_w
-        for phase in fit([noisy], intervals, (1.0, 29.0), replace(FAST, max_half_width=0.05)).phases
-    }
+    found = {phase.phase: phase.power_w for phase in fit([noisy], intervals, (1.0, 29.0), FAST).phases}
     assert found["idle"].value is None
     assert "limit 5 %" in (found["idle"].reason or "")
 

@@ -23,6 +23,11 @@ def test_one_node_its_gpus_and_the_cpus_of_the_processes() -> None:
     assert asked == {"nodes": 1, "cpus_per_task": 12, "slurm_extra": "--exclusive", "gpu": 4}
 
 
+def test_a_launch_with_neighbours_leaves_them_room_on_its_node() -> None:
+    """`measure.side_by_side` on a cluster: each launch had the node to itself, so that none was beside another."""
+    assert slurm_resources(deployment(), {}, beside=True) == {"nodes": 1, "cpus_per_task": 10, "gpu": 2}
+
+
 def test_a_cpu_study_asks_for_no_gpu() -> None:
     assert "gpu" not in slurm_resources(deployment("cpu"), {})
 

@@ -6,7 +6,7 @@ import pytest
 from unit.plan.test_cells import finish_all, with_results
 
 from llmdvfs.plan.cells import pending_launches, plan_cells
-from llmdvfs.plan.making import MadeCell, made_cells
+from llmdvfs.plan.making import MadeCell, jobs, made_cells
 from llmdvfs.plan.study import Study
 from llmdvfs.records.made import FILES, STAGES, DrawnCells
 from llmdvfs.records.places import cell_folder, store_entry
@@ -91,3 +91,27 @@ def test_of_doubtful_cells_the_stamp_alone_says_that_figures_were_looked_at(stud
     (cell.folder / "latency.png").unlink()
     assert drawn(study, "doubtful").stale == frozenset()
     assert made(study)[0].stale == {"figures"}
+
+
+def test_a_job_finds_itself_by_its_name_while_others_end() -> None:
+    """Five cells of two launches, two a job. A cluster's job reads the Snakefile anew when it begins.
+
+    Parts were numbered over all that was stale: once launch 1 was merged, `launch_2_part_2` was called `part_0`, and
+    SLURM's job ended with "There is no rule named ...". Parts of one launch must keep their cells for the same reason.
+    """
+
+    def cell(name: str, launch: int, *, stale: bool) -> MadeCell:
+        folder = Path(f"results/cells/d/{name}/stock/launch-{launch}")
+        return MadeCell(folder, folder / "measured-0.json", {}, frozenset({"merge"} if stale else ()))
+
+    def parts(*, first_is_made: bool) -> dict[tuple[str, int], list[str]]:
+        of_1 = [cell(name, 1, stale=not (first_is_made and name in "ab")) for name in "abc"]
+        of_2 = [cell(name, 2, stale=True) for name in "ab"]
+        return {
+            (cells[0].folder.name, number): [own.folder.parts[-3] for own in cells]
+            for number, cells in jobs([*of_1, *of_2], "merge", cells_a_job=2)
+        }
+
+    planned = {("launch-1", 0): ["a", "b"], ("launch-1", 1): ["c"], ("launch-2", 0): ["a", "b"]}
+    assert parts(first_is_made=False) == planned
+    assert parts(first_is_made=True) == {name: cells for name, cells in planned.items() if name != ("launch-1", 0)}

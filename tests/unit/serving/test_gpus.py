@@ -5,7 +5,7 @@ import pytest
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.records.host import HostGpu
-from llmdvfs.serving.instance.gpus import take_gpus, visible_gpus
+from llmdvfs.serving.instance.gpus import take_gpus, visible_gpus, within_allocation
 
 GIB = 2**30
 HOST = [HostGpu(index, f"GPU-{index}{index}", "H200", 140 * GIB, 139 * GIB) for index in range(4)]
@@ -67,3 +67,12 @@ def test_what_the_scheduler_left_visible(visible: str | None, expected: list[int
 def test_a_host_without_gpus_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="1 GPUs needed, 0 of 0 visible free; wait"):
         take_gpus(1, None, [], None, tmp_path)
+
+
+def test_slurm_chooses_which_gpus_a_job_gets() -> None:
+    """Two launches side by side on a cluster name both GPUs and are dealt one each; both had been refused."""
+    gpus, dealt = HOST[:2], {"SLURM_STEP_GPUS": "1", "CUDA_VISIBLE_DEVICES": "1"}
+    assert within_allocation([0, 1], gpus, dealt) is None
+    assert within_allocation([0, 1], gpus, {"CUDA_VISIBLE_DEVICES": "1"}) == [0, 1]  # a user's own: refused below
+    assert within_allocation([1], gpus, {"SLURM_STEP_GPUS": "0,1", "CUDA_VISIBLE_DEVICES": "0,1"}) == [1]
+    assert within_allocation(None, gpus, dealt) is None

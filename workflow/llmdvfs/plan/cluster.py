@@ -19,11 +19,13 @@ CPUS_OF_A_SERVER = 2
 NODE = "slurm:"
 """An address that begins so is a node of the job, by its number from 0."""
 ALONE = "--exclusive"
-"""Nobody else's jobs beside a measurement."""
+"""Nobody else's jobs beside a measurement; but for launches that are to be measured side by side."""
 
 
-def slurm_resources(deployment: DeploymentSpec, env: Mapping[str, str]) -> dict[str, int | str]:
-    """Return the resources of a deployment's benchmark job.
+def slurm_resources(
+    deployment: DeploymentSpec, env: Mapping[str, str], *, beside: bool = False
+) -> dict[str, int | str]:
+    """Return the resources of a deployment's benchmark job; `beside`: of a launch that may have neighbours.
 
     nodes: 1, since a launch's processes share one clock, one results lock and loopback; without it SLURM may spread
     the GPUs over several nodes. As many as the study names where it spreads its instances itself (`slurm:N`). env: of
@@ -32,8 +34,8 @@ def slurm_resources(deployment: DeploymentSpec, env: Mapping[str, str]) -> dict[
     wanted: dict[str, int | str] = {
         "nodes": _num_nodes(deployment),
         "cpus_per_task": _num_cpus(deployment),
-        "slurm_extra": ALONE,
     }
+    extra = [] if beside else [ALONE]
     gpu_type = env.get(GPU_TYPE_VARIABLE, "")
     if gpu_type and not _GPU_TYPE.fullmatch(gpu_type):
         raise ConfigError(
@@ -41,10 +43,10 @@ def slurm_resources(deployment: DeploymentSpec, env: Mapping[str, str]) -> dict[
         )
     if deployment.num_gpus and gpu_type:
         # Not beside `gpu`: SLURM refuses a job that asks for GPUs with and without a type.
-        wanted["slurm_extra"] = f"{ALONE} --gpus-per-node={gpu_type}:{deployment.num_gpus}"
+        extra.append(f"--gpus-per-node={gpu_type}:{deployment.num_gpus}")
     elif deployment.num_gpus:
         wanted["gpu"] = deployment.num_gpus
-    return wanted
+    return wanted | ({"slurm_extra": " ".join(extra)} if extra else {})
 
 
 def _num_nodes(deployment: DeploymentSpec) -> int:

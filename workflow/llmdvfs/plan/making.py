@@ -43,18 +43,22 @@ def made_cells(
     return [_made_cell(cell, folder, looked, stages, files) for cell, folder in zip(cells, folders, strict=True)]
 
 
-def jobs(cells: Iterable[MadeCell], stage: Stage, cells_a_job: int = CELLS_A_JOB) -> Iterator[Sequence[MadeCell]]:
-    """Yield groups of at most `cells_a_job` cells for which a stage has to be made.
+def jobs(
+    cells: Iterable[MadeCell], stage: Stage, cells_a_job: int = CELLS_A_JOB
+) -> Iterator[tuple[int, Sequence[MadeCell]]]:
+    """Yield groups of at most `cells_a_job` cells for which a stage has to be made, each with its number.
 
-    Cells of different launches never share a group.
+    A group is what is stale among so many neighbours of one launch; its number counts these within the launch. So
+    number and cells stay as they are while other groups are being made: a cluster's job reads the Snakefile anew when
+    it begins, and finds itself by this number.
     """
     by_launch: dict[tuple[str, str], list[MadeCell]] = {}
     for cell in cells:
-        if stage in cell.stale:
-            deployment, launch = cell.folder.parts[-4], cell.folder.parts[-1]
-            by_launch.setdefault((deployment, launch), []).append(cell)
+        by_launch.setdefault((cell.folder.parts[-4], cell.folder.parts[-1]), []).append(cell)
     for own in by_launch.values():
-        yield from (own[first : first + cells_a_job] for first in range(0, len(own), cells_a_job))
+        for number, first in enumerate(range(0, len(own), cells_a_job)):
+            if stale := [cell for cell in own[first : first + cells_a_job] if stage in cell.stale]:
+                yield number, stale
 
 
 def _made_cell(

@@ -22,7 +22,7 @@ from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.run import InstanceRecord
 from llmdvfs.records.spec import HostSpec, Role
 from llmdvfs.serving.instance.command import LOOPBACK, network_env, server_argv, server_env
-from llmdvfs.serving.instance.gpus import GpusTaken, LeasedGpus, take_gpus
+from llmdvfs.serving.instance.gpus import VISIBLE, GpusTaken, LeasedGpus, take_gpus, within_allocation
 from llmdvfs.serving.instance.health import Say
 from llmdvfs.serving.instance.kv_cache import kv_cache_made
 from llmdvfs.serving.instance.leftovers import end_leftovers
@@ -151,8 +151,11 @@ class HostPart:
 
     def _take_gpus(self, num_needed: int) -> LeasedGpus:
         """Lease GPUs; those of a run that is just being ended are waited for."""
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        wanted = self._spec.gpu_indices if self._order.host is None else self._order.host.gpus
+        visible = os.environ.get(VISIBLE)
+        named = self._spec.gpu_indices if self._order.host is None else self._order.host.gpus
+        wanted = within_allocation(named, self._host_gpus(), os.environ)
+        if wanted != named:
+            self._say(f"SLURM has dealt this job GPUs {visible}: serving.gpus {list(named or ())} is not applied")
         deadline = time.monotonic() + ENDING_LIMIT_S
         while True:
             try:

@@ -1,13 +1,17 @@
 """Chooses the GPUs of a deployment among the free ones, and keeps them by leases while it runs."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.host.lock import holder_of, lock_folder, take_lock
 from llmdvfs.records.host import HostGpu
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+DEALT_BY_SLURM = frozenset({"SLURM_JOB_GPUS", "SLURM_STEP_GPUS"})
+"""Variables of a job, or a step of it, that has asked for GPUs."""
 
 
 class GpusTaken(ConfigError):
@@ -80,6 +84,19 @@ def visible_gpus(host: Sequence[HostGpu], visible: str | None) -> list[HostGpu]:
             break  # as CUDA does: what follows an unknown device is invisible
         named += found[:1]
     return named
+
+
+def within_allocation(
+    wanted: Sequence[int] | None, host: Sequence[HostGpu], env: Mapping[str, str]
+) -> Sequence[int] | None:
+    """Return the wanted GPUs; None, any of the visible ones, in a SLURM job that was dealt others: SLURM chooses.
+
+    Without SLURM, GPUs that are wanted and not visible stay wanted, and `take_gpus` refuses them.
+    """
+    if wanted is None or DEALT_BY_SLURM.isdisjoint(env):
+        return wanted
+    dealt = {gpu.index for gpu in visible_gpus(host, env.get(VISIBLE))}
+    return wanted if dealt.issuperset(wanted) else None
 
 
 def _wanted(wanted: Sequence[int], allowed: Sequence[HostGpu], visible: str | None) -> list[HostGpu]:

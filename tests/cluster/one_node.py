@@ -1,0 +1,190 @@
+"""A SLURM of one node with fake GPUs, from the distribution's packages: munged, slurmctld, slurmd. Needs root.
+
+Everything is in one folder, on loopback and ports of its own; a SLURM that the machine has is neither asked nor
+disturbed. GPUs are device nodes that `gres.conf` names: SLURM deals them out and sets CUDA_VISIBLE_DEVICES, no more.
+
+    with OneNode.started(folder, num_gpus=2) as cluster:
+        subprocess.run(["sbatch", ...], env=os.environ | cluster.environment())
+"""
+
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scancel", "squeue", "scontrol")
+PACKAGES = "munge slurmctld slurmd slurm-client"
+PARTITION = "gpu"
+NUM_CPUS, MEMORY_MB = 64, 200_000
+"""What the node says that it has, whatever this machine has: jobs ask for more than a small one does."""
+START_LIMIT_S, STOP_LIMIT_S = 60.0, 30.0
+FREE = "mixed|idle|allocated"
+
+
+def missing_for_slurm() -> str | None:
+    """Return why there can be no such cluster here, None where there can."""
+    if absent := [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]:
+        return f"no {', '.join(absent)}: a SLURM of one node needs Debian's packages {PACKAGES}"
+    return None if os.geteuid() == 0 else "not root: slurmd starts jobs as the user who submitted them"
+
+
+@dataclass
+class OneNode:
+    """The running cluster."""
+
+    folder: Path
+    node: str
+    daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def started(cls, folder: Path, num_gpus: int) -> Iterator["OneNode"]:
+        """Start it and wait until its node takes jobs; at the end nothing of it runs."""
+        node = socket.gethostname().split(".")[0]
+        cluster = cls(folder, node)
+        for name in ("bin", "spool", "state", "log"):
+            (folder / name).mkdir(parents=True)
+        for gpu in range(num_gpus):
+            os.mknod(folder / f"gpu{gpu}", stat.S_IFCHR | 0o600, os.makedev(1, 3))  # another name for /dev/null
+        # The executor plugin's job step (0.6.1) hands SLURM_CONF on to no srun, which then looks in /etc/slurm.
+        srun = folder / "bin" / "srun"
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun", path=_path())} "$@"\n')
+        srun.chmod(0o755)
+        (folder / "munge.key").write_bytes(os.urandom(128))
+        (folder / "munge.key").chmod(0o400)
+        (folder / "gres.conf").write_text(f"NodeName={node} Name=gpu File={folder}/gpu[0-{num_gpus - 1}]\n")
+        (folder / "slurm.conf").write_text(_configuration(folder, node, num_gpus))
+        try:
+            cluster.start("munged", *_munge(folder))
+            cluster._wait(lambda: (folder / "munge.socket").exists(), "munged has no socket")
+            cluster.start("slurmctld", "-D", "-f", str(folder / "slurm.conf"))
+            cluster.start_slurmd()
+            yield cluster
+        finally:
+            cluster.stop()
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which SLURM's commands find this cluster."""
+        return {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": f"{self.folder}/bin{os.pathsep}{_path()}"}
+
+    def start(self, program: str, *arguments: str) -> None:
+        """Start a daemon in the foreground, its output in the log folder."""
+        with (self.folder / "log" / f"{program}.out").open("ab") as output:
+            command = [str(shutil.which(program, path=_path())), *arguments]
+            environment = os.environ | self.environment()
+            self.daemons[program] = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+
+    def start_slurmd(self) -> None:
+        """Start the node's daemon, after its first start or its death, and wait until the node takes jobs."""
+        self.start("slurmd", "-D", "-f", str(self.folder / "slurm.conf"))
+        self._wait(self._takes_jobs, "the node takes no jobs")
+
+    def kill_slurmd(self) -> None:
+        """Kill the node's daemon; the jobs' own daemons (slurmstepd) live on."""
+        self.daemons["slurmd"].kill()
+        self.daemons.pop("slurmd").wait()
+
+    def ask(self, *command: str) -> str:
+        """Return what one of SLURM's commands says."""
+        done = subprocess.run(
+            command, env=os.environ | self.environment(), capture_output=True, text=True, check=False, timeout=60
+        )
+        return done.stdout
+
+    def jobs(self, state: str) -> dict[str, str]:
+        """Return the jobs of a state (`RUNNING`, `all`): number -> comment, which names the rule."""
+        lines = self.ask("squeue", "--noheader", f"--states={state}", "--format=%i %k").splitlines()
+        return dict(line.split(maxsplit=1) for line in lines)
+
+    def stop(self) -> None:
+        """End jobs, then daemons."""
+        if "slurmctld" in self.daemons:
+            self.ask("scancel", "--full", "--user=root")
+            deadline = time.monotonic() + STOP_LIMIT_S
+            while self.jobs("RUNNING,COMPLETING") and time.monotonic() < deadline:
+                time.sleep(0.5)
+        for daemon in reversed(self.daemons.values()):
+            daemon.terminate()
+        for daemon in self.daemons.values():
+            try:
+                daemon.wait(STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+
+    def _takes_jobs(self) -> bool:
+        told = self.ask("sinfo", "--noheader", "--format=%T", "--nodes", self.node)
+        return re.fullmatch(FREE, told.strip()) is not None
+
+    def _wait(self, is_there: Callable[[], bool], problem: str) -> None:
+        deadline = time.monotonic() + START_LIMIT_S
+        while not is_there():
+            logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in (self.folder / "log").iterdir())
+            assert time.monotonic() < deadline, f"{problem} after {START_LIMIT_S:g} s:\n{logs}"
+            time.sleep(0.2)
+
+
+def _path() -> str:
+    """Return PATH with the folders where daemons are."""
+    return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+
+
+def _munge(folder: Path) -> Sequence[str]:
+    files = {"socket": "munge.socket", "key-file": "munge.key", "pid-file": "munge.pid", "seed-file": "munge.seed"}
+    return [
+        "--foreground",
+        "--force",  # a folder under /tmp is too open for it
+        f"--log-file={folder}/log/munged.log",
+        *(f"--{option}={folder}/{name}" for option, name in files.items()),
+    ]
+
+
+def _configuration(folder: Path, node: str, num_gpus: int) -> str:
+    controller, daemon = _free_ports(2)
+    return f"""ClusterName=one
+SlurmctldHost={node}(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+MpiDefault=none
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SwitchType=switch/none
+ReturnToService=2
+SlurmctldPort={controller}
+SlurmdPort={daemon}
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmdSpoolDir={folder}/spool
+StateSaveLocation={folder}/state
+SlurmctldLogFile={folder}/log/slurmctld.log
+SlurmdLogFile={folder}/log/slurmd.log
+SlurmdParameters=config_overrides
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SchedulerParameters=bf_interval=1,sched_min_interval=100000,sched_interval=1
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/none
+KillWait=10
+MinJobAge=600
+GresTypes=gpu
+NodeName={node} NodeAddr=127.0.0.1 CPUs={NUM_CPUS} Boards=1 SocketsPerBoard=1 CoresPerSocket={NUM_CPUS} \
+ThreadsPerCore=1 RealMemory={MEMORY_MB} Gres=gpu:{num_gpus} State=UNKNOWN
+PartitionName={PARTITION} Nodes={node} Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def _free_ports(count: int) -> list[int]:
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
