@@ -184,7 +184,8 @@ def test_a_dry_run_and_doctor_say_hours_gpu_hours_and_kwh(tmp_path: Path) -> Non
 def test_four_servers_at_once_are_thought_as_slow_as_they_were(tmp_path: Path) -> None:
     """On four H100 launches of two cells of 17 s took 158 to 199 s; the forecast was 90 + 2 x 17 = 124 s.
 
-    Four servers were ready after 109 to 148 s, and 15 to 17 s were left for stopping: 90 + 3 x 13 + 15 + 2 x 17 = 178 s.
+    Four servers were ready after 109 to 148 s, and 15 to 17 s were left for stopping:
+    90 + 3 x 13 + 15 + 2 x 17 = 178 s.
     """
     short = {**LOAD, "duration_s": 10}
     study = with_results(
