@@ -36,7 +36,7 @@ demo-dvfs: $(VENV)/run.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not real" $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/python -m pytest -m real $(ARGS) || [ $$? -eq 5 ]    # 5: none of them was asked for
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m real $(ARGS) || [ $$? -eq 5 ]    # 5: none of them was asked for
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

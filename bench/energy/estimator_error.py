@@ -46,6 +46,7 @@ INSTRUMENTS = {
     "20 ms of queueing told as prefill": Instrument(queue_s=0.02),
     "counter sees 25 ms of each 100": Instrument(counter_window_s=0.025),
 }
+SIDE_STEP = 1.05  # between the places of two instruments at one length
 MIN_GIVEN = 0.5  # of the runs: a mean of fewer is not drawn
 COLOURS = (BLUE, SKY, GREEN, PURPLE, ORANGE, VERMILLION)
 
@@ -110,15 +111,16 @@ def regression_errors(fake: FakeNvml, seeds: int, instrument: Instrument) -> Ite
 @styled
 def draw(naive: dict[str, np.ndarray], ours: dict[str, list[tuple[np.ndarray, float, float]]], seeds: int) -> Figure:
     """Draw the naive methods beside the regression, and the regression under six instruments."""
-    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 2.9))
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 3.6))
     left, right = figure.subplots(1, 2)
     lengths_ms = np.array(PREFILL_S) * 1e3
     for (name, errors), colour, marker in zip(naive.items(), (ORANGE, VERMILLION, GREEN), "s^D", strict=True):
         left.errorbar(lengths_ms, 100 * errors.mean(1), 100 * errors.std(1), label=name, color=colour, marker=marker)
     for axes, shown in ((left, list(ours.items())[:1]), (right, list(ours.items()))):
-        for (name, found), colour, marker in zip(shown, COLOURS, "osD^vP", strict=False):
+        beside = SIDE_STEP ** (np.arange(len(shown)) - (len(shown) - 1) / 2)  # so that no bar hides another
+        for (name, found), side, colour, marker in zip(shown, beside, COLOURS, "osD^vP", strict=False):
             known = [
-                (ms, 100 * e.mean(), 100 * e.std())
+                (side * ms, 100 * e.mean(), 100 * e.std())
                 for ms, (e, _, _) in zip(lengths_ms, found, strict=True)
                 if len(e) >= MIN_GIVEN * seeds
             ]
@@ -128,13 +130,14 @@ def draw(naive: dict[str, np.ndarray], ours: dict[str, list[tuple[np.ndarray, fl
         axes.axhline(0, color="0.7", linewidth=0.6, zorder=0)
         axes.set_xscale("log")
         axes.set_xticks(lengths_ms, [f"{ms:g}" for ms in lengths_ms])
+        axes.set_xlim(lengths_ms[0] / 1.3, lengths_ms[-1] * 1.3)
         axes.minorticks_off()
         axes.set_xlabel("Length of a prefill (ms)")
     left.set_ylabel("Error of the prefill energy (%)")
     left.set_title("Four methods")
     right.set_title("Regression under six instruments, where it is not null")
-    left.legend(loc="lower right")
-    right.legend(loc="upper right")
+    for axes, num_columns in ((left, 2), (right, 1)):
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=num_columns)
     figure.suptitle(f"SIMULATED: mean and standard deviation of {seeds} runs of 30 requests", fontsize=8)
     return figure
 

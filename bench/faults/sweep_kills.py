@@ -46,7 +46,7 @@ POINTS = {
     "capped": {"power_limit_w": {"single": 400}},
 }
 MAX_INSTANT_S = 12.0  # of the job: from its first line of code to about its fourth point
-MAX_INSTANT_UNDER_LOAD_S = 24.0  # of the load: a step takes 2 s to settle at least, and five are measured
+MAX_INSTANT_UNDER_LOAD_S = 12.0  # from the first point's setting: of three, 2 s to settle at least and then measured
 START_LIMIT_S = 180.0
 RUN_LIMIT_S = 180.0
 BACK_LIMIT_S = 5.0
@@ -149,9 +149,9 @@ def run_trial(
 
 
 def reach(place: Place, at_s: float) -> None:
-    """Wait for the instant: so long after the job's begin, or, under one running load, after the load's."""
+    """Wait for the instant: so long after the job's begin, or, under one running load, after its first point is set."""
     if place.study["measure"]["points_under_load"]:
-        place.run.meets(place.is_loaded, START_LIMIT_S)
+        place.run.meets(lambda: place.gpus.setting(0) != AS_FOUND, START_LIMIT_S)
     place.run.wait_for(lambda: place.run.process.poll() is not None, at_s)
 
 
@@ -248,21 +248,32 @@ def lost_gpu(place: Place, at_s: float, more: bool) -> Outcome:
 def lost_right(place: Place, at_s: float, more: bool) -> Outcome:
     """From now on nothing may be set any more: what is set stays, that is said, and nothing more is measured."""
     calls = ("set_clocks", "set_power_limit")
-    was_set = under_way(place, at_s, lambda: place.gpus.deny(0, calls, NO_PERMISSION))
-    stored = len(place.finished())
+    struck_mono_ns = []
+
+    def strike() -> None:
+        place.gpus.deny(0, calls, NO_PERMISSION)
+        struck_mono_ns.append(time.monotonic_ns())
+
+    was_set = under_way(place, at_s, strike)
     code = place.run.wait(RUN_LIMIT_S)
     left = place.gpus.setting(0) != AS_FOUND
     problem = None
     if left and (code == 0 or "could not be brought back" not in place.run.output):
         problem = f"stays at {place.gpus.setting(0)}, exit code {code}, and that is not said"
-    elif left and len(place.finished()) > stored + 1:
-        problem = "more was measured on a GPU that had not come back"
+    elif left and (later := begun_after(place, struck_mono_ns[0])):
+        problem = f"measured on a GPU that had not come back: {', '.join(later)}"
     place.gpus.deny(0, calls, 0)
     restored = command(place, "clocks", "restore")
     if not problem and left and "taken back" not in restored.stdout:
         problem = f"not taken back: {restored.stdout}{restored.stderr}"
     became = "said, and taken back once there was the right again" if left else "nothing more was set"
     return judged(place, "right to set lost", was_set, became, problem, None, more)
+
+
+def begun_after(place: Place, mono_ns: int) -> list[str]:
+    """Return the points of stored cells that were begun after the instant; a sweep stores its steps at its end."""
+    runs = [json.loads(path.read_text()) for path in place.results.glob("store/*/run.json")]
+    return sorted(run["cell"]["point"] for run in runs if run["started_mono_ns"] > mono_ns)
 
 
 def foreign_lock(place: Place, at_s: float, more: bool) -> Outcome:

@@ -1,10 +1,11 @@
-"""A study of 1,000 cells through comparison, figures, summary and report: seconds and memory of each command.
+"""A study of 1,000 cells from raw files to the page: seconds and memory of each step, merge to report.
 
     python bench/report/thousand.py --page docs/report.md
 
-Every cell has the files of one cell that was measured on two H100 (tests/golden), under ids of its own, its latencies
-scaled by a made-up factor so that launches spread. What grows cell by cell (merge, analysis, the cell's own figures) is
-timed on one job of cells alone. Nothing but times and memory is measured here.
+Every cell has the raw files of one cell that was measured on two H100 (tests/golden), under ids of its own. Cells are
+merged and analysed as the workflow does it: 16 to a job, as many jobs at once as there are cores. Their latencies are
+then scaled by a made-up factor so that launches spread. The cells' own figures, which a study may do without, are timed
+on one job alone. Nothing but times and memory is measured here.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,8 +44,7 @@ class Timed(NamedTuple):
 
 
 def make_cells(folder: Path, num: int) -> list[Path]:
-    """Write the folders of the cells, each with its result."""
-    rng, result = random.Random(1), json.loads((MEASURED / "result.json").read_text())
+    """Write the folders of the cells, as they are when they have been measured."""
     run = json.loads((MEASURED / "raw" / "run.json").read_text())
     names = [path.name for path in (MEASURED / "raw").iterdir() if path.name != "run.json"]
     cells = []
@@ -60,13 +61,17 @@ def make_cells(folder: Path, num: int) -> list[Path]:
         own["workload"] = run["workload"] | {"id": workload}
         own["server_start"] = run["server_start"] | {"id": f"{deployment}-{launch}"}
         (place / "raw" / "run.json").write_text(json.dumps(own))
-        ids = {"cell": cell, "key": own["key"], "server_start_id": own["server_start"]["id"]}
-        latency = _scaled(result["latency"], rng.lognormvariate(0, SPREAD))
-        (place / "result.json").write_text(json.dumps(result | ids | {"latency": latency}))
-        for name in ("timeline.csv", "phases.json"):
-            shutil.copy(MEASURED / name, place)
         cells.append(place)
     return cells
+
+
+def spread(cells: list[Path]) -> None:
+    """Scale the latencies of each cell's result by a factor of its own."""
+    rng = random.Random(1)
+    for cell in cells:
+        result = json.loads((cell / "result.json").read_text())
+        result["latency"] = _scaled(result["latency"], rng.lognormvariate(0, SPREAD))
+        (cell / "result.json").write_text(json.dumps(result))
 
 
 def _scaled(value: Any, factor: float) -> Any:
@@ -75,11 +80,17 @@ def _scaled(value: Any, factor: float) -> Any:
     return value * factor if isinstance(value, float) else value
 
 
-def timed(name: str, *command: str) -> Timed:
-    """Run one command of ours, and time it."""
-    before, begin_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+def ran(*command: str) -> None:
+    """Run one command of ours."""
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
     subprocess.run([sys.executable, "-m", "llmdvfs", *command], env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def timed(name: str, *commands: tuple[str, ...]) -> Timed:
+    """Run commands of ours, as many at once as there are cores, and time them together."""
+    before, begin_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as at_once:
+        list(at_once.map(lambda command: ran(*command), commands))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Timed(name, time.monotonic() - begin_s, cpu_s, after.ru_maxrss / 1024)
@@ -90,22 +101,24 @@ def table(num: int) -> str:
     folder = Path(tempfile.mkdtemp(prefix="llmdvfs-thousand-"))
     try:
         cells = make_cells(folder, num)
-        job = list(map(str, cells[:CELLS_A_JOB]))
+        jobs = [tuple(map(str, cells[first : first + CELLS_A_JOB])) for first in range(0, num, CELLS_A_JOB)]
         listed, comparison = str(folder / "cells.txt"), str(folder / "comparison.json")
         Path(listed).write_text("".join(f"{cell}\n" for cell in cells))
-        files = ["--csv", str(folder / "c.csv"), "--frequencies", str(folder / "f.csv")]
+        files = ("--csv", str(folder / "c.csv"), "--frequencies", str(folder / "f.csv"))
+        drawn = ("figures", "comparison", "--comparison", comparison, "--output", str(folder / "f"))
         compared = ("--cells", listed, "--comparison", comparison)
         steps = [
-            timed("comparison", "compare", "--cells", listed, "--output", comparison, *files),
-            timed("its figures", "figures", "comparison", "--comparison", comparison, "--output", str(folder / "f")),
-            timed("summary", "summary", "--comparison", comparison),
-            timed("report", "report", *compared, "--output", str(folder / "report.html")),
+            timed("merge", *[("monitor-merge", *job) for job in jobs]),
+            timed("analysis", *[("analyze", "--seed", "1", *job) for job in jobs]),
         ]
-        of_cells = [
-            timed(f"merge of {CELLS_A_JOB} cells", "monitor-merge", *job),
-            timed(f"analysis of {CELLS_A_JOB} cells", "analyze", "--seed", "1", *job),
-            timed(f"figures of {CELLS_A_JOB} cells", "figures", "cell", "--cell", *job),
+        spread(cells)
+        steps += [
+            timed("comparison", ("compare", "--cells", listed, "--output", comparison, *files)),
+            timed("its figures", drawn),
+            timed("summary", ("summary", "--comparison", comparison)),
+            timed("report", ("report", *compared, "--output", str(folder / "report.html"))),
         ]
+        of_cells = [timed(f"figures of {len(jobs[0])} cells", ("figures", "cell", "--cell", *jobs[0]))]
         page_mb = (folder / "report.html").stat().st_size / 1e6
     finally:
         shutil.rmtree(folder)
@@ -116,7 +129,7 @@ def table(num: int) -> str:
     wall_s, cpu_s, peak_mb = (sum(one.wall_s for one in steps), sum(one.cpu_s for one in steps), steps[-1].peak_mb)
     return "\n".join(
         [
-            f"{num:,} cells ({NUM_DEPLOYMENTS} deployments x {NUM_WORKLOADS} loads), one command at a time; {host()}.",
+            f"{num:,} cells ({NUM_DEPLOYMENTS} deployments x {NUM_WORKLOADS} loads); {host()}.",
             "",
             "| step | wall, s | CPU, s | largest process so far, MB |",
             "|---|---|---|---|",

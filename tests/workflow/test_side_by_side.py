@@ -1,10 +1,12 @@
 """Launches of one study at once on two modelled GPUs, by the real workflow. MODELLED."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from modelled.study import Modelled
 
+from llmdvfs.records.raw import TELEMETRY
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record
 
@@ -26,6 +28,13 @@ STUDY: dict[str, Any] = {
 }
 
 
+def gpus_read(telemetry: Path) -> tuple[str, ...]:
+    """Return the GPUs in the first line of a cell's telemetry: those that its sampler reads."""
+    with telemetry.open(encoding="utf-8") as lines:
+        devices = json.loads(lines.readline())["devices"]
+    return tuple(device["device_id"] for device in devices if device["kind"] == "gpu")
+
+
 def test_two_launches_run_at_once_on_gpus_of_their_own_and_the_first_one_alone(
     tmp_path: Path, nvml_library: Path
 ) -> None:
@@ -38,6 +47,8 @@ def test_two_launches_run_at_once_on_gpus_of_their_own_and_the_first_one_alone(
     assert [run.side_by_side for run in (one, two, three)] == [False, True, True]
     gpus = [run.server_start.instances[0].device_ids for run in (two, three)]
     assert sorted(gpus) == [("gpu0",), ("gpu1",)]
+    # A sampler beside others leaves their GPUs to theirs.
+    assert [gpus_read(cells / f"launch-{n}" / "raw" / TELEMETRY) for n in (1, 2, 3)] == [("gpu0", "gpu1"), *gpus]
     begin = max(two.load_begin_mono_ns, three.load_begin_mono_ns)
     assert begin < min(two.load_end_mono_ns, three.load_end_mono_ns)
     assert all(

@@ -106,3 +106,11 @@ def test_a_negative_step_takes_nothing_from_a_window_that_begins_after_it() -> N
     t_s = np.arange(0.0, 11.0)
     curve = curve_from_counter("energy counter of gpu0", Series(t_s, np.where(t_s < 5, 100 * t_s, 100 * (t_s - 5))))
     assert curve.between_j(4.75, 9.0) == pytest.approx(400.0)
+
+
+def test_beyond_the_readings_power_stays_what_it_was_last() -> None:
+    """10 W, then 30 W, told at 0, 1 and 2 s: half a second before is 10 W, half a second after 30 W."""
+    t_s = np.array([0.0, 1.0, 2.0])
+    curve = EnergyCurve("c", t_s, np.array([0.0, 10.0, 40.0]), t_s, np.array([]), needs_every_poll=False)
+    assert curve.between_j(1.0, 2.5) == pytest.approx(30 + 15)
+    assert curve.between_j(-0.5, 1.0) == pytest.approx(5 + 10)

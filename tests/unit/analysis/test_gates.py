@@ -279,7 +279,9 @@ def test_answers_leave_as_fast_as_requests_arrive(stretch: float, status: str) -
     """Ten requests, one a second; their ends drawn apart by the factor: 0.95 of the rate is 1.0526."""
     requests = [request(i, end_mono_ns=round((i * stretch + 2) * NS)) for i in range(10)]
     open_loop = replace(GPU.run.workload, arrival=ArrivalSpec("poisson", rate_rps=1.0))
-    assert gates(run={"workload": open_loop}, requests=requests)["achieved_rate"].status == status
+    gate = gates(run={"workload": open_loop}, requests=requests)["achieved_rate"]
+    assert gate.status == status
+    assert gate.seen.startswith(f"{1 / stretch:.3g} of 1 requests/s")
     assert gates(requests=requests)["achieved_rate"].status == "not_applicable"  # a closed loop follows the server
 
 
@@ -289,6 +291,13 @@ def test_answers_leave_as_fast_as_requests_arrive(stretch: float, status: str) -
 def test_the_client_is_on_time_beside_what_it_measures(late_s: float, ttft_s: float, status: str) -> None:
     latency = replace(GPU.result.latency, lateness_s=Distribution(9, p99=late_s), ttft_s=Distribution(9, p50=ttft_s))
     assert gates(latency=latency)["client_lateness"].status == status
+
+
+def test_without_a_ttft_the_client_is_held_to_the_fixed_limit() -> None:
+    """No request answered: there is nothing to be late beside."""
+    latency = replace(GPU.result.latency, lateness_s=Distribution(9, p99=0.006), ttft_s=NONE)
+    gate = gates(latency=latency)["client_lateness"]
+    assert (gate.status, gate.expected) == ("failed", "p99 of sent - scheduled at most 5.0 ms")
 
 
 def test_a_steady_window_is_found_or_the_reason_told() -> None:
@@ -310,6 +319,8 @@ def transferred(external: float | None, prompt: float | None) -> TransferResult:
         (transferred(148, 160), "failed"),
         (transferred(0, 10), "failed"),  # one token a request, but nothing was ever transferred
         (transferred(None, None), "failed"),
+        (transferred(None, 160), "failed"),
+        (transferred(150, None), "failed"),
         (None, "failed"),
     ],
 )

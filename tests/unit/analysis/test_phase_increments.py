@@ -25,11 +25,21 @@ def steady(end_s: float, step_s: float) -> EnergyCurve:
 def test_seconds_in_each_level_at_two_lags() -> None:
     """Decode from 1 to 2.5 s; readings that trail by 0.5 s show it from 1.5 to 3 s; a second device 0.25 s later."""
     rows = phase_increments([steady(4, 1), steady(4, 1)], decoding(1.0, 2.5), LEVELS, (0.0, 4.0), [0.0, 0.25])
-    at_once, later = (seconds[:, 0] for seconds in rows.seconds_over((0.0, 0.5)))
+    at_once, later = next(rows.seconds_over((0.0, 0.5)))[:, :, 0]
     assert at_once.tolist() == pytest.approx([0, 1, 0.5, 0, 0, 0.75, 0.75, 0])
     assert later.tolist() == pytest.approx([0, 0.5, 1, 0, 0, 0.25, 1, 0.25])
-    for seconds in rows.seconds_over((0.0, 0.5, -7.0, 7.0)):
+    for seconds in next(rows.seconds_over((0.0, 0.5, -7.0, 7.0))):
         assert seconds.sum(axis=1) == pytest.approx(rows.length_s)
+
+
+def test_many_lags_of_a_long_window_come_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five instants a lag and twelve at most: two lags at a time, the third by itself, each as alone."""
+    rows = phase_increments([steady(4, 1)], decoding(1.0, 2.5), LEVELS, (0.0, 4.0))
+    monkeypatch.setattr(room, "MAX_INSTANTS", 12)
+    lags_s = (0.0, 0.5, -0.25)
+    found = list(rows.seconds_over(lags_s))
+    assert [len(of_lags) for of_lags in found] == [2, 1]
+    assert np.array_equal(np.concatenate(found), [rows.seconds(lag_s) for lag_s in lags_s])
 
 
 def test_of_a_long_window_whole_stretches_are_taken_from_all_over_it(monkeypatch: pytest.MonkeyPatch) -> None:

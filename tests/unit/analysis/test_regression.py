@@ -5,14 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from llmdvfs.analysis.energy.regression import LARGEST_CONDITION, PhaseSums, phase_sums
+from llmdvfs.analysis.energy.regression import LARGEST_CONDITION, PhaseSums, _vertex, phase_sums
 
 
 def sums(rows: list[tuple[float, float, float]]) -> PhaseSums:
     """Increments of 1 s as (seconds of prefill, seconds of decode, energy), the same at three lags."""
     table = np.array(rows)
     seconds, energy_j = table[:, :2], table[:, 2]
-    return phase_sums([seconds] * 3, np.ones(len(rows)), energy_j, np.arange(len(rows)))
+    return phase_sums([np.stack([seconds] * 3)], np.ones(len(rows)), energy_j, np.arange(len(rows)))
 
 
 def fitted(found: PhaseSums, weights: list[float]) -> list[float]:
@@ -57,7 +57,7 @@ def test_the_best_lag_is_found_between_the_grids_points() -> None:
     edges = [0.3, 0.4, 0.5, 0.6]
     designs = [np.array([[1, 0], [edge, 1 - edge], [0, 1], [1 - edge, edge], [1, 0]]) for edge in edges]
     energy_j = np.array([700, 300 + 400 * 0.47, 300, 700 - 400 * 0.47, 700.0])
-    found = phase_sums(designs, np.ones(5), energy_j, np.arange(5))
+    found = phase_sums([np.stack(designs)], np.ones(5), energy_j, np.arange(5))
     _, position = found.fit(np.ones((1, 5)))
     assert position[0] == pytest.approx(1.7, abs=0.1)
 
@@ -67,3 +67,25 @@ def test_two_phases_taken_together_are_one_of_their_sums() -> None:
     both = sums([(1, 0, 700), (0.5, 0.5, 500)]).combined(np.array([[1.0], [1.0]]))
     assert both.seconds[0].tolist() == [2.0]
     assert fitted(both, [1, 1]) == pytest.approx([600])
+
+
+@pytest.mark.parametrize("top", [-0.3, 0.0, 0.2, 0.45])
+def test_the_best_lag_lies_at_the_top_of_the_parabola(top: float) -> None:
+    """Through -(x - top)^2 at -1, 0 and 1."""
+    before, at, after = (np.array(-((x - top) ** 2)) for x in (-1, 0, 1))
+    assert float(_vertex(before, at, after)) == pytest.approx(top)
+
+
+def test_where_no_lag_is_best_none_is_moved_to() -> None:
+    """Values on a line, and values that are least in the middle, have no top between them."""
+    assert float(_vertex(np.array(1.0), np.array(2.0), np.array(3.0))) == 0.0
+    assert float(_vertex(np.array(3.0), np.array(1.0), np.array(2.0))) == 0.0
+
+
+def test_blocks_of_unlike_lengths_have_the_sums_of_their_own_increments() -> None:
+    """Blocks 4 and 7, in any order: increments 0 and 2 in the one, 1 alone in the other."""
+    seconds = np.array([[[1.0, 0.0], [0.5, 0.5], [0.0, 2.0]]])
+    found = phase_sums([seconds], np.array([1.0, 1.0, 2.0]), np.array([700.0, 500.0, 600.0]), np.array([7, 4, 7]))
+    assert found.gram[0].tolist() == [[[0.25, 0.25], [0.25, 0.25]], [[1, 0], [0, 2]]]  # 2 x 2 s / 2 s
+    assert found.moment[0].tolist() == [[250, 250], [700, 600]]
+    assert found.seconds[0].tolist() == [1.5, 2.5]

@@ -27,6 +27,8 @@ ON_GPUS = {
     "measure__idle_s": 2,
 }
 
+AROUND = "a launch takes 5 s around its servers' starts and its cells"
+
 
 def told(study: Study) -> Forecast:
     cells = plan_cells(study)
@@ -50,29 +52,32 @@ def leave_a_cell(results: Path, deployment: str) -> None:
 
 
 def test_of_a_study_never_measured_the_assumptions_are_told(tmp_path: Path) -> None:
-    """A start of 90 s, 15 s to stop and a cell of 20 + 2 x 2 + 3 = 27 s are 132 s; two servers start in 103 s: 145 s.
+    """A start of 90 s, a cell of 20 + 2 x 2 + 3 = 27 s and 5 s around them are 122 s; on two GPUs the start takes 99 s.
 
-    GPU seconds of two launches each: 2 x (132 + 2 x 145) = 844. A GPU takes 700 W x 20 s, and 120 W x 112 s or 125 s
-    besides: 27,440 J, and 29,000 J of each of the two; 2 x (27,440 + 58,000) = 170,880 J.
+    Two launches each: 2 x (122 + 131) = 506 s; GPU seconds: 2 x (122 + 2 x 131) = 768. A GPU takes 700 W x 20 s, and
+    120 W x 102 s or 111 s: 26,240 J twice and 27,320 J four times are 161,760 J.
     """
     found = told(with_results(tmp_path, **ON_GPUS))
     assert (found.whole.num_cells, found.whole.num_launches) == (4, 4)
-    assert found.whole.wall_s == pytest.approx(2 * (132 + 145))
-    assert found.whole.gpu_h == pytest.approx(844 / 3600)
-    assert found.whole.energy_kwh == pytest.approx(170_880 / 3.6e6)
+    assert found.whole.wall_s == pytest.approx(506)
+    assert found.whole.gpu_h == pytest.approx(768 / 3600)
+    assert found.whole.energy_kwh == pytest.approx(161_760 / 3.6e6)
     assert found.whole == found.missing
-    assert [item.whole.gpu_s for item in found.deployments] == pytest.approx([264, 580])
+    assert [item.whole.gpu_s for item in found.deployments] == pytest.approx([244, 524])
     assert "a GPU draws 700 W under load and 120 W with an idle server" in found.assumptions
 
 
 def test_what_earlier_cells_took_takes_the_place_of_assumptions(tmp_path: Path) -> None:
-    """Of each launch: 60 s of start, 30 s of cell and 15 s to stop; 110 W x 75 s + 500 W x 22 s + 110 W x 8 s."""
+    """Of each launch: 60 s of start, 30 s of cell and 5 s around them, which no cell tells.
+
+    110 W x (60 + 5) s + 500 W x 22 s + 110 W x 8 s = 19,030 J.
+    """
     study = with_results(tmp_path, **{**ON_GPUS, "architectures": ["single"]})
     leave_a_cell(tmp_path, "single_tiny")
     found = told(study)
-    assert found.whole.wall_s == pytest.approx(2 * 105)
-    assert found.whole.energy_j == pytest.approx(2 * 20_130)
-    assert found.assumptions == ()
+    assert found.whole.wall_s == pytest.approx(2 * 95)
+    assert found.whole.energy_j == pytest.approx(2 * 19_030)
+    assert found.assumptions == (AROUND,)
 
 
 def test_another_workload_of_the_deployment_tells_its_start_and_power(tmp_path: Path) -> None:
@@ -84,11 +89,38 @@ def test_another_workload_of_the_deployment_tells_its_start_and_power(tmp_path: 
         tmp_path, **{**ON_GPUS, "architectures": ["single"], "launches": 1, "workloads": {"w": LOAD, "new": LOAD}}
     )
     leave_a_cell(tmp_path, "single_tiny")
-    assert told(study).whole.wall_s == pytest.approx(90 + 15 + 27)  # the study does not know of `w`
+    assert told(study).whole.wall_s == pytest.approx(90 + 27 + 5)  # the study does not know of `w`
     found = told(both)
-    assert found.whole.wall_s == pytest.approx(60 + 15 + 30 + 27)
-    assert found.whole.energy_j == pytest.approx(20_130 + 500 * 20 + 110 * 7)
-    assert found.assumptions == ("a cell takes its workload's duration_s, two idle windows and 3 s",)
+    assert found.whole.wall_s == pytest.approx(60 + 30 + 27 + 5)
+    assert found.whole.energy_j == pytest.approx(19_030 + 500 * 20 + 110 * 7)
+    assert set(found.assumptions) == {
+        "a cell takes its workload's duration_s, two idle windows and 3 s",
+        AROUND,
+    }
+
+
+@pytest.mark.parametrize(
+    ("architecture", "took_s"),
+    [
+        ("replicated-4", 161),
+        ("disaggregated-2p2d-nixl", 157),
+        ("disaggregated-1p3d-nixl", 159),
+        ("disaggregated-3p1d-nixl", 160),
+    ],
+)
+def test_four_servers_at_once_are_forecast_within_a_twentieth_of_what_four_h100_took(
+    tmp_path: Path, architecture: str, took_s: float
+) -> None:
+    """They were forecast as one server is, 124 s: 22 % too low (docs/results/h100-splits; from one job to the next).
+
+    90 + 3 x 9 = 117 s of start, two cells of 12 + 2 x 1 + 3 = 17 s, and 5 s around them are 156 s.
+    """
+    loads = {name: {**LOAD, "duration_s": 12} for name in ("load-32", "load-128")}
+    settings = {**ON_GPUS, "architectures": [architecture], "launches": 1, "workloads": loads, "measure__idle_s": 1}
+    found = told(with_results(tmp_path, **settings))
+    assert found.whole.wall_s == pytest.approx(156)
+    assert found.whole.wall_s == pytest.approx(took_s, rel=0.05)
+    assert "servers on 4 GPUs at once are ready after 117 s" in found.assumptions
 
 
 def test_fresh_servers_start_once_a_cell(tmp_path: Path) -> None:
@@ -97,7 +129,7 @@ def test_fresh_servers_start_once_a_cell(tmp_path: Path) -> None:
         tmp_path, **{**ON_GPUS, "architectures": ["single"], "workloads": two, "measure__fresh_servers": True}
     )
     assert told(study).whole.num_launches == 4
-    assert told(study).whole.wall_s == pytest.approx(4 * 132)
+    assert told(study).whole.wall_s == pytest.approx(4 * 122)
 
 
 def test_on_a_cpu_nothing_tells_the_energy(tmp_path: Path) -> None:
@@ -113,21 +145,21 @@ def test_damaged_results_tell_nothing(tmp_path: Path) -> None:
     leave_a_cell(tmp_path, "single_tiny")
     for name in ("raw/run.json", "result.json"):
         (tmp_path / "cells/single_tiny/w/stock/launch-9" / name).write_text('{"energy": [], "server_start": 3')
-    assert told(study).whole.wall_s == pytest.approx(2 * 132)
+    assert told(study).whole.wall_s == pytest.approx(2 * 122)
 
 
 @pytest.mark.parametrize(
     ("budget", "words"),
     [
-        ({"gpu_hours": 0.1}, ["gpu_hours: 0.1", "about 0.234 GPU hours", "over_budget=true"]),
-        ({"kwh": 0.01}, ["kwh: 0.01", "about 0.0475 kWh"]),
-        ({"gpu_hours": 0.25, "kwh": 0.05}, []),
+        ({"gpu_hours": 0.1}, ["gpu_hours: 0.1", "about 0.213 GPU hours", "over_budget=true"]),
+        ({"kwh": 0.01}, ["kwh: 0.01", "about 0.0449 kWh"]),
+        ({"gpu_hours": 0.22, "kwh": 0.05}, []),
     ],
 )
 def test_a_study_over_its_budget_is_refused_unless_confirmed(
     tmp_path: Path, budget: dict[str, float], words: list[str]
 ) -> None:
-    """0.234 GPU hours and 0.0475 kWh, as above."""
+    """0.213 GPU hours and 0.0449 kWh, as above."""
     settings: dict[str, Any] = {**ON_GPUS, "budget": budget}
     refuse_over_budget(told(with_results(tmp_path, **settings, over_budget=True)))
     found = told(with_results(tmp_path, **settings))
@@ -164,31 +196,17 @@ def test_what_is_measured_already_counts_and_a_finished_study_is_not_refused(tmp
 
 
 def test_a_cluster_is_asked_for_twice_the_time_and_ten_minutes_at_least(tmp_path: Path) -> None:
-    """A launch of 132 s asks for 10 min; one with a load of 600 s takes 105 + 607 = 712 s, twice that
-    is 23.7 min; 13 s more of two servers make 24.2."""
+    """A launch of 122 s asks for 10 min; one with a load of 600 s takes 90 + 607 + 5 = 702 s, twice it 23.4 min."""
     short = with_results(tmp_path, **{**ON_GPUS, "launches": 1})
     long = with_results(tmp_path, **{**ON_GPUS, "launches": 1, "workloads": {"w": {**LOAD, "duration_s": 600}}})
     assert walltimes_min(short, pending_launches(short)) == [10, 10]
-    assert walltimes_min(long, pending_launches(long)) == [24, 25]
+    assert walltimes_min(long, pending_launches(long)) == [24, 24]
 
 
 def test_a_dry_run_and_doctor_say_hours_gpu_hours_and_kwh(tmp_path: Path) -> None:
-    """`-n` said cells, and nothing of what they cost: 554 s, 844 GPU seconds and 170,880 J, from the test above."""
+    """`-n` said cells, and nothing of what they cost: 506 s, 768 GPU seconds and 161,760 J, from the test above."""
     study = with_results(tmp_path, **ON_GPUS)
     text = missing_in_words(told(study))
-    assert text.startswith("4 cells to measure: about 9 min, 0.23 GPU hours, 0.047 kWh (assumed: ")
+    assert text.startswith("4 cells to measure: about 8 min, 0.21 GPU hours, 0.045 kWh (assumed: ")
     [check] = time_and_energy(study)
     assert (check.status, check.seen) == ("ok", text)
-
-
-def test_four_servers_at_once_are_thought_as_slow_as_they_were(tmp_path: Path) -> None:
-    """On four H100 launches of two cells of 17 s took 158 to 199 s; the forecast was 90 + 2 x 17 = 124 s.
-
-    Four servers were ready after 109 to 148 s, and 15 to 17 s were left for stopping:
-    90 + 3 x 13 + 15 + 2 x 17 = 178 s.
-    """
-    short = {**LOAD, "duration_s": 10}
-    study = with_results(
-        tmp_path, **{**ON_GPUS, "architectures": ["replicated-4"], "workloads": {"a": short, "b": short}, "launches": 1}
-    )
-    assert told(study).whole.wall_s == pytest.approx(178)

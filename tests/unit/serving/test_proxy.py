@@ -22,6 +22,7 @@ from llmdvfs.records.spec import Role
 from llmdvfs.records.store import write_record
 from llmdvfs.serving.instance.ports import reserve, reserved
 from llmdvfs.serving.proxy import door
+from llmdvfs.serving.proxy.handover import Handover
 from llmdvfs.serving.proxy.journal import proxy_records
 from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
 from llmdvfs.serving.proxy.server import make_server
@@ -400,3 +401,84 @@ async def test_a_body_without_end_is_not_kept(pair: Proxied, monkeypatch: pytest
         assert "more than 1000 bytes" in await answer.text()
     async with pair.post() as answer:
         assert answer.status == 200
+
+
+REQUEST = b"POST /v1/completions HTTP/1.1\r\nHost: h\r\nX-Request-Id: %b\r\n%bContent-Length: 2\r\n\r\n"
+
+
+async def by_hand(running: Proxied) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", int(running.url.rpartition(":")[2]))
+
+
+async def test_a_request_that_does_not_wait_for_the_last_answer_finds_its_connection_closed(
+    decode: FakeUpstream, tmp_path: Path
+) -> None:
+    """Two answers at once on one connection would be taken for one another's."""
+    async with proxied(ProxyPlan((upstream("single-0", "single", decode),), None), tmp_path) as running:
+        reader, writer = await by_hand(running)
+        writer.write((REQUEST % (b"first", b"") + b"{}") * 2)
+        answer = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+    assert answer.count(b"HTTP/1.1 200 OK") == 1
+    assert answer.endswith(b"}\r\n0\r\n\r\n")
+    assert len(decode.requests) == 1
+
+
+async def test_a_connection_that_is_to_be_closed_is(decode: FakeUpstream, tmp_path: Path) -> None:
+    async with proxied(ProxyPlan((upstream("single-0", "single", decode),), None), tmp_path) as running:
+        reader, writer = await by_hand(running)
+        writer.write(REQUEST % (b"r1", b"Connection: close\r\n") + b"{}")
+        answer = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+    assert b"\r\nconnection: close\r\n" in answer
+
+
+async def test_a_client_that_asks_before_it_sends_its_body_is_told_to(decode: FakeUpstream, tmp_path: Path) -> None:
+    """curl does so with a body of a megabyte, and otherwise waits a second."""
+    async with proxied(ProxyPlan((upstream("single-0", "single", decode),), None), tmp_path) as running:
+        reader, writer = await by_hand(running)
+        writer.write(REQUEST % (b"r1", b"Expect: 100-continue\r\n"))
+        assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"{}")
+        assert (await asyncio.wait_for(reader.readline(), 10)) == b"HTTP/1.1 200 OK\r\n"
+        writer.close()
+
+
+async def test_a_client_that_leaves_the_queue_takes_no_place(decode: FakeUpstream, tmp_path: Path) -> None:
+    decode.hold = asyncio.Event()
+    plan = ProxyPlan((upstream("single-0", "single", decode),), None, max_in_flight=1, max_waiting=1)
+    async with proxied(plan, tmp_path) as running:
+        writers = []
+        for request_id in (b"first", b"second"):
+            writers.append((await by_hand(running))[1])
+            writers[-1].write(REQUEST % (request_id, b"") + b"{}")
+            assert await eventually(lambda: bool(decode.requests))
+        for _ in range(500):
+            if (await running.get("/stats"))[1]["waiting"]:
+                break
+            await asyncio.sleep(0.01)
+        writers[1].close()
+        for _ in range(500):
+            if not (await running.get("/stats"))[1]["waiting"]:
+                break
+            await asyncio.sleep(0.01)
+        decode.hold.set()
+        writers[0].close()
+        async with running.post(request_id="third") as answer:
+            assert answer.status == 200
+            assert (await answer.text()).endswith("data: [DONE]\n\n")
+        assert len(decode.requests) == 2
+        assert (await running.get("/stats"))[1]["instances"]["single-0"]["in_flight"] == 0
+
+
+async def test_a_fault_of_the_proxy_is_told_to_its_client(pair: Proxied, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No framework stands around the door any more that would answer in its place, and the client would wait."""
+
+    async def fail(handover: Handover) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(Handover, "answer", fail)
+    async with asyncio.timeout(10), pair.post() as answer:
+        assert answer.status == 500
+        assert "unforeseen" in (await answer.json())["error"]["message"]
+    assert all(load["in_flight"] == 0 for load in (await pair.get("/stats"))[1]["instances"].values())

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
-from llmdvfs.serving.proxy.upstream import READ_AHEAD_BYTES, Pool
+from llmdvfs.serving.proxy.pool import Pool
+from llmdvfs.serving.proxy.upstream import READ_AHEAD_BYTES
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
 WHOLE = HEAD + b"2\r\nab\r\n" + b"1\r\nc\r\n" + b"0\r\n\r\n"
@@ -56,13 +58,33 @@ async def pool_of(instance: Instance) -> AsyncIterator[Pool]:
             await asyncio.sleep(0.01)
 
 
+class Seen:
+    """A receiver that keeps what it is given: status and content type, then pieces and whether each is the last."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+
+    def begin(self, status: int, content_type: bytes) -> None:
+        self.taken.append((status, content_type))
+
+    def take(self, piece: bytes, is_last: bool) -> None:
+        self.taken.append((piece, is_last))
+
+    def lost(self, cause: str) -> None:
+        self.taken.append(cause)
+
+    async def end(self) -> None:
+        while not isinstance(self.taken[-1], str) and self.taken[-1][1] is not True:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_connection_is_used_again() -> None:
     instance = Instance([WHOLE], [WHOLE])
     async with pool_of(instance) as pool:
         for request_id in ("r1", "r2"):
-            answer = await pool.post("/v1/completions", b'{"a":1}', request_id)
-            assert (answer.status, answer.content_type) == (200, b"text/event-stream; charset=utf-8")
+            answer = await pool.ask("/v1/completions", b'{"a":1}', request_id)
             assert await answer.read_all() == b"abc"
+            assert (answer.status, answer.content_type) == (200, b"text/event-stream; charset=utf-8")
             answer.close()  # closes nothing: it is whole
     assert instance.num_connections == 1
     assert [request.partition(b"\r\n")[0] for request in instance.requests] == [b"POST /v1/completions HTTP/1.1"] * 2
@@ -73,8 +95,8 @@ async def test_a_connection_is_used_again() -> None:
 async def test_two_requests_at_once_have_a_connection_each() -> None:
     instance = Instance([HEAD, WHOLE[len(HEAD) :]], [WHOLE])
     async with pool_of(instance) as pool:
-        first = await pool.post("/v1/completions", b"{}", "r1")
-        second = await pool.post("/v1/completions", b"{}", "r2")
+        first = await pool.ask("/v1/completions", b"{}", "r1")
+        second = await pool.ask("/v1/completions", b"{}", "r2")
         assert await second.read_all() == b"abc"
         instance.go_on.set()
         assert await first.read_all() == b"abc"
@@ -83,12 +105,16 @@ async def test_two_requests_at_once_have_a_connection_each() -> None:
 
 async def test_pieces_are_given_as_they_come() -> None:
     instance = Instance([HEAD + b"2\r\nab\r\n", b"1\r\nc\r\n0\r\n\r\n"])
+    seen = Seen()
     async with pool_of(instance) as pool:
-        answer = await pool.post("/v1/completions", b"{}", "r1")
-        assert await answer.read() == b"ab"
+        answer = await pool.ask("/v1/completions", b"{}", "r1")
+        answer.give_to(seen)
+        while len(seen.taken) < 2:
+            await asyncio.sleep(0.01)
+        assert seen.taken == [(200, b"text/event-stream; charset=utf-8"), (b"ab", False)]
         instance.go_on.set()
-        assert await answer.read() == b"c"
-        assert await answer.read() == b""
+        await seen.end()
+    assert seen.taken[2:] == [(b"c", True)]
 
 
 @pytest.mark.parametrize(
@@ -102,29 +128,32 @@ async def test_what_is_no_answer_is_an_error(script: list[bytes | None], expecte
     instance = Instance(script)
     instance.go_on.set()
     async with pool_of(instance) as pool:
+        answer = await pool.ask("/v1/completions", b"{}", "r1")
         with pytest.raises(OSError, match=expected):
-            await pool.post("/v1/completions", b"{}", "r1")
+            await answer.begin()
 
 
 async def test_what_came_before_a_break_is_given_first() -> None:
     instance = Instance([HEAD + b"2\r\nab\r\n", None])
     async with pool_of(instance) as pool:
-        answer = await pool.post("/v1/completions", b"{}", "r1")
+        answer = await pool.ask("/v1/completions", b"{}", "r1")
+        answer.give_to(seen := Seen())
         instance.go_on.set()
-        assert await answer.read() == b"ab"
-        with pytest.raises(OSError, match="closed the connection before the end"):
-            await answer.read()
+        while len(seen.taken) < 3:
+            await asyncio.sleep(0.01)
+        assert seen.taken[1:] == [(b"ab", False), "it closed the connection before the end of the answer"]
 
 
 async def test_closing_an_unfinished_answer_drops_its_connection() -> None:
     instance = Instance([HEAD, WHOLE[len(HEAD) :]], [WHOLE])
     async with pool_of(instance) as pool:
-        answer = await pool.post("/v1/completions", b"{}", "r1")
+        answer = await pool.ask("/v1/completions", b"{}", "r1")
+        await answer.begin()
         answer.close()
         instance.go_on.set()
         while instance.num_lost == 0:
             await asyncio.sleep(0.01)
-        assert await (await pool.post("/v1/completions", b"{}", "r2")).read_all() == b"abc"
+        assert await (await pool.ask("/v1/completions", b"{}", "r2")).read_all() == b"abc"
     assert instance.num_connections == 2
 
 
@@ -133,10 +162,10 @@ async def test_a_connection_that_was_closed_or_spoke_unasked_is_not_used_again(l
     """Whatever follows such bytes would be taken for the next request's answer."""
     instance = Instance([WHOLE, left_over], [WHOLE])
     async with pool_of(instance) as pool:
-        assert await (await pool.post("/v1/completions", b"{}", "r1")).read_all() == b"abc"
+        assert await (await pool.ask("/v1/completions", b"{}", "r1")).read_all() == b"abc"
         instance.go_on.set()
         await asyncio.sleep(0.1)
-        assert await (await pool.post("/v1/completions", b"{}", "r2")).read_all() == b"abc"
+        assert await (await pool.ask("/v1/completions", b"{}", "r2")).read_all() == b"abc"
     assert instance.num_connections == 2
 
 
@@ -145,7 +174,7 @@ async def test_a_server_that_closes_is_believed() -> None:
     instance = Instance([closing], [closing])
     async with pool_of(instance) as pool:
         for request_id in ("r1", "r2"):
-            assert await (await pool.post("/v1/completions", b"{}", request_id)).read_all() == b"abc"
+            assert await (await pool.ask("/v1/completions", b"{}", request_id)).read_all() == b"abc"
     assert instance.num_connections == 2
 
 
@@ -155,16 +184,18 @@ async def test_reading_stops_until_somebody_reads() -> None:
     instance = Instance([HEAD, *[piece] * 1000, b"0\r\n\r\n"])
     instance.go_on.set()
     async with pool_of(instance) as pool:
-        answer = await pool.post("/v1/completions", b"{}", "r1")
+        answer = await pool.ask("/v1/completions", b"{}", "r1")
         await asyncio.sleep(0.3)
-        held = len(await answer.read())
+        answer.give_to(seen := Seen())
+        held = len(seen.taken[1][0])
         assert READ_AHEAD_BYTES < held < 10 * READ_AHEAD_BYTES
-        assert held + len(await answer.read_all()) == 100_000_000
+        await seen.end()
+        assert sum(len(piece) for piece, _ in seen.taken[1:]) == 100_000_000
 
 
 async def test_nobody_there_is_an_error() -> None:
     with pytest.raises(OSError, match="9"):
-        await Pool("http://127.0.0.1:9").post("/v1/completions", b"{}", "r1")
+        await Pool("http://127.0.0.1:9").ask("/v1/completions", b"{}", "r1")
 
 
 async def test_an_interim_answer_is_passed_over() -> None:
@@ -174,6 +205,7 @@ async def test_an_interim_answer_is_passed_over() -> None:
     instance.go_on.set()
     async with pool_of(instance) as pool:
         for request_id in ("r1", "r2"):
-            answer = await pool.post("/v1/completions", b"{}", request_id)
-            assert (answer.status, await answer.read_all()) == (200, b"abc")
+            answer = await pool.ask("/v1/completions", b"{}", request_id)
+            body = await answer.read_all()
+            assert (answer.status, body) == (200, b"abc")
     assert instance.num_connections == 1

@@ -110,7 +110,7 @@ def test_the_slots_threads_go_before_busy_neighbours_and_the_counters_do_not(gpu
     if not may_set_priorities():
         pytest.skip("CAP_SYS_NICE is missing")
     assert policies.count(os.SCHED_RR) == 2  # state and slow
-    assert policies.count(os.SCHED_OTHER) == 5  # the main thread, two counters, activity, power samples
+    assert policies.count(os.SCHED_OTHER) == 4  # the main thread, both counters, activity, power samples
 
 
 def test_a_lost_gpu_ends_it_with_a_message_and_keeps_what_was_sampled(gpus: FakeNvml, tmp_path: Path) -> None:

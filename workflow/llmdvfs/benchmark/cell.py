@@ -59,7 +59,7 @@ def _record_cell(
     foreign = foreign_on_all(deployment)
     paths = paths_between(remote_hosts(deployment), task.launch.deployment)
     started = (unix_s(), mono_ns()) if shared is None else (shared.started_unix_s, shared.started_mono_ns)
-    with start_watching(deployment, settings, folder / raw.TELEMETRY) as sampler:
+    with start_watching(deployment, settings, folder / raw.TELEMETRY, is_beside=task.job.side_by_side) as sampler:
         sampler.wait_ready()
         cpu_at_start = host_cpu()
         idle_before = idle(settings.idle_s) if shared is None else shared.window

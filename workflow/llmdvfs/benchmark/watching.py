@@ -17,16 +17,23 @@ from llmdvfs.telemetry.sampler import start_sampler
 WATCH_INTERVAL_S = 0.05  # how soon a death under load is noticed; a look costs microseconds
 
 
-def start_watching(deployment: Deployment, settings: MeasureSettings, path: Path) -> Samplers:
+def start_watching(
+    deployment: Deployment, settings: MeasureSettings, path: Path, *, is_beside: bool = False
+) -> Samplers:
     """Start the sampler on the CPU and, for a deployment on GPUs, on all GPUs of each host.
+
+    is_beside: other launches may be measured on the host's other GPUs meanwhile, each with a sampler of its own: the
+    deployment's GPUs alone are read. A call into the driver waits for the others' calls: two samplers that read all of
+    four H100 missed a fifth of their slots, where one alone missed under 1 %.
 
     Only the loss of one of the deployment's own GPUs ends it. Raises what start_sampler raises.
     """
+    every = None if deployment.gpu_indices else ()  # all of them: what others draw is reported apart
     own = start_sampler(
         path,
         interval_s=settings.interval_s,
         counter_interval_s=settings.counter_interval_s,
-        gpu_indices=None if deployment.gpu_indices else (),  # all of them: what others draw is reported apart
+        gpu_indices=deployment.gpu_indices if is_beside else every,
         needed_gpus=deployment.gpu_indices,
     )
     return Samplers(own, remote_hosts(deployment), settings)

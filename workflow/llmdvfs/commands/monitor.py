@@ -31,6 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, help="file for statistics and readings")
     parser.add_argument("--csv", type=Path, help="file for the readings, a row each")
     parser.add_argument("--raw", type=Path, help="keep the sampler's own file here (a new file, .jsonl)")
+    parser.add_argument(
+        "--exporter",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a dcgm-exporter of a host that one may not enter, as http://node7:9400/metrics; may be given again",
+    )
     parser.add_argument("--replay", type=Path, help="show this recorded file in place of the machine's devices")
 
 
@@ -44,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
             interval_s=options.interval,
             counter_interval_s=options.counter_interval,
             gpu_indices=_indices(options.gpus),
+            exporters=options.exporter,
             replay=options.replay,
         ) as sampler:
             sampler.wait_ready()

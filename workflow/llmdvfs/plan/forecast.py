@@ -6,7 +6,7 @@ from math import ceil
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.plan.cells import PlannedCell, PlannedLaunch
-from llmdvfs.plan.per_cell import PerCell, per_cell
+from llmdvfs.plan.per_cell import LAUNCH_OVERHEAD_S, PerCell, per_cell
 from llmdvfs.plan.side_by_side import is_beside
 from llmdvfs.plan.study import Study
 from llmdvfs.records.forecast import Amounts, Budget, DeploymentForecast, Forecast
@@ -107,11 +107,11 @@ def _missing(study: Study, per: Mapping[tuple[str, str], PerCell], item: Planned
 def _launch(
     study: Study, per: Mapping[tuple[str, str], PerCell], name: str, launch: int, workloads: Sequence[str]
 ) -> _Launch:
-    """Return a launch: its servers start once, or once a cell."""
+    """Return a launch: its servers start and stop once, or once a cell."""
     own = [per[name, workload] for workload in workloads]
     num_gpus, host_gpus = study.deployments[name].num_gpus, study.deployments[name].gpu_indices
     num_starts = len(own) if study.settings.fresh_servers else 1
-    start_s = own[0].start_s * num_starts
+    start_s = (own[0].start_s + LAUNCH_OVERHEAD_S) * num_starts
     start_j = None if own[0].idle_power_w is None else own[0].idle_power_w * start_s
     energies = [start_j, *(item.energy_j for item in own)]
     return _Launch(

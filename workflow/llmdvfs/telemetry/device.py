@@ -5,11 +5,11 @@ from typing import Literal, Protocol
 
 from llmdvfs.records.telemetry import Reading, TelemetryDevice
 
-Cadence = Literal["state", "counter", "slow", "activity", "samples"]
+Cadence = Literal["state", "counter", "slow", "activity", "samples", "exporter"]
 """How often a probe is read, and on which thread.
 
-state: every slot; counter: on a thread of its own, because its call blocks; slow: at most ten times a second;
-activity: at most five times; samples: once a second, what the driver has gathered.
+state: every slot; counter: on threads of their own, because their calls block; slow: at most ten times a second;
+activity: at most five times; samples, exporter: once a second, what the driver or another host has gathered.
 """
 
 

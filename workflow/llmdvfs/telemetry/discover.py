@@ -32,13 +32,18 @@ class Discovery:
 
 
 def discover(
-    gpu_indices: Sequence[int] | None, *, needed: Collection[int] | None = None, rapl_root: Path = POWERCAP
+    gpu_indices: Sequence[int] | None,
+    *,
+    needed: Collection[int] | None = None,
+    exporters: Sequence[str] = (),
+    rapl_root: Path = POWERCAP,
 ) -> Discovery:
     """Return what can be read on this machine: the GPUs asked for, RAPL where it may be read, and the CPU.
 
-    gpu_indices: NVML's; None: all GPUs, or none where there is no driver.
+    gpu_indices: NVML's; None: all GPUs, or none where there is no driver. exporters: addresses of dcgm-exporters of
+    other hosts, whose GPUs come after those of this one.
     needed: those of them that must answer; None: all. Another one that does not answer is told among the absences.
-    TelemetryError where a GPU that was asked for is not there, or a needed one does not answer.
+    TelemetryError where a GPU that was asked for is not there, or a needed one or an exporter does not answer.
     """
     absences: list[str] = []
     probes: list[Probe] = []
@@ -53,6 +58,14 @@ def discover(
             continue
         probes += gpu_probes
         sources.append(source)
+    for url in exporters:
+        from llmdvfs.telemetry.exporter import (
+            exporter_probes,
+        )  # its HTTP library: every cell's sampler would wait for it
+
+        elsewhere = exporter_probes(url)
+        probes += elsewhere
+        sources += [probe.device.energy_source or "none" for probe in elsewhere]
     rapl, no_rapl = rapl_probes(rapl_root)
     absences += [no_rapl] if no_rapl else []
     if not sources:

@@ -112,6 +112,7 @@ def start_sampler(
     counter_interval_s: float = 0.02,
     gpu_indices: Sequence[int] | None = None,
     needed_gpus: Sequence[int] | None = None,
+    exporters: Sequence[str] = (),
     replay: Path | None = None,
     without: Collection[Cadence] = (),
 ) -> SamplerHandle:
@@ -120,8 +121,9 @@ def start_sampler(
     gpu_indices: NVML's; None: all GPUs, if there is a driver; empty: no GPU. The CPU, and RAPL where it can be read,
     are always sampled. The energy counters are polled on their own every `counter_interval_s`: five polls a step of
     theirs place its instant within 20 ms. needed_gpus: those whose loss ends sampling; None: every GPU; a lost GPU that
-    is not among them is left out from then on and stands in the report. replay: play this recorded file in place of the
-    devices. without: streams to leave out, to find out what they cost.
+    is not among them is left out from then on and stands in the report. exporters: addresses of dcgm-exporters of other
+    hosts, scraped once a second. replay: play this recorded file in place of the devices. without: streams to leave
+    out, to find out what they cost.
     """
     if min(interval_s, counter_interval_s) < MIN_INTERVAL_S:
         raise ConfigError(
@@ -135,6 +137,7 @@ def start_sampler(
         command += ["--gpus", ",".join(map(str, gpu_indices))]
     if needed_gpus is not None:
         command += ["--needed", ",".join(map(str, needed_gpus))]
+    command += [word for url in exporters for word in ("--exporter", url)]
     if without:
         command += ["--without", ",".join(without)]
     if replay is not None:

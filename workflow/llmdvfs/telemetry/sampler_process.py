@@ -27,15 +27,27 @@ from llmdvfs.telemetry.replay import replay_probes
 from llmdvfs.telemetry.writer import TelemetryWriter
 
 SLOW_INTERVAL_S = 0.1  # at least: /proc/stat ticks every 10 ms, and PCIe counters take half a millisecond
-PATIENT: dict[Cadence, float] = {"activity": 0.2, "samples": 1.0}
+PATIENT: dict[Cadence, float] = {"activity": 0.2, "samples": 1.0, "exporter": 1.0}
 """Cadence -> how often [s]. GPM wants at least 100 ms between two samples; the driver keeps 2.4 s of power samples."""
+COUNTER_CALL_S = 3.2e-3  # median of an H100 and an H200; up to 16 ms
 PARENT_CHECK_INTERVAL_S = 0.5
 PARENT_GONE = "the process that had started the sampler is gone"
 SIGNALS = {signal.SIGTERM, signal.SIGUSR1}  # "stop" and "the parent may be gone"
 
 
+def shared_out(counters: Sequence[Probe], interval_s: float) -> list[Sequence[Probe]]:
+    """Return the counters by thread: as few threads as read each counter once an interval, with a third to spare.
+
+    A thread that reads four in turn sleeps once for all of them. Most of what the sampler costs is waking up. Which
+    counter is read when does not matter: each reading has a begin and an end of its own.
+    """
+    num_a_thread = max(1, int(interval_s * 2 / 3 / COUNTER_CALL_S))
+    num_threads = -(-len(counters) // num_a_thread)
+    return [counters[first::num_threads] for first in range(num_threads)]
+
+
 class Sampling:
-    """The loops that read all probes, one thread each, from start to stop."""
+    """The loops that read all probes, a thread a loop, from start to stop."""
 
     def __init__(
         self, probes: Sequence[Probe], interval_s: float, counter_interval_s: float, dispensable: Collection[str]
@@ -48,11 +60,11 @@ class Sampling:
         # Their readings say themselves over which time they are: a late read loses nothing, and is no missed slot.
         patient = [([probe for probe in probes if probe.cadence == name], every) for name, every in PATIENT.items()]
         self._patient_loops = [SlotLoop(group, every, dispensable=dispensable) for group, every in patient if group]
-        # One thread a counter: the driver holds each call for milliseconds, and they do not wait for one another.
+        # Apart from the rest: the driver holds each call for milliseconds.
+        counters = [probe for probe in probes if probe.cadence == "counter"]
         self._counter_loops = [
-            SlotLoop([probe], counter_interval_s, dispensable=dispensable)
-            for probe in probes
-            if probe.cadence == "counter"
+            SlotLoop(list(group), counter_interval_s, dispensable=dispensable)
+            for group in shared_out(counters, counter_interval_s)
         ]
 
     @property
@@ -163,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--counter-interval", type=float, required=True)
     parser.add_argument("--gpus", help="indices with commas between; left out: all")
     parser.add_argument("--needed", help="indices of GPUs whose loss ends sampling; left out: all")
+    parser.add_argument("--exporter", action="append", default=[], help="address of a dcgm-exporter's metrics")
     parser.add_argument("--without", default="", help="cadences to leave out, with commas between: activity, samples")
     parser.add_argument("--replay", type=Path)
     parser.add_argument("--parent", type=int, required=True)
@@ -180,6 +193,7 @@ def _probes(options: argparse.Namespace) -> tuple[Sequence[Probe], EnergySource,
     found = discover(
         None if options.gpus is None else _indices(options.gpus),
         needed=None if options.needed is None else _indices(options.needed),
+        exporters=options.exporter,
     )
     left_out = options.without.split(",")
     return [probe for probe in found.probes if probe.cadence not in left_out], found.energy_source, found.absences

@@ -14,6 +14,8 @@ from llmdvfs.records.spec import Phase
 MAX_INCREMENTS = 10_000
 """Of a role: more tell its powers no better. Of a longer window as many stretches are taken, evenly spread over it."""
 STRETCH_S = 1.0
+MAX_INSTANTS = 20_000
+"""Of all lags that are looked up at once: their tables stay in a core's own cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,13 @@ class PhaseIncrements:
 
         lag_s: by how much the readings trail the phases.
         """
-        return next(self.seconds_over((lag_s,)))
+        found: Floats = next(self.seconds_over((lag_s,)))[0]
+        return found
 
     def seconds_over(self, lags_s: Sequence[float] | Floats) -> Iterator[Floats]:
-        """Yield the same for each of several lags, one after the other.
+        """Yield the same for several lags, as many at a time as MAX_INSTANTS allows; shape (lags, increments, levels).
 
-        All of them together are gigabytes where a window is long.
+        All of them together are gigabytes where a window is long; one at a time is slow where it is short.
         """
         table = self.occupancy.table_at_edges(self.levels)
         follows = self.follows & np.concatenate(([False], self.later_s[1:] == self.later_s[:-1]))
@@ -71,9 +74,12 @@ class PhaseIncrements:
         instants_s = np.empty(len(self.end_s) + np.count_nonzero(is_own))
         instants_s[end] = self.end_s - self.later_s
         instants_s[end[is_own] - 1] = self.begin_s[is_own] - self.later_s[is_own]
-        for lag_s in lags_s:
-            before = self.occupancy.all_before(self.levels, instants_s - lag_s, table)
-            yield np.diff(before, axis=0)[end - 1]
+        lags = np.asarray(lags_s, dtype=np.float64)
+        at_a_time = max(MAX_INSTANTS // max(len(instants_s), 1), 1)
+        for first in range(0, len(lags), at_a_time):
+            later_s = instants_s - lags[first : first + at_a_time, None]
+            before = self.occupancy.all_before(self.levels, later_s.ravel(), table).reshape(*later_s.shape, -1)
+            yield before[:, end] - before[:, end - 1]
 
 
 def phase_increments(

@@ -126,24 +126,36 @@ def phase_sums(
 ) -> PhaseSums:
     """Return the sums of the increments by block.
 
-    seconds_by_lag: for each lag the seconds in each phase, shape (increments, phases). length_s, energy_j, block: of
-    each increment its length, its energy and the number of its block.
+    seconds_by_lag: the seconds in each phase, for some lags at a time: shape (lags, increments, phases). length_s,
+    energy_j, block: of each increment its length, its energy and the number of its block.
+    """
+    padded = _padded(block)
+    weight = np.append(1 / length_s, 0.0)[padded]
+    energy = np.append(energy_j, 0.0)[padded]
+    gram, moment, total = [], [], []
+    for of_lags in seconds_by_lag:
+        # (lags, blocks, increments of a block, phases)
+        seconds = np.concatenate((of_lags, np.zeros_like(of_lags[:, :1])), axis=1)[:, padded]
+        weighted = (seconds * weight[..., None]).swapaxes(-1, -2)
+        gram.append(weighted @ seconds)
+        moment.append((weighted @ energy[..., None])[..., 0])
+        total.append(of_lags.sum(axis=1))
+    energies = float(np.sum(energy_j**2 / length_s))
+    return PhaseSums(np.concatenate(gram), np.concatenate(moment), np.concatenate(total), energies, len(energy_j))
+
+
+def _padded(block: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+    """Return the increments of each block, shape (blocks, those of the largest); the rest is the number of increments.
+
+    Blocks of one length are one product; a block alone costs more than the sums in it.
     """
     order = np.argsort(block, kind="stable")
-    starts = np.flatnonzero(np.diff(block[order], prepend=-1))
-    blocks = [slice(start, end) for start, end in zip(starts, [*starts[1:], len(order)], strict=True)]
-    weight = 1 / length_s[order]
-    energy = energy_j[order]
-    gram, moment, total = [], [], []
-    for unsorted in seconds_by_lag:
-        seconds = unsorted[order]
-        weighted = seconds * weight[:, None]
-        # a product a block: the outer products of all increments would take far more memory, and time, than their sums
-        gram.append(np.stack([weighted[own].T @ seconds[own] for own in blocks]))
-        moment.append(np.stack([energy[own] @ weighted[own] for own in blocks]))
-        total.append(seconds.sum(axis=0))
-    energies = float(np.sum(weight * energy**2))
-    return PhaseSums(np.stack(gram), np.stack(moment), np.stack(total), energies, len(energy_j))
+    _, starts, sizes = np.unique(block[order], return_index=True, return_counts=True)
+    place = np.arange(int(sizes.max(initial=0)))
+    found: npt.NDArray[np.intp] = np.append(order, len(order))[
+        np.where(place < sizes[:, None], starts[:, None] + place, len(order))
+    ]
+    return found
 
 
 def _solved(gram: Floats, moment: Floats) -> tuple[Floats, Floats, Floats]:

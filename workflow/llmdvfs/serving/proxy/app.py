@@ -8,45 +8,20 @@ import aiohttp
 import orjson
 from quart import Quart, Response, request
 
-from llmdvfs.serving.proxy.door import Door
+from llmdvfs.serving.proxy.admission import Admission
+from llmdvfs.serving.proxy.exchange import Client, Exchange
 from llmdvfs.serving.proxy.journal import Journal, Stamps
 from llmdvfs.serving.proxy.plan import ProxyPlan
 from llmdvfs.serving.proxy.policy import Backend
-from llmdvfs.serving.proxy.relay import Exchange, Relay, error_body
+from llmdvfs.serving.proxy.relay import Relay, error_body
 
 HEALTH_LIMIT_S = 2.0
 
 
-class Admission:
-    """Lets only so many requests be under way, and only so many wait for that."""
-
-    def __init__(self, max_in_flight: int, max_waiting: int) -> None:
-        self._free = asyncio.Semaphore(max_in_flight)
-        self._max_waiting = max_waiting
-        self.waiting = 0
-        self.refused = 0
-
-    async def enter(self) -> bool:
-        """Wait for a place; return False at once where too many are waiting already."""
-        if self._free.locked() and self.waiting >= self._max_waiting:
-            self.refused += 1
-            return False
-        self.waiting += 1
-        try:
-            await self._free.acquire()
-        finally:
-            self.waiting -= 1
-        return True
-
-    def leave(self) -> None:
-        """Free the place."""
-        self._free.release()
-
-
-def create_app(plan: ProxyPlan, log: Path) -> Quart:
-    """Return the application: completions, chat, /health, /stats, and an instance's models and tokenizer."""
+def create_app(plan: ProxyPlan, log: Path) -> tuple[Quart, "Service"]:
+    """Return the application (/health, /stats, an instance's models and tokenizer) and what the door needs of it."""
     app = Quart(__name__)
-    proxy = _Proxy(plan, log)
+    proxy = Service(plan, log)
     app.before_serving(proxy.start)
     app.after_serving(proxy.stop)
     for path in ("/tokenize", "/detokenize"):
@@ -54,42 +29,32 @@ def create_app(plan: ProxyPlan, log: Path) -> Quart:
     app.add_url_rule("/v1/models", "models", proxy.pass_through, methods=["GET"])
     app.add_url_rule("/health", "health", proxy.health, methods=["GET"])
     app.add_url_rule("/stats", "stats", proxy.stats, methods=["GET"])
-    app.asgi_app = Door(app.asgi_app, proxy)  # type: ignore[method-assign, assignment, arg-type]
-    return app
+    return app, proxy
 
 
-class _Proxy:
-    """The application's views, and the relay and queue that they share."""
+class Service:
+    """The application's views, and the relay and queue that they share with the door (door.py: RequestService)."""
 
     def __init__(self, plan: ProxyPlan, log: Path) -> None:
         self._plan = plan
         self._log = log
         self._session: aiohttp.ClientSession
         self._relay: Relay
-        self._admission: Admission
+        self.admission = Admission(plan.max_in_flight, plan.max_waiting)
 
     async def start(self) -> None:
-        """Open the relay and the queue, when the server begins to serve."""
+        """Open the relay, when the server begins to serve."""
         self._session = aiohttp.ClientSession(auto_decompress=False)
         self._relay = Relay(self._plan, Journal(self._log))
-        self._admission = Admission(self._plan.max_in_flight, self._plan.max_waiting)
 
     async def stop(self) -> None:
         """Close the relay, when the server ends."""
         await self._session.close()
         self._relay.close()
 
-    async def enter(self) -> bool:
-        """Wait for a place in the queue; False where it is full."""
-        return await self._admission.enter()
-
-    def leave(self) -> None:
-        """Free the place."""
-        self._admission.leave()
-
-    def exchange(self, endpoint: str, content: bytes, stamps: Stamps) -> Exchange:
+    def exchange(self, endpoint: str, content: bytes, stamps: Stamps, client: Client) -> Exchange:
         """Return a request's way through the instances."""
-        return Exchange(self._relay, endpoint, content, stamps)
+        return Exchange(self._relay, endpoint, content, stamps, client)
 
     async def pass_through(self) -> Response:
         """Answer with what the first instance that streams answers."""
@@ -132,8 +97,8 @@ class _Proxy:
             orjson.dumps(
                 {
                     "instances": instances,
-                    "waiting": self._admission.waiting,
-                    "refused": self._admission.refused,
+                    "waiting": self.admission.waiting,
+                    "refused": self.admission.refused,
                     "imbalance": {
                         "prefill": relay.prefill.imbalance() if relay.prefill else None,
                         "decode": relay.decode.imbalance(),

@@ -1,154 +1,218 @@
-"""The proxy's fast path: completions go straight from ASGI to the relay.
+"""The proxy's fast path: a client's connection, which takes completions to the relay itself.
 
-Through Quart's own request handling the same costs three times the CPU a request, which is waiting time for the other
-streams: the proxy is part of what is measured.
+All else goes to the application by uvicorn's protocol, whose connection this is. Through ASGI a completion costs twice
+the CPU, and each of its pieces a turn of the event loop more, which is waiting time for the other streams: the proxy is
+part of what is measured.
 """
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from http.client import responses
+from typing import Any, Literal, Protocol
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from llmdvfs.clock import mono_ns
+from llmdvfs.serving.proxy.admission import Admission
+from llmdvfs.serving.proxy.exchange import Client, Exchange
 from llmdvfs.serving.proxy.journal import Stamps
-from llmdvfs.serving.proxy.relay import Exchange, UpstreamFailed, error_body
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+from llmdvfs.serving.proxy.outlet import Outlet
+from llmdvfs.serving.proxy.relay import error_body
 
 MAX_BODY_BYTES = 64 << 20
 """A body is passed on whole; ten million token ids, the longest prompt of a workload, take about as much."""
-PATHS = frozenset({"/v1/completions", "/v1/chat/completions"})
+PATHS = frozenset({b"/v1/completions", b"/v1/chat/completions"})
 
 
 class RequestService(Protocol):
     """What the door needs of the application: a place in the queue, and a request's way through the instances."""
 
-    async def enter(self) -> bool:
-        """Wait for a place; return False where the queue is full."""
+    admission: Admission
 
-    def leave(self) -> None:
-        """Free the place."""
-
-    def exchange(self, endpoint: str, content: bytes, stamps: Stamps) -> Exchange:
+    def exchange(self, endpoint: str, content: bytes, stamps: Stamps, client: Client) -> Exchange:
         """Return the request's way through the instances."""
 
 
-class Door:
-    """An ASGI application that serves PATHS itself, and leaves all else to the application behind it."""
+class Door(HttpToolsProtocol):
+    """One connection of a client.
 
-    def __init__(self, app: AsgiApp, service: RequestService) -> None:
-        self._app = app
+    One request at a time: a client that sends a completion before the last answer has ended (pipelining) finds its
+    connection closed after that answer, which it has to expect (RFC 9112, section 9.3.2).
+    """
+
+    def __init__(self, service: RequestService, **of_uvicorn: Any) -> None:
+        super().__init__(**of_uvicorn)
         self._service = service
+        self._to: Literal["app", "relay", "nowhere"] = "app"
+        """Where the message that is being read goes."""
+        self._parts: list[bytes] = []
+        self._num_left = 0
+        self._path: bytes
+        self._stamps: Stamps
+        self._outlet: Outlet
+        self._exchange: Exchange | None = None
+        self._reaching: asyncio.Task[None] | None = None
+        """Brings the request to an instance, where that could not be done at once."""
+        self._is_serving = False
+        self._head = b""
+        self._is_last = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI scope: a completion here, anything else in the application behind."""
-        if scope["type"] != "http" or scope["path"] not in PATHS or scope["method"] != "POST":
-            await self._app(scope, receive, send)
-            return
-        stamps = Stamps(_request_id(scope) or uuid.uuid4().hex, mono_ns())
-        try:
-            content = await _whole_body(receive)
-        except _TooLarge:
-            told = f"a request of more than {MAX_BODY_BYTES} bytes; shorten the prompt"
-            await _send_whole(send, 413, error_body(told, 413))
-            return
-        if content is None:
-            return
-        with _Leaving(receive):
-            await self._serve(scope["path"], content, stamps, send)
+    # ---- called by the event loop, and by uvicorn when it ends
 
-    async def _serve(self, endpoint: str, content: bytes, stamps: Stamps, send: Send) -> None:
-        """Relay one completion, and send its answer or what went wrong."""
-        if not await self._service.enter():
-            await _send_whole(send, 503, error_body("too many requests are waiting already; try later", 503))
-            return
-        exchange = self._service.exchange(endpoint, content, stamps)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Keep what answers are written to."""
+        super().connection_made(transport)
+        self._outlet = Outlet(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End what the client no longer waits for, and with it everything upstream."""
+        super().connection_lost(error)
+        if self._reaching is not None:
+            self._reaching.cancel()
+        self._end()
+
+    def pause_writing(self) -> None:
+        """Let the instance wait for a client that does not take what it was sent."""
+        super().pause_writing()
+        if self._exchange is not None:
+            self._exchange.pause()
+
+    def resume_writing(self) -> None:
+        """Let the instance go on."""
+        super().resume_writing()
+        if self._exchange is not None:
+            self._exchange.resume()
+
+    def shutdown(self) -> None:
+        """Close, after the answer that is under way."""
+        if not self._is_serving:
+            super().shutdown()
+        self._is_last = True
+
+    # ---- called by the parser
+
+    def on_headers_complete(self) -> None:
+        """Find out where the message goes."""
+        path = self.url.partition(b"?")[0]
+        is_completion = path in PATHS and self.parser.get_method() == b"POST"
+        is_busy = self.cycle is not None and not self.cycle.response_complete
+        if self._is_serving or (is_completion and is_busy):
+            self._to = "nowhere"
+            self._is_last = True
+            if is_busy:
+                self.cycle.keep_alive = False
+        elif is_completion:
+            self._to = "relay"
+            self._path = path
+            self._is_last = self._is_last or not self.parser.should_keep_alive()
+            self._stamps = Stamps(self._request_id() or uuid.uuid4().hex, mono_ns())
+            self._num_left = MAX_BODY_BYTES
+            if self.expect_100_continue:
+                self._outlet.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        else:
+            self._to = "app"
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of a completion's body, up to MAX_BODY_BYTES."""
+        if self._to == "app":
+            super().on_body(body)
+        elif self._to == "relay":
+            self._parts.append(body)
+            self._num_left -= len(body)
+            if self._num_left < 0:
+                self._parts.clear()
+                self._to = "nowhere"
+                self.refuse(413, error_body(f"a request of more than {MAX_BODY_BYTES} bytes; shorten the prompt", 413))
+
+    def on_message_complete(self) -> None:
+        """Serve a completion."""
+        if self._to == "app":
+            super().on_message_complete()
+        elif self._to == "relay":
+            content = b"".join(self._parts)
+            self._parts.clear()
+            self._is_serving = True
+            if not (self._service.admission.try_enter() and self._start(content)):
+                self._reaching = self.loop.create_task(self._reach(content))
+                self.tasks.add(self._reaching)
+                self._reaching.add_done_callback(self.tasks.discard)
+
+    # ---- called by the exchange
+
+    def begin(self, status: int, content_type: bytes, request_id: str) -> None:
+        """Keep status and headers until the first piece is there."""
+        self._head = b"%b\r\ncontent-type: %b\r\nx-request-id: %b\r\n%btransfer-encoding: chunked\r\n\r\n" % (
+            _STATUS_LINES[status],
+            content_type,
+            request_id.encode("latin-1"),
+            self._closing_header(),
+        )
+
+    def take(self, piece: bytes, is_last: bool) -> None:
+        """Send what has come of an answer as one chunk, and where it is the last the end of all chunks."""
+        head, self._head = self._head, b""
+        chunk = b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
+        self._outlet.write(b"%b%b%b" % (head, chunk, b"0\r\n\r\n" if is_last else b""))
+
+    def refuse(self, status: int, body: bytes) -> None:
+        """Send a whole answer of JSON."""
+        self._outlet.write(
+            b"%b\r\ncontent-type: application/json\r\n%bcontent-length: %d\r\n\r\n%b"
+            % (_STATUS_LINES[status], self._closing_header(), len(body), body)
+        )
+
+    def ended(self) -> None:
+        """Be ready for the next request, or close."""
+        self._end()
+        if self._is_last:
+            self.transport.close()
+
+    # ----
+
+    def _start(self, content: bytes) -> bool:
+        """Send what can be sent at once; return whether an answer will come of that."""
+        self._exchange = self._service.exchange(self._path.decode(), content, self._stamps, self)
+        return self._exchange.start()
+
+    async def _reach(self, content: bytes) -> None:
+        """Bring a request to an instance: wait for a place, for connections, for prefill."""
         try:
-            await _relay(exchange, send)
+            if self._exchange is None:
+                if not await self._service.admission.enter():
+                    self._is_serving = False
+                    self.refuse(503, error_body("too many requests are waiting already; try later", 503))
+                    return
+                if self._start(content):
+                    return
+            assert self._exchange is not None
+            await self._exchange.reach()
+        except Exception as error:  # a fault of this program; a client that waits for ever would not tell it
+            self.refuse(500, error_body(f"the proxy failed: {error!r}", 500))
+            self.ended()
+            raise
+        except asyncio.CancelledError:
+            self._end()
+            raise
         finally:
+            self._reaching = None
+
+    def _end(self) -> None:
+        """Free what the request held: its place in the queue, and everything upstream."""
+        self._is_serving = False
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
             exchange.close()
-            self._service.leave()
+            self._service.admission.leave()
+
+    def _closing_header(self) -> bytes:
+        return b"connection: close\r\n" if self._is_last else b""
+
+    def _request_id(self) -> str | None:
+        for name, value in self.headers:
+            if name == b"x-request-id":
+                return str(value.decode("latin-1"))
+        return None
 
 
-class _Leaving:
-    """Ends its block when the client goes away, and with the block everything upstream."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._has_left = False
-
-    def __enter__(self) -> None:
-        self._serving = asyncio.current_task()
-        self._watching = asyncio.create_task(self._watch())
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        serving, self._serving = self._serving, None
-        self._watching.cancel()
-        del self._watching  # a cycle, which only a collection would free, and that stops all streams
-        if not self._has_left:
-            return False
-        assert serving is not None
-        return serving.uncancel() == 0 and kind is asyncio.CancelledError
-
-    async def _watch(self) -> None:
-        """Wait until the client has gone, and cancel the block."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        if self._serving is not None:
-            self._has_left = True
-            self._serving.cancel()
-
-
-async def _relay(exchange: Exchange, send: Send) -> None:
-    """Send the pieces of an answer to the client as they come."""
-    try:
-        answer = await exchange.open()
-    except UpstreamFailed as failed:
-        await _send_whole(send, failed.status, failed.body)
-        return
-    await _send_head(send, answer.status, answer.content_type, exchange.stamps.request_id)
-    while piece := await exchange.read():
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _send_head(send: Send, status: int, content_type: bytes, request_id: str | None = None) -> None:
-    """Send status and headers to the client."""
-    headers = [(b"content-type", content_type)]
-    if request_id is not None:
-        headers.append((b"x-request-id", request_id.encode("latin-1")))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-
-
-async def _send_whole(send: Send, status: int, body: bytes) -> None:
-    """Send a whole answer of JSON to the client."""
-    await _send_head(send, status, b"application/json")
-    await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-class _TooLarge(Exception):
-    """The request's body is too large to be kept."""
-
-
-async def _whole_body(receive: Receive) -> bytes | None:
-    """Return the request's body; None: the client has gone before its end. _TooLarge: beyond MAX_BODY_BYTES."""
-    parts: list[bytes] = []
-    left = MAX_BODY_BYTES
-    while (message := await receive())["type"] == "http.request":
-        parts.append(message["body"])
-        left -= len(message["body"])
-        if left < 0:
-            raise _TooLarge
-        if not message["more_body"]:
-            return b"".join(parts)
-    return None
-
-
-def _request_id(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            return str(value.decode("latin-1"))
-    return None
+_STATUS_LINES = {status: f"HTTP/1.1 {status} {responses.get(status, '')}".encode() for status in range(100, 1000)}

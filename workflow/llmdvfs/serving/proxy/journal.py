@@ -1,5 +1,6 @@
 """Keeps the proxy's stamps of each request, one line a request."""
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ import orjson
 
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.store import read_lines
+
+WRITE_AFTER_S = 0.02
 
 
 @dataclass(slots=True)
@@ -30,19 +33,32 @@ class Stamps:
 
 
 class Journal:
-    """Appends finished records to a file; each is written before the next is taken."""
+    """Appends finished records to a file, WRITE_AFTER_S after the first of them ended.
+
+    Answers end together, and the requests that follow them come at that instant: a write for each would be waiting
+    time for all of these.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: BinaryIO = path.open("ab", buffering=0)
+        self._ended: list[Stamps] = []
 
     def write(self, stamps: Stamps) -> None:
-        """Append one record."""
-        self._file.write(orjson.dumps(stamps) + b"\n")
+        """Take one record, inside an event loop."""
+        if not self._ended:
+            asyncio.get_running_loop().call_later(WRITE_AFTER_S, self._flush)
+        self._ended.append(stamps)
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what is left and close the file."""
+        self._flush()
         self._file.close()
+
+    def _flush(self) -> None:
+        if self._ended:
+            self._file.write(b"".join(orjson.dumps(stamps) + b"\n" for stamps in self._ended))
+            self._ended.clear()
 
 
 def proxy_records(path: Path, request_ids: Collection[str]) -> list[ProxyRecord]:

@@ -1,0 +1,143 @@
+"""One request of a client: prefill then decode, or one of several instances, and the answer as it comes."""
+
+from typing import Any, Protocol
+
+import orjson
+
+from llmdvfs.clock import mono_ns
+from llmdvfs.serving.proxy.handover import Handover
+from llmdvfs.serving.proxy.journal import Stamps
+from llmdvfs.serving.proxy.legs import Legs
+from llmdvfs.serving.proxy.policy import Backend
+from llmdvfs.serving.proxy.relay import BAD_GATEWAY, Relay, UpstreamFailed, error_body
+
+CLIENT_GONE = 499  # nginx's status for a client that closed the connection; recorded, never sent
+BAD_REQUEST = 400
+
+
+class Client(Protocol):
+    """Whom a request came from."""
+
+    def begin(self, status: int, content_type: bytes, request_id: str) -> None:
+        """Keep the status and headers of the answer; `take` follows at once."""
+
+    def take(self, piece: bytes, is_last: bool) -> None:
+        """Send a piece of the answer, with what is kept before it and, where it is the last, the end after it."""
+
+    def refuse(self, status: int, body: bytes) -> None:
+        """Send a whole answer of JSON."""
+
+    def ended(self) -> None:
+        """Take note that all was sent: the exchange is to be closed."""
+
+
+class Exchange:
+    """One request: `start` it, where that does not suffice `reach` an answer; `close` it in any case.
+
+    Status and pieces go from the instance's connection to the client's within the read that brought them: no task is
+    woken for a token, nor for a first one, and a balanced request has none where a connection is idle.
+    """
+
+    def __init__(self, relay: Relay, endpoint: str, content: bytes, stamps: Stamps, client: Client) -> None:
+        self._relay = relay
+        self._content = content
+        self._client = client
+        self._stamps = stamps
+        self._legs = Legs(relay, endpoint, stamps)
+        self._handover: Handover | None = None
+        self._decode: Backend
+
+    def start(self) -> bool:
+        """Send what can be sent at once, on connections that are idle; return whether an answer will come of that."""
+        if self._relay.prefill is None:
+            self._decode = self._legs.take(self._relay.decode)
+            answer = self._legs.ask_now(self._decode, self._content, self._stamps.request_id)
+            if answer is not None:
+                answer.give_to(self)
+            return answer is not None
+        body = _json_object(self._content)  # a balancer never looks into it
+        if body is None:
+            self._refuse(UpstreamFailed(BAD_REQUEST, "the request's body is not a JSON object"))
+            return True
+        self._handover = Handover(self._legs, body)
+        self._decode = self._handover.decode
+        self._handover.start()
+        return False
+
+    async def reach(self) -> None:
+        """Bring the request to where an answer will come; where prefill fails, it never reaches decode."""
+        try:
+            if self._handover is None:
+                answer = await self._legs.ask(self._decode, self._content, self._stamps.request_id)
+            else:
+                answer = await self._handover.answer()
+        except UpstreamFailed as failed:
+            self._refuse(failed)
+        else:
+            answer.give_to(self)
+
+    def pause(self) -> None:
+        """Let the instance wait until the client has taken what it was sent."""
+        if self._legs.answer is not None:
+            self._legs.answer.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._legs.answer is not None:
+            self._legs.answer.resume()
+
+    def close(self) -> None:
+        """End the request: cancel what is unfinished upstream, count it as ended, and write its stamps."""
+        self._legs.close()
+        if self._handover is not None:
+            self._handover.close()
+        stamps = self._stamps
+        if stamps.last_byte_mono_ns is None and stamps.error is None:
+            stamps.status, stamps.error = CLIENT_GONE, "the client closed the connection"
+        self._relay.journal.write(stamps)
+
+    # ---- called by the answer
+
+    def begin(self, status: int, content_type: bytes) -> None:
+        """Pass status and content type on."""
+        self._stamps.headers_mono_ns = mono_ns()
+        self._stamps.status = status
+        self._client.begin(status, content_type, self._stamps.request_id)
+
+    def take(self, piece: bytes, is_last: bool) -> None:
+        """Pass a piece of the answer on."""
+        stamps = self._stamps
+        if stamps.first_byte_mono_ns is None and piece:
+            stamps.first_byte_mono_ns = mono_ns()
+        if is_last:
+            stamps.last_byte_mono_ns = mono_ns()
+        self._client.take(piece, is_last)
+        if is_last:
+            self._client.ended()
+
+    def lost(self, cause: str) -> None:
+        """Tell the client that the answer broke off: by an error event inside it, or by an answer that says so."""
+        assert self._legs.answer is not None
+        if self._legs.answer.has_begun:
+            self._decode.failed += 1
+            self._stamps.error = f"{self._decode.upstream.name} broke off: {cause}"
+            self._client.take(b"data: " + error_body(self._stamps.error, BAD_GATEWAY) + b"\n\n", True)
+            self._client.ended()
+        else:
+            self._refuse(self._legs.failed(self._decode, "request failed", cause))
+
+    # ----
+
+    def _refuse(self, failed: UpstreamFailed) -> None:
+        self._stamps.status, self._stamps.error = failed.status, str(failed)
+        self._client.refuse(failed.status, failed.body)
+        self._client.ended()
+
+
+def _json_object(content: bytes) -> dict[str, Any] | None:
+    """Return a request's body; None: it is not a JSON object."""
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    return body if isinstance(body, dict) else None
