@@ -2,6 +2,7 @@
 #              `snakemake` itself names every job with its files)
 # make demo-dvfs   a whole study of clocks on a MODELLED GPU, without a real one; its answers beside the truth
 # make test    the test suite, real vLLM on this machine's CPU included (ARGS goes to pytest)
+# make test-cluster   a study on a SLURM of one node (root; Debian's munge, slurmctld, slurmd, slurm-client; six minutes)
 # make check   formatting, lint, types; changes nothing
 # make golden  what the analysis makes of a small measured cell, written anew: look at the diff
 # make bench   the program against its peers and its limits (forty minutes; installs the peers from locks of their own;
@@ -23,7 +24,7 @@ WORKERS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONHOME
 
-.PHONY: run demo-dvfs test check format golden measuring bench schemas clean
+.PHONY: run demo-dvfs test test-cluster check format golden measuring bench schemas clean
 
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m llmdvfs unlock
@@ -35,8 +36,11 @@ demo-dvfs: $(VENV)/run.stamp
 	$(BIN)/python tests/modelled/demo.py $(ARGS)
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not real" $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not real and not cluster" $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m real $(ARGS) || [ $$? -eq 5 ]    # 5: none of them was asked for
+
+test-cluster: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest tests/cluster $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -21,6 +21,7 @@ from llmdvfs.records.store import read_record
 
 MISSING = missing_for_slurm()
 pytestmark = [
+    pytest.mark.cluster,
     pytest.mark.skipif(MISSING is not None, reason=str(MISSING)),
     pytest.mark.timeout(900),
 ]

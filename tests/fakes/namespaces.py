@@ -4,8 +4,10 @@ import itertools
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+
+from fakes.long_link import long_link
 
 NUMBERS = itertools.count()
 
@@ -46,22 +48,28 @@ class TwoHosts:
 
 
 @contextmanager
-def two_hosts() -> Iterator[TwoHosts]:
+def two_hosts(delay_s: float = 0.0, loss_fraction: float = 0.0) -> Iterator[TwoHosts]:
+    """Join two namespaces, by a link that takes `delay_s` one way and loses packets where one of the two is not 0."""
     number = f"{os.getpid()}-{next(NUMBERS)}"
     hosts = TwoHosts(f"llmdvfs-here-{number}", f"llmdvfs-there-{number}", "link0")
     ends = zip((hosts.here, hosts.there), hosts.addresses, strict=True)
+    link = ExitStack()
     try:
         for namespace in (hosts.here, hosts.there):
             subprocess.run(["ip", "netns", "add", namespace], check=True)
-        hosts.run_in(
-            *(hosts.here, "ip", "link", "add", hosts.link, "type", "veth"),
-            *("peer", "name", hosts.link, "netns", hosts.there),
-        )
+        if delay_s or loss_fraction:
+            link.enter_context(long_link((hosts.here, hosts.there), hosts.link, delay_s, loss_fraction))
+        else:
+            hosts.run_in(
+                *(hosts.here, "ip", "link", "add", hosts.link, "type", "veth"),
+                *("peer", "name", hosts.link, "netns", hosts.there),
+            )
         for namespace, address in ends:
             hosts.run_in(namespace, "ip", "address", "add", f"{address}/24", "dev", hosts.link)
             for interface in ("lo", hosts.link):
                 hosts.run_in(namespace, "ip", "link", "set", interface, "up")
         yield hosts
     finally:
+        link.close()
         for namespace in (hosts.here, hosts.there):
             subprocess.run(["ip", "netns", "delete", namespace], check=False, capture_output=True)

@@ -28,10 +28,11 @@ WORKLOAD = {
 
 
 @pytest.fixture
-def namespaces() -> Iterator[TwoHosts]:
+def namespaces(request: pytest.FixtureRequest) -> Iterator[TwoHosts]:
+    """Two hosts, by a link that a test's parameters may make long."""
     if (why := why_no_namespaces()) is not None:
         pytest.skip(why)
-    with two_hosts() as hosts:
+    with two_hosts(**getattr(request, "param", {})) as hosts:
         yield hosts
 
 
@@ -71,6 +72,19 @@ def test_a_cell_over_two_hosts_is_on_one_axis(study: SpreadStudy) -> None:
     assert result.transfer.link is not None
     assert result.transfer.link.is_measured
     assert list((study.folder / "shared").iterdir()) == []
+
+
+@pytest.mark.parametrize("namespaces", [{"delay_s": 0.02, "loss_fraction": 0.01}], indirect=True)
+def test_a_cell_over_a_long_link_that_loses_packets(study: SpreadStudy) -> None:
+    """20 ms each way and 1 % of packets lost: TCP sends them again, nobody is taken for dead, the record says 40 ms."""
+    job = study.start(study.config(WORKLOAD | {"duration_s": 3}))
+    told, _ = job.communicate(timeout=LIMIT_S)
+    assert job.returncode == 0, told
+    cell = read_raw(study.cell / RAW)
+    (path,) = cell.run.host_paths
+    assert 0.04 <= path.round_trip_s < 0.12
+    assert cell.requests
+    assert {request.outcome for request in cell.requests} == {"ok"}
 
 
 def test_a_cut_link_ends_the_cell_within_ten_seconds_by_name(study: SpreadStudy) -> None:

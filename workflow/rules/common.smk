@@ -270,6 +270,25 @@ def cell_files(wildcards):
     return [STAMPS[cell]["figures"] for cell in firsts if cell in measured]
 
 
+def archives():
+    """Return the launches to put away: the name of each tar, which is of what is in it, and its cells."""
+    launches = {}
+    for cell in PLAN if CONFIG["archive"] else []:
+        launches.setdefault((cell.id.deployment, cell.id.launch), []).append(cell)
+    named = {}
+    for (deployment, launch), cells in launches.items():
+        digest = hashlib.sha256("\n".join(sorted(cell.key for cell in cells)).encode()).hexdigest()[:12]
+        named[f"{deployment}.launch-{launch}.{digest}.tar"] = cells
+    return named
+
+
+def write_archive_lists():
+    """Write what is in each tar, relative to the results: too much for a command line."""
+    for name, cells in ARCHIVES.items():
+        links = [cell.link.relative_to(RESULTS) for cell in cells]
+        write_text(Path(f"{RESULTS}/jobs/{name}.txt"), "".join(f"{link}\n{link.parent}/raw\n" for link in links))
+
+
 def measured_deployments():
     """Return the deployments of which something was measured."""
     return [name for name in STUDY.deployments if deployment_cells(name)]

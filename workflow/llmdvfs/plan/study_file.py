@@ -140,7 +140,7 @@ class StudyFile(StudySettings):
         str | None,
         Allowed(pattern=r"^[a-z][a-z0-9+.-]*://[^\s{}]+$(?!\n)", expected="an address as s3://bucket/folder"),
     ] = None
-    """Where `snakemake archived` puts measurements away, one tar a launch: an address that a storage plugin of Snakemake
-    takes (`s3://bucket/folder`: snakemake-storage-plugin-s3)."""
+    """Where `snakemake archived` puts measurements away, one tar a launch: an address that a storage plugin of
+    Snakemake takes (`s3://bucket/folder`: snakemake-storage-plugin-s3)."""
     remeasure: str | int = ""
     """Any new word measures everything again and keeps what was measured before in the store."""
