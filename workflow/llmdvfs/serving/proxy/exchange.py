@@ -82,7 +82,7 @@ class Exchange:
             self._legs.answer.pause()
 
     def resume(self) -> None:
-        """Read on."""
+        """Read on after a pause."""
         if self._legs.answer is not None:
             self._legs.answer.resume()
 

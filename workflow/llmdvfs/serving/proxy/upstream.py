@@ -104,7 +104,7 @@ class ResponseStream(asyncio.Protocol):
             self._outlet.transport.pause_reading()
 
     def resume(self) -> None:
-        """Read on."""
+        """Read on after a pause."""
         if self._is_paused:
             self._is_paused = False
             if self._outlet is not None:
