@@ -7,10 +7,9 @@
 #          {results}/jobs/{deployment}.launch-<n>.<digest of the keys>.tar.txt   what is in it; written when a run starts
 # CONFIG   archive
 
-ARCHIVES = archives()
-STORED = [storage(f"{CONFIG['archive'].rstrip('/')}/{name}") for name in ARCHIVES]
+STORED = [storage(f"{CONFIG['archive'].rstrip('/')}/{name}") for name in archives()]
 
-for (name, cells), stored in zip(ARCHIVES.items(), STORED):
+for (name, cells), stored in zip(archives().items(), STORED):
     rule_name = f"archive_{RULE_NAMES[cells[0].id.deployment]}_launch_{cells[0].id.launch}"
 
     # On the machine where Snakemake runs: it has the keys of the storage.

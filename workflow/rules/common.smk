@@ -284,7 +284,7 @@ def archives():
 
 def write_archive_lists():
     """Write what is in each tar, relative to the results: too much for a command line."""
-    for name, cells in ARCHIVES.items():
+    for name, cells in archives().items():
         links = [cell.link.relative_to(RESULTS) for cell in cells]
         write_text(Path(f"{RESULTS}/jobs/{name}.txt"), "".join(f"{link}\n{link.parent}/raw\n" for link in links))
 
