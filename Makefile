@@ -37,7 +37,7 @@ demo-dvfs: $(VENV)/run.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not real and not cluster" $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m real $(ARGS) || [ $$? -eq 5 ]    # 5: none of them was asked for
+	$(BIN)/python -m pytest -m real $(ARGS) || [ $$? -eq 5 ]    # 5: none of them was asked for
 
 test-cluster: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest tests/cluster $(ARGS)
