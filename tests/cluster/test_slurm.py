@@ -7,17 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from cluster.one_node import OneNode, missing_for_slurm
 from modelled.server import ROOT
+from modelled.side_by_side import CELLS, STUDY, runs_of_two_at_once
 from modelled.study import Modelled
 
 from llmdvfs.host.lock import take_lock
-from llmdvfs.records.run import RunRecord
-from llmdvfs.records.store import read_record
 
 MISSING = missing_for_slurm()
 pytestmark = [
@@ -25,25 +23,7 @@ pytestmark = [
     pytest.mark.skipif(MISSING is not None, reason=str(MISSING)),
     pytest.mark.timeout(900),
 ]
-LOAD_S = 8
-STUDY: dict[str, Any] = {
-    "launches": 3,
-    "architectures": ["single"],
-    "device": "cuda",
-    "models": {"modelled": {"source": "tiny"}},
-    "workloads": {
-        "decode-8": {
-            "prompts": {"prompt_tokens": 8, "output_tokens": 32},
-            "arrival": {"kind": "closed", "concurrency": 8},
-            "duration_s": LOAD_S,
-            "num_warmup_requests": 1,
-        }
-    },
-    "serving": {"gpus": [0, 1], "engine": {"max_model_len": 4096}},
-    "measure": {"idle_s": 0.3, "calibrate_client": False, "side_by_side": True},
-}
 WAIT_LIMIT_S = 240.0
-CELLS = Path("results", "cells", "single_modelled", "decode-8", "stock")
 
 
 @pytest.fixture
@@ -92,10 +72,6 @@ def said(study: Modelled) -> str:
     return "".join(log.read_text() for log in sorted(study.folder.glob("snakemake-*.log")))[-6000:]
 
 
-def runs(study: Modelled) -> list[RunRecord]:
-    return [read_record(study.folder / CELLS / f"launch-{n}" / "raw" / "run.json", RunRecord) for n in (1, 2, 3)]
-
-
 def launches(cluster: OneNode, numbers: tuple[int, ...]) -> list[str]:
     """Return the SLURM jobs that are running and measure these launches."""
     ours = cluster.jobs("RUNNING").items()
@@ -142,15 +118,7 @@ def test_two_cells_at_a_time_on_gpus_of_their_own(tmp_path: Path, nvml_library: 
     with submitted(cluster, study, nvml_library) as start:
         assert start().wait(WAIT_LIMIT_S) == 0, said(study)
         nothing_is_left(cluster, study)
-    one, two, three = runs(study)
-    gpus = [run.server_start.instances[0].device_ids for run in (two, three)]
-    assert sorted(gpus) == [("gpu0",), ("gpu1",)]
-    begin = max(two.load_begin_mono_ns, three.load_begin_mono_ns)
-    assert begin < min(two.load_end_mono_ns, three.load_end_mono_ns)
-    assert all(
-        one.load_end_mono_ns < run.load_begin_mono_ns or run.load_end_mono_ns < one.load_begin_mono_ns
-        for run in (two, three)
-    )
+    runs_of_two_at_once(study.folder)
 
 
 def test_a_cancelled_job_costs_its_launch_alone(tmp_path: Path, nvml_library: Path, cluster: OneNode) -> None:

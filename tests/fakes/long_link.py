@@ -16,7 +16,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+TUN = Path("/dev/net/tun")
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 PACKET_BYTES = 65536
 SEED = 5
@@ -44,7 +46,7 @@ def long_link(ends: tuple[str, str], name: str, delay_s: float, loss_fraction: f
 def _end_in(namespace: str, name: str) -> int:
     """Make one end and put it into a namespace; return the file that has its packets."""
     made = f"tun{os.getpid()}"
-    end = os.open("/dev/net/tun", os.O_RDWR)
+    end = os.open(TUN, os.O_RDWR)
     fcntl.ioctl(end, TUNSETIFF, struct.pack("16sH14x", made.encode(), IFF_TUN | IFF_NO_PI))
     subprocess.run(["ip", "link", "set", made, "netns", namespace, "name", name], check=True)
     return end

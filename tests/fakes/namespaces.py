@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from fakes.long_link import long_link
+from fakes.long_link import TUN, long_link
 
 NUMBERS = itertools.count()
 
 
-def why_no_namespaces() -> str | None:
-    """Return why this machine lets nobody make network namespaces; None: it does."""
+def why_no_namespaces(is_long: bool = False) -> str | None:
+    """Return why network namespaces, and a link with delay and loss between them, cannot be made; None: they can."""
+    if is_long and not TUN.exists():
+        return f"no {TUN} here, which a link with delay and loss is made of"
     try:
         probe = f"llmdvfs-probe-{os.getpid()}"
         subprocess.run(["ip", "netns", "add", probe], check=True, capture_output=True)

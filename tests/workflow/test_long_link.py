@@ -49,7 +49,7 @@ def test_delay_and_loss_are_in_what_is_measured() -> None:
     1448 B / 40 ms x 1.22 / sqrt(0.01) = 0.44 MB/s by Mathis and others (1997), in the long run; in the first second it
     is still slow start's, so three times that are allowed.
     """
-    if (why := why_no_namespaces()) is not None:
+    if (why := why_no_namespaces(is_long=True)) is not None:
         pytest.skip(why)
     with two_hosts(delay_s=0.02) as hosts:
         round_trip_s, rate = measured(hosts)

@@ -55,3 +55,8 @@ def test_a_study_over_its_budget_is_refused_until_it_is_confirmed(finished: Chec
     over = ("-n", "--config", "launches=9", "budget={'kwh': 1}")
     assert_refused(finished.snakemake(*over), "budget: kwh: 1: nothing tells what power this study draws")
     assert finished.snakemake(*over, "over_budget=true").returncode == 0
+
+
+def test_putting_away_without_an_address_is_refused(finished: Checkout) -> None:
+    """It said that all was done, and nothing was anywhere."""
+    assert_refused(finished.snakemake("archived"), "llm-dvfs: archived: the study says no `archive`")

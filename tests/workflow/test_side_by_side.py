@@ -2,30 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
+from modelled.side_by_side import CELLS, STUDY, runs_of_two_at_once
 from modelled.study import Modelled
 
 from llmdvfs.records.raw import TELEMETRY
-from llmdvfs.records.run import RunRecord
-from llmdvfs.records.store import read_record
-
-STUDY: dict[str, Any] = {
-    "launches": 3,
-    "architectures": ["single"],
-    "device": "cuda",
-    "models": {"modelled": {"source": "tiny"}},
-    "workloads": {
-        "decode-8": {
-            "prompts": {"prompt_tokens": 8, "output_tokens": 32},
-            "arrival": {"kind": "closed", "concurrency": 8},
-            "duration_s": 10,
-            "num_warmup_requests": 1,
-        }
-    },
-    "serving": {"gpus": [0, 1], "engine": {"max_model_len": 4096}},
-    "measure": {"idle_s": 0.3, "calibrate_client": False, "side_by_side": True},
-}
 
 
 def gpus_read(telemetry: Path) -> tuple[str, ...]:
@@ -42,16 +23,9 @@ def test_two_launches_run_at_once_on_gpus_of_their_own_and_the_first_one_alone(
     study = Modelled(tmp_path / "study", STUDY, seed=1, num_gpus=2)
     done = study.run(nvml_library, quiet=True, target="analysed")
     assert done.returncode == 0, done.stdout + done.stderr
-    cells = study.folder / "results" / "cells" / "single_modelled" / "decode-8" / "stock"
-    one, two, three = (read_record(cells / f"launch-{n}" / "raw" / "run.json", RunRecord) for n in (1, 2, 3))
-    assert [run.side_by_side for run in (one, two, three)] == [False, True, True]
-    gpus = [run.server_start.instances[0].device_ids for run in (two, three)]
-    assert sorted(gpus) == [("gpu0",), ("gpu1",)]
+    runs = runs_of_two_at_once(study.folder)
+    assert [run.side_by_side for run in runs] == [False, True, True]
     # A sampler beside others leaves their GPUs to theirs.
-    assert [gpus_read(cells / f"launch-{n}" / "raw" / TELEMETRY) for n in (1, 2, 3)] == [("gpu0", "gpu1"), *gpus]
-    begin = max(two.load_begin_mono_ns, three.load_begin_mono_ns)
-    assert begin < min(two.load_end_mono_ns, three.load_end_mono_ns)
-    assert all(
-        one.load_end_mono_ns < run.load_begin_mono_ns or run.load_end_mono_ns < one.load_begin_mono_ns
-        for run in (two, three)
-    )
+    own = [run.server_start.instances[0].device_ids for run in runs[1:]]
+    raw = [study.folder / CELLS / f"launch-{n}" / "raw" for n in (1, 2, 3)]
+    assert [gpus_read(folder / TELEMETRY) for folder in raw] == [("gpu0", "gpu1"), *own]

@@ -30,9 +30,10 @@ WORKLOAD = {
 @pytest.fixture
 def namespaces(request: pytest.FixtureRequest) -> Iterator[TwoHosts]:
     """Two hosts, by a link that a test's parameters may make long."""
-    if (why := why_no_namespaces()) is not None:
+    link = getattr(request, "param", {})
+    if (why := why_no_namespaces(is_long=bool(link))) is not None:
         pytest.skip(why)
-    with two_hosts(**getattr(request, "param", {})) as hosts:
+    with two_hosts(**link) as hosts:
         yield hosts
 
 

@@ -42,4 +42,4 @@ localrules:
 
 rule archived:
     input:
-        STORED,
+        to_archive,

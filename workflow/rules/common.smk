@@ -289,6 +289,15 @@ def write_archive_lists():
         write_text(Path(f"{RESULTS}/jobs/{name}.txt"), "".join(f"{link}\n{link.parent}/raw\n" for link in links))
 
 
+def to_archive(wildcards):
+    """Return what the archive holds when every launch has been put away."""
+    if not CONFIG["archive"]:
+        sys.exit(
+            "llm-dvfs: archived: the study says no `archive`; expected an address, as --config archive=s3://bucket/study"
+        )
+    return STORED
+
+
 def measured_deployments():
     """Return the deployments of which something was measured."""
     return [name for name in STUDY.deployments if deployment_cells(name)]

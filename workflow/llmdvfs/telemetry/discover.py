@@ -59,9 +59,8 @@ def discover(
         probes += gpu_probes
         sources.append(source)
     for url in exporters:
-        from llmdvfs.telemetry.exporter import (
-            exporter_probes,
-        )  # its HTTP library: every cell's sampler would wait for it
+        # Here, since every cell's sampler would wait for its HTTP library.
+        from llmdvfs.telemetry.exporter import exporter_probes
 
         elsewhere = exporter_probes(url)
         probes += elsewhere

@@ -15,7 +15,7 @@ MAX_INCREMENTS = 10_000
 """Of a role: more tell its powers no better. Of a longer window as many stretches are taken, evenly spread over it."""
 STRETCH_S = 1.0
 MAX_INSTANTS = 20_000
-"""Of all lags that are looked up at once: their tables stay in a core's own cache."""
+"""Of all lags that are looked up at once: about a megabyte of seconds in levels."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,8 +180,8 @@ class Door(HttpToolsProtocol):
         try:
             if self._exchange is None:
                 if not await self._service.admission.enter():
-                    self._is_serving = False
                     self.refuse(503, error_body("too many requests are waiting already; try later", 503))
+                    self.ended()
                     return
                 if self._start(content):
                     return
