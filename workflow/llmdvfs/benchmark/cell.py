@@ -29,7 +29,7 @@ from llmdvfs.records.load import LoadReport, LoadSpec
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.run import OthersCpu, RunRecord
 from llmdvfs.records.store import read_lines, read_record, write_lines, write_record
-from llmdvfs.records.telemetry_file import read_telemetry
+from llmdvfs.records.telemetry_file import read_in_columns
 from llmdvfs.serving.deployment import Deployment
 from llmdvfs.telemetry.clocks import HeldPoint, locked_clocks
 
@@ -82,7 +82,7 @@ def _record_cell(
         }
         write_lines(folder / raw.PROXY, proxy_stamps(deployment, sent))
     hosts = tuple(host.record(started[1]) for host in remote_hosts(deployment))
-    header, _ = with_hosts(folder, *read_telemetry(folder / raw.TELEMETRY), hosts)
+    header, _ = with_hosts(folder, *read_in_columns(folder / raw.TELEMETRY), hosts)
     return run_record(
         task,
         deployment,

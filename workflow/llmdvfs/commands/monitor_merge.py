@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     for cell in options.cells:
         made.begin(cell, "merge")
         with input_boundary(str(cell)):
-            phases, frame = merge(read_raw(cell / RAW))
+            phases, table = merge(read_raw(cell / RAW))
             write_record(cell / "phases.json", phases, indent=None)
-            write_text(cell / "timeline.csv", timeline_csv(frame))
+            write_text(cell / "timeline.csv", timeline_csv(table))
     return 0

@@ -8,11 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from llmdvfs.records.device_id import on_host
 from llmdvfs.records.hosts import ClockLine, HostRecord
+from llmdvfs.records.readings import DeviceReadings, Readings
 from llmdvfs.records.store import read_record
-from llmdvfs.records.telemetry import BEST_LAST, Reading, SamplerReport, TelemetryHeader
-from llmdvfs.records.telemetry_file import read_telemetry
+from llmdvfs.records.telemetry import BEST_LAST, SamplerReport, TelemetryHeader
+from llmdvfs.records.telemetry_file import read_in_columns
 
 
 def telemetry_of(host: str) -> str:
@@ -36,34 +39,36 @@ def host_files(hosts: Iterable[str]) -> tuple[str, ...]:
 
 
 def with_hosts(
-    folder: Path, header: TelemetryHeader, readings: Sequence[Reading], hosts: Sequence[HostRecord]
-) -> tuple[TelemetryHeader, list[Reading]]:
-    """Return header and readings of all hosts together, on the clock of the one that measured, by their begin.
+    folder: Path, header: TelemetryHeader, readings: Readings, hosts: Sequence[HostRecord]
+) -> tuple[TelemetryHeader, Readings]:
+    """Return header and readings of all hosts together, on the clock of the one that measured.
 
     folder: raw folder of the cell. header, readings: of the measuring host. A host whose clock is not known lends its
     devices and none of its readings: nobody can say when they were.
     """
     if not hosts:
-        return header, list(readings)
-    devices, everything, absences = list(header.devices), list(readings), list(header.absences)
+        return header, readings
+    devices, everything, absences = list(header.devices), dict(readings.devices), list(header.absences)
     sources = [header.energy_source]
     for host in hosts:
-        theirs, found = read_telemetry(folder / telemetry_of(host.name))
+        theirs, found = read_in_columns(folder / telemetry_of(host.name))
         devices += [replace(device, device_id=on_host(host.name, device.device_id)) for device in theirs.devices]
         absences += [f"{host.name}: {absence}" for absence in theirs.absences]
         sources.append(theirs.energy_source)
         if host.clock is None:
             absences.append(f"{host.name}: its clock is not known, so no reading of it has a place in time")
         else:
-            everything += [_here(reading, host.name, host.clock) for reading in found]
-    everything.sort(key=lambda reading: reading.begin_mono_ns)
+            everything |= {on_host(host.name, name): _here(own, host.clock) for name, own in found.devices.items()}
     source = min(sources[1:] or sources, key=BEST_LAST.index)
-    return replace(header, devices=tuple(devices), absences=tuple(absences), energy_source=source), everything
+    return replace(header, devices=tuple(devices), absences=tuple(absences), energy_source=source), Readings(everything)
 
 
-def _here(reading: Reading, host: str, clock: ClockLine) -> Reading:
-    begin, end = clock.here_ns(reading.begin_mono_ns), clock.here_ns(reading.end_mono_ns)
-    return replace(reading, device_id=on_host(host, reading.device_id), begin_mono_ns=begin, end_mono_ns=end)
+def _here(readings: DeviceReadings, clock: ClockLine) -> DeviceReadings:
+    begin_ns, end_ns = (
+        np.array([clock.here_ns(there_ns) for there_ns in edge.tolist()], dtype=np.int64)
+        for edge in (readings.begin_mono_ns, readings.end_mono_ns)
+    )
+    return DeviceReadings(begin_ns, end_ns, readings.columns)
 
 
 def report_of_all(folder: Path, own: SamplerReport, hosts: Sequence[str]) -> SamplerReport:

@@ -125,8 +125,9 @@ class Occupancy:
 
     def phases_at(self, t_s: Floats) -> list[Phase]:
         """Return the phase at each instant; idle before the first edge and from the last one on."""
-        around: tuple[Phase, ...] = ("idle", *self.phase, "idle")
-        return [around[i] for i in np.searchsorted(self.edge_s, t_s, side="right")]
+        around = np.array(("idle", *self.phase, "idle"), dtype=np.object_)
+        found: list[Phase] = around[np.searchsorted(self.edge_s, t_s, side="right")].tolist()
+        return found
 
     def seconds_between(self, phase: Phase, begin_s: float, end_s: float) -> float:
         """Return the seconds spent in the phase in [begin, end]."""
