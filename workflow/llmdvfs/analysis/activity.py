@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-from scipy.optimize import nnls
 
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy, occupancy_of
 from llmdvfs.analysis.sensors import Floats
@@ -122,6 +121,8 @@ def _by_phase(
     A phase is left out where it lasted too short, always came together with others, or where the counters' unknown lag
     would change the answer.
     """
+    from scipy.optimize import nnls  # a third of a second: most machines tell no activity
+
     told = [p for p in phases if occupancy.seconds_between(p, *window_s) >= MIN_OCCUPANCY_S]
     if len(means.value) < 2 * len(phases) or not told:
         return {}

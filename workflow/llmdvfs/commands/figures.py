@@ -13,7 +13,7 @@ from llmdvfs.records import made
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.places import RAW, listed_cells
-from llmdvfs.records.raw import read_raw
+from llmdvfs.records.raw import read_drawn
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.store import read_record
 from llmdvfs.records.timeline_file import read_timeline
@@ -92,14 +92,14 @@ def _draw_paper(options: argparse.Namespace) -> None:
 
 
 def _read_cell(folder: Path) -> MeasuredCell:
-    raw = read_raw(folder / RAW)
+    run, requests, header = read_drawn(folder / RAW)
     phases = read_record(folder / "phases.json", PhasesRecord)
     result = read_record(folder / "result.json", CellResult)
     return MeasuredCell(
         result=result,
-        run=raw.run,
+        run=run,
         phases=phases,
-        header=raw.header,
+        header=header,
         timeline=read_timeline(folder / "timeline.csv"),
-        samples_s=latency_samples(raw, phases, result.window),
+        samples_s=latency_samples(run, requests, phases, result.window),
     )

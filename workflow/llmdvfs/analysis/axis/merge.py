@@ -45,6 +45,8 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, Table]:
         steps=found.steps,
         steps_untold=found.untold,
         stamp_error_s=found.stamp_error_s,
+        window_kind=window.kind,
+        window_reason=window.reason,
     )
     phases = replace(phases, clock_untold=clock_untold(run, phases))
     return phases, timeline(raw.readings, phases, started_mono_ns=started)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
 
 from llmdvfs.analysis.sensors import Floats
 
@@ -176,6 +175,8 @@ def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
 
 def _nnls(gram: Floats, moment: Floats) -> Floats:
     """Return the non-negative solution of normal equations: the b that minimises |L'b - L^-1 m|, L L' = Gram matrix."""
+    from scipy.optimize import nnls  # a third of a second: few fits are negative anywhere
+
     factor = np.linalg.cholesky(gram)
     solution: Floats = nnls(factor.T, np.linalg.solve(factor, moment))[0]
     return solution
