@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from llmdvfs.analysis.requests.samples import latency_samples
+from llmdvfs.commands.collector import collect_seldom
 from llmdvfs.figures.paper import paper_figures
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.figures.parts.style import mark_modelled, save_figure, save_pdf
@@ -50,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _draw_cell(options: argparse.Namespace) -> None:
+    collect_seldom()
     for folder in options.cell:
         made.begin(folder, "figures")
         if options.only_doubtful and read_record(folder / "result.json", CellResult).valid:

@@ -120,7 +120,7 @@ def _fine(
         for device in members
         if device.curve is not None and device.energy_j is not None and device.record.counter_j is not None
     ]
-    if len(sampled) < len(members) or role in phases.clock_untold:
+    if len(sampled) < len(members) or role in phases.clock_untold or not all(len(own.samples) for own in sampled):
         return None
     window_s = (phases.window_begin_s, phases.window_end_s)
     return fine_split(role, sampled, occupancy_of(phases, role), window_s, seed_bootstrap)
