@@ -104,37 +104,23 @@ def _join_ns(gaps_ns: Ints) -> int:
 def _group_begins(t_ns: Ints, stream: Ints, join_ns: int) -> Ints:
     """Return where each group begins: a group has no stream twice, and no stamp more than join_ns after its first.
 
-    t_ns: sorted. Groups never reach over a gap of more than join_ns. Between two such gaps there is mostly one group;
-    only where there are more are they found one after the other.
+    t_ns: sorted. If a group began at any one move, the next would begin at the first stamp that is too late for it, or
+    at the first stream that moves again; from the first move on, each group says where the next one begins.
     """
-    if not len(t_ns):
-        return np.empty(0, dtype=np.int64)
-    span_begin = np.concatenate(([0], np.flatnonzero(np.diff(t_ns) > join_ns) + 1))
-    span_end = np.append(span_begin[1:], len(t_ns))
-    before = _move_before(stream)
-    has_twice = np.logical_or.reduceat(before >= np.repeat(span_begin, span_end - span_begin), span_begin)
-    is_one = ~has_twice & (t_ns[span_end - 1] - t_ns[span_begin] <= join_ns)
-    begins = [span_begin[is_one]]
-    for begin, end in zip(span_begin[~is_one].tolist(), span_end[~is_one].tolist(), strict=True):
-        begins.append(np.array(_begins_within(t_ns, before, begin, end, join_ns), dtype=np.int64))
-    return np.sort(np.concatenate(begins))
+    too_late = np.searchsorted(t_ns, t_ns + join_ns, side="right")
+    moves_again = np.minimum.accumulate(_move_after(stream)[::-1])[::-1]
+    next_begin = np.minimum(too_late, moves_again).tolist()
+    begins, begin = [], 0
+    while begin < len(next_begin):
+        begins.append(begin)
+        begin = next_begin[begin]
+    return np.array(begins, dtype=np.int64)
 
 
-def _begins_within(t_ns: Ints, before: Ints, begin: int, end: int, join_ns: int) -> list[int]:
-    """Return where groups begin among the moves from begin to end, one after the other."""
-    found = []
-    while begin < end:
-        found.append(begin)
-        late = begin + int(np.searchsorted(t_ns[begin:end], t_ns[begin] + join_ns, side="right"))
-        again = np.flatnonzero(before[begin:late] >= begin)
-        begin = begin + int(again[0]) if len(again) else late
-    return found
-
-
-def _move_before(stream: Ints) -> Ints:
-    """Return where each move's stream moved before, -1 where it had not."""
+def _move_after(stream: Ints) -> Ints:
+    """Return where each move's stream moves next, the number of moves where it does not."""
     order = np.argsort(stream, kind="stable")
-    before = np.full(len(stream), -1)
+    after = np.full(len(stream), len(stream))
     same = stream[order][1:] == stream[order][:-1]
-    before[order[1:][same]] = order[:-1][same]
-    return before
+    after[order[:-1][same]] = order[1:][same]
+    return after

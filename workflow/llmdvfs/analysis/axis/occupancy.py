@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from llmdvfs.records.spec import DeviceRole, Phase
 
 PHASES: tuple[Phase, ...] = ("prefill", "decode", "mixed", "transfer", "queue", "idle")
 EARLY_S = 0.1  # a GPU that was idle draws more for so long: docs/energy.md#phases
+NUMBERS_OF = attrgetter("num_decoding", "num_prompt_tokens", "num_steps", "begin_s", "end_s", "prompt_waits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +232,8 @@ def step_occupancy(
 
 def _loads(steps: Sequence[EngineSteps], phase: npt.NDArray[np.object_]) -> Floats:
     """Return the load of each step; phase: what each counts as (see `Occupancy.load`)."""
-    decoding, prompt_tokens, num_steps, begin_s, end_s, waits = (
-        np.array([getattr(step, name) for step in steps], dtype=np.float64)
-        for name in ("num_decoding", "num_prompt_tokens", "num_steps", "begin_s", "end_s", "prompt_waits")
-    )
+    numbers = np.array([NUMBERS_OF(step) for step in steps], dtype=np.float64).reshape(-1, 6)
+    decoding, prompt_tokens, num_steps, begin_s, end_s, waits = numbers.T
     # A step that may hold a piece is told apart from those that end a prompt: their pieces are of other lengths.
     mixed = np.log2((end_s - begin_s) / num_steps * 1e3) + waits
     of_work = np.log2(np.maximum(np.where(phase == "decode", decoding, prompt_tokens), 1))
