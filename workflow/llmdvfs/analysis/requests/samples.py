@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from llmdvfs.analysis.requests.latency import e2e_s, scheduled_in_window, token_gaps_s, ttft_s
+from llmdvfs.analysis.chunks import chunks_of
+from llmdvfs.analysis.requests.latency import e2e_s, scheduled_in_window, ttft_s
 from llmdvfs.analysis.transfer.times import transfer_times_s
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.request import RequestRecord
@@ -26,7 +27,7 @@ def latency_samples(
     samples = {
         "ttft_s": np.array([ttft_s(request) for request in ok]),
         "e2e_s": np.array([e2e_s(request) for request in ok]),
-        "tbt_s": np.concatenate([np.empty(0), *(token_gaps_s(request) for request in ok)]),
+        "tbt_s": chunks_of(ok).token_gaps_s,
     }
     has_transfers = any(instance.role == "decode" for instance in run.server_start.instances)
     transfers_s = list(transfer_times_s(ok, phases.intervals).values()) if has_transfers else []
