@@ -109,11 +109,11 @@ def _group_begins(t_ns: Ints, stream: Ints, join_ns: int) -> Ints:
     """
     too_late = np.searchsorted(t_ns, t_ns + join_ns, side="right")
     moves_again = np.minimum.accumulate(_move_after(stream)[::-1])[::-1]
-    next_begin = np.minimum(too_late, moves_again).tolist()
+    next_begin = np.minimum(too_late, moves_again)
     begins, begin = [], 0
     while begin < len(next_begin):
         begins.append(begin)
-        begin = next_begin[begin]
+        begin = int(next_begin[begin])
     return np.array(begins, dtype=np.int64)
 
 
