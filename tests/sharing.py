@@ -1,0 +1,32 @@
+"""How the tests are shared among workers (`pytest --numprocesses`): by files, the long ones first.
+
+Files that start engines, servers and Snakemake take up to minutes, others milliseconds. Those that come last are short,
+so that the workers end together.
+"""
+
+import pytest
+from xdist.scheduler import LoadFileScheduling, Scheduling
+
+REAL = ("tests/real/", "tests/faults/test_real_servers.py")
+LONG_FIRST = (*REAL, "tests/workflow/", "tests/faults/")
+
+
+class Sharing(LoadFileScheduling):
+    """Files as a whole; real vLLM to one worker, since its tests share servers and no two are to start theirs at once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "real vLLM" if nodeid.startswith(REAL) else super()._split_scope(nodeid)
+
+
+def rank(nodeid: str) -> int:
+    """Return the place of a test's folder among those that come first."""
+    return next((place for place, start in enumerate(LONG_FIRST) if nodeid.startswith(start)), len(LONG_FIRST))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> Scheduling | None:
+    return Sharing(config) if config.getoption("dist") == "loadfile" else None
