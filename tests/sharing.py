@@ -8,14 +8,21 @@ import pytest
 from xdist.scheduler import LoadFileScheduling, Scheduling
 
 REAL = ("tests/real/", "tests/faults/test_real_servers.py")
-LONG_FIRST = (*REAL, "tests/workflow/", "tests/faults/")
+ALONE = "tests/faults/test_one_host.py"
+"""It leaves an engine that nobody looks after, and any run that begins on this host ends it: few do so early."""
+LONG_FIRST = (*REAL, ALONE, "tests/workflow/", "tests/faults/")
 
 
 class Sharing(LoadFileScheduling):
-    """Files as a whole; real vLLM to one worker, since its tests share servers and no two are to start theirs at once."""
+    """Files as a whole; all of real vLLM to one worker: tests share servers, and no two files start theirs at once."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "real vLLM" if nodeid.startswith(REAL) else super()._split_scope(nodeid)
+        return share(nodeid)
+
+
+def share(nodeid: str) -> str:
+    """Return what a test belongs to that one worker takes as a whole."""
+    return "real vLLM" if nodeid.startswith(REAL) else nodeid.partition("::")[0]
 
 
 def rank(nodeid: str) -> int:
