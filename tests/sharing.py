@@ -5,6 +5,7 @@ so that the workers end together.
 """
 
 import pytest
+from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling, Scheduling
 
 REAL = ("tests/real/", "tests/faults/test_real_servers.py")
@@ -35,5 +36,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> Scheduling | None:
-    return Sharing(config) if config.getoption("dist") == "loadfile" else None
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    return Sharing(config, log) if config.getoption("dist") == "loadfile" else None
