@@ -41,13 +41,13 @@ def test_taken_over_they_need_no_measurement(older: Checkout) -> None:
     run = older.command("migrate")
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("is now") == 2
-    study = older.snakemake("compare")
+    study = older.snakemake()
     assert study.returncode == 0, study.stdout + study.stderr
     assert "2 of 2 cells are in the store already" in study.stdout + study.stderr
     entries = list((older.folder / "results" / "store").iterdir())
     taken = [json.loads((entry / "identity.json").read_text())["taken_over"]["key"] for entry in entries]
     assert sorted(taken) == sorted(OLD_KEYS)
-    assert older.planned("compare") == {}
+    assert older.planned() == {}
 
 
 def test_set_aside_they_are_measured_again_and_kept(older: Checkout) -> None:
