@@ -11,7 +11,9 @@ from xdist.scheduler import LoadFileScheduling, Scheduling
 REAL = ("tests/real/", "tests/faults/test_real_servers.py")
 ALONE = "tests/faults/test_one_host.py"
 """It leaves an engine that nobody looks after, and any run that begins on this host ends it: few do so early."""
-LONG_FIRST = (*REAL, ALONE, "tests/workflow/", "tests/faults/")
+WAITING = ("tests/unit/telemetry/", "tests/unit/serving/", "tests/unit/load/")
+"""Of the small ones, those that wait for processes, for the patience with a driver, for loads in real time."""
+LONG_FIRST = (*REAL, ALONE, "tests/workflow/", "tests/faults/", *WAITING)
 
 
 class Sharing(LoadFileScheduling):
