@@ -91,6 +91,14 @@ class OneNode:
         self.daemons["slurmd"].kill()
         self.daemons.pop("slurmd").wait()
 
+    def hold(self) -> None:
+        """Let jobs queue and none start, until `release`."""
+        self.ask("scontrol", "update", f"PartitionName={PARTITION}", "State=DOWN")
+
+    def release(self) -> None:
+        """Let jobs start."""
+        self.ask("scontrol", "update", f"PartitionName={PARTITION}", "State=UP")
+
     def ask(self, *command: str) -> str:
         """Return what one of SLURM's commands says."""
         done = subprocess.run(
