@@ -102,7 +102,7 @@ def test_gpus_are_limits_and_cpus_are_not(monkeypatch: pytest.MonkeyPatch) -> No
     [container] = job.spec.template.spec.containers
     assert container.resources.limits == {"nvidia.com/gpu": "2"}
     assert container.resources.requests == {"cpu": "10", "memory": "64000M", "nvidia.com/gpu": "2"}
-    assert job.spec.active_deadline_seconds == 720
+    assert job.spec.template.spec.active_deadline_seconds == 720
 
 
 def test_launches_side_by_side_may_share_a_node(monkeypatch: pytest.MonkeyPatch) -> None:

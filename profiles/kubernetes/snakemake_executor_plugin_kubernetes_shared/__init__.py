@@ -58,8 +58,8 @@ class Completing(client.BatchV1Api):
 
 def completed(job: client.V1Job, resources: dict[str, Any]) -> client.V1Job:
     """Return the job with walltime and shared memory, and a launch with its CPUs and GPUs, alone if it has to be."""
-    job.spec.active_deadline_seconds = 60 * int(resources["runtime"])
     pod = job.spec.template.spec
+    pod.active_deadline_seconds = 60 * int(resources["runtime"])  # on its node; the job's own counts the queue, too
     memory = client.V1EmptyDirVolumeSource(medium="Memory")  # counts as memory of the container that writes into it
     pod.volumes.append(client.V1Volume(name="shared-memory", empty_dir=memory))
     [container] = pod.containers
