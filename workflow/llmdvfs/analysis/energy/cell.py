@@ -21,6 +21,7 @@ METHODS: dict[EnergySource, str] = {
     "nvml_counter": "NVML energy counter, edges interpolated between its refreshes",
     "nvml_power": "trapezoid of NVML power readings (the device has no energy counter)",
     "rapl": "RAPL energy counters, edges interpolated between readings",
+    "bmc_power": "trapezoid of the power that the host's management controller tells",
     "none": NO_POWER_DATA,
 }
 
