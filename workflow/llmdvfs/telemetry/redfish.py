@@ -14,10 +14,11 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from llmdvfs.errors import TelemetryError
+from llmdvfs.records.api_key import REDFISH_PASSWORD_VARIABLE
 from llmdvfs.records.telemetry import TelemetryDevice
 from llmdvfs.telemetry.device import Cadence, Sample
 
-USER, PASSWORD = "LLMDVFS_REDFISH_USER", "LLMDVFS_REDFISH_PASSWORD"
+USER = "LLMDVFS_REDFISH_USER"
 ROOT = "/redfish/v1/Chassis"
 LIMIT_S = 3.0
 
@@ -29,12 +30,12 @@ class Controller:
         """Take its address; TelemetryError where it holds a user or password, which would be recorded with it."""
         if urlsplit(url).username or urlsplit(url).password:
             raise TelemetryError(
-                f"the Redfish address holds a user or password; expected them in {USER} and {PASSWORD}"
+                f"the Redfish address holds a user or password; expected them in {USER} and {REDFISH_PASSWORD_VARIABLE}"
             )
         self.url = url
         self._http = requests.Session()
         if env.get(USER):
-            self._http.auth = (env[USER], env.get(PASSWORD, ""))
+            self._http.auth = (env[USER], env.get(REDFISH_PASSWORD_VARIABLE, ""))
 
     def get(self, path: str) -> dict[str, Any]:
         """Return a resource; TelemetryError where the controller does not answer with one."""
