@@ -1,6 +1,7 @@
 """Runs a study on the SLURM of one node as somebody on its head node does, and looks what is left of it."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -45,6 +46,7 @@ def submitted(
                     stdout=log,
                     stderr=log,
                     text=True,
+                    preexec_fn=_takes_ctrl_c,
                 )
             started.append(run)
             return run
@@ -56,6 +58,11 @@ def submitted(
                 if run.poll() is None:
                     run.kill()
                     run.wait()
+
+
+def _takes_ctrl_c() -> None:
+    """Undo what a shell does to what it starts in the background: it would ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def said(study: Modelled) -> str:
