@@ -18,7 +18,7 @@ from llmdvfs.hosts.network import own_address
 from llmdvfs.hosts.remote_server import RemoteServer
 from llmdvfs.records.device_id import on_host
 from llmdvfs.records.host_files import clock_of, telemetry_of, telemetry_report_of
-from llmdvfs.records.hosts import HostPath, HostRecord
+from llmdvfs.records.hosts import HostPath, HostRecord, WallClock
 from llmdvfs.records.run import InstanceRecord
 from llmdvfs.records.spec import HostSpec
 from llmdvfs.records.store import compact_json, record_of, write_lines
@@ -174,7 +174,8 @@ class RemoteHost:
         )  # scipy, half a second, and every benchmark job imports this file
 
         clock = clock_line(self._channel.exchanges_since(begin_ns))
-        return HostRecord(self.name, self.spec.address, self.hardware, clock)
+        seen = self._channel.request("wall_clock", ASK_LIMIT_S)["seen"]
+        return HostRecord(self.name, self.spec.address, self.hardware, clock, seen and WallClock(**seen))
 
     def foreign_processes(self) -> tuple[str, ...] | None:
         """Return in words what else computes on the host's GPUs; None: nobody can look."""
