@@ -91,6 +91,13 @@ def test_disaggregated_goes_through_the_proxy_and_is_stamped(launch: Launch, tmp
     assert not deployment.storage.exists()
 
 
+def test_an_engine_prefills_once_itself_before_a_prompt_comes_transferred(launch: Launch, tmp_path: Path) -> None:
+    """One start in five of the default study ended here: its decode instance died by an illegal instruction."""
+    cold = launch("disaggregated", FAKE_DIES_COLD="1")
+    with deploy(cold, logs=tmp_path / "logs", progress=silent) as deployment:
+        assert deployment.first_dead() is None
+
+
 def test_a_server_that_dies_is_named_with_its_cause(launch: Launch, tmp_path: Path) -> None:
     with deploy(launch("replicated-2"), logs=tmp_path / "logs", progress=silent) as deployment:
         victim = deployment.server_start.instances[1]

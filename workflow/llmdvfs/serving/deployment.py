@@ -10,6 +10,7 @@ from llmdvfs.errors import ServerNotReady
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.run import ServerStart
+from llmdvfs.records.spec import ExporterSpec
 from llmdvfs.serving.instance.http import post
 from llmdvfs.serving.instance.process import ServerProcess
 from llmdvfs.serving.instance.scrape import scrape
@@ -39,6 +40,8 @@ class Deployment:
     """Folder through which a connector passes KV cache as files; None: the connector needs none."""
     parts: tuple[Part, ...] = ()
     """The instances by host."""
+    exporters: tuple[ExporterSpec, ...] = ()
+    """What publishes the GPUs of somebody else's endpoint, on hosts that one may not enter."""
 
     def processes(self) -> list[Server]:
         """Return all processes that were started for this deployment, the proxy first."""

@@ -21,6 +21,10 @@ from llmdvfs.serving.instance.process import ServerProcess
 from llmdvfs.serving.part import Instance, Part, Server
 from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
 
+WARMS_UP = "example"
+"""Connector whose instances answer by themselves first. An engine on a CPU with AMX whose first tokens are the few that
+a transferred prompt leaves to it, in bfloat16, dies by an illegal instruction (vLLM 0.32; docs/engine.md)."""
+
 MakeParts = Callable[[StartOrder, Path], Sequence[Part]]
 """Makes the parts of a start that is spread over hosts: the whole order, and the folder for logs."""
 
@@ -135,6 +139,9 @@ class Start:
     def _first_answers(self, base_url: str) -> None:
         model = self._launch.served_model_name
         ready = [*([self._proxy] if self._proxy else []), *self._servers()]
+        if self._spec.connector == WARMS_UP:
+            for instance in self._instances:
+                first_answers(instance.base_url, model, 1, ready=ready)
         if self._architecture.front_door == "prefill_decode":
             # In turns, so many requests reach every instance. Only through the proxy: connectors need its request ids.
             first_answers(base_url, model, max(self._spec.num_instances.values()), ready=ready)

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from llmdvfs.analysis.axis.occupancy import occupancy_of, occupancy_with_pieces
+from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.energy.device import MeasuredDevice, measure_device
 from llmdvfs.analysis.energy.fine_split import SampledDevice, fine_split
 from llmdvfs.analysis.energy.phase_energy import energy_of_phases
@@ -17,10 +20,14 @@ from llmdvfs.records.telemetry import EnergySource, TelemetryDevice, TelemetryHe
 
 NO_POWER_DATA = "no power data on this machine"
 
+MAX_PERIOD_OF_PHASES_S = 2.0
+"""A phase lasts tenths of a second to seconds; an exporter collects every 30 s unless it is told otherwise."""
+
 METHODS: dict[EnergySource, str] = {
     "nvml_counter": "NVML energy counter, edges interpolated between its refreshes",
     "nvml_power": "trapezoid of NVML power readings (the device has no energy counter)",
     "rapl": "RAPL energy counters, edges interpolated between readings",
+    "bmc_power": "trapezoid of the power that the host's management controller tells",
     "none": NO_POWER_DATA,
 }
 
@@ -156,6 +163,7 @@ def _increments(
     idle_w = _total([device.record.idle_power_w for device in members])
     untold = None if has_steps or not occupancy.overlaps else phases.steps_untold.get(role)
     untold = phases.clock_untold.get(role, untold)
+    untold = next(filter(None, map(_slowly, curves)), untold)
     return role_increments(
         role,
         curves,
@@ -165,6 +173,16 @@ def _increments(
         with_pieces=occupancy_with_pieces(phases, role),
         idle_power_w=None if idle_w is None else idle_w / len(members),
         untold=None if untold is None else f"not identifiable: {untold}",
+    )
+
+
+def _slowly(curve: EnergyCurve) -> str | None:
+    """Return why a device's refreshes are too far apart for phases; None: they are not."""
+    period_s = float(np.median(np.diff(curve.t_s)))
+    if period_s <= MAX_PERIOD_OF_PHASES_S:
+        return None
+    return (
+        f"{curve.name} is refreshed every {period_s:.1f} s, and phases are told apart by {MAX_PERIOD_OF_PHASES_S:g} s"
     )
 
 
