@@ -1,11 +1,18 @@
 """Seconds that a role spent in each of several levels up to any instant, looked up for many instants at once."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy
 from llmdvfs.analysis.sensors import Floats
+
+
+@lru_cache(maxsize=2)
+def level_seconds(occupancy: Occupancy, levels: tuple[Level, ...]) -> "LevelSeconds":
+    """Return the running seconds of an occupancy, added up once for all devices of a role."""
+    return LevelSeconds(occupancy, levels)
 
 
 class LevelSeconds:

@@ -48,7 +48,7 @@ class Level:
         return np.where(early == (self.part == "early"), share, 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Occupancy:
     """The phase of a role over time: `phase[i]` lasts from `edge_s[i]` to `edge_s[i + 1]`; idle before and after."""
 

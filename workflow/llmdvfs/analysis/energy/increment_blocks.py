@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from llmdvfs.analysis.axis.level_seconds import LevelSeconds
+from llmdvfs.analysis.axis.level_seconds import level_seconds
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy
 from llmdvfs.analysis.energy.phase_increments import PhaseIncrements
 from llmdvfs.analysis.sensors import Floats
@@ -37,7 +37,7 @@ class IncrementBlocks:
         Lags are taken as many at a time as MAX_INSTANTS allows: all of them together are gigabytes where a window is
         long, and one at a time is slow where it is short. A lag is by how much the readings trail the phases.
         """
-        seconds = LevelSeconds(self.occupancy, self.levels)
+        seconds = level_seconds(self.occupancy, self.levels)
         lags = np.asarray(lags_s, dtype=np.float64)
         at_a_time = max(MAX_INSTANTS // max(self.instant_s.size, 1), 1)
         for first in range(0, len(lags), at_a_time):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from llmdvfs.analysis.axis.level_seconds import LevelSeconds
+from llmdvfs.analysis.axis.level_seconds import level_seconds
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy
 from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.sensors import Floats
@@ -57,7 +57,7 @@ class PhaseIncrements:
 
         lag_s: by how much the readings trail the phases.
         """
-        seconds = LevelSeconds(self.occupancy, self.levels)
+        seconds = level_seconds(self.occupancy, self.levels)
         later_s = self.later_s + lag_s
         return seconds.before(self.end_s - later_s) - seconds.before(self.begin_s - later_s)
 
