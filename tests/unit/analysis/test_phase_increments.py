@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from llmdvfs.analysis.axis.level_seconds import level_seconds
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy, step_occupancy
 from llmdvfs.analysis.energy import increment_blocks
 from llmdvfs.analysis.energy import phase_increments as room
@@ -46,7 +47,7 @@ def test_blocks_hold_the_increments_of_their_time_and_nothing_else() -> None:
     assert blocks.instant_s[1].tolist() == [3, 4, 2.75, 3.75, 3.75, 3.75, 3.75, 3.75]
     assert blocks.length_s.tolist() == [[1, 1, 1, 0, 1, 1, 1], [1, 0, 1, 0, 0, 0, 0]]
     assert blocks.energy_j.sum(axis=1).tolist() == pytest.approx([1800, 600])
-    (seconds,) = blocks.seconds_over([0.5])
+    (seconds,) = blocks.seconds_over(np.array([0.5]), level_seconds(rows.occupancy, rows.levels))
     assert seconds[0][blocks.length_s > 0][:, 0].tolist() == pytest.approx([0, 0.5, 1, 0, 0.25, 1, 0, 0.25])
 
 
@@ -54,10 +55,26 @@ def test_many_lags_of_a_long_window_come_a_few_at_a_time(monkeypatch: pytest.Mon
     """Five instants a lag and twelve at most: two lags at a time, the third by itself, each as alone."""
     rows = phase_increments([steady(4, 1)], decoding(1.0, 2.5), LEVELS, (0.0, 4.0))
     monkeypatch.setattr(increment_blocks, "MAX_INSTANTS", 12)
-    lags_s = (0.0, 0.5, -0.25)
-    found = list(in_blocks(rows, np.zeros(4, dtype=np.int64)).seconds_over(lags_s))
+    lags_s = np.array([0.0, 0.5, -0.25])
+    blocks, running = in_blocks(rows, np.zeros(4, dtype=np.int64)), level_seconds(rows.occupancy, rows.levels)
+    found = list(blocks.seconds_over(lags_s, running))
     assert [len(of_lags) for of_lags in found] == [2, 1]
     assert np.concatenate(found)[:, 0] == pytest.approx(np.array([rows.seconds(lag_s) for lag_s in lags_s]))
+
+
+def test_a_level_that_never_occurs_has_sums_of_nothing() -> None:
+    """Decode for 1.5 of 4 s at 300 W, and no prefill: as without a column of prefill, with zeros in its place."""
+    occupancy, block = decoding(1.0, 2.5), np.zeros(4, dtype=np.int64)
+    with_prefill = (Level("decode"), Level("prefill"), Level("idle"))
+    two, three = (
+        in_blocks(phase_increments([steady(4, 1)], occupancy, levels, (0.0, 4.0)), block).sums_over([0.0, 0.1])
+        for levels in (LEVELS, with_prefill)
+    )
+    assert three.seconds[0].tolist() == pytest.approx([1.5, 0.0, 2.5])
+    assert three.moment[0, 0].tolist() == pytest.approx([450.0, 0.0, 750.0])
+    assert np.array_equal(three.gram[:, :, [0, 2]][:, :, :, [0, 2]], two.gram)
+    assert not three.gram[:, :, 1].any()
+    assert not three.gram[:, :, :, 1].any()
 
 
 def test_where_nothing_ran_all_time_is_idle() -> None:

@@ -14,7 +14,7 @@ from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
 from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.energy.increment_blocks import in_blocks
 from llmdvfs.analysis.energy.phase_increments import PhaseIncrements
-from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
+from llmdvfs.analysis.energy.regression import PhaseSums
 from llmdvfs.analysis.sensors import Floats, Series
 from llmdvfs.records.result import Estimate, FinePhase, FineSplit
 from llmdvfs.records.running_energy import integrated_j
@@ -121,8 +121,7 @@ def _rows(inside: Sequence[Series], occupancy: Occupancy, levels: tuple[Level, .
 
 def _sums(rows: PhaseIncrements, window_s: tuple[float, float]) -> PhaseSums:
     block = ((rows.end_s - window_s[0]) // STRETCH_S).astype(np.int64)
-    blocks = in_blocks(rows, block)
-    return phase_sums(blocks.seconds_over(LAGS_S), blocks.length_s, blocks.energy_j)
+    return in_blocks(rows, block).sums_over(LAGS_S)
 
 
 def _estimate(sums: PhaseSums, at: int, column: int, power_w: float, resampled_w: Floats) -> Estimate:

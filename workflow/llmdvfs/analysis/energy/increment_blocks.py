@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from llmdvfs.analysis.axis.level_seconds import level_seconds
+from llmdvfs.analysis.axis.level_seconds import LevelSeconds, level_seconds
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy
 from llmdvfs.analysis.energy.phase_increments import PhaseIncrements
+from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
 from llmdvfs.analysis.sensors import Floats
 
 MAX_INSTANTS = 10_000
@@ -31,17 +32,27 @@ class IncrementBlocks:
     occupancy: Occupancy
     levels: tuple[Level, ...]
 
-    def seconds_over(self, lags_s: Sequence[float] | Floats) -> Iterator[Floats]:
+    def sums_over(self, lags_s: Sequence[float] | Floats) -> PhaseSums:
+        """Return the sums of the blocks at each lag, by which the readings trail the phases.
+
+        Most of the levels of a rich model never occur in a window: their sums are 0, and are not worked out.
+        """
+        lags = np.asarray(lags_s, dtype=np.float64)
+        running = level_seconds(self.occupancy, self.levels)
+        span_s = np.array([self.instant_s.min() - lags.max(), self.instant_s.max() - lags.min()])
+        occurs = np.flatnonzero(np.diff(running.before(span_s), axis=0)[0] > 0)
+        seconds = self.seconds_over(lags, running.only(occurs))
+        return phase_sums(seconds, self.length_s, self.energy_j).among(occurs, len(self.levels))
+
+    def seconds_over(self, lags_s: Floats, running: LevelSeconds) -> Iterator[Floats]:
         """Yield the seconds that passed in each level at each place, shape (lags, blocks, places, levels).
 
         Lags are taken as many at a time as MAX_INSTANTS allows: all of them together are gigabytes where a window is
-        long, and one at a time is slow where it is short. A lag is by how much the readings trail the phases.
+        long, and one at a time is slow where it is short.
         """
-        seconds = level_seconds(self.occupancy, self.levels)
-        lags = np.asarray(lags_s, dtype=np.float64)
         at_a_time = max(MAX_INSTANTS // max(self.instant_s.size, 1), 1)
-        for first in range(0, len(lags), at_a_time):
-            yield np.diff(seconds.before(self.instant_s - lags[first : first + at_a_time, None, None]), axis=2)
+        for first in range(0, len(lags_s), at_a_time):
+            yield np.diff(running.before(self.instant_s - lags_s[first : first + at_a_time, None, None]), axis=2)
 
 
 def in_blocks(rows: PhaseIncrements, block: npt.NDArray[np.int64]) -> IncrementBlocks:

@@ -46,6 +46,15 @@ class PhaseSums:
         gram = shares.T @ self.gram @ shares
         return replace(self, gram=gram, moment=self.moment @ shares, seconds=self.seconds @ shares)
 
+    def among(self, columns: npt.NDArray[np.intp], num_phases: int) -> "PhaseSums":
+        """Return the same sums as of more phases, of which these are at `columns` and the others never occur."""
+        num_lags, num_blocks = self.moment.shape[:2]
+        gram = np.zeros((num_lags, num_blocks, num_phases, num_phases))
+        moment, seconds = np.zeros((num_lags, num_blocks, num_phases)), np.zeros((num_lags, num_phases))
+        gram[:, :, columns[:, None], columns] = self.gram
+        moment[:, :, columns], seconds[:, columns] = self.moment, self.seconds
+        return replace(self, gram=gram, moment=moment, seconds=seconds)
+
     def profile(self) -> tuple[Floats, Floats]:
         """Return for each lag the least-squares powers [W], shape (lags, phases), and what they explain of `total`."""
         _, powers, explained = _solved(self.gram.sum(axis=1), self.moment.sum(axis=1))
