@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmdvfs.connectors.connector import KvAddresses
+from llmdvfs.records.route import KvAddresses, Upstream
 from llmdvfs.records.store import write_record
 from llmdvfs.serving.instance.ports import reserved
-from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
+from llmdvfs.serving.proxy.plan import ProxyPlan
 
 VLLM_ROUTER = Path(__file__).parent / "locks" / "vllm-router.txt"
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from llmdvfs.architectures.table import architecture_named
-from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.models.facts import kv_bytes_per_token
 from llmdvfs.models.resolve import model_folder, resolve_model
 from llmdvfs.records.job import LaunchRecord, PlannedInstance
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.spec import DeploymentSpec, Role
 from llmdvfs.serving.instance.command import LOOPBACK, network_env, server_argv, server_env
 from llmdvfs.serving.instance.engine_version import engine_versions

@@ -9,6 +9,7 @@ from llmdvfs.architectures.table import architecture_named
 from llmdvfs.clock import unix_s
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
+from llmdvfs.records.route import Upstream
 from llmdvfs.records.run import ServerStart
 from llmdvfs.records.spec import Role
 from llmdvfs.records.store import write_record
@@ -19,7 +20,7 @@ from llmdvfs.serving.instance.health import Say, first_answers, wait_healthy
 from llmdvfs.serving.instance.ports import Reservation, is_listening, owner_of, reserve
 from llmdvfs.serving.instance.process import ServerProcess
 from llmdvfs.serving.part import Instance, Part, Server
-from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
+from llmdvfs.serving.proxy.plan import ProxyPlan
 
 MakeParts = Callable[[StartOrder, Path], Sequence[Part]]
 """Makes the parts of a start that is spread over hosts: the whole order, and the folder for logs."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from llmdvfs.errors import ConfigError
-from llmdvfs.serving.proxy.plan import POLICIES, Upstream
+from llmdvfs.records.route import POLICIES, Upstream
 
 
 @dataclass(slots=True)
