@@ -21,15 +21,13 @@ class Legs:
 
     def take(self, balancer: Balancer) -> Backend:
         """Return the instance that this request goes to, which is busy with it from now on."""
-        backend = balancer.choose()
-        backend.in_flight += 1
-        backend.served += 1
+        backend = balancer.take()
         self._busy.append(backend)
         return backend
 
     def release(self, backend: Backend) -> None:
         """Note that an instance has done its part."""
-        backend.in_flight -= 1
+        backend.release()
         self._busy.remove(backend)
 
     def ask_now(self, decode: Backend, content: bytes, request_id: str) -> ResponseStream | None:
@@ -57,7 +55,7 @@ class Legs:
         if self.answer is not None:
             self.answer.close()
         for backend in self._busy:
-            backend.in_flight -= 1
+            backend.release()
 
     def _stamp(self, decode: Backend) -> None:
         self.stamps.decode_instance = decode.upstream.name

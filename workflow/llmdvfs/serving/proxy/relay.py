@@ -1,6 +1,6 @@
 """The instances of a proxy, and the connections to them (no web framework here)."""
 
-from llmdvfs.routing.balancer import Backend, Balancer
+from llmdvfs.routing.balancer import Backend, balancers
 from llmdvfs.serving.proxy.journal import Journal
 from llmdvfs.serving.proxy.plan import ProxyPlan
 from llmdvfs.serving.proxy.pool import Pool
@@ -10,10 +10,8 @@ class Relay:
     """The instances of a proxy, and which of them has been given what."""
 
     def __init__(self, plan: ProxyPlan, journal: Journal) -> None:
-        prefill = plan.of_role("prefill")
         self.connector = plan.connector
-        self.prefill = Balancer.of(prefill, plan.policy, plan.seed) if prefill else None
-        self.decode = Balancer.of(plan.of_role("decode", "single"), plan.policy, plan.seed)
+        self.prefill, self.decode = balancers(plan)
         self.pools = {backend.upstream.name: Pool(backend.upstream.base_url) for backend in self.backends()}
         self.journal = journal
 
