@@ -51,7 +51,7 @@ PROMPT_TOKENS, TOKENS = 64, 64
 TTFT_S, GAP_S, PREFILL_S = 0.05, 0.01, 0.02
 LOAD_S = 6.0
 READY_LIMIT_S = 60.0
-NO_ROUTER = "no router"
+NO_ROUTER, PEER = "no router", "vllm-router"
 HEADER = (
     "| streams | router | runs | added TTFT p50, ms | p99 | added gap p50, ms | p99 "
     "| CPU, ms per 1,000 tokens | host load |"
@@ -79,8 +79,9 @@ def main() -> int:
     """Measure all rows and print the tables."""
     args = _arguments()
     os.sched_setaffinity(0, {OTHERS_CORE})  # and with it everything started from here, but for the routers
-    installed(VLLM_ROUTER)
     routers = [router for router in ROUTERS if not args.only or router.name in args.only]
+    if any(router.name == PEER for router in routers):
+        installed(VLLM_ROUTER)
     args.output.mkdir(parents=True, exist_ok=True)
     runs: list[Measured] = []
     for num_streams in args.streams:
