@@ -129,7 +129,7 @@ def _steps(moves: Moves, num_prompt_steps: int | None) -> _Steps:
     holds_piece, has_unseen = is_long & (num_prefilled == 0), True
     if num_prompt_steps is not None:
         num_pieces = max(num_prompt_steps - int(np.count_nonzero(num_prefilled)), 0)
-        has_unseen = num_pieces > np.count_nonzero(holds_piece)
+        has_unseen = num_pieces > int(np.count_nonzero(holds_piece))
         is_late = holds_piece & ~_longest(lengths_ns, holds_piece, num_pieces)
         holds_piece &= ~is_late
         begins_ns, ends_ns = _without_delays(begins_ns, ends_ns, is_late, usual_ns)

@@ -104,8 +104,8 @@ def _join_ns(gaps_ns: Ints) -> int:
 def _group_begins(t_ns: Ints, stream: Ints, join_ns: int) -> Ints:
     """Return where each group begins: after a gap of more than join_ns, and where a stream moves again.
 
-    t_ns: sorted. An engine's front end writes the tokens of a step one after the other, so that the stamps of 64 streams
-    reach over a quarter of a step and more; no stream has two tokens in one step.
+    t_ns: sorted. An engine's front end writes the tokens of a step one after the other: the stamps of 64 streams reach
+    over a quarter of a step and more (MEASURED, 2.7 of 9.7 ms). No stream has two tokens in one step.
     """
     if not len(t_ns):
         return np.empty(0, dtype=np.int64)
