@@ -102,14 +102,17 @@ def _join_ns(gaps_ns: Ints) -> int:
 
 
 def _group_begins(t_ns: Ints, stream: Ints, join_ns: int) -> Ints:
-    """Return where each group begins: a group has no stream twice, and no stamp more than join_ns after its first.
+    """Return where each group begins: after a gap of more than join_ns, and where a stream moves again.
 
-    t_ns: sorted. If a group began at any one move, the next would begin at the first stamp that is too late for it, or
-    at the first stream that moves again; from the first move on, each group says where the next one begins.
+    t_ns: sorted. An engine's front end writes the tokens of a step one after the other: the stamps of 64 streams reach
+    over a quarter of a step and more (MEASURED, 2.7 of 9.7 ms). No stream has two tokens in one step. If a group began
+    at any one move, the next would begin after the first gap, or at the first stream that moves again; from the first
+    move on, each group says where the next one begins.
     """
-    too_late = np.searchsorted(t_ns, t_ns + join_ns, side="right")
+    after_gap = np.append(np.flatnonzero(np.diff(t_ns) > join_ns) + 1, len(t_ns))
+    next_gap = after_gap[np.searchsorted(after_gap, np.arange(len(t_ns)), side="right")]
     moves_again = np.minimum.accumulate(_move_after(stream)[::-1])[::-1]
-    next_begin = np.minimum(too_late, moves_again)
+    next_begin = np.minimum(next_gap, moves_again)
     begins, begin = [], 0
     while begin < len(next_begin):
         begins.append(begin)

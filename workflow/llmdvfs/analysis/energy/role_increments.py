@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
-from llmdvfs.analysis.energy.curve import EnergyCurve
+from llmdvfs.analysis.energy.curve import Incremental
 from llmdvfs.analysis.energy.increment_blocks import in_blocks
 from llmdvfs.analysis.energy.lag import own_lag_s
 from llmdvfs.analysis.energy.levels import power_models, shares_of
@@ -55,7 +55,7 @@ class RoleIncrements:
 
 def role_increments(
     role: DeviceRole,
-    curves: Sequence[EnergyCurve],
+    curves: Sequence[Incremental],
     occupancy: Occupancy,
     window_s: tuple[float, float],
     settings: RegressionSettings,
@@ -128,7 +128,7 @@ def _spent_s(told: Occupancy, window_s: tuple[float, float]) -> dict[Phase, floa
 
 def _piece_rival(
     told: Occupancy | None,
-    curves: Sequence[EnergyCurve],
+    curves: Sequence[Incremental],
     window_s: tuple[float, float],
     later_s: Sequence[float],
     settings: RegressionSettings,
@@ -145,7 +145,7 @@ def _piece_rival(
 
 
 def _later_s(
-    curves: Sequence[EnergyCurve],
+    curves: Sequence[Incremental],
     occupancy: Occupancy,
     levels: tuple[Level, ...],
     window_s: tuple[float, float],
