@@ -14,7 +14,7 @@ from llmdvfs.connectors.table import resolve_connector
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.errors import ConfigError
 from llmdvfs.inputs.traces.table import trace_format_named
-from llmdvfs.plan.hosts import check_hosts, host_specs
+from llmdvfs.plan.hosts import check_hosts, exporter_specs, host_specs
 from llmdvfs.plan.points import operating_points
 from llmdvfs.plan.search import search_settings
 from llmdvfs.plan.sequential import decided_launches, sequential_settings
@@ -217,7 +217,11 @@ def _deployment(
         gpu_indices=None if gpus is None else tuple(gpus),
         **(
             {item.name: serving[item.name] for item in fields(StartSettings)}
-            | {"hosts": host_specs(serving["hosts"]), "route": serving["route"] if _has_router(choice) else "proxy"}
+            | {
+                "hosts": host_specs(serving["hosts"]),
+                "exporters": exporter_specs(serving["exporters"], choice.name),
+                "route": serving["route"] if _has_router(choice) else "proxy",
+            }
         ),
     )
     if spec.num_gpus and gpus is not None and len(gpus) < spec.num_gpus:

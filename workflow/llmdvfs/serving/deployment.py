@@ -11,6 +11,7 @@ from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.route import RoutePlan
 from llmdvfs.records.run import ServerStart
+from llmdvfs.records.spec import ExporterSpec
 from llmdvfs.serving.instance.http import post
 from llmdvfs.serving.instance.process import ServerProcess
 from llmdvfs.serving.instance.scrape import scrape
@@ -41,6 +42,8 @@ class Deployment:
     """Folder through which a connector passes KV cache as files; None: the connector needs none."""
     parts: tuple[Part, ...] = ()
     """The instances by host."""
+    exporters: tuple[ExporterSpec, ...] = ()
+    """What publishes the GPUs of somebody else's endpoint, on hosts that one may not enter."""
     route: RoutePlan | None = None
     """The instances that clients themselves choose from and ask; None: they ask base_url."""
 

@@ -23,6 +23,10 @@ from llmdvfs.serving.instance.process import ServerProcess
 from llmdvfs.serving.part import Instance, Part, Server
 from llmdvfs.serving.proxy.plan import ProxyPlan
 
+WARMS_UP = "example"
+"""Connector whose instances answer by themselves first. An engine on a CPU with AMX whose first tokens are the few that
+a transferred prompt leaves to it, in bfloat16, dies by an illegal instruction (vLLM 0.32; docs/engine.md)."""
+
 MakeParts = Callable[[StartOrder, Path], Sequence[Part]]
 """Makes the parts of a start that is spread over hosts: the whole order, and the folder for logs."""
 
@@ -143,6 +147,9 @@ class Start:
     def _first_answers(self, base_url: str, route: RoutePlan) -> None:
         model = self._launch.served_model_name
         ready = [*([self._proxy] if self._proxy else []), *self._servers()]
+        if self._spec.connector == WARMS_UP:
+            for instance in self._instances:
+                first_answers(instance.base_url, model, 1, ready=ready)
         if self._architecture.front_door == "prefill_decode" and self._proxy is None:
             first_handovers(route, model, ready)
             return
