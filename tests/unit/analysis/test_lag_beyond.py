@@ -5,6 +5,7 @@ import pytest
 
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy, step_occupancy
 from llmdvfs.analysis.energy.curve import EnergyCurve
+from llmdvfs.analysis.energy.increment_blocks import in_blocks
 from llmdvfs.analysis.energy.lag import lag_beyond
 from llmdvfs.analysis.energy.phase_increments import phase_increments
 from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
@@ -32,7 +33,8 @@ def half_loaded(late_s: float) -> tuple[EnergyCurve, Occupancy]:
 def sums_over(late_s: float, lags_s: Floats) -> PhaseSums:
     curve, occupancy = half_loaded(late_s)
     rows = phase_increments([curve], occupancy, LEVELS, WINDOW_S)
-    return phase_sums(rows.seconds_over(lags_s), rows.length_s, rows.energy_j, np.zeros(len(rows.energy_j), np.int64))
+    blocks = in_blocks(rows, np.zeros(len(rows.energy_j), np.int64))
+    return phase_sums(blocks.seconds_over(lags_s), blocks.length_s, blocks.energy_j)
 
 
 @pytest.mark.parametrize("late_s", [0.0, 0.1, -0.12])

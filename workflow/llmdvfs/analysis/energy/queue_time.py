@@ -11,6 +11,7 @@ import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy
 from llmdvfs.analysis.energy.curve import Incremental
+from llmdvfs.analysis.energy.increment_blocks import in_blocks
 from llmdvfs.analysis.energy.phase_increments import phase_increments
 from llmdvfs.analysis.energy.regression import phase_sums
 from llmdvfs.analysis.sensors import Floats
@@ -56,8 +57,8 @@ def queue_time(
     misfits, count = [], 1
     for queue_s in QUEUES_S:
         rows = phase_increments(curves, occupancy.with_queue(queue_s), levels, window_s, later_s)
-        block = np.zeros(len(rows.energy_j), dtype=np.int64)
-        sums = phase_sums(rows.seconds_over(lags_s), rows.length_s, rows.energy_j, block)
+        blocks = in_blocks(rows, np.zeros(len(rows.energy_j), dtype=np.int64))
+        sums = phase_sums(blocks.seconds_over(lags_s), blocks.length_s, blocks.energy_j)
         powers_w, explained = sums.profile()
         at = int(explained.argmax())
         misfits.append(sums.total - float(explained[at]))

@@ -7,6 +7,7 @@ import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
 from llmdvfs.analysis.energy.curve import Incremental
+from llmdvfs.analysis.energy.increment_blocks import in_blocks
 from llmdvfs.analysis.energy.lag import own_lag_s
 from llmdvfs.analysis.energy.levels import power_models, shares_of
 from llmdvfs.analysis.energy.phase_increments import MAX_INCREMENTS, PhaseIncrements, phase_increments
@@ -167,6 +168,6 @@ def _sums(
 ) -> PhaseSums:
     block_s = max(settings.block_s, (window_s[1] - window_s[0]) / settings.max_blocks)
     block = ((rows.begin_s - window_s[0]) // block_s).astype(np.int64)
-    return phase_sums(
-        rows.seconds_over(settings.lags_s if lags_s is None else lags_s), rows.length_s, rows.energy_j, block
-    )
+    blocks = in_blocks(rows, block)
+    lags_s = settings.lags_s if lags_s is None else lags_s
+    return phase_sums(blocks.seconds_over(lags_s), blocks.length_s, blocks.energy_j)
