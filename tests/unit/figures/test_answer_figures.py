@@ -106,6 +106,14 @@ def test_names_that_would_lie_on_one_another_are_left_out() -> None:
     assert {text.get_text() for text in axes.texts} == {"1209", "stock"}
 
 
+def test_a_saving_of_nothing_is_a_line_at_0_percent() -> None:
+    """Where stock is recommended at each load, the ticks of the axis were five times 0.00000 %."""
+    even = dict.fromkeys(ENERGY, 1.0)
+    record = answers([at_batch(each, size) for size in (8, 64) for each in sweep(even, TIME)])
+    saving, _ = dvfs_saving_over_load(record).axes
+    assert saving.get_ylim() == pytest.approx((-0.01, 0.01))
+
+
 @pytest.mark.parametrize("name", ANSWER_FIGURES)
 def test_every_figure_says_that_there_is_no_answer(name: str) -> None:
     figure = ANSWER_FIGURES[name](answers([cell(None, 1, 1.0, 0.01)]))

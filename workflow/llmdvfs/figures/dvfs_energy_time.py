@@ -10,6 +10,7 @@ from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.clock_series import is_chosen, set_ratio_axis, short_name
 from llmdvfs.figures.parts.intervals import Along, draw_interval
 from llmdvfs.figures.parts.legend import legend_below
+from llmdvfs.figures.parts.note import draw_note
 from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, PHASES, VERMILLION, styled
 from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord
 from llmdvfs.records.result import Estimate
@@ -27,9 +28,7 @@ def dvfs_energy_time(record: AnswersRecord) -> Figure:
     rows = max(1, math.ceil(len(record.answers) / PANELS_A_ROW))
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, rows * PANEL_HEIGHT_IN), layout="constrained")
     if not record.answers:
-        figure.text(
-            0.5, 0.5, "no answer: " + ("; ".join(record.refused) or "no operating points"), ha="center", wrap=True
-        )
+        draw_note(figure.add_subplot(), "no answer: " + ("; ".join(record.refused) or "no operating points"), width=90)
         return figure
     for number, answer in enumerate(record.answers, 1):
         _panel(figure.add_subplot(rows, PANELS_A_ROW, number), answer)

@@ -11,12 +11,12 @@ from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.clock_series import spread
 from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.note import draw_note
-from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, LINES, MARKERS, styled
+from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, LINES, MARKERS, PHASES, styled
 from llmdvfs.records.answers import Answer, AnswersRecord, Choice
 from llmdvfs.records.result import Estimate
 
 ROW_HEIGHT_IN = 2.6
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+LEAST_RANGE = 0.02  # of the vertical axis: where stock is recommended at each load, all is 0
 LOADS: dict[str, str] = {"batch_size": "Requests in flight", "rate_rps": "Requests a second"}
 Kind = Literal["batch_size", "rate_rps"]
 Row = Sequence[tuple[float, Choice]]
@@ -63,7 +63,9 @@ def _choice(answer: Answer) -> Choice | None:
 
 def _panel(axes: Axes, kind: str, rows: Mapping[str, Sequence[tuple[float, Estimate]]], label: str) -> None:
     for number, (name, row) in enumerate(rows.items()):
-        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        phase = name.rsplit(", ", 1)[1]
+        colour = PHASES[phase].colour if phase in PHASES else BLACK
+        marker = MARKERS[number % len(MARKERS)]
         sizes = [size for size, _ in row]
         values = [estimate.value or 0.0 for _, estimate in row]
         line = LINES[number % len(LINES)]
@@ -77,6 +79,9 @@ def _panel(axes: Axes, kind: str, rows: Mapping[str, Sequence[tuple[float, Estim
         axes.set_xticks(shown, [f"{size:g}" for size in shown])
         axes.minorticks_off()
     axes.margins(x=0.08, y=0.12)
+    low, high = axes.get_ylim()
+    if high - low < LEAST_RANGE:
+        axes.set_ylim((low + high - LEAST_RANGE) / 2, (low + high + LEAST_RANGE) / 2)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel(LOADS[kind])
     axes.set_ylabel(label)

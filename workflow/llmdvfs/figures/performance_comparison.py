@@ -90,7 +90,12 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
     legend_below(
         above,
         _legend(looks, names, groups) + _not_applied(panels[0, 0], record, groups),
-        f"A dot: a server start; bars: the mean over {starts}, upright {INTERVALS}{letters}{why_no_phases}.",
+        f"A dot: a server start; bars: the mean over {starts}, upright {INTERVALS}{letters}{why_no_phases}."
+        + (
+            " In the table, ~: not significant among all ratios of the study."
+            if any("~" in row[-1] for row in table)
+            else ""
+        ),
     )
     set_title(figure, f"Deployments{of_model(record)} at {_scope(record, groups)}")
     return figure
