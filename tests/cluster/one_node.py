@@ -15,9 +15,11 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scancel", "squeue", "scontrol")
 PACKAGES = "munge slurmctld slurmd slurm-client"
@@ -25,6 +27,8 @@ PARTITION = "gpu"
 NUM_CPUS, MEMORY_MB = 64, 200_000
 """What the node says that it has, whatever this machine has: jobs ask for more than a small one does."""
 START_LIMIT_S, STOP_LIMIT_S = 60.0, 30.0
+DEAD_AFTER_S = 20
+"""A node that has not answered for so long is down, and its jobs have lost it; five minutes by default."""
 FREE = "mixed|idle|allocated"
 
 
@@ -45,8 +49,11 @@ class OneNode:
 
     @classmethod
     @contextmanager
-    def started(cls, folder: Path, num_gpus: int) -> Iterator["OneNode"]:
-        """Start it and wait until its node takes jobs; at the end nothing of it runs."""
+    def started(cls, folder: Path, num_gpus: int, *, requeues: bool = True) -> Iterator["OneNode"]:
+        """Start it and wait until its node takes jobs; at the end nothing of it runs.
+
+        requeues: whether a job whose node has died waits for another one, which is SLURM's own default, or fails.
+        """
         node = socket.gethostname().split(".")[0]
         cluster = cls(folder, node)
         for name in ("bin", "spool", "state", "log"):
@@ -60,7 +67,7 @@ class OneNode:
         (folder / "munge.key").write_bytes(os.urandom(128))
         (folder / "munge.key").chmod(0o400)
         (folder / "gres.conf").write_text(f"NodeName={node} Name=gpu File={folder}/gpu[0-{num_gpus - 1}]\n")
-        (folder / "slurm.conf").write_text(_configuration(folder, node, num_gpus))
+        (folder / "slurm.conf").write_text(_configuration(folder, node, num_gpus, requeues=requeues))
         try:
             cluster.start("munged", *_munge(folder))
             cluster._wait(lambda: (folder / "munge.socket").exists(), "munged has no socket")
@@ -90,6 +97,30 @@ class OneNode:
         """Kill the node's daemon; the jobs' own daemons (slurmstepd) live on."""
         self.daemons["slurmd"].kill()
         self.daemons.pop("slurmd").wait()
+
+    def die(self) -> None:
+        """Kill everything that runs on the node in the same instant, as a power cut does."""
+        own = [process for process in psutil.process_iter() if self._is_of_a_job(process)]
+        daemons = {parent for process in own for parent in process.parents() if parent.name().startswith("slurmstepd")}
+        self.daemons.pop("slurmd").kill()
+        for process in (*daemons, *own):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def _is_of_a_job(self, process: psutil.Process) -> bool:
+        try:
+            environment = process.environ()
+        except (OSError, psutil.Error):
+            return False
+        return "SLURM_JOB_ID" in environment and environment.get("SLURM_CONF") == str(self.folder / "slurm.conf")
+
+    def hold(self) -> None:
+        """Let jobs queue and none start, until `release`."""
+        self.ask("scontrol", "update", f"PartitionName={PARTITION}", "State=DOWN")
+
+    def release(self) -> None:
+        """Let jobs start."""
+        self.ask("scontrol", "update", f"PartitionName={PARTITION}", "State=UP")
 
     def ask(self, *command: str) -> str:
         """Return what one of SLURM's commands says."""
@@ -146,7 +177,7 @@ def _munge(folder: Path) -> Sequence[str]:
     ]
 
 
-def _configuration(folder: Path, node: str, num_gpus: int) -> str:
+def _configuration(folder: Path, node: str, num_gpus: int, *, requeues: bool) -> str:
     controller, daemon = _free_ports(2)
     return f"""ClusterName=one
 SlurmctldHost={node}(127.0.0.1)
@@ -174,6 +205,8 @@ SchedulerParameters=bf_interval=1,sched_min_interval=100000,sched_interval=1
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 KillWait=10
+SlurmdTimeout={DEAD_AFTER_S}
+JobRequeue={int(requeues)}
 MinJobAge=600
 GresTypes=gpu
 NodeName={node} NodeAddr=127.0.0.1 CPUs={NUM_CPUS} Boards=1 SocketsPerBoard=1 CoresPerSocket={NUM_CPUS} \

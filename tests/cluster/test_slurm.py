@@ -1,21 +1,14 @@
 """A whole study on a SLURM of one node with two fake GPUs, with the profile that users take. MODELLED engines."""
 
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from cluster.one_node import OneNode, missing_for_slurm
-from modelled.server import ROOT
+from cluster.submitted import WAIT_LIMIT_S, launches, nothing_is_left, processes_of, said, submitted, wait_until
 from modelled.side_by_side import CELLS, STUDY, runs_of_two_at_once
 from modelled.study import Modelled
-
-from llmdvfs.host.lock import take_lock
 
 MISSING = missing_for_slurm()
 pytestmark = [
@@ -23,7 +16,6 @@ pytestmark = [
     pytest.mark.skipif(MISSING is not None, reason=str(MISSING)),
     pytest.mark.timeout(900),
 ]
-WAIT_LIMIT_S = 240.0
 
 
 @pytest.fixture
@@ -31,85 +23,6 @@ def cluster(tmp_path: Path) -> Iterator[OneNode]:
     pytest.importorskip("snakemake_executor_plugin_slurm", reason="no snakemake-executor-plugin-slurm")
     with OneNode.started(tmp_path / "slurm", num_gpus=2) as running:
         yield running
-
-
-@contextmanager
-def submitted(cluster: OneNode, study: Modelled, library: Path) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
-    """Give what starts Snakemake as on a cluster's head node: no GPU is seen there but by the jobs' own environment."""
-    command = [
-        str(Path(sys.executable).parent / "snakemake"), "analysed",
-        "--snakefile", str(ROOT / "Snakefile"), "--profile", str(ROOT / "profiles" / "slurm"),
-        "--configfile", "config.yaml",
-        "--slurm-no-account", "--slurm-status-command", "squeue",  # no accounting here
-        "--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2",
-    ]  # fmt: skip
-    started: list[subprocess.Popen[str]] = []
-    with study.prepared(library) as environment:
-
-        def start() -> "subprocess.Popen[str]":
-            with (study.folder / f"snakemake-{len(started)}.log").open("w") as log:
-                run = subprocess.Popen(
-                    command,
-                    cwd=study.folder,
-                    env=environment | cluster.environment(),
-                    stdout=log,
-                    stderr=log,
-                    text=True,
-                )
-            started.append(run)
-            return run
-
-        try:
-            yield start
-        finally:
-            for run in started:
-                if run.poll() is None:
-                    run.kill()
-                    run.wait()
-
-
-def said(study: Modelled) -> str:
-    return "".join(log.read_text() for log in sorted(study.folder.glob("snakemake-*.log")))[-6000:]
-
-
-def launches(cluster: OneNode, numbers: tuple[int, ...]) -> list[str]:
-    """Return the SLURM jobs that are running and measure these launches."""
-    ours = cluster.jobs("RUNNING").items()
-    return [job for job, rule in ours if any(f"benchmark_single_modelled_launch_{n}" in rule for n in numbers)]
-
-
-def wait_until(is_so: Callable[[], bool], run: "subprocess.Popen[str]", study: Modelled) -> None:
-    deadline = time.monotonic() + WAIT_LIMIT_S
-    while not is_so():
-        assert run.poll() is None, said(study)
-        assert time.monotonic() < deadline, said(study)
-        time.sleep(0.2)
-
-
-def nothing_is_left(cluster: OneNode, study: Modelled) -> None:
-    """No job, no process that has the study's environment, no GPU or host that is locked."""
-    deadline = time.monotonic() + 30
-    while (left := _processes_of(study)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert left == []
-    assert not cluster.jobs("PENDING,RUNNING,COMPLETING")
-    for lock in (study.folder / "locks").glob("*.lock"):
-        handle = take_lock(lock)
-        assert handle is not None, lock
-        os.close(handle)
-
-
-def _processes_of(study: Modelled) -> list[str]:
-    own = f"LLMDVFS_LOCK_FOLDER={study.folder}/locks"
-    found = []
-    for process in psutil.process_iter():
-        try:
-            environment = Path(f"/proc/{process.pid}/environ").read_bytes().decode(errors="replace").split("\0")
-            if own in environment:
-                found.append(f"{process.pid} {process.cmdline()}")
-        except (OSError, psutil.Error):
-            continue
-    return found
 
 
 def test_two_cells_at_a_time_on_gpus_of_their_own(tmp_path: Path, nvml_library: Path, cluster: OneNode) -> None:
@@ -156,4 +69,4 @@ def test_a_killed_slurmd_costs_nothing(tmp_path: Path, nvml_library: Path, clust
 
 
 def _has_servers(study: Modelled) -> bool:
-    return any("modelled/server.py" in process for process in _processes_of(study))
+    return any("modelled/server.py" in process for process in processes_of(study))

@@ -4,6 +4,7 @@ FAKE_SAYS    written to its log first
 FAKE_EXITS   ends with this code after that
 FAKE_HANGS   never serves
 FAKE_LASTS_S serves for so many seconds, then ends with code 3
+FAKE_DIES_COLD ends where its first request comes from the proxy, whose prompt was prefilled elsewhere
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from aiohttp import web
 from fakes.upstream import FakeUpstream, serving
 
 
@@ -25,8 +27,17 @@ def python_with_fake_engine(folder: Path) -> str:
     return str(script)
 
 
+class DiesCold(FakeUpstream):
+    """As vLLM 0.32 did on a CPU with AMX: by an illegal instruction, unless it has prefilled something before."""
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        if not self.requests and "x-request-id" in request.headers:
+            os._exit(132)
+        return await super().complete(request)
+
+
 async def serve(port: int) -> None:
-    async with serving(FakeUpstream(), port):
+    async with serving(DiesCold() if "FAKE_DIES_COLD" in os.environ else FakeUpstream(), port):
         await asyncio.sleep(float(os.environ.get("FAKE_LASTS_S", "inf")))
 
 

@@ -162,6 +162,20 @@ def test_a_silent_host_is_lost_after_five_seconds(hosts: Hosts) -> None:
     assert lost[1].startswith("its agent has not answered for 5 s")
 
 
+def test_the_hosts_own_time_service_is_told(hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """chronyd there says 1 ms of dispersion, 2 ms of delay and nothing left to correct: 2 ms at most."""
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    tool = tmp_path / "chronyc"
+    tool.write_text("#!/bin/sh\necho C0A80001,192.168.0.1,3,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.002,0.001,64.0,Normal\n")
+    tool.chmod(0o755)
+    host = hosts(HERE)
+    host.greet()
+    told = host.record(time.monotonic_ns()).wall_clock
+    assert told is not None
+    assert (told.source, told.reference) == ("chrony", "192.168.0.1")
+    assert told.bound_s == pytest.approx(0.002)
+
+
 def test_a_skewed_clock_is_found_inside_its_bound(hosts: Hosts, tmp_path: Path) -> None:
     """A time namespace, so that every process there has a CLOCK_MONOTONIC 5000 s ahead: no test's own arithmetic."""
     if subprocess.run([*SKEWED, "true"], check=False, capture_output=True).returncode:

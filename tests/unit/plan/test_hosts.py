@@ -91,3 +91,25 @@ def test_a_job_asks_for_as_many_nodes_as_the_study_names() -> None:
     assert slurm_resources(deployment, {})["nodes"] == 2
     (deployment,) = study(TWO).deployments.values()
     assert slurm_resources(deployment, {})["nodes"] == 1
+
+
+NODE7 = {"name": "node7", "url": "http://10.0.0.7:9400/metrics", "gpus": [0, 1]}
+
+
+def exported(*exporters: dict[str, Any]) -> dict[str, Any]:
+    serving = {"base_url": "http://10.0.0.7:8000", "connector": "auto", "exporters": list(exporters)}
+    (deployment,) = study([], "external", serving=serving).deployments.values()
+    return deployment_identity(deployment)
+
+
+def test_whose_power_is_told_is_part_of_a_measurement_and_where_is_not() -> None:
+    assert exported(NODE7) == exported(NODE7 | {"url": "http://other:9400/metrics"})
+    assert exported(NODE7) != exported(NODE7 | {"gpus": [0]})
+    assert "exporters" not in exported()  # measurements from before there were any keep their keys
+
+
+def test_exporters_are_for_endpoints_of_others_and_each_has_a_name() -> None:
+    with pytest.raises(ConfigError, match=r"serving\.exporters: expected architectures: \[external\]"):
+        study([], "single", serving={"connector": "auto", "exporters": [NODE7]})
+    with pytest.raises(ConfigError, match=r"serving\.exporters: 'node7' twice"):
+        exported(NODE7, NODE7)

@@ -76,3 +76,10 @@ def test_slurm_chooses_which_gpus_a_job_gets() -> None:
     assert within_allocation([0, 1], gpus, {"CUDA_VISIBLE_DEVICES": "1"}) == [0, 1]  # a user's own: refused below
     assert within_allocation([1], gpus, {"SLURM_STEP_GPUS": "0,1", "CUDA_VISIBLE_DEVICES": "0,1"}) == [1]
     assert within_allocation(None, gpus, dealt) is None
+
+
+def test_a_pod_sees_the_gpus_that_it_was_dealt_and_counts_them_anew() -> None:
+    """A study names four GPUs; the pod of one of its launches has the third alone, as its GPU 0."""
+    in_pod = {"KUBERNETES_SERVICE_HOST": "10.96.0.1"}
+    assert within_allocation([0, 1, 2, 3], HOST[:1], in_pod) is None
+    assert within_allocation([0, 1], HOST[:2], in_pod) == [0, 1]

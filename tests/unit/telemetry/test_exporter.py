@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from llmdvfs.analysis.recording.summary import summarise_recording
+from llmdvfs.benchmark.watching import published_by
 from llmdvfs.errors import TelemetryError
+from llmdvfs.records.spec import ExporterSpec
 from llmdvfs.records.telemetry import Reading, SamplerReport, TelemetryHeader
 from llmdvfs.telemetry.exporter import Exporter, ExporterProbe, exporter_probes
 from llmdvfs.telemetry.exporter_text import scraped_gpus
@@ -42,7 +44,7 @@ class Scripted:
         return answer
 
     def probe(self) -> ExporterProbe:
-        exporter = Exporter(URL, self.ask, lambda: self.now_ns)
+        exporter = Exporter(URL, None, self.ask, lambda: self.now_ns)
         gpus = exporter.scrape().gpus
         assert gpus
         return ExporterProbe(exporter, gpus["node7/gpu0"].device)
@@ -139,3 +141,16 @@ def test_energy_from_an_exporter_that_collects_every_thirty_seconds() -> None:
     [device] = record.devices
     assert device.missing == ()
     assert device.mean_power_w == pytest.approx(300, rel=2 / 540)
+
+
+def test_a_host_is_called_as_the_study_calls_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study's `serving.exporters` names `a`, whatever the exporter says; a GPU of it that is not there is refused."""
+
+    def ask_of(_: object) -> Callable[[str], str]:
+        return Scripted([page(POWER_USAGE=100) + page(gpu=1, POWER_USAGE=100)] * 2).ask
+
+    monkeypatch.setattr("llmdvfs.telemetry.exporter._asked_over", ask_of)
+    assert published_by([ExporterSpec("a", URL, (1,))]) == [f"a={URL}"]
+    assert published_by([]) == []
+    with pytest.raises(TelemetryError, match="nothing is published of a/gpu2; expected GPUs among a/gpu0, a/gpu1"):
+        published_by([ExporterSpec("a", URL, (1, 2))])

@@ -1,7 +1,7 @@
 """What a job does around a load: looks whether everything still runs, waits, and asks the proxy what it saw."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from llmdvfs.benchmark.samplers import Samplers
@@ -9,8 +9,10 @@ from llmdvfs.clock import mono_ns
 from llmdvfs.errors import DataError, ServerDied, TelemetryError
 from llmdvfs.hosts.gpus import foreign_processes
 from llmdvfs.hosts.remote_host import RemoteHost
+from llmdvfs.records.device_id import gpu_id, on_host
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.spec import ExporterSpec
 from llmdvfs.serving.deployment import Deployment
 from llmdvfs.telemetry.sampler import start_sampler
 
@@ -35,8 +37,27 @@ def start_watching(
         counter_interval_s=settings.counter_interval_s,
         gpu_indices=deployment.gpu_indices if is_beside else every,
         needed_gpus=deployment.gpu_indices,
+        exporters=published_by(deployment.exporters),
     )
     return Samplers(own, remote_hosts(deployment), settings)
+
+
+def published_by(exporters: Sequence[ExporterSpec]) -> list[str]:
+    """Return exporters as the sampler takes them; TelemetryError where one does not tell of a GPU that it should."""
+    if not exporters:
+        return []
+    # Here, since every job would wait for its HTTP library.
+    from llmdvfs.telemetry.exporter import exporter_probes
+
+    named = [f"{host.name}={host.url}" for host in exporters]
+    told = {probe.device.device_id for name in named for probe in exporter_probes(name)}
+    wanted = [on_host(host.name, gpu_id(index)) for host in exporters for index in host.gpus]
+    if missing := [device for device in wanted if device not in told]:
+        raise TelemetryError(
+            f"serving.exporters: nothing is published of {', '.join(missing)}; "
+            f"expected GPUs among {', '.join(sorted(told))}"
+        )
+    return named
 
 
 def remote_hosts(deployment: Deployment) -> tuple[RemoteHost, ...]:

@@ -36,6 +36,7 @@ OF_THE_HOST: dict[str, Callable[[], Iterator[Check]]] = {
     "Python": software.python,
     "packages": software.packages,
     "priority": limits.priority,
+    "host power": measuring.host_power,
     "clock": measuring.clock,
     "wall clock": measuring.wall_clock,
     "governor": host.governor,

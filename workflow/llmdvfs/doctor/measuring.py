@@ -10,6 +10,7 @@ from llmdvfs.plan.study import Study
 from llmdvfs.records.doctor import Check
 from llmdvfs.telemetry.discover import discover
 from llmdvfs.telemetry.gpu_fine import activity_absence
+from llmdvfs.telemetry.host_power import VARIABLE, host_power_probes
 from llmdvfs.telemetry.nvml import NvmlGpu
 
 SOURCES = {
@@ -71,6 +72,19 @@ def _energy_of_cpu() -> Check:
     if found.energy_source == "rapl":
         return Check("energy", "ok", "RAPL, of whole CPU packages")
     return Check("energy", "warning", f"no power data on this machine: {'; '.join(found.absences)}", NO_ENERGY)
+
+
+def host_power() -> Iterator[Check]:
+    """Check whether the power of the whole host can be read, where the environment says how; nothing where not."""
+    probes, absence = host_power_probes()
+    if absence:
+        yield Check(
+            "host power", "warning", absence, f"mend it, or unset {VARIABLE}: the rest is measured all the same"
+        )
+    elif probes:
+        told = ((probe.device.device_id, probe.read().values["power_average_w"]) for probe in probes)
+        seen = ", ".join(f"{name} {'not told' if power_w is None else f'{power_w:.0f} W'}" for name, power_w in told)
+        yield Check("host power", "ok", seen)
 
 
 def clock(root: Path = Path("/")) -> Iterator[Check]:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from llmdvfs.hosts.gpus import foreign_processes, host_gpus
 from llmdvfs.hosts.link_watch import LinkWatch
 from llmdvfs.hosts.messages import AgentState, Recorded, ServerState, Started, StartedInstance
 from llmdvfs.hosts.network import measure_path
+from llmdvfs.hosts.wall_clock import wall_clock
 from llmdvfs.models.resolve import resolve_model
 from llmdvfs.records.store import from_json, to_json
 from llmdvfs.serving.host_part import HostPart, StartOrder
@@ -73,6 +74,7 @@ class AgentWork:
             "sample": self._sample,
             "sampled": self._sampled,
             "foreign": self._foreign,
+            "wall_clock": self._wall_clock,
             "path": self._path,
             "fetch": self._fetch,
             "remove": self._remove,
@@ -197,6 +199,10 @@ class AgentWork:
     def _foreign(self) -> dict[str, Any]:
         seen = foreign_processes(self._gpu_indices())
         return {"seen": None if seen is None else list(seen)}
+
+    def _wall_clock(self) -> dict[str, Any]:
+        seen = wall_clock()
+        return {"seen": None if seen is None else asdict(seen)}
 
     def _gpu_indices(self) -> list[int]:
         return [index for item in self._instances for index in item.gpu_indices]

@@ -12,14 +12,13 @@ from typing import Any
 from llmdvfs.errors import ConfigError, LlmDvfsError, ServerNotReady
 from llmdvfs.hosts.agent_work import code_fingerprint
 from llmdvfs.hosts.channel import Channel
-from llmdvfs.hosts.clock_line import clock_line
 from llmdvfs.hosts.link_watch import LinkWatch, is_lost
 from llmdvfs.hosts.messages import Recorded, Started
 from llmdvfs.hosts.network import own_address
 from llmdvfs.hosts.remote_server import RemoteServer
 from llmdvfs.records.device_id import on_host
 from llmdvfs.records.host_files import clock_of, telemetry_of, telemetry_report_of
-from llmdvfs.records.hosts import HostPath, HostRecord
+from llmdvfs.records.hosts import HostPath, HostRecord, WallClock
 from llmdvfs.records.run import InstanceRecord
 from llmdvfs.records.spec import HostSpec
 from llmdvfs.records.store import compact_json, record_of, write_lines
@@ -170,8 +169,13 @@ class RemoteHost:
 
     def record(self, begin_ns: int) -> HostRecord:
         """Return what run.json says of the host, with its clock since an instant of this host's clock."""
+        from llmdvfs.hosts.clock_line import (
+            clock_line,
+        )  # scipy, half a second, and every benchmark job imports this file
+
         clock = clock_line(self._channel.exchanges_since(begin_ns))
-        return HostRecord(self.name, self.spec.address, self.hardware, clock)
+        seen = self._channel.request("wall_clock", ASK_LIMIT_S)["seen"]
+        return HostRecord(self.name, self.spec.address, self.hardware, clock, seen and WallClock(**seen))
 
     def foreign_processes(self) -> tuple[str, ...] | None:
         """Return in words what else computes on the host's GPUs; None: nobody can look."""

@@ -6,7 +6,7 @@ from typing import Any
 from llmdvfs.errors import ConfigError
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.point import OperatingPoint
-from llmdvfs.records.spec import DeploymentSpec, HostSpec
+from llmdvfs.records.spec import DeploymentSpec, ExporterSpec, HostSpec
 
 
 def host_specs(given: Sequence[Mapping[str, Any]]) -> tuple[HostSpec, ...]:
@@ -15,6 +15,19 @@ def host_specs(given: Sequence[Mapping[str, Any]]) -> tuple[HostSpec, ...]:
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"serving.hosts: {double[0]!r} twice: expected a name of its own for each host")
     return tuple(HostSpec(**{key: _frozen(value) for key, value in item.items()}) for item in given)
+
+
+def exporter_specs(given: Sequence[Mapping[str, Any]], architecture: str) -> tuple[ExporterSpec, ...]:
+    """Return the exporters of a complete configuration; ConfigError where nobody else's endpoint is measured."""
+    names = [item["name"] for item in given]
+    if double := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"serving.exporters: {double[0]!r} twice: expected a name of its own for each host")
+    if given and architecture != "external":
+        raise ConfigError(
+            f"serving.exporters: expected architectures: [external] beside it, not {architecture}: GPUs of servers "
+            "that are started here are read by the driver, or by an agent (serving.hosts)"
+        )
+    return tuple(ExporterSpec(**{key: _frozen(value) for key, value in item.items()}) for item in given)
 
 
 def _frozen(value: Any) -> Any:

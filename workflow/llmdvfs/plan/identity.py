@@ -137,6 +137,13 @@ def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:
         ]
     else:
         del identity["hosts"]
+    # Where an exporter is reached decides nothing, either.
+    if deployment.exporters:
+        identity["exporters"] = [{"name": host.name, "gpus": host.gpus} for host in deployment.exporters]
+    else:
+        del identity["exporters"]
+    if deployment.route == "proxy":
+        del identity["route"]  # as it was before there was another
     if deployment.model.served_name is None:
         del identity["model"]["served_name"]  # measurements from before there was one keep their keys
     return identity

@@ -5,6 +5,9 @@ import os
 from llmdvfs.errors import ConfigError
 
 API_KEY_VARIABLE = "LLMDVFS_API_KEY"
+REDFISH_PASSWORD_VARIABLE = "LLMDVFS_REDFISH_PASSWORD"
+"""Of a management controller that tells the power of a host."""
+NOT_FOR_SERVERS = (API_KEY_VARIABLE, REDFISH_PASSWORD_VARIABLE)
 MIN_SECRET_LENGTH = 8  # a shorter key ("EMPTY", "none") protects nothing, and its letters occur in any answer
 
 

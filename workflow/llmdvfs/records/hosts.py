@@ -1,7 +1,7 @@
 """The hosts of a deployment that is spread over several: their clocks, the paths between them, what they are."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,17 @@ class ClockLine:
 
 
 @dataclass(frozen=True, slots=True)
+class WallClock:
+    """What a host's own time service says of its wall clock; nothing is computed with it."""
+
+    source: Literal["chrony", "kernel"]
+    reference: str
+    """Whom it follows: an address, or a reference clock such as `PHC0` (PTP)."""
+    bound_s: float
+    """By how much the wall clock is wrong at most."""
+
+
+@dataclass(frozen=True, slots=True)
 class HostPath:
     """What the network carried from one host to another just before a cell, measured by one TCP stream."""
 
@@ -74,3 +85,5 @@ class HostRecord:
     hardware: dict[str, Any] = field(default_factory=dict)
     clock: ClockLine | None = None
     """Its clock against that of the host that measures, over the cell; None: no exchange was answered."""
+    wall_clock: WallClock | None = None
+    """As the host's time service saw it after the load; None: it has none, or says no bound."""

@@ -39,6 +39,7 @@ def _lines(result: CellResult) -> Iterator[str]:
     ]
     yield "rates: " + (", ".join(rate for rate in rates if rate) or "none: the window is too short")
     yield from _energy_lines(result.energy)
+    yield from _beside_lines(result.energy)
     if result.transfer is not None:
         time_s = _known("mean", result.transfer.time_s.mean, 1e3, "ms") or "not measured"
         yield f"KV transfer: {time_s}, by {result.transfer.method}"
@@ -63,6 +64,15 @@ def _energy_lines(energy: EnergyResult) -> Iterator[str]:
     yield f"energy ({energy.source}): " + ", ".join(part for part in parts if part)
     for phase in energy.phases:
         yield f"  {phase.role} {phase.phase}: {_phase(phase)}"
+
+
+def _beside_lines(energy: EnergyResult) -> Iterator[str]:
+    """Say what was measured beside the deployment: the whole host, CPU packages beside GPUs, GPUs that serve nobody."""
+    for device in energy.devices:
+        energy_j = device.integral_j if device.counter_j is None else device.counter_j
+        parts = [_known("", device.mean_power_w, 1.0, "W"), _known("", energy_j, 1.0, "J")]
+        if device.role is None and any(parts):
+            yield f"  {device.device_id}, not part of it: {', '.join(part for part in parts if part)}"
 
 
 def _phase(phase: PhaseEnergy) -> str:

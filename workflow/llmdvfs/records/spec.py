@@ -132,6 +132,18 @@ class HostSpec:
     """Network devices of UCX, hence of NIXL (UCX_NET_DEVICES), as in `mlx5_0:1`; null leaves it to UCX."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExporterSpec:
+    """GPUs of a host that one may not enter, on which somebody else's endpoint computes."""
+
+    name: Annotated[str, Allowed(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$(?!\n)", expected=EXPECTED_NAME)]
+    """What the host is called in results, as in `node7/gpu0`."""
+    url: Url
+    """Where its dcgm-exporter publishes, as in `http://node7:9400/metrics`."""
+    gpus: Annotated[tuple[Annotated[int, Allowed(minimum=0)], ...], Allowed(not_empty=True, unique=True)]
+    """Those that the endpoint computes on, as the exporter counts them; others of the host are reported beside them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartSettings:
     """How servers are started, as the configuration says it and a deployment keeps it."""
@@ -139,7 +151,10 @@ class StartSettings:
     python: str | None = None
     """Path of the Python that has vLLM; null: the one that runs the workflow."""
     balancer: Literal["round_robin", "least_requests", "random"] = "round_robin"
-    """How the proxy chooses among several instances of a role."""
+    """How one of several instances of a role is chosen."""
+    route: Literal["proxy", "direct"] = "proxy"
+    """How requests get to several instances: through the proxy, or `direct`: the load generator itself chooses
+    instances and asks them (prefill, then decode), as a router that costs nothing would."""
     proxy_port: Annotated[int | None, Allowed(minimum=1024, maximum=65535)] = None
     """Port of the proxy; null takes a free one."""
     memory_check: bool = True
@@ -152,6 +167,8 @@ class StartSettings:
     hosts: Annotated[tuple[HostSpec, ...], Allowed(most=64)] = ()
     """Hosts over which instances are spread, each with an agent that `reach` starts (docs/hosts.md); empty: all on this
     one."""
+    exporters: Annotated[tuple[ExporterSpec, ...], Allowed(most=64)] = ()
+    """`external` only: dcgm-exporters of the hosts that the endpoint computes on (docs/hosts.md)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
-EnergySource = Literal["nvml_counter", "nvml_power", "rapl", "none"]
-BEST_LAST: tuple[EnergySource, ...] = ("none", "rapl", "nvml_power", "nvml_counter")
+EnergySource = Literal["nvml_counter", "nvml_power", "rapl", "bmc_power", "none"]
+BEST_LAST: tuple[EnergySource, ...] = ("none", "bmc_power", "rapl", "nvml_power", "nvml_counter")
+POWER_ONLY: frozenset[EnergySource] = frozenset({"nvml_power", "bmc_power"})
+"""Sources without an energy counter: energy is the integral of power."""
 
 QUANTITIES: dict[str, str] = {
     "power_instant_w": "power now (NVML field 186)",
-    "power_average_w": "power averaged by the sensor over its own window (NVML field 185 or nvmlDeviceGetPowerUsage)",
+    "power_average_w": "power averaged by the sensor over its own window (field 185, nvmlDeviceGetPowerUsage, a BMC)",
     "memory_power_w": "power of the GPU's memory (HBM) alone, averaged over about 1 s (NVML field 185, scope 2)",
     "power_sample_w": "power over the last 25 ms or so, every 20 ms, stamped by the driver (nvmlDeviceGetSamples)",
     "energy_j": "energy counter, since driver load (NVML) or boot (RAPL, unwrapped)",
@@ -51,11 +53,11 @@ QUANTITIES: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TelemetryDevice:
-    """One device with sensors: a GPU, the CPU, or an energy domain of the CPU (RAPL)."""
+    """One device with sensors: a GPU, the CPU, an energy domain of the CPU (RAPL), or the whole host (its BMC)."""
 
     device_id: str
-    """Its id in all records: `gpu0`, `cpu`, `rapl-package-0`, `rapl-dram-0`."""
-    kind: Literal["gpu", "cpu", "rapl"]
+    """Its id in all records: `gpu0`, `cpu`, `rapl-package-0`, `rapl-dram-0`, `host-dcmi`."""
+    kind: Literal["gpu", "cpu", "rapl", "host"]
     name: str
     uuid: str | None = None
     """What identifies a GPU across starts of the machine."""

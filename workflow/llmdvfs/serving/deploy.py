@@ -7,7 +7,7 @@ from pathlib import Path
 from llmdvfs.clock import unix_s
 from llmdvfs.errors import ConfigError
 from llmdvfs.records.api_key import api_key
-from llmdvfs.records.device_id import gpu_id
+from llmdvfs.records.device_id import gpu_id, on_host
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.run import InstanceRecord, ServerStart
@@ -64,7 +64,9 @@ def _external(
     base_url = (launch.deployment.base_url or "").rstrip("/").removesuffix("/v1")
     for endpoint in sorted(endpoints):
         first_answers(base_url, launch.served_model_name, 1, api_key(), endpoint=endpoint)
-    devices = tuple(map(gpu_id, gpus))
+    exporters = launch.deployment.exporters
+    elsewhere = [on_host(host.name, gpu_id(index)) for host in exporters for index in host.gpus]
+    devices = (*map(gpu_id, gpus), *elsewhere)
     instance = InstanceRecord("external", "single", base_url, (), {}, devices, pid=None, startup_s=None, log="")
-    start = ServerStart(new_start_id(), unix_s(), (instance,) if gpus else (), {})
-    return Deployment(base_url, start, gpus, None, {instance.name: base_url})
+    start = ServerStart(new_start_id(), unix_s(), (instance,) if devices else (), {})
+    return Deployment(base_url, start, gpus, None, {instance.name: base_url}, exporters=exporters)

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import psutil
 
-from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.errors import ConfigError
 from llmdvfs.models.resolve import resolve_model
 from llmdvfs.records.device_id import CPU, gpu_id
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.run import InstanceRecord
 from llmdvfs.records.spec import HostSpec, Role
 from llmdvfs.serving.instance.command import LOOPBACK, network_env, server_argv, server_env
-from llmdvfs.serving.instance.gpus import VISIBLE, GpusTaken, LeasedGpus, take_gpus, within_allocation
+from llmdvfs.serving.instance.gpus import VISIBLE, GpusTaken, LeasedGpus, take_gpus, visible_gpus, within_allocation
 from llmdvfs.serving.instance.health import Say
 from llmdvfs.serving.instance.kv_cache import kv_cache_made
 from llmdvfs.serving.instance.leftovers import end_leftovers
@@ -155,7 +155,8 @@ class HostPart:
         named = self._spec.gpu_indices if self._order.host is None else self._order.host.gpus
         wanted = within_allocation(named, self._host_gpus(), os.environ)
         if wanted != named:
-            self._say(f"SLURM has dealt this job GPUs {visible}: serving.gpus {list(named or ())} is not applied")
+            dealt = ", ".join(str(gpu.index) for gpu in visible_gpus(self._host_gpus(), visible))
+            self._say(f"the scheduler has dealt this job GPUs {dealt}: serving.gpus {list(named or ())} is not applied")
         deadline = time.monotonic() + ENDING_LIMIT_S
         while True:
             try:

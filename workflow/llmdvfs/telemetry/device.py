@@ -5,11 +5,12 @@ from typing import Literal, Protocol
 
 from llmdvfs.records.telemetry import Reading, TelemetryDevice
 
-Cadence = Literal["state", "counter", "slow", "activity", "samples", "exporter"]
+Cadence = Literal["state", "counter", "slow", "activity", "samples", "exporter", "bmc"]
 """How often a probe is read, and on which thread.
 
 state: every slot; counter: on threads of their own, because their calls block; slow: at most ten times a second;
-activity: at most five times; samples, exporter: once a second, what the driver or another host has gathered.
+activity: at most five times; samples, exporter, bmc: once a second, what the driver, another host or a management
+controller has gathered.
 """
 
 

@@ -11,6 +11,7 @@ from llmdvfs.telemetry.cpu import CpuProbe
 from llmdvfs.telemetry.device import Probe
 from llmdvfs.telemetry.gpu import GpuCounterProbe, GpuLinkProbe, GpuStateProbe, describe_gpu
 from llmdvfs.telemetry.gpu_fine import GpuActivityProbe, GpuPowerSamplesProbe, fine_probes
+from llmdvfs.telemetry.host_power import host_power_probes
 from llmdvfs.telemetry.nvml import NvmlError, NvmlGpu, num_gpus
 from llmdvfs.telemetry.rapl import POWERCAP, rapl_probes
 
@@ -40,6 +41,8 @@ def discover(
 ) -> Discovery:
     """Return what can be read on this machine: the GPUs asked for, RAPL where it may be read, and the CPU.
 
+    The power of the whole host, too, where the environment says how.
+
     gpu_indices: NVML's; None: all GPUs, or none where there is no driver. exporters: addresses of dcgm-exporters of
     other hosts, whose GPUs come after those of this one.
     needed: those of them that must answer; None: all. Another one that does not answer is told among the absences.
@@ -66,10 +69,11 @@ def discover(
         probes += elsewhere
         sources += [probe.device.energy_source or "none" for probe in elsewhere]
     rapl, no_rapl = rapl_probes(rapl_root)
-    absences += [no_rapl] if no_rapl else []
+    host, no_host = host_power_probes()
+    absences += [reason for reason in (no_rapl, no_host) if reason]
     if not sources:
         sources = ["rapl" if rapl else "none"]
-    return Discovery((*probes, *rapl, CpuProbe()), min(sources, key=BEST_LAST.index), tuple(absences))
+    return Discovery((*probes, *rapl, *host, CpuProbe()), min(sources, key=BEST_LAST.index), tuple(absences))
 
 
 def _indices(wanted: Sequence[int] | None, absences: list[str]) -> Sequence[int]:

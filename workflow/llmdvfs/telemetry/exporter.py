@@ -37,12 +37,19 @@ class Scrape:
 class Exporter:
     """One dcgm-exporter, scraped once for all its GPUs."""
 
-    def __init__(self, url: str, ask: Callable[[str], str] | None = None, clock: Callable[[], int] = mono_ns) -> None:
+    def __init__(
+        self,
+        url: str,
+        host: str | None = None,
+        ask: Callable[[str], str] | None = None,
+        clock: Callable[[], int] = mono_ns,
+    ) -> None:
         """Take the address of its metrics, as `http://node7:9400/metrics`.
 
+        host: what its host is called; None: as it says itself.
         ask: returns the text that lies there; OSError where there is none.
         """
-        self.url = url
+        self.url, self._host = url, host
         self.num_scrapes = 0
         self.latest: Scrape | None = None
         self._clock = clock
@@ -53,7 +60,7 @@ class Exporter:
         begin_ns = self._clock()
         gpus, error = None, ""
         try:
-            gpus = scraped_gpus(self._ask(self.url), urlsplit(self.url).hostname or self.url)
+            gpus = scraped_gpus(self._ask(self.url), urlsplit(self.url).hostname or self.url, self._host)
         except (OSError, ValueError) as failure:
             error = f"{self.url} did not answer with metrics: {failure}"
         self.num_scrapes += 1
@@ -95,9 +102,14 @@ class ExporterProbe:
         return dict(gpu.values) if gpu else {}
 
 
-def exporter_probes(url: str) -> list[ExporterProbe]:
-    """Return a probe for each GPU of an exporter; TelemetryError where it does not answer or tells of none."""
-    exporter = Exporter(url)
+def exporter_probes(address: str) -> list[ExporterProbe]:
+    """Return a probe for each GPU of an exporter; TelemetryError where it does not answer or tells of none.
+
+    address: as `http://node7:9400/metrics`, or as `NAME=http://node7:9400/metrics`: what the host is called then.
+    """
+    name, named, url = address.partition("=")
+    exporter = Exporter(url, name) if named and "/" not in name else Exporter(address)
+    url = exporter.url
     first = exporter.scrape()
     if not first.gpus:
         raise TelemetryError(

@@ -45,11 +45,11 @@ class ScrapedGpu:
         )
 
 
-def scraped_gpus(text: str, host: str) -> dict[str, ScrapedGpu]:
+def scraped_gpus(text: str, host: str, called: str | None = None) -> dict[str, ScrapedGpu]:
     """Return device id -> GPU, of all GPUs that a text of metrics tells of.
 
-    host: the host's name where the metrics do not say it. What is told of a slice of a GPU (MIG) is left out: it is
-    not the board's. ValueError where the text is not of Prometheus' format.
+    host: the host's name where the metrics do not say it. called: its name whatever they say. What is told of a slice
+    of a GPU (MIG) is left out: it is not the board's. ValueError where the text is not of Prometheus' format.
     """
     found: dict[str, ScrapedGpu] = {}
     for family in text_string_to_metric_families(text):
@@ -59,6 +59,6 @@ def scraped_gpus(text: str, host: str) -> dict[str, ScrapedGpu]:
             if sample.name not in METRICS or not is_board or not math.isfinite(sample.value):
                 continue
             quantity, factor = METRICS[sample.name]
-            gpu = found.setdefault(labels["gpu"], ScrapedGpu(labels.get("Hostname") or host, labels))
+            gpu = found.setdefault(labels["gpu"], ScrapedGpu(called or labels.get("Hostname") or host, labels))
             gpu.values[quantity] = sample.value * factor
     return {gpu.device.device_id: gpu for gpu in found.values()}

@@ -122,8 +122,8 @@ def start_sampler(
     are always sampled. The energy counters are polled on their own every `counter_interval_s`: five polls a step of
     theirs place its instant within 20 ms. needed_gpus: those whose loss ends sampling; None: every GPU; a lost GPU that
     is not among them is left out from then on and stands in the report. exporters: addresses of dcgm-exporters of other
-    hosts, scraped once a second. replay: play this recorded file in place of the devices. without: streams to leave
-    out, to find out what they cost.
+    hosts, with `NAME=` before one whose host is called so; they are scraped once a second. replay: play this recorded
+    file in place of the devices. without: streams to leave out, to find out what they cost.
     """
     if min(interval_s, counter_interval_s) < MIN_INTERVAL_S:
         raise ConfigError(

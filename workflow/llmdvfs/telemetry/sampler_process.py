@@ -27,7 +27,7 @@ from llmdvfs.telemetry.replay import replay_probes
 from llmdvfs.telemetry.writer import TelemetryWriter
 
 SLOW_INTERVAL_S = 0.1  # at least: /proc/stat ticks every 10 ms, and PCIe counters take half a millisecond
-PATIENT: dict[Cadence, float] = {"activity": 0.2, "samples": 1.0, "exporter": 1.0}
+PATIENT: dict[Cadence, float] = {"activity": 0.2, "samples": 1.0, "exporter": 1.0, "bmc": 1.0}
 """Cadence -> how often [s]. GPM wants at least 100 ms between two samples; the driver keeps 2.4 s of power samples."""
 COUNTER_CALL_S = 3.2e-3  # median of an H100 and an H200; up to 16 ms
 PARENT_CHECK_INTERVAL_S = 0.5

@@ -12,7 +12,7 @@ from llmdvfs.clock import NS_PER_S
 from llmdvfs.errors import TelemetryGap
 from llmdvfs.records.result import DeviceEnergy, Distribution, SensorTraits
 from llmdvfs.records.spec import DeviceRole
-from llmdvfs.records.telemetry import EnergySource, Reading
+from llmdvfs.records.telemetry import POWER_ONLY, EnergySource, Reading
 
 IDLE_MARGIN_S = 0.5  # readings beyond an idle window's edges, between which the edges lie
 SENSORS = ("energy_j", "power_instant_w", "power_average_w")
@@ -55,12 +55,13 @@ def measure_device(
     """
     series = device_series(readings, device_id, (*SENSORS, *CONDITION, POWER_SAMPLES), started_mono_ns)
     gaps: list[str] = []
-    power = series["power_instant_w"] if len(series["power_instant_w"]) else series["power_average_w"]
+    power_name = "power_instant_w" if len(series["power_instant_w"]) else "power_average_w"
+    power = series[power_name]
     counter_curve = _curve(curve_of_live_counter, f"energy counter of {device_id}", series["energy_j"], gaps)
     power_curve = _curve(curve_from_power, f"power of {device_id}", power, gaps)
     counter_j = _energy(counter_curve, window_s, gaps)
     integral_j = _energy(power_curve, window_s, gaps)
-    curve, energy_j = (power_curve, integral_j) if source == "nvml_power" else (counter_curve, counter_j)
+    curve, energy_j = (power_curve, integral_j) if source in POWER_ONLY else (counter_curve, counter_j)
     idle_curves = [curve for _ in idle_windows_s]
     if idle_readings is not None:
         idle_curves = [_idle_curve(idle_readings, device_id, source, started_mono_ns, w, gaps) for w in idle_windows_s]
@@ -76,7 +77,7 @@ def measure_device(
         mean_power_w=None if energy_j is None or length_s <= 0 else energy_j / length_s,
         max_power_w=_highest(power, window_s),
         memory_power_w=distribution(series["memory_power_w"].between(*window_s)).mean,
-        update_period_s=_period(traits, "power_instant_w" if source == "nvml_power" else "energy_j"),
+        update_period_s=_period(traits, power_name if source in POWER_ONLY else "energy_j"),
         sm_clock_mhz=_condition(series, CLOCKS, window_s),
         temperature_c=_condition(series, ("temperature_c",), window_s),
         utilisation_fraction=_condition(series, UTILISATIONS, window_s),
@@ -143,7 +144,7 @@ def _idle_curve(
     margin_ns = round(IDLE_MARGIN_S * NS_PER_S)
     near = [r for r in readings if first_ns - margin_ns <= r.begin_mono_ns <= last_ns + margin_ns]
     series = device_series(near, device_id, SENSORS, started_mono_ns)
-    if source == "nvml_power":
+    if source in POWER_ONLY:
         power = series["power_instant_w"] if len(series["power_instant_w"]) else series["power_average_w"]
         return _curve(curve_from_power, f"idle power of {device_id}", power, gaps)
     return _curve(curve_of_live_counter, f"idle energy counter of {device_id}", series["energy_j"], gaps)

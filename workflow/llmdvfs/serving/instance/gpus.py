@@ -10,8 +10,8 @@ from llmdvfs.host.lock import holder_of, lock_folder, take_lock
 from llmdvfs.records.host import HostGpu
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-DEALT_BY_SLURM = frozenset({"SLURM_JOB_GPUS", "SLURM_STEP_GPUS"})
-"""Variables of a job, or a step of it, that has asked for GPUs."""
+DEALT = frozenset({"SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "KUBERNETES_SERVICE_HOST"})
+"""Variables of a SLURM job, or a step of it, that has asked for GPUs, and of a pod, which sees its own alone."""
 
 
 class GpusTaken(ConfigError):
@@ -89,11 +89,11 @@ def visible_gpus(host: Sequence[HostGpu], visible: str | None) -> list[HostGpu]:
 def within_allocation(
     wanted: Sequence[int] | None, host: Sequence[HostGpu], env: Mapping[str, str]
 ) -> Sequence[int] | None:
-    """Return the wanted GPUs; None, any of the visible ones, in a SLURM job that was dealt others: SLURM chooses.
+    """Return the wanted GPUs; None, any of the visible ones, where the scheduler has dealt others: it chooses.
 
-    Without SLURM, GPUs that are wanted and not visible stay wanted, and `take_gpus` refuses them.
+    Without SLURM or Kubernetes, GPUs that are wanted and not visible stay wanted, and `take_gpus` refuses them.
     """
-    if wanted is None or DEALT_BY_SLURM.isdisjoint(env):
+    if wanted is None or DEALT.isdisjoint(env):
         return wanted
     dealt = {gpu.index for gpu in visible_gpus(host, env.get(VISIBLE))}
     return wanted if dealt.issuperset(wanted) else None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmdvfs.host.child import set_parent_death_signal
-from llmdvfs.records.api_key import API_KEY_VARIABLE
+from llmdvfs.records.api_key import NOT_FOR_SERVERS
 from llmdvfs.serving.instance.leftovers import KEEPERS, keepers_mark
 from llmdvfs.serving.lifetime import (
     await_descendants,
@@ -99,7 +99,8 @@ def _is_resource_tracker(pid: int) -> bool:
 
 def _become_server(argv: Sequence[str], keepers: list[int]) -> None:
     set_parent_death_signal(signal.SIGKILL, keepers[-1])
-    os.environ.pop(API_KEY_VARIABLE, None)  # it belongs to somebody else's endpoint, not to a server of this host
+    for secret in NOT_FOR_SERVERS:  # of somebody else's endpoint, and of a host's controller
+        os.environ.pop(secret, None)
     os.environ[KEEPERS] = keepers_mark(keepers)
     os.environ["SPT_NOENV"] = "1"  # vLLM's processes give themselves titles, which would be written over that
     for number in SIGNALS:

@@ -1,0 +1,111 @@
+"""Runs a study on the SLURM of one node as somebody on its head node does, and looks what is left of it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from cluster.one_node import OneNode
+from modelled.server import ROOT
+from modelled.study import Modelled
+
+from llmdvfs.host.lock import take_lock
+
+WAIT_LIMIT_S = 240.0
+
+
+@contextmanager
+def submitted(
+    cluster: OneNode, study: Modelled, library: Path, target: str = "analysed"
+) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Give what starts Snakemake, with further arguments, as on a cluster's head node.
+
+    No GPU is seen there but by the jobs' own environment.
+    """
+    command = [
+        str(Path(sys.executable).parent / "snakemake"), target,
+        "--snakefile", str(ROOT / "Snakefile"), "--profile", str(ROOT / "profiles" / "slurm"),
+        "--configfile", "config.yaml",
+        "--slurm-no-account", "--slurm-status-command", "squeue",  # no accounting here
+        "--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2",
+    ]  # fmt: skip
+    started: list[subprocess.Popen[str]] = []
+    with study.prepared(library) as environment:
+
+        def start(*arguments: str) -> "subprocess.Popen[str]":
+            with (study.folder / f"snakemake-{len(started)}.log").open("w") as log:
+                run = subprocess.Popen(
+                    [*command, *arguments],
+                    cwd=study.folder,
+                    env=environment | cluster.environment(),
+                    stdout=log,
+                    stderr=log,
+                    text=True,
+                    preexec_fn=_takes_ctrl_c,
+                )
+            started.append(run)
+            return run
+
+        try:
+            yield start
+        finally:
+            for run in started:
+                if run.poll() is None:
+                    run.kill()
+                    run.wait()
+
+
+def _takes_ctrl_c() -> None:
+    """Undo what a shell does to what it starts in the background: it would ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def said(study: Modelled) -> str:
+    return "".join(log.read_text() for log in sorted(study.folder.glob("snakemake-*.log")))[-6000:]
+
+
+def launches(cluster: OneNode, numbers: tuple[int, ...], deployment: str = "single_modelled") -> list[str]:
+    """Return the SLURM jobs that are running and measure these launches of a deployment."""
+    ours = cluster.jobs("RUNNING").items()
+    return [job for job, rule in ours if any(f"benchmark_{deployment}_launch_{n}" in rule for n in numbers)]
+
+
+def wait_until(
+    is_so: Callable[[], bool], run: "subprocess.Popen[str]", study: Modelled, limit_s: float = WAIT_LIMIT_S
+) -> None:
+    deadline = time.monotonic() + limit_s
+    while not is_so():
+        assert run.poll() is None, said(study)
+        assert time.monotonic() < deadline, said(study)
+        time.sleep(0.2)
+
+
+def nothing_is_left(cluster: OneNode, study: Modelled) -> None:
+    """No job, no process that has the study's environment, no GPU or host that is locked."""
+    deadline = time.monotonic() + 30
+    while (left := processes_of(study)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == []
+    assert not cluster.jobs("PENDING,RUNNING,COMPLETING")
+    for lock in (study.folder / "locks").glob("*.lock"):
+        handle = take_lock(lock)
+        assert handle is not None, lock
+        os.close(handle)
+
+
+def processes_of(study: Modelled) -> list[str]:
+    own = f"LLMDVFS_LOCK_FOLDER={study.folder}/locks"
+    found = []
+    for process in psutil.process_iter():
+        try:
+            environment = Path(f"/proc/{process.pid}/environ").read_bytes().decode(errors="replace").split("\0")
+            if own in environment:
+                found.append(f"{process.pid} {process.cmdline()}")
+        except (OSError, psutil.Error):
+            continue
+    return found
