@@ -2,6 +2,12 @@
 # Run by Snakemake once, in the environment that it has made of cpu.yaml, from wherever it has copied this file to.
 # The lock's digest stands here so that another lock is another environment (tests/unit/test_envs.py holds them together).
 set -euo pipefail
+# Snakemake runs this although activation has failed: then `python` is the caller's, and would get the lock.
+made=${0%.post-deploy.sh}
+python -c 'import os, sys; sys.exit(not os.path.samefile(sys.prefix, sys.argv[1]))' "$made" || {
+  echo "$(command -v python) is not of $made: that environment is not active, nothing is installed" >&2
+  exit 1
+}
 cd "$LLMDVFS_ENVS"
 echo "bf2dba6651aed80bb1b868acc28cc95eb451e6f6a990b83946221e344f326021  cpu.lock" | sha256sum --check --quiet
 python -m pip install --no-deps \

@@ -25,7 +25,7 @@ os.environ[ZEUSD_VARIABLE] = f"{LOCKS}/no-zeusd.sock"
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
-pytest_plugins = ["fakes.nvml.fixtures"]
+pytest_plugins = ["fakes.nvml.fixtures", "sharing"]
 
 
 @pytest.fixture

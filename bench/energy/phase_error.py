@@ -2,6 +2,7 @@
 
     python bench/energy/phase_error.py --runs 0 20 --keep chosen.jsonl              # one engine, 20 runs of each load
     python bench/energy/phase_error.py --runs 0 20 --fresh --keep fresh.jsonl       # an engine of its own in each run
+    python bench/energy/phase_error.py --runs 0 8 --fresh --samples --lost 0.2 --keep busy.jsonl  # a busy host
     python bench/energy/phase_error.py --table chosen.jsonl --older older.jsonl     # what all runs in the files say
 
 --fresh: each run draws its own engine (powers and the law by which they grow with the batch, step times, chunks,
@@ -13,6 +14,7 @@ older_estimator.py made of the same runs. The tables of docs/energy.md are made 
 import argparse
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -60,11 +62,19 @@ def analysed(run: SimulatedRun, seed: int) -> EnergyResult:
     )
 
 
-def simulated_rows(runs: range, loads: list[str], fresh: bool) -> Iterator[Row]:
-    """Yield the rows of each load and run."""
+def simulated_rows(
+    runs: range, loads: list[str], fresh: bool, with_samples: bool, lost_fraction: float
+) -> Iterator[Row]:
+    """Yield the rows of each load and run.
+
+    with_samples: the driver's own power samples are recorded beside. lost_fraction: of the counter's polls.
+    """
     for run in runs:
         for load in loads:
             scenario, seed = scenario_of_run(load, run, fresh)
+            scenario = replace(
+                scenario, counters=replace(scenario.counters, with_samples=with_samples, lost_fraction=lost_fraction)
+            )
             simulated = scenario.run(seed)
             yield from rows_of(load, run, simulated, analysed(simulated, run).phases)
 
@@ -75,16 +85,19 @@ def main() -> None:
     parser.add_argument("--runs", type=int, nargs=2, metavar=("FIRST", "END"), help="numbers of the runs, END not made")
     parser.add_argument("--loads", type=int, nargs=2, default=(0, None), metavar=("FIRST", "END"), help="of all")
     parser.add_argument("--fresh", action="store_true", help="an engine and counters of its own in each run")
+    parser.add_argument("--samples", action="store_true", help="record the driver's own power samples beside")
+    parser.add_argument("--lost", type=float, default=0.0, help="fraction of the polls that a busy host loses")
     parser.add_argument("--keep", type=Path, help="file to which the rows of --runs are added")
     parser.add_argument("--table", type=Path, nargs="*", default=[], help="files of kept rows")
     parser.add_argument("--older", type=Path, nargs="*", default=[], help="rows of another estimator, beside them")
+    parser.add_argument("--sensor", choices=("energy", "power_samples"), help="only phases told by this one")
     parser.add_argument("--reasons", action="store_true", help="print why phases are null")
     options = parser.parse_args()
     if options.runs and options.keep:
         loads = list(SCENARIOS)[slice(*options.loads)]
-        keep(simulated_rows(range(*options.runs), loads, options.fresh), options.keep)
+        keep(simulated_rows(range(*options.runs), loads, options.fresh, options.samples, options.lost), options.keep)
     if options.table:
-        rows = kept(options.table)
+        rows = [row for row in kept(options.table) if options.sensor in (None, row.sensor)]
         print("\n".join(table(rows, kept(options.older))))
         if options.reasons:
             print("\n".join(sorted({f"{row.load}: {row.phase}: {row.reason}" for row in rows if row.reason})))

@@ -28,6 +28,7 @@ class Row:
     low_j: float | None
     high_j: float | None
     reason: str | None
+    sensor: str = "energy"
 
     @property
     def error(self) -> float | None:
@@ -51,7 +52,8 @@ def rows_of(load: str, run: int, simulated: SimulatedRun, phases: Iterable[Phase
         true_j = simulated.true_j(found.role, found.phase)  # type: ignore[arg-type]
         if true_j >= SMALLEST_J:
             energy = found.energy_j
-            yield Row(load, run, found.role, found.phase, true_j, energy.value, energy.low, energy.high, energy.reason)
+            told = (energy.value, energy.low, energy.high, energy.reason, found.sensor)
+            yield Row(load, run, found.role, found.phase, true_j, *told)
 
 
 def keep(rows: Iterable[Row], path: Path) -> None:

@@ -3,7 +3,8 @@
     python bench/proxy/bench.py [--streams 1 64 256] [--repeats 3] [--page docs/proxy.md]
 
 A scripted server sends tokens at known times and logs when each went out; the workflow's load generator asks it
-directly, and through each router: as the balancer before it, and with a scripted prefill instance asked first. A figure
+directly, and through each router: as the balancer before it, and with a scripted prefill instance asked first; `direct`
+is the load generator as its own router (serving.route). A figure
 is what the client saw minus what the servers took, over the requests (TTFT) or tokens (gaps) of a run; the row "no
 router" is then the error of the client, and is taken off the others. CPU is that of the router's processes while the
 load ran. Servers and client share one core, the router has another to itself. vllm-router is installed once, from
@@ -34,7 +35,7 @@ os.environ["PYTHONPATH"] = str(ROOT / "workflow")
 
 from page import host, write_measured  # noqa: E402
 from peers import installed  # noqa: E402
-from routers import ROUTERS, VLLM_ROUTER, Router, Site  # noqa: E402
+from routers import ROUTERS, VLLM_ROUTER, Router, Site, route_of  # noqa: E402
 
 from llmdvfs.load.own_error.calibration import mock_server  # noqa: E402
 from llmdvfs.load.schedule.plan import plan_requests  # noqa: E402
@@ -50,7 +51,7 @@ PROMPT_TOKENS, TOKENS = 64, 64
 TTFT_S, GAP_S, PREFILL_S = 0.05, 0.01, 0.02
 LOAD_S = 6.0
 READY_LIMIT_S = 60.0
-NO_ROUTER = "no router"
+NO_ROUTER, PEER = "no router", "vllm-router"
 HEADER = (
     "| streams | router | runs | added TTFT p50, ms | p99 | added gap p50, ms | p99 "
     "| CPU, ms per 1,000 tokens | host load |"
@@ -78,8 +79,9 @@ def main() -> int:
     """Measure all rows and print the tables."""
     args = _arguments()
     os.sched_setaffinity(0, {OTHERS_CORE})  # and with it everything started from here, but for the routers
-    installed(VLLM_ROUTER)
     routers = [router for router in ROUTERS if not args.only or router.name in args.only]
+    if any(router.name == PEER for router in routers):
+        installed(VLLM_ROUTER)
     args.output.mkdir(parents=True, exist_ok=True)
     runs: list[Measured] = []
     for num_streams in args.streams:
@@ -109,7 +111,9 @@ def measure(path: str, router: Router | None, num_streams: int) -> Measured:
             decode = servers.enter_context(mock_server(ttft_s=TTFT_S, gap_s=GAP_S, log=send_log))
             prefill = servers.enter_context(prefill_server(prefill_log)) if path == "disaggregated" else None
             url, own = running.enter_context(serving(router, decode, prefill, folder))
-            load = LoadSpec(workload(num_streams), url, "mock", None, 0, 0, str(folder))
+            is_direct = router is not None and router.command is None
+            route = route_of(Site(decode, prefill, 0, folder)) if is_direct else None
+            load = LoadSpec(workload(num_streams), url, "mock", None, 0, 0, str(folder), route=route)
             write_record(folder / "load_spec.json", load)
             before_s = _cpu_s(own)
             client = [sys.executable, "-m", "llmdvfs", "load", str(folder / "load_spec.json")]
@@ -154,8 +158,11 @@ def prefill_server(log: Path) -> Iterator[str]:
 def serving(
     router: Router | None, decode: str, prefill: str | None, folder: Path
 ) -> Iterator[tuple[str, list[psutil.Process]]]:
-    """Run a router on its core until it serves; yield its base URL and processes. None: the decode instance's URL."""
-    if router is None:
+    """Run a router on its core until it serves; yield its base URL and processes.
+
+    Where there is no router, or it is the client itself: the decode instance's URL.
+    """
+    if router is None or router.command is None:
         yield decode, []
         return
     with reserved("127.0.0.1") as port, (folder / "router.log").open("w") as log:
@@ -227,7 +234,7 @@ def tables(runs: list[Measured]) -> str:
                 base = {column: 0.0 if name == NO_ROUTER else _median(direct, column) for column in columns}
                 cells = [f"{_median(mine, column) - base[column]:.2f}" for column in columns]
                 load = f"{_median(mine, 'host_load'):.1f}"
-                cpu = "" if name == NO_ROUTER else f"{_median(mine, 'cpu_ms_per_1000_tokens'):.1f}"
+                cpu = "" if mine[0].cpu_ms_per_1000_tokens is None else f"{_median(mine, 'cpu_ms_per_1000_tokens'):.1f}"
                 out.append(f"| {num_streams} | {name} | {len(mine)} | {' | '.join(cells)} | {cpu} | {load} |")
         out.append("")
     return "\n".join(out)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmdvfs.connectors.connector import KvAddresses
+from llmdvfs.records.route import KvAddresses, RoutePlan, Upstream
 from llmdvfs.records.store import write_record
 from llmdvfs.serving.instance.ports import reserved
-from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
+from llmdvfs.serving.proxy.plan import ProxyPlan
 
 VLLM_ROUTER = Path(__file__).parent / "locks" / "vllm-router.txt"
 
@@ -26,17 +26,22 @@ class Site:
 @dataclass(frozen=True)
 class Router:
     name: str
-    command: Callable[[Site], list[str]]
+    command: Callable[[Site], list[str]] | None
+    """None: no process, since the load generator asks the instances itself."""
+
+
+def route_of(site: Site) -> RoutePlan:
+    """Return the instances of a site, as the proxy and the load generator are told of them."""
+    kv = KvAddresses("127.0.0.1", 1, 2, "/kv", "engine")
+    if site.prefill is None:
+        return RoutePlan((Upstream("single-0", "single", site.decode),), None)
+    pair = (Upstream("prefill-0", "prefill", site.prefill, kv), Upstream("decode-0", "decode", site.decode, kv))
+    return RoutePlan(pair, "nixl")
 
 
 def _ours(site: Site) -> list[str]:
-    kv = KvAddresses("127.0.0.1", 1, 2, "/kv", "engine")
-    if site.prefill is None:
-        plan = ProxyPlan((Upstream("single-0", "single", site.decode),), None)
-    else:
-        pair = (Upstream("prefill-0", "prefill", site.prefill, kv), Upstream("decode-0", "decode", site.decode, kv))
-        plan = ProxyPlan(pair, "nixl")
-    write_record(site.folder / "plan.json", plan)
+    route = route_of(site)
+    write_record(site.folder / "plan.json", ProxyPlan(route.upstreams, route.connector))
     argv = [sys.executable, "-m", "llmdvfs", "proxy", "--port", str(site.port)]
     return [*argv, "--plan", str(site.folder / "plan.json"), "--log", str(site.folder / "proxy.jsonl")]
 
@@ -53,4 +58,4 @@ def _vllm_router(site: Site) -> list[str]:
     return [*argv, *behind, "--policy", "round_robin", *quick]
 
 
-ROUTERS = (Router("llm-dvfs", _ours), Router("vllm-router", _vllm_router))
+ROUTERS = (Router("llm-dvfs", _ours), Router("direct", None), Router("vllm-router", _vllm_router))

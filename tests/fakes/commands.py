@@ -21,10 +21,11 @@ from llmdvfs.plan.cells import pending_launches
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.study import make_study
 from llmdvfs.records.load import LoadSpec
+from llmdvfs.records.route import Upstream
 from llmdvfs.records.store import write_record
 from llmdvfs.serving.instance.engine_version import engine_versions
 from llmdvfs.serving.planned import plan_launch
-from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
+from llmdvfs.serving.proxy.plan import ProxyPlan
 
 MEASURED = Path(__file__).parents[1] / "golden" / "disaggregated_small"
 RAW = (

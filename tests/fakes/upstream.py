@@ -73,6 +73,9 @@ class FakeUpstream:
     async def health(self, request: web.Request) -> web.Response:
         return web.Response(status=200 if self.healthy else 503)
 
+    async def count(self, request: web.Request) -> web.Response:
+        return web.json_response(len(self.requests))
+
     async def models(self, request: web.Request) -> web.Response:
         return web.json_response({"data": [{"id": "m"}]})
 
@@ -87,6 +90,7 @@ async def serving(upstream: FakeUpstream, port: int = 0) -> AsyncIterator[FakeUp
     app.router.add_post("/v1/completions", upstream.complete)
     app.router.add_post("/v1/chat/completions", upstream.complete)
     app.router.add_get("/health", upstream.health)
+    app.router.add_get("/asked", upstream.count)
     app.router.add_get("/v1/models", upstream.models)
     app.router.add_post("/tokenize", upstream.tokenize)
     # Cancel a handler when its client goes away, as vLLM does.

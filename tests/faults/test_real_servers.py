@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from faults.place import Machine, Place
+from real.conftest import BEHIND_OTHERS
 
 from llmdvfs.serving.instance.leftovers import KEEPERS
 
@@ -37,6 +38,7 @@ ENGINE = {
 def place(machine: Machine) -> Iterator[Place]:
     with tempfile.TemporaryDirectory() as folder:  # a short path: vLLM's sockets lie in it
         made = Place(Path(folder) / "place", machine)
+        made.enter = BEHIND_OTHERS
         made.study |= {"device": "cpu", "operating_points": {"stock": {}}, "serving": {"engine": ENGINE}}
         yield made
         made.close()

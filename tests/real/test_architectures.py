@@ -19,7 +19,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from llmdvfs.records.load import LoadSpec
 from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.route import RoutePlan
+from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec, WorkloadSpec
 from llmdvfs.records.store import read_lines, read_record, write_record
 from llmdvfs.serving.instance.http import Reply, get, post
 from llmdvfs.serving.instance.ports import reserved
@@ -116,6 +120,46 @@ def test_two_prefills_one_decode(disaggregated: Job, answers: Answers, forty: Pr
     after = loads(disaggregated)
     served = {name: after[name]["served"] - before[name]["served"] for name in after}
     assert served == {"prefill-0": 20, "prefill-1": 20, "decode-0": 40}
+
+
+def asked_by_the_client(job: Job, folder: Path, route: RoutePlan | None) -> list[RequestRecord]:
+    """Run twelve greedy requests of 200 tokens, four at a time, by the load generator; None: through the proxy."""
+    folder.mkdir()
+    prompts_of_200 = PromptSpec("random", LengthSpec("fixed", value=200), LengthSpec("fixed", value=8))
+    load = WorkloadSpec("direct", prompts_of_200, ArrivalSpec("closed", concurrency=4), 12, None)
+    write_record(folder / "spec.json", LoadSpec(load, job.base_url, "tiny", None, 1, 1, str(folder), route=route))
+    argv = [sys.executable, "-m", "llmdvfs", "load", str(folder / "spec.json")]
+    subprocess.run(argv, check=True, env=os.environ | {"PYTHONPATH": str(WORKFLOW)})
+    return list(read_lines(folder / "requests.jsonl", RequestRecord))
+
+
+def test_without_the_proxy_answers_and_transfers_are_the_same(disaggregated: Job, tmp_path: Path) -> None:
+    """The load generator as its own router (serving.route: direct), before one prefill and the decode server."""
+    plan = read_record(Path(disaggregated.facts["plan"]), ProxyPlan)
+    pair = tuple(item for item in plan.upstreams if item.name in ("prefill-0", "decode-0"))
+    seen = {}
+    for name, route in {"proxy": None, "direct": RoutePlan(pair, plan.connector)}.items():
+        forget_transfers(disaggregated)
+        before = tokens_by_source(disaggregated.facts["instances"]["decode-0"])
+        requests = asked_by_the_client(disaggregated, tmp_path / name, route)
+        after = tokens_by_source(disaggregated.facts["instances"]["decode-0"])
+        assert [request.outcome for request in requests] == ["ok"] * 12
+        transferred = after["external_kv_transfer"] - before["external_kv_transfer"]
+        assert transferred == 12 * num_transferred(200)
+        seen[name] = [request.output_sha256 for request in requests]
+    assert seen["direct"] == seen["proxy"]
+    assert len(set(seen["direct"])) == 12
+    for way in read_lines(tmp_path / "direct" / "proxy.jsonl", ProxyRecord):
+        assert (way.prefill_instance, way.decode_instance, way.status, way.error) == (
+            "prefill-0",
+            "decode-0",
+            200,
+            None,
+        )
+        stamps = [way.prefill_sent_mono_ns, way.prefill_done_mono_ns, way.decode_sent_mono_ns, way.first_byte_mono_ns]
+        known = [stamp for stamp in stamps if stamp is not None]
+        assert len(known) == 4
+        assert known == sorted(known)
 
 
 def test_slow_clients_do_not_grow_the_proxy(disaggregated: Job) -> None:

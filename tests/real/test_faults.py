@@ -16,7 +16,7 @@ from llmdvfs.serving.instance.process import is_engine
 from llmdvfs.serving.lifetime import descendants, is_alive
 from llmdvfs.serving.planned import plan_launch
 
-from .conftest import HERE, WORKFLOW, job, shared_memory
+from .conftest import BEHIND_OTHERS, HERE, WORKFLOW, job, shared_memory
 from .job import spec
 from .test_architectures import wait_until
 
@@ -38,7 +38,7 @@ def test_a_server_that_cannot_start_says_why_and_where_to_look(tmp_path: Path) -
 def test_nothing_is_left_after_sigkill_of_a_job_whose_servers_are_starting(tmp_path: Path) -> None:
     with (tmp_path / "output").open("w") as output:
         starting = subprocess.Popen(
-            [sys.executable, str(HERE / "job.py"), "disaggregated", str(tmp_path)],
+            [*BEHIND_OTHERS, sys.executable, str(HERE / "job.py"), "disaggregated", str(tmp_path)],
             stdout=output,
             stderr=output,
             env=os.environ | {"PYTHONPATH": str(WORKFLOW)},

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fakes.namespaces import two_hosts, why_no_namespaces
 
-from .conftest import HERE, WORKFLOW, Answers
+from .conftest import BEHIND_OTHERS, HERE, WORKFLOW, Answers
 from .test_architectures import num_transferred
 
 NUM_PROMPTS = 12
@@ -25,7 +25,7 @@ def test_prefill_and_decode_on_two_hosts_answer_as_the_single_server(
     asked = forty[:NUM_PROMPTS]
     with two_hosts() as hosts:
         hosts.cap(CAP_MBIT_PER_S)
-        command = [sys.executable, str(HERE / "two_hosts_job.py"), str(tmp_path)]
+        command = [*BEHIND_OTHERS, sys.executable, str(HERE / "two_hosts_job.py"), str(tmp_path)]
         done = subprocess.run(
             ["ip", "netns", "exec", hosts.here, *command],
             input=json.dumps({"addresses": hosts.addresses, "there": hosts.there, "prompts": asked}),

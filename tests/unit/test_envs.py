@@ -1,7 +1,10 @@
 """The locks pin everything, once, and have what the project asks for."""
 
 import hashlib
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -56,6 +59,19 @@ def test_an_environment_of_conda_changes_with_its_lock(name: str, lock: str) -> 
     assert f"{hashlib.sha256((ROOT / 'envs' / lock).read_bytes()).hexdigest()}  {lock}" in script
     assert "--no-deps" in script
     assert "pip:" not in yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())["dependencies"]
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu"])
+def test_an_environment_that_is_not_active_installs_nothing(tmp_path: Path, name: str) -> None:
+    """Snakemake goes on when activation fails: the lock, without dependencies, went into the Python of the caller."""
+    (tmp_path / "made").mkdir()
+    script = tmp_path / "made.post-deploy.sh"  # beside its environment, as Snakemake places it
+    script.write_text((ROOT / "envs" / f"{name}.post-deploy.sh").read_text())
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "LLMDVFS_ENVS": str(tmp_path)}  # a folder without locks
+    run = subprocess.run(["bash", str(script)], env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert f"is not of {tmp_path / 'made'}: that environment is not active, nothing is installed" in run.stderr
 
 
 def test_the_engine_of_an_environment_that_is_not_made_yet_is_that_of_its_lock() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from fakes.shared import made_once
+from workflow.forks import snakemake
 
 CHECKOUT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs", "pyproject.toml")
@@ -28,15 +29,7 @@ class Checkout:
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run snakemake in the copy."""
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        return subprocess.run(
-            [str(SNAKEMAKE), "--cores", "2", *arguments],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=RUN_LIMIT_S,
-            check=False,
-        )
+        return snakemake(["--cores", "2", *arguments], self.folder, environment, RUN_LIMIT_S)
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `python -m llmdvfs` in the copy."""

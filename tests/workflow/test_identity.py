@@ -45,13 +45,13 @@ def study(base_url: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory, endpoint: str) -> Checkout:
-    """A study that has been measured and analysed. Tests leave it as they found it."""
+    """A study that has been measured, analysed and compared. Tests leave it as they found it."""
     checkout = copy_checkout(tmp_path_factory.mktemp("measured"), endpoint)
     (checkout.folder / "data").mkdir()
     (checkout.folder / "data" / "texts.jsonl").write_text(TEXTS)
     (checkout.folder / "data" / "trace.jsonl").write_text(TRACE.format(4))
     write_study(checkout, study(endpoint))
-    run = checkout.snakemake()
+    run = checkout.snakemake("compare")
     assert run.returncode == 0, run.stdout + run.stderr
     return checkout
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from llmdvfs.connectors.connector import Connector, Device, EngineVersion, KvAddresses
+from llmdvfs.connectors.connector import Connector, Device, EngineVersion
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.spec import Role
 
 

@@ -6,6 +6,7 @@ import pytest
 from llmdvfs.analysis.axis.engine_steps import engine_steps, stamp_error_ns
 from llmdvfs.analysis.axis.moves import Stream, moves_of
 from llmdvfs.analysis.axis.occupancy import Level, step_occupancy
+from llmdvfs.analysis.step_sizes import StepSizes
 
 MS = 1_000_000
 
@@ -56,6 +57,51 @@ def test_decode_steps_beside_a_prompt_that_could_be_served_may_hold_a_piece_of_i
     steps = engine_steps(moves_of([first, second, third]), "single", started_mono_ns=0)
     waits = [(round(1e3 * s.begin_s), round(1e3 * s.end_s)) for s in steps if s.prompt_waits]
     assert waits == [(130, 150)]
+
+
+def sizes(num_steps: float, **at_most: float) -> StepSizes:
+    """Return a histogram; at_most: `up_to_64=3` for three steps of at most 64 tokens."""
+    return StepSizes(num_steps, 0.0, tuple((float(name.removeprefix("up_to_")), n) for name, n in at_most.items()))
+
+
+def told_with(
+    histogram: StepSizes | None, *streams: Stream, num_warmup_requests: int = 0
+) -> list[tuple[str, int, int]]:
+    """Return phase, begin and end [ms]."""
+    moves = moves_of(streams)
+    steps = engine_steps(moves, "single", started_mono_ns=0, sizes=histogram, num_warmup_requests=num_warmup_requests)
+    return [(s.phase, round(1e3 * s.begin_s), round(1e3 * s.end_s)) for s in steps]
+
+
+AHEAD = (
+    stream(0, 100, 110, 120, 130, 151, 157, 167),
+    stream(121, 157, 167),
+)
+"""Two prompts on an engine that schedules a step ahead, as one of an H100 was seen: the second arrives in the step that
+ends at 130 ms; the next, scheduled before, has only the first stream and takes 10 ms; but its token is written at 151,
+when the step with the prompt (17 ms, until 157) has been launched."""
+
+
+def test_a_late_token_is_no_piece_of_a_prompt_where_the_engine_says_that_two_steps_held_one() -> None:
+    """Six of the eight steps had one token or two; two prompts were prefilled in one step each."""
+    assert told_with(sizes(8, up_to_1=4, up_to_8=6, up_to_512=6), *AHEAD)[1:] == [
+        ("decode", 100, 140),
+        ("mixed", 140, 157),
+        ("decode", 157, 167),
+    ]
+
+
+def test_without_the_engines_word_a_long_step_beside_a_waiting_prompt_holds_a_piece() -> None:
+    expected = [("decode", 100, 130), ("mixed", 130, 151), ("mixed", 151, 157), ("decode", 157, 167)]
+    assert told_with(None, *AHEAD)[1:] == expected
+    # a histogram that begins above the prompts tells nothing
+    assert told_with(sizes(8, up_to_512=8), *AHEAD)[1:] == expected
+
+
+def test_as_many_pieces_as_the_engine_counted_are_the_longest_steps() -> None:
+    """Three steps held prompt tokens beside those of two warm-up requests: one more than first tokens."""
+    assert told_with(sizes(10, up_to_8=5, up_to_512=5), *AHEAD, num_warmup_requests=2)[2] == ("mixed", 130, 151)
+    assert told_with(sizes(10, up_to_8=6, up_to_512=6), *AHEAD, num_warmup_requests=2)[2] == ("mixed", 140, 157)
 
 
 def test_between_two_requests_the_engine_idles() -> None:

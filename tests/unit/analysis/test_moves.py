@@ -29,7 +29,7 @@ def grouped_one_by_one(streams: list[Stream]) -> Groups:
     for t, s in sorted((t, number) for number, stream in enumerate(streams) for t in stream.moved_ns):
         if t > latest_ns or s in {other for _, other in groups[-1]}:
             groups.append([])
-            latest_ns = t + join_ns
+        latest_ns = t + join_ns
         groups[-1].append((t, s))
     return groups
 
@@ -55,6 +55,12 @@ def test_a_stamp_more_than_a_quarter_step_late_is_of_the_next_step() -> None:
     moves = moves_of([first, second])
     assert [t / ms for t in moves.first_ns.tolist()] == [2, 10, 12.1, 18, 27]
     assert moves.group_size.tolist() == [1, 1, 1, 2, 1]
+
+
+def test_64_streams_of_one_step_are_written_one_after_the_other() -> None:
+    """As an H100's front end wrote them: 42 us apart, 2.7 ms in all, in steps of 9.7 ms of which a quarter is 2.4."""
+    streams = [Stream(0, tuple(step * 9_700_000 + number * 42_000 for step in range(1, 6)), 8) for number in range(64)]
+    assert moves_of(streams).group_size.tolist() == [64] * 5
 
 
 def test_a_stream_never_moves_twice_in_one_step() -> None:

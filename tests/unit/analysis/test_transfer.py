@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmdvfs.analysis.transfer.engine_metrics import increase
+from llmdvfs.analysis.engine_metrics import increase
 from llmdvfs.records.metrics import MetricsRecord
 
 BY_SOURCE = 'vllm:prompt_tokens_by_source_total{{engine="0",model_name="m",source="{}"}}'

@@ -8,9 +8,10 @@ import pytest
 from llmdvfs.benchmark.sweep.cut import Slice, cut
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.load.sending.journal import JournalWriter, read_journal
-from llmdvfs.load.wire.exchange import Exchange
+from llmdvfs.load.wire.exchange import Exchange, Hops
 from llmdvfs.records import raw
 from llmdvfs.records.load import LoadProgress, LoadReport
+from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.store import read_lines, read_record, write_record
 from llmdvfs.records.telemetry import Reading, SamplerReport, TelemetryDevice, TelemetryHeader
@@ -40,7 +41,9 @@ def slices(tmp_path: Path) -> list[Slice]:
     with JournalWriter(tmp_path / "journal.bin") as writer:
         for index, (begin_s, end_s) in enumerate(LIVES_S):
             reads = [(ns(end_s), ANSWER)]
-            writer.write(Exchange(index, f"id{index}", None, 8, 1, ns(begin_s), ns(begin_s), reads, ns(end_s)))
+            asked = Exchange(index, f"id{index}", None, 8, 1, ns(begin_s), ns(begin_s), reads, ns(end_s))
+            asked.hops = Hops(decode_instance="single-1", decode_sent_mono_ns=ns(begin_s), is_streamed=True)
+            writer.write(asked)
     with (tmp_path / "journal.bin").open("ab") as file:
         file.write(b"\x10\x00\x00\x00half")
     header = TelemetryHeader((TelemetryDevice("gpu0", "gpu", "a GPU"),), 1.0, None, 0, 0.0, "nvml_power")
@@ -65,6 +68,13 @@ def test_a_step_has_the_requests_that_were_in_flight_in_its_window_or_just_besid
     indices = [[r.index for r in read_lines(one.folder / raw.REQUESTS, RequestRecord)] for one in slices]
     assert indices == [[1, 2, 3], [4, 5]]
     assert [[e.index for e in read_journal(one.folder / "journal.bin")] for one in slices] == indices
+
+
+def test_a_step_has_the_ways_of_its_requests_where_the_client_was_their_router(slices: list[Slice]) -> None:
+    ways = [list(read_lines(one.folder / raw.PROXY, ProxyRecord)) for one in slices]
+    assert [[way.request_id for way in own] for own in ways] == [["id1", "id2", "id3"], ["id4", "id5"]]
+    first = ways[0][0]
+    assert (first.decode_instance, first.received_mono_ns, first.first_byte_mono_ns) == ("single-1", ns(2.8), ns(3.5))
 
 
 def test_a_step_has_the_readings_of_its_point_and_the_idle_ones_apart(slices: list[Slice]) -> None:

@@ -60,6 +60,23 @@ def test_another_engine_version_is_refused_with_the_list_unless_asked() -> None:
     assert all("vLLM: 0.32.0 against 0.11.1" in pair.varied for group in asked.groups for pair in group.pairs)
 
 
+def test_another_route_is_told_and_is_what_the_two_are_compared_for() -> None:
+    """A disaggregated pair asked directly against itself behind the proxy: its ratio is what the proxy costs."""
+
+    def asked_directly(cell: MeasuredCell) -> MeasuredCell:
+        return replace(cell, run=replace(cell.run, deployment=replace(cell.run.deployment, route="direct")))
+
+    pairs = [cell for cell in study() if cell.run.deployment.architecture == "disaggregated"]
+    record = compared(pairs, [asked_directly(cell) for cell in pairs])
+    [[pair]] = [group.pairs for group in record.groups]
+    assert pair.varied == ("route: proxy against direct",)
+    assert "ttft_p50_s" in pair.ratios
+    both = compared(study(), study()).groups
+    single, routed = (next(group for group in both if name in group.workload) for name in ("single", "disaggregated"))
+    assert "route direct" in single.pairs[0].held_equal  # one instance has nobody before it
+    assert "route proxy" in routed.pairs[0].held_equal
+
+
 def test_other_deployments_at_the_same_load_are_related_to_the_simplest_one() -> None:
     cells = study()
     record = compared(cells[:3], cells[3:])

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.connectors.table import CONNECTORS
+from llmdvfs.records.route import KvAddresses
 
 PREFILL = KvAddresses("10.0.0.1", 8100, 21001, "/kv", "engine-p", tensor_parallel_size=2)
 DECODE = KvAddresses("10.0.0.2", 8200, 22001, "/kv", "engine-d")

@@ -132,6 +132,8 @@ def test_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
     many = study_of({"workloads.concurrent.arrival.concurrency": 1000})
     check = next(limits.open_files(many))
     assert (check.status, check.seen) == ("problem", "at most 1024, about 1256 needed")
+    own_router = study_of({"workloads.concurrent.arrival.concurrency": 400, "serving.route": "direct"})
+    assert next(limits.open_files(own_router)).seen == "at most 1024, about 1056 needed"  # to prefill and to decode
 
 
 def test_a_loopback_port_can_be_had() -> None:

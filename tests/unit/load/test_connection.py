@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from llmdvfs.errors import ServerNotReady
 from llmdvfs.load.wire.completion import read_completion
 from llmdvfs.load.wire.connection import Connection
 from llmdvfs.load.wire.exchange import Exchange
@@ -118,5 +119,5 @@ def test_every_address_of_a_name_is_tried(listens: str, first: str) -> None:
     to = target(f"http://both.test:{port}", endpoint="chat", model="m", api_key=None)
     asyncio.run(scenario(lambda: ConnectionPool(to, lambda *_: None)))
     listener.close()
-    with pytest.raises(OSError, match=r"refused|Connect call failed"):
+    with pytest.raises(ServerNotReady, match=r"refused|Connect call failed"):
         asyncio.run(scenario(lambda: ConnectionPool(to, lambda *_: None)))

@@ -203,6 +203,16 @@ def test_studies_of_before_an_idle_window_could_be_shared_keep_their_keys(tmp_pa
     assert "share_idle" not in identity["settings"]
 
 
+def test_a_direct_route_measures_anew_what_a_router_stood_before_and_nothing_else(tmp_path: Path) -> None:
+    """One instance is asked directly in any case; and `proxy` is as it was before there was a choice."""
+    usual, direct = with_results(tmp_path), with_results(tmp_path, serving__route="direct")
+    changed = {cell.deployment for cell in all_cells(usual) if cell_key(usual, cell) != cell_key(direct, cell)}
+    assert changed == {"disaggregated_tiny"}
+    kept = {cell.deployment for cell in all_cells(usual) if cell_key(usual, cell) == cell_key(direct, cell)}
+    assert kept == {"single_tiny"}
+    assert all("route" not in StudyIdentities(usual).identity(cell)["deployment"] for cell in all_cells(usual))
+
+
 def test_a_key_is_the_hash_of_the_identity_that_is_stored_beside_the_measurement(tmp_path: Path) -> None:
     """Anybody can check that a folder of the store holds what its name says."""
     study = with_results(tmp_path)

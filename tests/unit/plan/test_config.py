@@ -104,6 +104,15 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"serving.engine.max_model_len": "big"}, ["max_model_len", "'big'", "integer"]),
     ({"serving.engine.no_such_setting": 1}, ["no_such_setting", "allowed"]),
     ({"serving.proxy_port": 80}, ["proxy_port", "80", "1024"]),
+    ({"serving.route": "sideways"}, ["serving.route", "'sideways'", "proxy, direct"]),
+    (
+        {"serving.route": "direct", "architectures": ["single", "tensor_parallel-2"]},
+        ["serving.route: 'direct'", "several instances", "['single', 'tensor_parallel-2']", "replicated-N"],
+    ),
+    (
+        {"serving.route": "direct", "serving.proxy_port": 8100},
+        ["serving.proxy_port: 8100", "null", "serving.route: direct"],
+    ),
     ({"serving.python": "/no/such/python"}, ["serving.python", "/no/such/python"]),
     ({"architectures": ["external"]}, ["serving.base_url", "external"]),
     ({"architectures": ["external"], "serving.base_url": "http://h:99999"}, ["serving.base_url", "99999", "65535"]),

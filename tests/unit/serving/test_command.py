@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.errors import ConfigError
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.spec import DeploymentSpec, EngineSpec, HostSpec, ModelSpec, Role
 from llmdvfs.serving.instance.command import network_env, server_argv, server_env
 

@@ -98,6 +98,36 @@ def test_an_engine_prefills_once_itself_before_a_prompt_comes_transferred(launch
         assert deployment.first_dead() is None
 
 
+def test_a_direct_route_starts_no_proxy_and_reaches_every_instance_before_the_load(
+    launch: Launch, tmp_path: Path
+) -> None:
+    direct = launch("disaggregated-2p1d")
+    direct = replace(direct, deployment=replace(direct.deployment, route="direct"))
+    with deploy(direct, logs=tmp_path / "logs", progress=silent) as deployment:
+        assert deployment.proxy is None
+        assert deployment.proxy_log is None
+        assert [process.name for process in deployment.processes()] == ["prefill-0", "prefill-1", "decode-0"]
+        assert deployment.route is not None
+        assert deployment.route.connector == "example"
+        instances = [(each.name, each.base_url, each.kv) for each in deployment.instances]
+        assert [(each.name, each.base_url, each.kv) for each in deployment.route.upstreams] == instances
+        asked = {each.name: json.loads(get(f"{each.base_url}/asked", 5).body) for each in deployment.instances}
+        # each once by itself, and as often as its part in two hand-overs
+        assert asked == {"prefill-0": 2, "prefill-1": 2, "decode-0": 3}
+
+
+def test_a_pair_that_does_not_hand_over_is_told_at_the_start(launch: Launch, tmp_path: Path) -> None:
+    """A fake engine's prefill answer has no transfer parameters, which NIXL needs; through the proxy it was a 502."""
+    direct = launch("disaggregated")
+    direct = replace(direct, deployment=replace(direct.deployment, route="direct", connector="nixl"))
+    expected = r"/v1/completions did not do its part of a first request: prefill-0: the prefill answer carries no kv_"
+    with (
+        pytest.raises(ServerNotReady, match=expected),
+        deploy(direct, logs=tmp_path / "logs", progress=silent),
+    ):
+        pass
+
+
 def test_a_server_that_dies_is_named_with_its_cause(launch: Launch, tmp_path: Path) -> None:
     with deploy(launch("replicated-2"), logs=tmp_path / "logs", progress=silent) as deployment:
         victim = deployment.server_start.instances[1]

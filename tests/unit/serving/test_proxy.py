@@ -16,15 +16,15 @@ import psutil
 import pytest
 from fakes.upstream import FakeUpstream, serving
 
-from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.route import KvAddresses, Upstream
 from llmdvfs.records.spec import Role
 from llmdvfs.records.store import write_record
 from llmdvfs.serving.instance.ports import reserve, reserved
 from llmdvfs.serving.proxy import door
 from llmdvfs.serving.proxy.handover import Handover
 from llmdvfs.serving.proxy.journal import proxy_records
-from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
+from llmdvfs.serving.proxy.plan import ProxyPlan
 from llmdvfs.serving.proxy.server import make_server
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / "workflow")}

@@ -59,6 +59,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         seed_bootstrap=seed,
         settings=_energy_settings(limits),
     )
+    counts = tuple(step_counts(run, phases, raw.metrics_before, raw.metrics_after))
     gates = cell_gates(
         run,
         requests=raw.requests,
@@ -71,6 +72,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         energy=energy,
         transfer=transfer,
         foreign_processes=raw.run.foreign_processes,
+        step_counts=counts,
         limits=GateLimits(**{key: value for key, value in limits.items() if key != MAX_CONDITION_NUMBER}),
         load_report=raw.load_report,
         metrics=(raw.metrics_before, raw.metrics_after),
@@ -87,7 +89,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
         client=raw.calibration,
         balance=balance_result(run.server_start.instances, raw.proxy.values()),
         activity=role_activities(raw.readings, phases, started_mono_ns=run.started_mono_ns),
-        step_counts=tuple(step_counts(run, phases, raw.metrics_before, raw.metrics_after)),
+        step_counts=counts,
         gates=gates,
         warnings=(
             *run.warnings,

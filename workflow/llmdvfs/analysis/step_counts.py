@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 
-from llmdvfs.analysis.transfer.engine_metrics import increase
+from llmdvfs.analysis.step_sizes import step_sizes
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.result import StepCount
 from llmdvfs.records.run import RunRecord
-
-ITERATIONS = "vllm:iteration_tokens_total"  # a histogram: an observation a step, of the tokens computed in it
 
 
 def step_counts(
@@ -21,10 +19,7 @@ def step_counts(
     if run.under_load is not None:
         return
     for role in dict.fromkeys(step.role for step in phases.steps):
-        names = [instance.name for instance in run.server_start.instances if instance.role == role]
-        counted, tokens = (
-            increase(before, after, f"{ITERATIONS}_{part}", instances=names) if names else None
-            for part in ("count", "sum")
-        )
+        sizes = step_sizes(run, before, after, role)
         told = sum(step.num_steps for step in phases.steps if step.role == role)
-        yield StepCount(role, told, counted, tokens / counted if counted and tokens is not None else None)
+        counted = None if sizes is None else sizes.num_steps
+        yield StepCount(role, told, counted, sizes.num_tokens / counted if sizes and counted else None)

@@ -8,7 +8,7 @@ from typing import Literal
 from llmdvfs.records.spec import Role
 
 FrontDoor = Literal["none", "balancer", "prefill_decode"]
-"""none: clients talk to the one server; balancer and prefill_decode: they talk to the proxy."""
+"""none: clients talk to the one server; balancer and prefill_decode: to the proxy, or as it would (`serving.route`)."""
 
 
 @dataclass(frozen=True, slots=True)

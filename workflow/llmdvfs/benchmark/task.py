@@ -56,6 +56,7 @@ class CellTask:
             seed_arrivals=self.seeds["arrivals"],
             folder=str(folder),
             api_key_env=key_variable(self.launch.deployment.device),
+            route=deployment.route,
         )
 
 

@@ -6,6 +6,7 @@ from llmdvfs.comparison.likeness import FACTS, num_gpus
 from llmdvfs.records.run import RunRecord
 
 Fact = Callable[[RunRecord], str]
+ASKED_DIRECTLY = frozenset({"single", "tensor_parallel", "external"})
 
 
 def _instances(run: RunRecord) -> str:
@@ -18,12 +19,18 @@ def _engine(run: RunRecord) -> str:
     return repr(by_role) if len(set(by_role.values())) > 1 else next(iter(by_role.values()), "")
 
 
+def _route(run: RunRecord) -> str:
+    """Return how requests reach the instances; one server, whose clients have nothing to choose, is asked directly."""
+    return "direct" if run.deployment.architecture in ASKED_DIRECTLY else run.deployment.route
+
+
 _DEPLOYMENT_FACTS: dict[str, Fact] = {
     "architecture": lambda run: run.deployment.architecture,
     "instances": _instances,
     "GPUs": lambda run: "unknown" if (count := num_gpus([run])) is None else str(count),
     "connector": lambda run: run.deployment.connector or "none",
     "balancer": lambda run: run.deployment.balancer,
+    "route": _route,
 }
 _LOAD_FACTS: dict[str, Fact] = {
     "workload": lambda run: run.cell.workload,

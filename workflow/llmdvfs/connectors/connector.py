@@ -2,9 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.spec import EngineSpec, Role
 
 EngineVersion = tuple[int, ...]
@@ -12,26 +12,6 @@ EngineVersion = tuple[int, ...]
 Device = Literal["cpu", "cuda", "external"]
 Body = dict[str, Any]
 """A completion or chat request, as JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class KvAddresses:
-    """Where one instance is reached for KV transfer."""
-
-    host: str
-    http_port: int
-    kv_port: int
-    """First of `tensor_parallel_size` consecutive ports, of which every rank listens on one."""
-    storage_folder: str
-    """Folder shared by all instances of a deployment; only a connector that passes files uses it."""
-    engine_id: str
-    """Name that no other running engine has."""
-    tensor_parallel_size: int = 1
-
-    @property
-    def kv_address(self) -> str:
-        """Return `host:port` of the connector's first port."""
-        return f"{self.host}:{self.kv_port}"
 
 
 class Connector(ABC):

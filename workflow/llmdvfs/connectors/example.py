@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from llmdvfs.connectors.connector import Connector, Device, EngineVersion, KvAddresses
+from llmdvfs.connectors.connector import Connector, Device, EngineVersion
 from llmdvfs.errors import ConfigError
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.spec import EngineSpec, Role
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from llmdvfs.connectors.connector import Body, Connector, Device, EngineVersion, KvAddresses, one_token
+from llmdvfs.connectors.connector import Body, Connector, Device, EngineVersion, one_token
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.spec import Role
 
 DIRECT_TRANSPORTS = frozenset({"all", "cuda", "cuda_ipc"})

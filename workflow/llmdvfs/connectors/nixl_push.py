@@ -1,7 +1,8 @@
 """Connector NIXL, pushing: decode registers its blocks while prefill computes, and prefill writes into them."""
 
-from llmdvfs.connectors.connector import Body, Device, EngineVersion, KvAddresses
+from llmdvfs.connectors.connector import Body, Device, EngineVersion
 from llmdvfs.connectors.nixl import NixlConnector
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.spec import Role
 
 

@@ -4,7 +4,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from llmdvfs.connectors.connector import Connector, Device, EngineVersion, KvAddresses
+from llmdvfs.connectors.connector import Connector, Device, EngineVersion
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.spec import Role
 
 # Pinned host memory that takes what does not fit the consumer's buffer; vLLM's default is 32 GiB a server.

@@ -39,7 +39,10 @@ def open_files(study: Study) -> Iterator[Check]:
     It raises its own limit to the hard limit, which is the one that counts.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = OTHER_FILES + max(_at_once(workload) or OPEN_LOOP_FILES for workload in study.workloads.values())
+    connections = max(_at_once(workload) or OPEN_LOOP_FILES for workload in study.workloads.values())
+    # A client that is its own router keeps connections to prefill and to decode.
+    pairs = any(item.route == "direct" and "prefill" in item.num_instances for item in study.deployments.values())
+    needed = OTHER_FILES + connections * (2 if pairs else 1)
     is_enough = hard == resource.RLIM_INFINITY or hard >= needed
     seen = f"at most {'unlimited' if hard == resource.RLIM_INFINITY else hard}, about {needed} needed"
     known = all(_at_once(workload) is not None for workload in study.workloads.values())

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from llmdvfs import errors
-from llmdvfs.connectors.connector import KvAddresses
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.run import InstanceRecord
 from llmdvfs.records.spec import Role
 

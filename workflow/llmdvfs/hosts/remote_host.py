@@ -12,7 +12,6 @@ from typing import Any
 from llmdvfs.errors import ConfigError, LlmDvfsError, ServerNotReady
 from llmdvfs.hosts.agent_work import code_fingerprint
 from llmdvfs.hosts.channel import Channel
-from llmdvfs.hosts.clock_line import clock_line
 from llmdvfs.hosts.link_watch import LinkWatch, is_lost
 from llmdvfs.hosts.messages import Recorded, Started
 from llmdvfs.hosts.network import own_address
@@ -170,6 +169,10 @@ class RemoteHost:
 
     def record(self, begin_ns: int) -> HostRecord:
         """Return what run.json says of the host, with its clock since an instant of this host's clock."""
+        from llmdvfs.hosts.clock_line import (
+            clock_line,
+        )  # scipy, half a second, and every benchmark job imports this file
+
         clock = clock_line(self._channel.exchanges_since(begin_ns))
         seen = self._channel.request("wall_clock", ASK_LIMIT_S)["seen"]
         return HostRecord(self.name, self.spec.address, self.hardware, clock, seen and WallClock(**seen))

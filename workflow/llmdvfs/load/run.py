@@ -4,31 +4,35 @@ import asyncio
 import resource
 import signal
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
 
 from llmdvfs.clock import NS_PER_S
-from llmdvfs.errors import ServerNotReady
 from llmdvfs.load.schedule.plan import plan_load
 from llmdvfs.load.schedule.tokens import token_counter
 from llmdvfs.load.sending.client import Client
 from llmdvfs.load.sending.feed import Feed
 from llmdvfs.load.sending.heartbeat import Heartbeat
+from llmdvfs.load.sending.instances import Instances
 from llmdvfs.load.sending.journal import JournalWriter, read_journal
+from llmdvfs.load.sending.one_address import OneAddress
 from llmdvfs.load.sending.progress import ProgressWriter
+from llmdvfs.load.sending.route import MakeRoute
 from llmdvfs.load.sending.shape import Shape, load_shape
 from llmdvfs.load.sending.spool import Spool
 from llmdvfs.load.sending.undisturbed import allow_many_files, undisturbed
 from llmdvfs.load.wire.outcome import CountTokens, request_record
-from llmdvfs.load.wire.pool import ConnectionPool
 from llmdvfs.load.wire.request import Target, target
+from llmdvfs.load.wire.way import way_record
 from llmdvfs.records.load import LoadReport, LoadSpec, Priority
+from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import WorkloadSpec
 from llmdvfs.records.store import write_lines, write_record
 
-JOURNAL, PROGRESS = "journal.bin", "progress.jsonl"
+JOURNAL, PROGRESS, WAYS = "journal.bin", "progress.jsonl", "proxy.jsonl"
 
 
 @dataclass(slots=True)
@@ -57,6 +61,8 @@ def run_load(spec: LoadSpec, api_key: str | None = None) -> LoadReport:
     folder = Path(spec.folder)
     requests = read_requests(folder / JOURNAL, token_counter(_tokenizer_folder(spec)))
     write_lines(folder / "requests.jsonl", requests)
+    if spec.route is not None:
+        write_lines(folder / WAYS, read_ways(folder / JOURNAL, requests))
     report = _report(run, requests, spec.workload.num_warmup_requests, process_time() - cpu_s)
     write_record(folder / "load_report.json", report)
     return report
@@ -83,12 +89,13 @@ def _run_in_loop(spec: LoadSpec, api_key: str | None) -> _Run:
     to = target(spec.base_url, endpoint=workload.endpoint, model=spec.model, api_key=api_key)
     folder.mkdir(parents=True, exist_ok=True)
     measured, first = plan_load(workload, tokenizer_folder, *seeds)
-    feed, warmup = Feed(measured, to), Feed(iter(first), to)
+    is_direct = spec.route is not None
+    feed, warmup = (Feed(plan, to, keeps_bodies=is_direct) for plan in (measured, iter(first)))
     allow_many_files()
     with JournalWriter(folder / JOURNAL, api_key) as writer, asyncio.Runner(loop_factory=_fast_loop) as runner:
         spool = Spool(writer, max_held_reads=0) if spec.until_told else Spool(writer)
         progress = ProgressWriter(folder / PROGRESS, spool) if spec.until_told else None
-        return runner.run(_run(workload, shape, to, feed, warmup, spool, progress))
+        return runner.run(_run(workload, shape, _route(spec, to), feed, warmup, spool, progress))
 
 
 def read_requests(journal: Path, count_tokens: CountTokens | None = None) -> list[RequestRecord]:
@@ -97,10 +104,22 @@ def read_requests(journal: Path, count_tokens: CountTokens | None = None) -> lis
     return sorted(records, key=lambda record: record.index)
 
 
+def read_ways(journal: Path, requests: Sequence[RequestRecord]) -> list[ProxyRecord]:
+    """Return a proxy's record of each request that was sent to instances directly; `requests`: those of the journal."""
+    by_index = {request.index: request for request in requests}
+    ways = (way_record(exchange, by_index[exchange.index]) for exchange in read_journal(journal))
+    return [way for way in ways if way is not None]
+
+
+def _route(spec: LoadSpec, to: Target) -> MakeRoute:
+    plan = spec.route
+    return (lambda ended: OneAddress(to, ended)) if plan is None else (lambda ended: Instances(plan, to, ended))
+
+
 async def _run(
     workload: WorkloadSpec,
     shape: Shape,
-    to: Target,
+    make_route: MakeRoute,
     feed: Feed,
     warmup: Feed,
     spool: Spool,
@@ -108,14 +127,14 @@ async def _run(
 ) -> _Run:
     """Run warm-up and load. progress: of a load that goes on until SIGTERM; None: the plan ends it."""
     client = Client(
-        to,
+        make_route,
         request_timeout_s=workload.request_timeout_s,
         idle_timeout_s=workload.idle_timeout_s,
         watch=None if progress is None else progress.watch,
     )
     feed.fill(shape.num_connections, shape.ahead_s)
     try:
-        await _open_connections(client.pool, shape, to)
+        await client.route.open(shape.num_connections, shape.num_spare_connections)
         if workload.num_warmup_requests:
             await client.run(warmup, shape.warmup_pacer, Spool(None), shape.num_connections)
         with undisturbed() as priority:
@@ -127,7 +146,7 @@ async def _run(
             cpu_s = process_time() - cpu_s
             suspended_s = client.heartbeat.suspended_s()
     finally:
-        await client.pool.close()
+        await client.route.close()
     spool.write_all()
     if progress is not None:
         progress.end(client)
@@ -135,7 +154,7 @@ async def _run(
         begin_mono_ns=client.begin_mono_ns,
         stopped_early=client.stopped_early,
         peak_in_flight=client.peak_in_flight,
-        num_connections=client.pool.num_opened,
+        num_connections=client.route.num_opened,
         priority=priority,
         cpu_s=cpu_s,
         spool=spool,
@@ -143,17 +162,6 @@ async def _run(
         suspended_s=suspended_s,
         num_ended=client.num_ended,
     )
-
-
-async def _open_connections(pool: ConnectionPool, shape: Shape, to: Target) -> None:
-    """Open the connections that the load begins with; ServerNotReady where the server takes none."""
-    try:
-        await pool.open(shape.num_connections, shape.num_spare_connections)
-    except (OSError, TimeoutError) as error:
-        raise ServerNotReady(
-            f"http{'s' * to.tls}://{to.host}:{to.port} takes no connection ({error or 'timed out'}); "
-            "start the server first, or check base_url"
-        ) from error
 
 
 def _report(run: _Run, requests: list[RequestRecord], num_warmup_requests: int, parse_cpu_s: float) -> LoadReport:

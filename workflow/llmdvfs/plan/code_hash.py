@@ -33,7 +33,7 @@ def code_hash(modules: Iterable[str], *, only: Iterable[str] | None = None) -> s
     digest = hashlib.sha256()
     for path in counted:
         digest.update(f"{path.relative_to(ROOT)}\0{_parsed(path).digest}\0".encode())
-        for asset in sorted(asset for pattern in ASSETS for asset in path.parent.glob(pattern)):
+        for asset in _assets(path.parent):
             digest.update(asset.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -50,6 +50,13 @@ def reachable(modules: Iterable[str]) -> set[Path]:
     return seen
 
 
+@cache
+def _assets(folder: Path) -> tuple[Path, ...]:
+    """Return what the code of a folder reads there."""
+    return tuple(sorted(asset for pattern in ASSETS for asset in folder.glob(pattern)))
+
+
+@cache
 def _source(name: str) -> Path | None:
     """Return the file of a dotted name, or of the module that it is an attribute of; None if not ours."""
     parts = name.split(".")
@@ -78,9 +85,10 @@ def _parsed(path: Path) -> _Parsed:
     """Return what a file holds, from memory where it has not changed, else parsed anew."""
     seen = path.stat()
     stamp = [seen.st_mtime_ns, seen.st_size]
-    known = _memory().get(str(path))
+    name = str(path.relative_to(ROOT))  # a copied or moved checkout remembers, too
+    known = _memory().get(name)
     if known is None or known[0] != stamp:
-        known = _memory()[str(path)] = [stamp, *_parse(path)]
+        known = _memory()[name] = [stamp, *_parse(path)]
     _, digest, names = known
     return _Parsed(digest, tuple(_source(name) for name in names))
 
@@ -101,6 +109,7 @@ def _memory() -> dict[str, list[Any]]:
         text = json.dumps(memory)
         if text != known:
             with suppress(OSError):
+                file.parent.mkdir(exist_ok=True)  # missing where PYTHONDONTWRITEBYTECODE is set
                 part = file.with_suffix(f".{os.getpid()}")
                 part.write_text(text, encoding="utf-8")
                 part.replace(file)

@@ -142,6 +142,8 @@ def deployment_identity(deployment: DeploymentSpec) -> dict[str, Any]:
         identity["exporters"] = [{"name": host.name, "gpus": host.gpus} for host in deployment.exporters]
     else:
         del identity["exporters"]
+    if deployment.route == "proxy":
+        del identity["route"]  # as it was before there was another
     if deployment.model.served_name is None:
         del identity["model"]["served_name"]  # measurements from before there was one keep their keys
     return identity

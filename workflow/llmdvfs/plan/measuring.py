@@ -18,7 +18,7 @@ COMMANDS = (
 )
 ROOMS = (
     *("architectures", "arrivals", "benchmark", "connectors", "host", "hosts", "inputs"),
-    *("load", "models", "records", "serving", "telemetry"),
+    *("load", "models", "records", "routing", "serving", "telemetry"),
 )
 ALONE = ("clock.py", "plan/seeds.py")
 

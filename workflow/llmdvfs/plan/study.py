@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llmdvfs.architectures.architecture import ArchitectureChoice
-from llmdvfs.architectures.table import parse_architecture
+from llmdvfs.architectures.table import architecture_named, parse_architecture
 from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.connectors.table import resolve_connector
 from llmdvfs.connectors.version import version_tuple
@@ -102,6 +102,7 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
         raise ConfigError(
             f"first_launch: {config['first_launch']}: expected 1 beside {decider}, which numbers its launches itself"
         )
+    _check_route(config)
     external = set(config["architectures"]) == {"external"}
     versions = {} if external else dict(look_up_engine(config["serving"]["python"]))
     models = [_model(name, given) for name, given in config["models"].items()]
@@ -219,12 +220,34 @@ def _deployment(
             | {
                 "hosts": host_specs(serving["hosts"]),
                 "exporters": exporter_specs(serving["exporters"], choice.name),
+                "route": serving["route"] if _has_router(choice) else "proxy",
             }
         ),
     )
     if spec.num_gpus and gpus is not None and len(gpus) < spec.num_gpus:
         raise ConfigError(f"serving.gpus: {gpus}: {name} needs {spec.num_gpus} GPUs; name more, or null for free ones")
     return spec
+
+
+def _has_router(choice: ArchitectureChoice) -> bool:
+    """Return whether somebody has to choose where a request goes; one instance is asked directly, whatever is said."""
+    return architecture_named(choice.name).front_door != "none"
+
+
+def _check_route(config: Mapping[str, Any]) -> None:
+    """Refuse a direct route where there is nothing to choose from, or beside a port for the proxy."""
+    if config["serving"]["route"] == "proxy":
+        return
+    if (port := config["serving"]["proxy_port"]) is not None:
+        raise ConfigError(f"serving.proxy_port: {port}: expected null beside serving.route: direct, which has no proxy")
+    for text in config["architectures"]:
+        with _about("architectures"):
+            if _has_router(parse_architecture(text)):
+                return
+    raise ConfigError(
+        f"serving.route: 'direct': expected an architecture of several instances in {list(config['architectures'])}: "
+        "one server is asked directly anyway; leave the key out, or add replicated-N or disaggregated"
+    )
 
 
 def _check_address(url: str) -> None:

@@ -107,4 +107,4 @@ class LaunchRecord:
     kv_bytes_per_token: int | None
     instances: tuple[PlannedInstance, ...]
     front_door: str
-    """What clients talk to: `none`, the one server itself; `balancer` or `prefill_decode`, the proxy."""
+    """What clients talk to: `none`, the servers themselves; `balancer` or `prefill_decode`, the proxy."""

@@ -5,6 +5,7 @@ from typing import Literal
 
 import orjson
 
+from llmdvfs.records.route import RoutePlan
 from llmdvfs.records.spec import WorkloadSpec
 
 Priority = Literal["real_time", "raised", "normal"]
@@ -28,6 +29,9 @@ class LoadSpec:
     """Where requests.jsonl, journal.bin and load_report.json are written."""
     api_key_env: str | None = None
     """Environment variable that holds the key of an endpoint that wants one; the key itself is never written."""
+    route: RoutePlan | None = None
+    """Instances that are asked directly, as a proxy before them would ask; base_url is then not used. The folder takes
+    proxy.jsonl too, with the stamps that a proxy would have written. None: base_url alone is asked."""
     until_told: bool = False
     """Whether the load goes on until SIGTERM. It then writes its progress into progress.jsonl and each request into
     journal.bin soon after its end, and leaves the reading of the journal to whoever ended it."""

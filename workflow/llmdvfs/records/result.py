@@ -147,6 +147,8 @@ class PhaseEnergy:
     energy_j: Estimate
     mean_stretch_s: float | None = None
     """Mean length of the role's uninterrupted times in the phase; None in a result older than this field."""
+    sensor: Literal["energy", "power_samples"] = "energy"
+    """By what the role's energy was split: the counter (or integrated power), or the driver's own power samples."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,10 @@ class StartSettings:
     python: str | None = None
     """Path of the Python that has vLLM; null: the one that runs the workflow."""
     balancer: Literal["round_robin", "least_requests", "random"] = "round_robin"
-    """How the proxy chooses among several instances of a role."""
+    """How one of several instances of a role is chosen."""
+    route: Literal["proxy", "direct"] = "proxy"
+    """How requests get to several instances: through the proxy, or `direct`: the load generator itself chooses
+    instances and asks them (prefill, then decode), as a router that costs nothing would."""
     proxy_port: Annotated[int | None, Allowed(minimum=1024, maximum=65535)] = None
     """Port of the proxy; null takes a free one."""
     memory_check: bool = True

@@ -9,6 +9,7 @@ from pathlib import Path
 from llmdvfs.errors import ServerNotReady
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.route import RoutePlan
 from llmdvfs.records.run import ServerStart
 from llmdvfs.records.spec import ExporterSpec
 from llmdvfs.serving.instance.http import post
@@ -26,6 +27,7 @@ class Deployment:
     """The servers of a deployment, which are ready, and the address that clients use."""
 
     base_url: str
+    """Where `route` is set, that of the first instance."""
     server_start: ServerStart
     gpu_indices: tuple[int, ...]
     """NVML indices of the GPUs of all instances on this host; empty on a CPU, and where they are on several hosts."""
@@ -42,6 +44,8 @@ class Deployment:
     """The instances by host."""
     exporters: tuple[ExporterSpec, ...] = ()
     """What publishes the GPUs of somebody else's endpoint, on hosts that one may not enter."""
+    route: RoutePlan | None = None
+    """The instances that clients themselves choose from and ask; None: they ask base_url."""
 
     def processes(self) -> list[Server]:
         """Return all processes that were started for this deployment, the proxy first."""

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import psutil
 
-from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.errors import ConfigError
 from llmdvfs.models.resolve import resolve_model
 from llmdvfs.records.device_id import CPU, gpu_id
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.run import InstanceRecord
 from llmdvfs.records.spec import HostSpec, Role
 from llmdvfs.serving.instance.command import LOOPBACK, network_env, server_argv, server_env

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from llmdvfs.connectors.connector import KvAddresses
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.run import InstanceRecord
 from llmdvfs.records.spec import Role
 

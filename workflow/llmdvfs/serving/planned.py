@@ -4,12 +4,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from llmdvfs.architectures.architecture import FrontDoor
 from llmdvfs.architectures.table import architecture_named
-from llmdvfs.connectors.connector import KvAddresses
 from llmdvfs.connectors.version import version_tuple
 from llmdvfs.models.facts import kv_bytes_per_token
 from llmdvfs.models.resolve import model_folder, resolve_model
 from llmdvfs.records.job import LaunchRecord, PlannedInstance
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.spec import DeploymentSpec, Role
 from llmdvfs.serving.instance.command import LOOPBACK, network_env, server_argv, server_env
 from llmdvfs.serving.instance.engine_version import engine_versions
@@ -37,7 +38,7 @@ def plan_launch(deployment: DeploymentSpec, models: Path) -> LaunchRecord:
             else None
         ),
         instances=_instances(deployment, model_path, versions),
-        front_door=architecture_named(deployment.architecture).front_door,
+        front_door=_front_door(deployment),
     )
 
 
@@ -51,12 +52,16 @@ def contradictions(launch: LaunchRecord) -> list[str]:
         found.append("model_path")
     if launch.served_model_name != model.asked_name:
         found.append("served_model_name")
-    if launch.front_door != architecture_named(deployment.architecture).front_door:
+    if launch.front_door != _front_door(deployment):
         found.append("front_door")
     planned = _instances(deployment, launch.model_path, launch.engine_versions)
     if [_without_python(item) for item in planned] != [_without_python(item) for item in launch.instances]:
         found.append("instances")
     return found
+
+
+def _front_door(deployment: DeploymentSpec) -> FrontDoor:
+    return "none" if deployment.route == "direct" else architecture_named(deployment.architecture).front_door
 
 
 def _without_python(instance: PlannedInstance) -> PlannedInstance:

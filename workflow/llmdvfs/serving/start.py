@@ -9,17 +9,19 @@ from llmdvfs.architectures.table import architecture_named
 from llmdvfs.clock import unix_s
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
+from llmdvfs.records.route import RoutePlan, Upstream
 from llmdvfs.records.run import ServerStart
 from llmdvfs.records.spec import Role
 from llmdvfs.records.store import write_record
 from llmdvfs.serving.deployment import Deployment
 from llmdvfs.serving.host_part import HostPart, StartOrder, end_servers
 from llmdvfs.serving.instance.command import LOOPBACK
+from llmdvfs.serving.instance.first_handover import first_handovers
 from llmdvfs.serving.instance.health import Say, first_answers, wait_healthy
 from llmdvfs.serving.instance.ports import Reservation, is_listening, owner_of, reserve
 from llmdvfs.serving.instance.process import ServerProcess
 from llmdvfs.serving.part import Instance, Part, Server
-from llmdvfs.serving.proxy.plan import ProxyPlan, Upstream
+from llmdvfs.serving.proxy.plan import ProxyPlan
 
 WARMS_UP = "example"
 """Connector whose instances answer by themselves first. An engine on a CPU with AMX whose first tokens are the few that
@@ -67,7 +69,7 @@ class Start:
     def run(self) -> Deployment:
         """Start everything at once, wait until it serves, and return the running deployment."""
         self._folder.mkdir(parents=True)
-        has_proxy = self._architecture.front_door != "none"
+        has_proxy = self._architecture.front_door != "none" and self._spec.route == "proxy"
         # The front door's port first: where the wanted one is taken, nothing has been started in vain.
         self._door = reserve(LOOPBACK, self._spec.proxy_port or 0) if has_proxy else None
         storage = self._storage()
@@ -82,8 +84,9 @@ class Start:
             self._spec.startup_timeout_s,
             self._say,
         )
-        base_url = self._instances[0].base_url if self._door is None else self._start_proxy(self._door.port)
-        self._first_answers(base_url)
+        route = self._route()
+        base_url = self._instances[0].base_url if self._door is None else self._start_proxy(self._door.port, route)
+        self._first_answers(base_url, route)
         records = {record.name: record for part in self._parts for record in part.records(startup_s)}
         for part in self._parts:
             part.ready()
@@ -99,6 +102,7 @@ class Start:
             storage=storage,
             metrics_urls={instance.name: instance.base_url for instance in self._instances},
             parts=tuple(self._parts),
+            route=route if self._spec.route == "direct" else None,
         )
 
     def stop(self) -> None:
@@ -125,10 +129,14 @@ class Start:
         shared = self._spec.hosts[0].folder if self._spec.hosts else None
         return self._folder / "kv" if shared is None else Path(shared) / f"llmdvfs-kv-{self._id}"
 
-    def _start_proxy(self, port: int) -> str:
+    def _route(self) -> RoutePlan:
+        """Return the instances, for whoever chooses among them: the proxy or clients."""
         upstreams = tuple(Upstream(item.name, item.role, item.base_url, item.kv) for item in self._instances)
+        return RoutePlan(upstreams, self._spec.connector, self._spec.balancer)
+
+    def _start_proxy(self, port: int, route: RoutePlan) -> str:
         plan = self._folder / "proxy_plan.json"
-        write_record(plan, ProxyPlan(upstreams, self._spec.connector, self._spec.balancer))
+        write_record(plan, ProxyPlan(route.upstreams, route.connector, route.policy))
         argv = [sys.executable, "-m", "llmdvfs", "proxy", "--plan", str(plan), "--port", str(port), "--host", LOOPBACK]
         argv += ["--log", str(self._folder / "proxy.jsonl")]
         self._proxy = ServerProcess("proxy", argv, {}, self._folder / "proxy.log")
@@ -136,12 +144,15 @@ class Start:
         wait_healthy({base_url: self._proxy}, self._spec.startup_timeout_s, self._say, ready=self._servers())
         return base_url
 
-    def _first_answers(self, base_url: str) -> None:
+    def _first_answers(self, base_url: str, route: RoutePlan) -> None:
         model = self._launch.served_model_name
         ready = [*([self._proxy] if self._proxy else []), *self._servers()]
         if self._spec.connector == WARMS_UP:
             for instance in self._instances:
                 first_answers(instance.base_url, model, 1, ready=ready)
+        if self._architecture.front_door == "prefill_decode" and self._proxy is None:
+            first_handovers(route, model, ready)
+            return
         if self._architecture.front_door == "prefill_decode":
             # In turns, so many requests reach every instance. Only through the proxy: connectors need its request ids.
             first_answers(base_url, model, max(self._spec.num_instances.values()), ready=ready)

@@ -15,6 +15,7 @@ from llmdvfs.analysis.axis.phases import phase_intervals
 from llmdvfs.analysis.axis.role_steps import role_steps
 from llmdvfs.analysis.axis.steady_state import cell_window
 from llmdvfs.analysis.axis.timeline import timeline
+from llmdvfs.analysis.step_sizes import step_sizes
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.device_id import CPU, host_of, on_host
 from llmdvfs.records.phases import PhasesRecord
@@ -36,7 +37,14 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
     roles = device_roles(run, raw.header)
     window = cell_window(run, raw.requests)
     num_instances = Counter(instance.role for instance in run.server_start.instances)
-    found = role_steps(raw.requests, raw.proxy, num_instances, started_mono_ns=started)
+    found = role_steps(
+        raw.requests,
+        raw.proxy,
+        num_instances,
+        started_mono_ns=started,
+        sizes={role: step_sizes(run, raw.metrics_before, raw.metrics_after, role) for role in num_instances},
+        num_warmup_requests=run.workload.num_warmup_requests,
+    )
     phases = PhasesRecord(
         intervals=intervals,
         device_roles=roles,

@@ -102,33 +102,28 @@ def _join_ns(gaps_ns: Ints) -> int:
 
 
 def _group_begins(t_ns: Ints, stream: Ints, join_ns: int) -> Ints:
-    """Return where each group begins: a group has no stream twice, and no stamp more than join_ns after its first.
+    """Return where each group begins: after a gap of more than join_ns, and where a stream moves again.
 
-    t_ns: sorted. Groups never reach over a gap of more than join_ns. Between two such gaps there is mostly one group;
-    only where there are more are they found one after the other.
+    t_ns: sorted. An engine's front end writes the tokens of a step one after the other: the stamps of 64 streams reach
+    over a quarter of a step and more (MEASURED, 2.7 of 9.7 ms). No stream has two tokens in one step.
     """
     if not len(t_ns):
         return np.empty(0, dtype=np.int64)
-    span_begin = np.concatenate(([0], np.flatnonzero(np.diff(t_ns) > join_ns) + 1))
-    span_end = np.append(span_begin[1:], len(t_ns))
+    begins = np.concatenate(([0], np.flatnonzero(np.diff(t_ns) > join_ns) + 1))
     before = _move_before(stream)
-    has_twice = np.logical_or.reduceat(before >= np.repeat(span_begin, span_end - span_begin), span_begin)
-    is_one = ~has_twice & (t_ns[span_end - 1] - t_ns[span_begin] <= join_ns)
-    begins = [span_begin[is_one]]
-    for begin, end in zip(span_begin[~is_one].tolist(), span_end[~is_one].tolist(), strict=True):
-        begins.append(np.array(_begins_within(t_ns, before, begin, end, join_ns), dtype=np.int64))
-    return np.sort(np.concatenate(begins))
+    again = np.logical_or.reduceat(before >= np.repeat(begins, np.diff(begins, append=len(t_ns))), begins)
+    ends = np.append(begins[1:], len(t_ns))
+    divided = [_begins_within(before, begin, end) for begin, end in zip(begins[again], ends[again], strict=True)]
+    return np.sort(np.concatenate((begins, *divided)))
 
 
-def _begins_within(t_ns: Ints, before: Ints, begin: int, end: int, join_ns: int) -> list[int]:
-    """Return where groups begin among the moves from begin to end, one after the other."""
+def _begins_within(before: Ints, begin: int, end: int) -> Ints:
+    """Return where streams move again among the moves from begin to end, each time counted from the last such place."""
     found = []
-    while begin < end:
+    while len(again := np.flatnonzero(before[begin:end] >= begin)):
+        begin += int(again[0])
         found.append(begin)
-        late = begin + int(np.searchsorted(t_ns[begin:end], t_ns[begin] + join_ns, side="right"))
-        again = np.flatnonzero(before[begin:late] >= begin)
-        begin = begin + int(again[0]) if len(again) else late
-    return found
+    return np.array(found, dtype=np.int64)
 
 
 def _move_before(stream: Ints) -> Ints:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from llmdvfs.analysis.axis.engine_steps import engine_steps, stamp_error_ns
 from llmdvfs.analysis.axis.moves import Stream, moves_of
 from llmdvfs.analysis.axis.phases import decode_step_ns
+from llmdvfs.analysis.step_sizes import StepSizes
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.phases import EngineSteps
 from llmdvfs.records.proxy import ProxyRecord
@@ -32,10 +33,13 @@ def role_steps(
     num_instances: Mapping[Role, int],
     *,
     started_mono_ns: int,
+    sizes: Mapping[Role, StepSizes | None] | None = None,
+    num_warmup_requests: int = 0,
 ) -> RoleSteps:
     """Return the steps of each role whose steps can be told, and for the others why not.
 
-    proxy: stamps by request id. num_instances: of each role that serves.
+    proxy: stamps by request id. num_instances: of each role that serves. sizes: what its engine says of its steps, of
+    those of the warm-up too; None: it says nothing.
     """
     steps: list[EngineSteps] = []
     untold: dict[str, str] = {}
@@ -54,7 +58,13 @@ def role_steps(
                 else _decoded(requests, proxy)
             )
             moves = moves_of(streams)
-            steps += engine_steps(moves, role, started_mono_ns=started_mono_ns)
+            steps += engine_steps(
+                moves,
+                role,
+                started_mono_ns=started_mono_ns,
+                sizes=None if sizes is None else sizes.get(role),
+                num_warmup_requests=num_warmup_requests,
+            )
             errors_s[role] = stamp_error_ns(moves) / NS_PER_S
     return RoleSteps(tuple(steps), untold, errors_s)
 

@@ -1,20 +1,21 @@
 """Energy of a deployment over the measured window, by phase and by device (docs/metrics.md#energy)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import occupancy_of, occupancy_with_pieces
-from llmdvfs.analysis.energy.curve import EnergyCurve
+from llmdvfs.analysis.energy.curve import EnergyCurve, Incremental
 from llmdvfs.analysis.energy.device import MeasuredDevice, measure_device
 from llmdvfs.analysis.energy.fine_split import SampledDevice, fine_split
-from llmdvfs.analysis.energy.phase_energy import energy_of_phases
+from llmdvfs.analysis.energy.phase_energy import RolePhases, energy_of_phases
 from llmdvfs.analysis.energy.regression_settings import RegressionSettings
 from llmdvfs.analysis.energy.role_increments import RoleIncrements, role_increments
+from llmdvfs.analysis.energy.sampled_curve import sampled_curve
 from llmdvfs.analysis.sensors import by_device
 from llmdvfs.records.phases import PhasesRecord
-from llmdvfs.records.result import EnergyResult, FineSplit
+from llmdvfs.records.result import EnergyResult, FineSplit, PhaseEnergy
 from llmdvfs.records.spec import DeviceRole
 from llmdvfs.records.telemetry import EnergySource, Reading, TelemetryDevice, TelemetryHeader
 
@@ -89,7 +90,12 @@ def energy_result(
     known = [own for own in increments if own is not None]
     regressed = energy_of_phases(known, seed_bootstrap, settings.regression)
     conditions = [r.condition_number for r in regressed.values() if r.condition_number is not None]
-    found_phases = tuple(phase for r in regressed.values() for phase in r.phases)
+    untold = {role for role, r in regressed.items() if any(phase.energy_j.value is None for phase in r.phases)}
+    sampled = [_increments(role, by_role[role], phases, window_s, settings, by_samples=True) for role in untold]
+    by_samples = energy_of_phases([own for own in sampled if own is not None], seed_bootstrap, settings.regression)
+    found_phases = tuple(
+        phase for role, r in regressed.items() for phase in _told_by_either(r.phases, by_samples.get(role))
+    )
     per_request_j = _per(gross_j, num_requests)
     return EnergyResult(
         source=source,
@@ -154,17 +160,31 @@ def _increments(
     phases: PhasesRecord,
     window_s: tuple[float, float],
     settings: EnergySettings,
+    *,
+    by_samples: bool = False,
 ) -> RoleIncrements | None:
-    """Return the role's energy increments; None where a device of the role has no energy in the window."""
-    curves = [device.curve for device in members if device.curve is not None and device.energy_j is not None]
-    if len(curves) < len(members):
+    """Return the role's energy increments; None where a device of the role has no energy in the window.
+
+    by_samples: those of the driver's own power samples in place of its counter's; None where a device lacks them.
+    """
+    energies = [device.curve for device in members if device.curve is not None and device.energy_j is not None]
+    if len(energies) < len(members):
         return None
+    curves: list[Incremental] = list(energies)
+    if by_samples:
+        found = [
+            sampled_curve(device.power_samples, energy, window_s)
+            for device, energy in zip(members, energies, strict=True)
+        ]
+        curves = [curve for curve in found if curve is not None]
+        if len(curves) < len(members):
+            return None
     occupancy = occupancy_of(phases, role)
     has_steps = any(step.role == role for step in phases.steps)
     idle_w = _total([device.record.idle_power_w for device in members])
     untold = None if has_steps or not occupancy.overlaps else phases.steps_untold.get(role)
     untold = phases.clock_untold.get(role, untold)
-    untold = next(filter(None, map(_slowly, curves)), untold)
+    untold = untold if by_samples else next(filter(None, map(_slowly, energies)), untold)
     return role_increments(
         role,
         curves,
@@ -185,6 +205,17 @@ def _slowly(curve: EnergyCurve) -> str | None:
     return (
         f"{curve.name} is refreshed every {period_s:.1f} s, and phases are told apart by {MAX_PERIOD_OF_PHASES_S:g} s"
     )
+
+
+def _told_by_either(by_energy: Sequence[PhaseEnergy], by_samples: RolePhases | None) -> Iterator[PhaseEnergy]:
+    """Yield each phase by the device's energy where that tells it, else by the power samples where they do."""
+    others = {} if by_samples is None else {phase.phase: phase for phase in by_samples.phases}
+    for phase in by_energy:
+        other = others.get(phase.phase)
+        if phase.energy_j.value is None and other is not None and other.energy_j.value is not None:
+            yield replace(other, sensor="power_samples")
+        else:
+            yield phase
 
 
 def _method(source: EnergySource, serving: Sequence[MeasuredDevice]) -> str:

@@ -1,6 +1,7 @@
 """Energy of one device as a function of time, from its counter or its power readings (docs/metrics.md#energy)."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -20,6 +21,19 @@ class Increments:
     begin_s: Floats
     end_s: Floats
     energy_j: Floats
+
+
+class Incremental(Protocol):
+    """What tells a device's energy increment by increment."""
+
+    @property
+    def poll_s(self) -> Floats:
+        """Return the instants at which the sensor was read."""
+        ...
+
+    def increments(self, begin_s: float, end_s: float) -> Increments:
+        """Return the increments that lie inside the window."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,11 @@ from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
 from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.energy.phase_increments import PhaseIncrements
 from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
+from llmdvfs.analysis.energy.sampled_curve import MIN_SAMPLES, SEEN_S, stretches_j
 from llmdvfs.analysis.sensors import Floats, Series
 from llmdvfs.records.result import Estimate, FinePhase, FineSplit
-from llmdvfs.records.running_energy import integrated_j
 from llmdvfs.records.spec import DeviceRole
 
-SEEN_S = 0.025  # MEASURED on an H100: the integral of samples follows a square wave as means over so long do
-MIN_SAMPLES = 50  # of each device: a second
 MIN_PHASE_S = 0.3  # a dozen samples
 MAX_CONDITION = 30.0  # Belsley's, as of the counter's regression
 STRETCH_S = 1.0  # over which samples and counter are compared, and which are resampled whole
@@ -50,7 +48,7 @@ def fine_split(
     inside = [_between(device.samples, window_s) for device in devices]
     if not inside or min(len(samples) for samples in inside) < MIN_SAMPLES:
         return None
-    parts_j = [_stretches_j(own, device.counter) for own, device in zip(inside, devices, strict=True)]
+    parts_j = [stretches_j(own, device.counter, STRETCH_S) for own, device in zip(inside, devices, strict=True)]
     sampled_j, counted_j = (np.concatenate([part[i] for part in parts_j]) for i in (0, 1))
     gain = float(sampled_j.sum() / counted_j.sum()) if counted_j.sum() > 0 else None
     gaps_s = np.concatenate([np.diff(samples.t_s) for samples in inside])
@@ -85,14 +83,6 @@ def fine_split(
 def _between(series: Series, window_s: tuple[float, float]) -> Series:
     inside = (series.t_s >= window_s[0]) & (series.t_s <= window_s[1])
     return Series(series.t_s[inside], series.value[inside])
-
-
-def _stretches_j(samples: Series, counter: EnergyCurve) -> tuple[Floats, Floats]:
-    """Return for each whole stretch the energy by the samples' trapezoid and by the counter."""
-    begins_s = np.arange(samples.t_s[0], samples.t_s[-1] - STRETCH_S, STRETCH_S)
-    edges_s = np.append(begins_s, begins_s[-1] + STRETCH_S) if len(begins_s) else samples.t_s[[0, -1]]
-    sampled_j = np.interp(edges_s, samples.t_s, integrated_j(samples.t_s, samples.value))
-    return np.diff(sampled_j), np.diff(np.interp(edges_s, counter.t_s, counter.energy_j))
 
 
 def _aliasing(sampled_j: Floats, counted_j: Floats) -> float | None:

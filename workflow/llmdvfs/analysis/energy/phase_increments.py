@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy
-from llmdvfs.analysis.energy.curve import EnergyCurve
+from llmdvfs.analysis.energy.curve import Incremental
 from llmdvfs.analysis.sensors import Floats
 from llmdvfs.records.spec import Phase
 
@@ -83,7 +83,7 @@ class PhaseIncrements:
 
 
 def phase_increments(
-    curves: Sequence[EnergyCurve],
+    curves: Sequence[Incremental],
     occupancy: Occupancy,
     levels: tuple[Level, ...],
     window_s: tuple[float, float],

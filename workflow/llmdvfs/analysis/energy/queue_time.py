@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy
-from llmdvfs.analysis.energy.curve import EnergyCurve
+from llmdvfs.analysis.energy.curve import Incremental
 from llmdvfs.analysis.energy.phase_increments import phase_increments
 from llmdvfs.analysis.energy.regression import phase_sums
 from llmdvfs.analysis.sensors import Floats
@@ -34,7 +34,7 @@ class QueueTime:
 
 
 def queue_time(
-    curves: Sequence[EnergyCurve],
+    curves: Sequence[Incremental],
     occupancy: Occupancy,
     levels: tuple[Level, ...],
     window_s: tuple[float, float],

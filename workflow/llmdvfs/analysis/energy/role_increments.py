@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
-from llmdvfs.analysis.energy.curve import EnergyCurve
+from llmdvfs.analysis.energy.curve import Incremental
 from llmdvfs.analysis.energy.lag import own_lag_s
 from llmdvfs.analysis.energy.levels import power_models, shares_of
 from llmdvfs.analysis.energy.phase_increments import MAX_INCREMENTS, PhaseIncrements, phase_increments
@@ -54,7 +54,7 @@ class RoleIncrements:
 
 def role_increments(
     role: DeviceRole,
-    curves: Sequence[EnergyCurve],
+    curves: Sequence[Incremental],
     occupancy: Occupancy,
     window_s: tuple[float, float],
     settings: RegressionSettings,
@@ -127,7 +127,7 @@ def _spent_s(told: Occupancy, window_s: tuple[float, float]) -> dict[Phase, floa
 
 def _piece_rival(
     told: Occupancy | None,
-    curves: Sequence[EnergyCurve],
+    curves: Sequence[Incremental],
     window_s: tuple[float, float],
     later_s: Sequence[float],
     settings: RegressionSettings,
@@ -144,7 +144,7 @@ def _piece_rival(
 
 
 def _later_s(
-    curves: Sequence[EnergyCurve],
+    curves: Sequence[Incremental],
     occupancy: Occupancy,
     levels: tuple[Level, ...],
     window_s: tuple[float, float],

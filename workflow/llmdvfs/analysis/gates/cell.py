@@ -9,11 +9,20 @@ from llmdvfs.analysis.gates.devices import ServingDevices
 from llmdvfs.analysis.gates.host import host_quiet
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.standstill import client_standstill
+from llmdvfs.analysis.gates.steps import steps_as_counted
 from llmdvfs.analysis.sensors import by_device
 from llmdvfs.records.load import CalibrationResult, LoadReport
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.request import RequestRecord
-from llmdvfs.records.result import EnergyResult, Gate, LatencyResult, ThroughputResult, TransferResult, Window
+from llmdvfs.records.result import (
+    EnergyResult,
+    Gate,
+    LatencyResult,
+    StepCount,
+    ThroughputResult,
+    TransferResult,
+    Window,
+)
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.telemetry import Reading, SamplerReport
 
@@ -31,6 +40,7 @@ def cell_gates(
     energy: EnergyResult,
     transfer: TransferResult | None,
     foreign_processes: Sequence[str] | None,
+    step_counts: Sequence[StepCount] = (),
     limits: GateLimits | None = None,
     load_report: LoadReport | None = None,
     metrics: tuple[MetricsRecord, MetricsRecord] | None = None,
@@ -41,7 +51,8 @@ def cell_gates(
     readings: all of the cell's telemetry. sampler: what the sampler says of itself; None: it left no report.
     calibration: the client's own error at this load; None: not calibrated.
     foreign_processes: what else was seen computing on the deployment's devices; None: nobody could look (no GPU).
-    limits: None for the defaults. metrics: the servers' own, before and after the load.
+    limits: None for the defaults. metrics: the servers' own, before and after the load. step_counts: of the
+    roles whose steps were told.
     """
     limits = limits or GateLimits()
     serving = ServingDevices(
@@ -67,6 +78,7 @@ def cell_gates(
         phase_energy.fitted_phase_powers(energy, serving, limits),
         phase_energy.sum_of_phases(energy, limits),
         phase_energy.split_by_samples(energy, limits),
+        steps_as_counted(step_counts, limits),
         host_quiet(run.others_cpu_idle, run.others_cpu_load, limits),
         devices.missed_samples(sampler, limits),
         devices.foreign_processes(foreign_processes),

@@ -127,7 +127,7 @@ def split_by_samples(energy: EnergyResult, limits: GateLimits) -> Gate:
             continue
         for phase in fine.phases:
             told = next((p for p in _fitted(energy) if (p.role, p.phase) == (fine.role, phase.phase)), None)
-            if told is None or told.power_w.value is None or not phase.power_w.value:
+            if told is None or told.power_w.value is None or not phase.power_w.value or told.sensor == "power_samples":
                 continue
             if told.mean_stretch_s is not None and told.mean_stretch_s < limits.min_split_stretch_s:
                 seen.append(

@@ -38,3 +38,6 @@ class GateLimits(GateSettings):
     max_split_disagreement_fraction: float = 0.05
     """Powers of phases by the counter's regression and by the driver's samples: two sensors with windows of their own
     see one load."""
+    max_steps_told_beyond_fraction: float = 0.03
+    """More steps told than the engine counted by so much are no coincidence: 64 % more were, where the tokens of 64
+    streams were taken for several steps."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from llmdvfs.analysis.distribution import distribution
-from llmdvfs.analysis.transfer.engine_metrics import increase
+from llmdvfs.analysis.engine_metrics import increase
 from llmdvfs.analysis.transfer.link import transfer_link
 from llmdvfs.analysis.transfer.times import transfer_times_s
 from llmdvfs.clock import NS_PER_S

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
@@ -15,8 +15,10 @@ from llmdvfs.load.schedule.tokens import token_counter
 from llmdvfs.load.sending.journal import JournalWriter, read_journal
 from llmdvfs.load.wire.exchange import Exchange
 from llmdvfs.load.wire.outcome import request_record
+from llmdvfs.load.wire.way import way_record
 from llmdvfs.records import raw
 from llmdvfs.records.load import LoadProgress, LoadReport, parse_progress
+from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.store import read_record, write_lines, write_record
 from llmdvfs.records.telemetry import SamplerReport
@@ -49,13 +51,15 @@ def cut(recording: Path, slices: Sequence[Slice], idle_mono_ns: Sequence[Span], 
     """
     _cut_telemetry(recording, slices, idle_mono_ns)
     cpu_s = time.process_time()
-    requests, volumes = _cut_journal(recording, slices)
+    asked = _cut_journal(recording, slices)
     parse_cpu_s = (time.process_time() - cpu_s) / max(1, len(slices))
     progress = [parse_progress(line) for line in _whole_lines(recording / PROGRESS)]
-    for position, own in enumerate(slices):
-        ordered = sorted(requests[position], key=lambda request: request.index)
-        write_lines(own.folder / raw.REQUESTS, ordered)
-        report = _load_report(own, ordered, volumes[position], progress, parse_cpu_s, num_warmup_requests)
+    for own, part in zip(slices, asked, strict=True):
+        part.requests.sort(key=lambda request: request.index)
+        write_lines(own.folder / raw.REQUESTS, part.requests)
+        if part.ways:
+            write_lines(own.folder / raw.PROXY, part.ways)
+        report = _load_report(own, part, progress, parse_cpu_s, num_warmup_requests)
         write_record(own.folder / raw.LOAD_REPORT, report)
 
 
@@ -80,13 +84,23 @@ def _write_telemetry(path: Path, header: bytes, lines: Sequence[bytes]) -> None:
     path.write_bytes(b"".join(line + b"\n" for line in (header, *lines)))
 
 
-def _cut_journal(recording: Path, slices: Sequence[Slice]) -> tuple[list[list[RequestRecord]], list[tuple[int, int]]]:
-    """Write the journal of each slice; return its requests, and (reads, bytes) of them.
+@dataclass(slots=True)
+class _Asked:
+    """What the journal says of one slice's requests."""
+
+    requests: list[RequestRecord] = field(default_factory=list)
+    ways: list[ProxyRecord] = field(default_factory=list)
+    """Their ways through the instances, where the client itself asked those (route `direct`)."""
+    num_reads: int = 0
+    num_bytes: int = 0
+
+
+def _cut_journal(recording: Path, slices: Sequence[Slice]) -> list[_Asked]:
+    """Write the journal of each slice, and return what it says.
 
     One pass, one exchange in memory at a time: a sweep's journal may have a gigabyte.
     """
-    requests: list[list[RequestRecord]] = [[] for _ in slices]
-    volumes = [(0, 0) for _ in slices]
+    asked = [_Asked() for _ in slices]
     count_tokens = token_counter(_tokenizer_folder(recording))
     writers = [JournalWriter(own.folder / JOURNAL) for own in slices]
     try:
@@ -95,16 +109,19 @@ def _cut_journal(recording: Path, slices: Sequence[Slice]) -> tuple[list[list[Re
             if not wanted:
                 continue
             record = request_record(exchange, count_tokens)
+            way = way_record(exchange, record)
             num_bytes = sum(len(data) for _, data in exchange.reads)
             for position in wanted:
                 writers[position].write(exchange)
-                requests[position].append(record)
-                reads, total = volumes[position]
-                volumes[position] = (reads + len(exchange.reads), total + num_bytes)
+                part = asked[position]
+                part.requests.append(record)
+                part.ways += [] if way is None else [way]
+                part.num_reads += len(exchange.reads)
+                part.num_bytes += num_bytes
     finally:
         for writer in writers:
             writer.__exit__(None, None, None)
-    return requests, volumes
+    return asked
 
 
 def _belongs(exchange: Exchange, window: Span) -> bool:
@@ -127,14 +144,14 @@ def _tokenizer_folder(recording: Path) -> Path | None:
 
 def _load_report(
     own: Slice,
-    requests: Sequence[RequestRecord],
-    volume: tuple[int, int],
+    asked: _Asked,
     progress: Sequence[LoadProgress],
     parse_cpu_s: float,
     num_warmup_requests: int,
 ) -> LoadReport:
     """Return the client's report as it would have been of the window alone."""
     begin, end = own.window_mono_ns
+    requests = asked.requests
     inside = [line for line in progress if begin <= line.at_mono_ns <= end] or list(progress[-1:])
     lateness_s = sorted(
         (request.sent_mono_ns - request.scheduled_mono_ns) / NS_PER_S
@@ -150,8 +167,8 @@ def _load_report(
         stopped_early=None,
         peak_in_flight=max((line.num_sent - line.num_ended for line in inside), default=0),
         num_connections=max((line.num_connections for line in inside), default=0),
-        num_reads=volume[0],
-        num_bytes=volume[1],
+        num_reads=asked.num_reads,
+        num_bytes=asked.num_bytes,
         lateness_p99_s=lateness_s[round(0.99 * (len(lateness_s) - 1))] if lateness_s else None,
         lateness_max_s=lateness_s[-1] if lateness_s else None,
         cpu_s=inside[-1].cpu_s - inside[0].cpu_s if inside else 0.0,

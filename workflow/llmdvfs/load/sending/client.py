@@ -1,19 +1,17 @@
 """Drives a load while it runs: sends what the pacer says, takes answers in, and ends what takes too long."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any
 
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.load.sending.feed import Feed, ReadyRequest
 from llmdvfs.load.sending.heartbeat import Heartbeat
+from llmdvfs.load.sending.route import MakeRoute
 from llmdvfs.load.sending.shape import MakePacer
 from llmdvfs.load.sending.spool import Spool
-from llmdvfs.load.wire.connection import Connection
 from llmdvfs.load.wire.exchange import Exchange
-from llmdvfs.load.wire.pool import ConnectionPool
-from llmdvfs.load.wire.request import Target
 
 WORK_S = 0.02  # between two slices of housekeeping, while there is some to do
 # Otherwise: waking for nothing takes 0.1 to 0.3 ms of a core that sleeps between bursts of tokens: ten tokens or more.
@@ -22,11 +20,11 @@ MIN_FAILURES_TO_STOP = 32
 
 
 class Client:
-    """Drives one load at a time over a pool of connections."""
+    """Drives one load at a time over a route to whoever answers."""
 
     def __init__(
         self,
-        to: Target,
+        make_route: MakeRoute,
         *,
         request_timeout_s: float,
         idle_timeout_s: float,
@@ -37,11 +35,9 @@ class Client:
         watch: called between two slices of housekeeping, every REST_S at least.
         """
         self._watch = watch
-        self.pool = ConnectionPool(to, self._done)
+        self.route = make_route(self._ended)
         self._request_timeout_ns = round(request_timeout_s * NS_PER_S)
         self._idle_timeout_ns = round(idle_timeout_s * NS_PER_S)
-        self._busy: set[Connection] = set()
-        self._connecting: dict[asyncio.Task[None], Exchange] = {}
 
     async def run(self, feed: Feed, make_pacer: MakePacer, spool: Spool, max_failures: int) -> None:
         """Run one load to its end.
@@ -81,54 +77,21 @@ class Client:
     @property
     def num_reads(self) -> int:
         """Return the number of reads since the load's begin, those of requests in flight included."""
-        return self._num_reads_of_ended + sum(len(exchange.reads) for exchange in self._exchanges_in_flight())
+        return self._num_reads_of_ended + sum(len(exchange.reads) for exchange in self.route.in_flight())
 
     @property
     def oldest_mono_ns(self) -> int | None:
         """Return when the oldest request in flight was scheduled; None: none is in flight."""
-        return min((exchange.scheduled_mono_ns for exchange in self._exchanges_in_flight()), default=None)
-
-    def _exchanges_in_flight(self) -> Iterator[Exchange]:
-        yield from self._connecting.values()
-        yield from (each.exchange for each in self._busy if each.exchange is not None)
+        return min((exchange.scheduled_mono_ns for exchange in self.route.in_flight()), default=None)
 
     def _dispatch(self, request: ReadyRequest, scheduled_mono_ns: int) -> None:
         request.exchange.scheduled_mono_ns = scheduled_mono_ns
         self.num_sent += 1
         self._in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
-        connection = self.pool.take()
-        if connection is None:
-            task = self._loop.create_task(self._connect_and_send(request))
-            self._connecting[task] = request.exchange
-            task.add_done_callback(self._connecting.pop)
-        else:
-            self._send(connection, request)
+        self.route.send(request)
 
-    async def _connect_and_send(self, request: ReadyRequest) -> None:
-        """Open a connection for a request that found none idle, and send it; a failure ends that request."""
-        try:
-            connection = await self.pool.connect()
-        except (OSError, TimeoutError) as error:
-            exchange = request.exchange
-            exchange.failure, exchange.cause = "refused", f"no connection: {error or 'timed out'}"
-            exchange.end_mono_ns = monotonic_ns()
-            self._ended_exchange(exchange, exchange.cause)
-        else:
-            self._send(connection, request)
-
-    def _send(self, connection: Connection, request: ReadyRequest) -> None:
-        self._busy.add(connection)
-        connection.send(request.exchange, request.rendered)
-
-    def _done(self, connection: Connection, exchange: Exchange) -> None:
-        self._busy.discard(connection)
-        is_ok = exchange.failure is None and connection.status == 200
-        failure = None if is_ok else exchange.cause or f"HTTP status {connection.status}"
-        self.pool.give_back(connection)
-        self._ended_exchange(exchange, failure)
-
-    def _ended_exchange(self, exchange: Exchange, failure: str | None) -> None:
+    def _ended(self, exchange: Exchange, failure: str | None) -> None:
         self._in_flight -= 1
         self.num_ended += 1
         self._num_reads_of_ended += len(exchange.reads)
@@ -167,7 +130,7 @@ class Client:
         self.heartbeat.beat()
         if self._watch is not None:
             self._watch(self)
-        has_worked = [self._feed.top_up(), self._spool.write_some(), self.pool.refresh()]
+        has_worked = [self._feed.top_up(), self._spool.write_some(), self.route.refresh()]
         now = monotonic_ns()
         if now > self._first_limit_mono_ns:
             self._first_limit_mono_ns = self._check_timeouts(now)
@@ -181,20 +144,20 @@ class Client:
     def _check_timeouts(self, now: int) -> int:
         """End what took too long, and return the first instant at which anything else can: reads only move it on."""
         request_ns, idle_ns = self._request_timeout_ns, self._idle_timeout_ns
-        busy = [(each, each.exchange) for each in self._busy if each.exchange is not None and each.exchange.is_sent]
+        busy = [(each, sent) for each in self.route.under_way() if (sent := each.exchange) is not None and sent.is_sent]
         last_signs = [self._last_success_mono_ns, *(exchange.last_sign_mono_ns for _, exchange in busy)]
         if busy and now - max(last_signs) > idle_ns:
             self._stop(f"no byte on any of {len(busy)} streams for {idle_ns / NS_PER_S:g} s (idle_timeout_s)")
         first_limit = now + min(request_ns, idle_ns)  # when a request sent just now could time out at the earliest
-        for connection, exchange in busy:
+        for request, exchange in busy:
             request_limit = (exchange.sent_mono_ns or 0) + request_ns
             idle_limit = exchange.last_sign_mono_ns + idle_ns
             if now > request_limit:
                 limit_s = request_ns / NS_PER_S
-                connection.abandon("timeout", f"not finished {limit_s:g} s after it was sent (request_timeout_s)")
+                request.abandon("timeout", f"not finished {limit_s:g} s after it was sent (request_timeout_s)")
             elif now > idle_limit:
                 cause = f"no byte for {idle_ns / NS_PER_S:g} s (idle_timeout_s) after {len(exchange.reads)} reads"
-                connection.abandon("timeout", f"{cause}; is it alive?")
+                request.abandon("timeout", f"{cause}; is it alive?")
             else:
                 first_limit = min(first_limit, request_limit, idle_limit)
         return first_limit

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from time import monotonic
 
+import orjson
+
+from llmdvfs.connectors.connector import Body
 from llmdvfs.load.schedule.plan import PlannedRequest
 from llmdvfs.load.wire.exchange import Exchange
-from llmdvfs.load.wire.request import Target, render_request
+from llmdvfs.load.wire.request import Target, render_request, request_body, with_fixed_prompt
 
 LOW_WATER, HIGH_WATER = 128, 256  # below so many waiting requests, more are rendered while the load runs; up to so many
 TOP_UP_TIME_S = 0.0003  # at a time: a read that comes meanwhile is stamped late
@@ -22,14 +25,22 @@ class ReadyRequest:
     offset_s: float | None
     exchange: Exchange
     rendered: bytes
+    """The bytes to write; without a head where `body` is set."""
+    body: Body | None = None
+    """What is asked, for a route that forms requests itself; None: `rendered` is sent as it is."""
 
 
 class Feed:
     """The requests of a plan in their order, each rendered some time before it is needed."""
 
-    def __init__(self, plan: Iterator[PlannedRequest], to: Target) -> None:
+    def __init__(self, plan: Iterator[PlannedRequest], to: Target, *, keeps_bodies: bool = False) -> None:
+        """Make a feed that has rendered nothing yet.
+
+        keeps_bodies: render bodies alone and keep what they say, for a route that forms requests itself.
+        """
         self._plan = plan
         self._to = to
+        self._keeps_bodies = keeps_bodies
         self._run_id = secrets.token_hex(12)  # servers log request ids: they differ between runs
         self._ready: deque[ReadyRequest] = deque()
         self._ready_bytes = 0
@@ -89,7 +100,11 @@ class Feed:
             num_prompt_tokens=planned.num_prompt_tokens,
             num_output_tokens=planned.num_output_tokens,
         )
-        rendered = render_request(planned, self._to, exchange.request_id)
-        self._ready.append(ReadyRequest(planned.offset_s, exchange, rendered))
-        self._ready_bytes += len(rendered)
+        if self._keeps_bodies:
+            body = with_fixed_prompt(request_body(planned, self._to))
+            ready = ReadyRequest(planned.offset_s, exchange, orjson.dumps(body), body)
+        else:
+            ready = ReadyRequest(planned.offset_s, exchange, render_request(planned, self._to, exchange.request_id))
+        self._ready.append(ready)
+        self._ready_bytes += len(ready.rendered)
         return True

@@ -13,7 +13,7 @@ from types import TracebackType
 import orjson
 
 from llmdvfs.errors import DataError, SchemaError
-from llmdvfs.load.wire.exchange import Exchange
+from llmdvfs.load.wire.exchange import Exchange, Hops
 from llmdvfs.records.api_key import redacted
 
 MAGIC = b"llmdvfs/journal 1\n"
@@ -56,6 +56,8 @@ class JournalWriter:
     def write(self, exchange: Exchange) -> None:
         """Append one finished exchange; it survives the death of this process."""
         fields: dict[str, object] = {name: getattr(exchange, name) for name in _FIELDS}
+        if exchange.hops is not None:
+            fields["hops"] = exchange.hops
         header = orjson.dumps(fields | {"reads": [(instant, len(data)) for instant, data in exchange.reads]})
         body = redacted(b"".join([data for _, data in exchange.reads]), self._api_key)
         try:
@@ -88,4 +90,5 @@ def read_journal(path: Path) -> Iterator[Exchange]:
                 raise SchemaError(
                     f"{path}: {len(body)} bytes in a frame, expected {begin}; the load was ended before its end"
                 )
-            yield Exchange(**header, reads=reads)
+            hops = header.pop("hops", None)
+            yield Exchange(**header, reads=reads, hops=None if hops is None else Hops(**hops))

@@ -51,7 +51,7 @@ class ProgressWriter:
             num_reads=client.num_reads,
             oldest_mono_ns=client.oldest_mono_ns,
             peak_in_flight=client.peak_in_flight,
-            num_connections=client.pool.num_opened,
+            num_connections=client.route.num_opened,
             cpu_s=process_time() - self._begin_cpu_s,
             max_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             priority=priority,

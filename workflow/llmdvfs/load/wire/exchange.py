@@ -3,10 +3,27 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-Failure = Literal["timeout", "refused", "reset", "closed"]
-"""closed: the server ended the connection in good order, which is the end of an answer that states no length."""
+Failure = Literal["timeout", "refused", "reset", "closed", "handover"]
+"""closed: the server ended the connection in good order, which is the end of an answer that states no length.
+
+handover: a prefill instance answered, but not with what decode needs (route `direct`)."""
 
 FINAL_STATUS = 200  # below it an answer is interim (100 Continue, 103 Early Hints): the one that counts follows it
+
+
+@dataclass(slots=True)
+class Hops:
+    """The instances that the client itself asked for one request (route `direct`), and when; None: it did not."""
+
+    prefill_instance: str | None = None
+    prefill_sent_mono_ns: int | None = None
+    prefill_done_mono_ns: int | None = None
+    """The whole answer to the prefill request has been read."""
+    decode_instance: str | None = None
+    """The instance that streams."""
+    decode_sent_mono_ns: int | None = None
+    is_streamed: bool = False
+    """Whether what was read is of the instance that streams, and not of prefill."""
 
 
 @dataclass(slots=True)
@@ -31,6 +48,8 @@ class Exchange:
     failure: Failure | None = None
     """What failed in the transport; what the answer itself says is found after the run. None: nothing."""
     cause: str | None = None
+    hops: Hops | None = None
+    """None: the request went to the one address that the load is for."""
 
     @property
     def is_sent(self) -> bool:

@@ -110,8 +110,14 @@ def _spread(total: int, instants: Sequence[int]) -> list[tuple[int, int]]:
 def _outcome(exchange: Exchange, answer: Completion, num_tokens: int | None) -> tuple[Outcome, str | None]:
     if exchange.failure == "timeout":
         return "timeout", "; ".join(filter(None, (exchange.cause, answer.error)))
+    if exchange.failure is not None and exchange.hops is not None and not exchange.hops.is_streamed:
+        # What was read, if anything, is prefill's: no answer of this request.
+        if exchange.failure == "handover":
+            return "stream_error", f"{exchange.cause}: {quoted(answer.body) or 'no body'}"
+        return "disconnected", exchange.cause
     if answer.status is not None and answer.status != 200:
-        return "http_error", f"HTTP {answer.status}: {quoted(answer.body) or 'no body'}"
+        said = f"HTTP {answer.status}: {quoted(answer.body) or 'no body'}"
+        return "http_error", said if exchange.failure or not exchange.cause else f"{exchange.cause}; {said}"
     if (encoding := answer.headers.get("content-encoding", "identity")) != "identity":
         return "stream_error", (
             f"the answer is compressed (Content-Encoding: {encoding}), although it was asked not to be, so its tokens "

@@ -37,11 +37,21 @@ class ConnectionPool:
         self.num_opened = 0
 
     async def open(self, num: int, num_spare: int) -> None:
-        """Open `num` connections and keep that many from now on; more, where fewer than `num_spare` are idle."""
+        """Open `num` connections and keep that many from now on; more, where fewer than `num_spare` are idle.
+
+        ServerNotReady where the server takes none.
+        """
         self._num_wanted, self._num_spare = num, num_spare
-        while (missing := num - len(self._idle)) > 0:
-            for connection in await asyncio.gather(*(self.connect() for _ in range(min(missing, MAX_OPENING)))):
-                self._idle.append(connection)
+        try:
+            while (missing := num - len(self._idle)) > 0:
+                for connection in await asyncio.gather(*(self.connect() for _ in range(min(missing, MAX_OPENING)))):
+                    self._idle.append(connection)
+        except (OSError, TimeoutError) as error:
+            to = self._to
+            raise ServerNotReady(
+                f"http{'s' * to.tls}://{to.host}:{to.port} takes no connection ({error or 'timed out'}); "
+                "start the server first, or check base_url"
+            ) from error
 
     async def connect(self) -> Connection:
         """Return a new connection; OSError or TimeoutError where the server does not take it at any of its addresses.

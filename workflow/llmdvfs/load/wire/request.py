@@ -1,11 +1,11 @@
 """Renders a request to the bytes that are written when it is due (pure)."""
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
+from llmdvfs.connectors.connector import Body
 from llmdvfs.errors import ConfigError
 from llmdvfs.load.schedule.plan import PlannedRequest
 
@@ -36,9 +36,19 @@ def target(base_url: str, *, endpoint: str, model: str, api_key: str | None) -> 
     return Target(parts.hostname, parts.port or (443 if tls else 80), tls, path, model, endpoint, api_key)
 
 
+def at_address(to: Target, base_url: str) -> Target:
+    """Return the target of the same requests at another address."""
+    return target(base_url, endpoint=to.endpoint, model=to.model, api_key=to.api_key)
+
+
 def render_request(planned: PlannedRequest, to: Target, request_id: str) -> bytes:
     """Return the bytes of the whole HTTP request: greedy, of fixed length, streamed, with usage and token ids."""
-    body = orjson.dumps(_body(planned, to))
+    content = orjson.dumps(request_body(planned, to))
+    return request_head(to, request_id, len(content)) + content
+
+
+def request_head(to: Target, request_id: str, num_bytes: int) -> bytes:
+    """Return everything of a request before its body, which has so many bytes."""
     host = f"[{to.host}]" if ":" in to.host else to.host
     lines = [
         f"POST {to.path} HTTP/1.1",
@@ -47,14 +57,15 @@ def render_request(planned: PlannedRequest, to: Target, request_id: str) -> byte
         "Accept: text/event-stream",
         "Accept-Encoding: identity",  # compressed, tokens would wait for one another; without this line any may come
         f"X-Request-Id: {request_id}",
-        f"Content-Length: {len(body)}",
+        f"Content-Length: {num_bytes}",
     ]
     if to.api_key is not None:
         lines.append(f"Authorization: Bearer {to.api_key}")
-    return "\r\n".join([*lines, "", ""]).encode() + body
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
-def _body(planned: PlannedRequest, to: Target) -> dict[str, Any]:
+def request_body(planned: PlannedRequest, to: Target) -> Body:
+    """Return what is asked."""
     length = planned.num_output_tokens
     if to.endpoint == "chat":
         asked = {
@@ -76,3 +87,9 @@ def _body(planned: PlannedRequest, to: Target) -> dict[str, Any]:
         "stream_options": {"include_usage": True},
         "return_token_ids": True,
     }
+
+
+def with_fixed_prompt(body: Body) -> Body:
+    """Return the body with its prompt as JSON already: a request made of it later costs a copy of the prompt."""
+    name = "messages" if "messages" in body else "prompt"
+    return body | {name: orjson.Fragment(orjson.dumps(body[name]))}

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Sequence
 
-from llmdvfs.connectors.connector import EngineVersion, KvAddresses
+from llmdvfs.connectors.connector import EngineVersion
 from llmdvfs.connectors.table import CONNECTORS
+from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.spec import DeploymentSpec, EngineSpec, HostSpec, Role
 
 LOOPBACK = "127.0.0.1"

@@ -89,16 +89,26 @@ def first_answers(
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     for _ in range(count):
         url = f"{base_url}{PATHS[endpoint]}"
-        reply = post(url, _body(model, endpoint), FIRST_ANSWER_LIMIT_S, headers, watch=lambda: check_alive(ready))
-        if not _has_token(reply):
-            check_alive(ready)  # a proxy whose instance has died answers 502: the death is what to tell
-            raise ServerNotReady(
-                f"{url} did not answer a first request: {_what_came(reply, api_key)}; "
-                f"expected a completion of model {model!r}"
-            )
+        reply = post(
+            url, first_request(model, endpoint), FIRST_ANSWER_LIMIT_S, headers, watch=lambda: check_alive(ready)
+        )
+        check_first_answer(url, reply, model, ready, api_key)
 
 
-def _body(model: str, endpoint: Endpoint) -> dict[str, Any]:
+def check_first_answer(url: str, reply: Reply, model: str, ready: Sequence[Server], api_key: str | None = None) -> None:
+    """Raise ServerNotReady where what came from a server is no answer with a token.
+
+    ready: servers whose death, where one has died, is what to tell.
+    """
+    if not _has_token(reply):
+        check_alive(ready)  # a proxy whose instance has died answers 502
+        raise ServerNotReady(
+            f"{url} did not answer a first request: {what_came(reply, api_key)}; "
+            f"expected a completion of model {model!r}"
+        )
+
+
+def first_request(model: str, endpoint: Endpoint) -> dict[str, Any]:
     """Return a request with every field that measured ones have, so that one that is refused is known at once."""
     words = " ".join(f"{uuid.uuid4().hex[:4]}" for _ in range(PROMPT_WORDS))
     asked: dict[str, Any] = {"prompt": words, "max_tokens": NUM_TOKENS}
@@ -109,7 +119,8 @@ def _body(model: str, endpoint: Endpoint) -> dict[str, Any]:
     return {"model": model, **asked, "temperature": 0, **fixed_length, **streamed}
 
 
-def _what_came(reply: Reply, api_key: str | None) -> str:
+def what_came(reply: Reply, api_key: str | None = None) -> str:
+    """Return in words what a server sent, and where possible what to do about it."""
     if reply.failure is not None:
         return reply.failure + next((todo for seen, todo in TLS_REMEDIES.items() if seen in reply.failure), "")
     seen = f"status {reply.status}, {redacted(reply.body, api_key)[:500].decode('utf-8', errors='replace')!r}"

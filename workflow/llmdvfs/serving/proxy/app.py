@@ -8,12 +8,13 @@ import aiohttp
 import orjson
 from quart import Quart, Response, request
 
+from llmdvfs.routing.balancer import Backend
+from llmdvfs.routing.failure import error_body
 from llmdvfs.serving.proxy.admission import Admission
 from llmdvfs.serving.proxy.exchange import Client, Exchange
 from llmdvfs.serving.proxy.journal import Journal, Stamps
 from llmdvfs.serving.proxy.plan import ProxyPlan
-from llmdvfs.serving.proxy.policy import Backend
-from llmdvfs.serving.proxy.relay import Relay, error_body
+from llmdvfs.serving.proxy.relay import Relay
 
 HEALTH_LIMIT_S = 2.0
 

@@ -13,11 +13,11 @@ from typing import Any, Literal, Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from llmdvfs.clock import mono_ns
+from llmdvfs.routing.failure import error_body
 from llmdvfs.serving.proxy.admission import Admission
 from llmdvfs.serving.proxy.exchange import Client, Exchange
 from llmdvfs.serving.proxy.journal import Stamps
 from llmdvfs.serving.proxy.outlet import Outlet
-from llmdvfs.serving.proxy.relay import error_body
 
 MAX_BODY_BYTES = 64 << 20
 """A body is passed on whole; ten million token ids, the longest prompt of a workload, take about as much."""

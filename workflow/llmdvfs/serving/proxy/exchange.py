@@ -5,11 +5,12 @@ from typing import Any, Protocol
 import orjson
 
 from llmdvfs.clock import mono_ns
+from llmdvfs.routing.balancer import Backend
+from llmdvfs.routing.failure import BAD_GATEWAY, UpstreamFailed, broke_off, error_body, request_failed
 from llmdvfs.serving.proxy.handover import Handover
 from llmdvfs.serving.proxy.journal import Stamps
 from llmdvfs.serving.proxy.legs import Legs
-from llmdvfs.serving.proxy.policy import Backend
-from llmdvfs.serving.proxy.relay import BAD_GATEWAY, Relay, UpstreamFailed, error_body
+from llmdvfs.serving.proxy.relay import Relay
 
 CLIENT_GONE = 499  # nginx's status for a client that closed the connection; recorded, never sent
 BAD_REQUEST = 400
@@ -120,11 +121,11 @@ class Exchange:
         assert self._legs.answer is not None
         if self._legs.answer.has_begun:
             self._decode.failed += 1
-            self._stamps.error = f"{self._decode.upstream.name} broke off: {cause}"
+            self._stamps.error = broke_off(self._decode.upstream.name, cause)
             self._client.take(b"data: " + error_body(self._stamps.error, BAD_GATEWAY) + b"\n\n", True)
             self._client.ended()
         else:
-            self._refuse(self._legs.failed(self._decode, "request failed", cause))
+            self._refuse(self._legs.failed(self._decode, request_failed(self._decode.upstream.name, cause)))
 
     # ----
 

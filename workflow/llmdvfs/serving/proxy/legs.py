@@ -1,9 +1,10 @@
 """The requests to instances that one request of a client is made of."""
 
 from llmdvfs.clock import mono_ns
+from llmdvfs.routing.balancer import Backend, Balancer
+from llmdvfs.routing.failure import BAD_GATEWAY, UpstreamFailed, request_failed
 from llmdvfs.serving.proxy.journal import Stamps
-from llmdvfs.serving.proxy.policy import Backend, Balancer
-from llmdvfs.serving.proxy.relay import BAD_GATEWAY, Relay, UpstreamFailed
+from llmdvfs.serving.proxy.relay import Relay
 from llmdvfs.serving.proxy.upstream import ResponseStream
 
 
@@ -20,15 +21,13 @@ class Legs:
 
     def take(self, balancer: Balancer) -> Backend:
         """Return the instance that this request goes to, which is busy with it from now on."""
-        backend = balancer.choose()
-        backend.in_flight += 1
-        backend.served += 1
+        backend = balancer.take()
         self._busy.append(backend)
         return backend
 
     def release(self, backend: Backend) -> None:
         """Note that an instance has done its part."""
-        backend.in_flight -= 1
+        backend.release()
         self._busy.remove(backend)
 
     def ask_now(self, decode: Backend, content: bytes, request_id: str) -> ResponseStream | None:
@@ -43,20 +42,20 @@ class Legs:
         try:
             self.answer = await self.relay.pools[decode.upstream.name].ask(self.endpoint, content, request_id)
         except OSError as error:
-            raise self.failed(decode, "request failed", words(error)) from error
+            raise self.failed(decode, request_failed(decode.upstream.name, words(error))) from error
         return self.answer
 
-    def failed(self, backend: Backend, what: str, cause: str) -> UpstreamFailed:
-        """Count an instance's failure and return it as an exception."""
+    def failed(self, backend: Backend, words: str) -> UpstreamFailed:
+        """Count an instance's failure and return it, told in these words, as an exception."""
         backend.failed += 1
-        return UpstreamFailed(BAD_GATEWAY, f"{backend.upstream.name}: {what}: {cause}")
+        return UpstreamFailed(BAD_GATEWAY, words)
 
     def close(self) -> None:
         """Cancel what is unfinished upstream, and count all of it as ended."""
         if self.answer is not None:
             self.answer.close()
         for backend in self._busy:
-            backend.in_flight -= 1
+            backend.release()
 
     def _stamp(self, decode: Backend) -> None:
         self.stamps.decode_instance = decode.upstream.name

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmdvfs.errors import ConfigError
+from llmdvfs.records.route import Upstream
 from llmdvfs.records.spec import Role
-from llmdvfs.serving.proxy.plan import Upstream
-from llmdvfs.serving.proxy.policy import Balancer
+from llmdvfs.routing.balancer import Balancer
 
 PREFILL: Role = "prefill"
 DECODE: Role = "decode"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from llmdvfs.errors import ConfigError
-from llmdvfs.serving.proxy.plan import POLICIES, Upstream
+from llmdvfs.records.route import POLICIES, RoutePlan, Upstream
 
 
 @dataclass(slots=True)
@@ -16,6 +16,10 @@ class Backend:
     in_flight: int = 0
     served: int = 0
     failed: int = 0
+
+    def release(self) -> None:
+        """Note that a request no longer keeps it busy."""
+        self.in_flight -= 1
 
 
 @dataclass(slots=True)
@@ -58,6 +62,13 @@ class Balancer:
         self._next += 1
         return backend
 
+    def take(self) -> Backend:
+        """Return the instance for the next request, which is busy with it from now on."""
+        backend = self.choose()
+        backend.in_flight += 1
+        backend.served += 1
+        return backend
+
     def imbalance(self) -> float | None:
         """Return the largest share of requests over an even share, minus 1; None: nothing was served.
 
@@ -65,3 +76,12 @@ class Balancer:
         """
         served = [backend.served for backend in self.backends]
         return max(served) * len(served) / sum(served) - 1 if sum(served) else None
+
+
+def balancers(plan: RoutePlan) -> tuple[Balancer | None, Balancer]:
+    """Return those of the prefill instances, None where the plan has none, and of the instances that stream."""
+    prefill = plan.of_role("prefill")
+    return (
+        Balancer.of(prefill, plan.policy, plan.seed) if prefill else None,
+        Balancer.of(plan.of_role("decode", "single"), plan.policy, plan.seed),
+    )
