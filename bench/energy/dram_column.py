@@ -27,6 +27,7 @@ from llmdvfs.analysis.energy.cross_validation import NUM_FOLDS, WORTH, supported
 from llmdvfs.analysis.energy.device import measure_device
 from llmdvfs.analysis.energy.regression_settings import RegressionSettings
 from llmdvfs.analysis.energy.role_increments import role_increments
+from llmdvfs.records.readings import readings_of
 
 CONTEXT_W = (0.0, 100.0, 300.0)
 DRAM = Counters(with_activity=True)
@@ -48,7 +49,7 @@ def found_in(run: SimulatedRun) -> Found:
     """Return what the supported levels give alone and with the column, at the lag that fits best."""
     settings, phases = RegressionSettings(), phases_of(run)
     times = {"started_mono_ns": 0, "window_s": run.window_s, "idle_windows_s": run.idle_windows_s}
-    curve = measure_device(run.readings, "gpu0", "single", "nvml_counter", **times).curve
+    curve = measure_device(readings_of(run.readings).of("gpu0"), "gpu0", "single", "nvml_counter", **times).curve
     assert curve is not None
     occupancy = occupancy_of(phases, "single")
     own = role_increments("single", [curve], occupancy, run.window_s, settings)

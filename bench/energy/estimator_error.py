@@ -35,6 +35,7 @@ from llmdvfs.figures.parts.style import (  # noqa: E402
     save_figure,
     styled,
 )
+from llmdvfs.records.readings import readings_of  # noqa: E402
 from llmdvfs.records.result import Estimate  # noqa: E402
 
 PREFILL_S = (0.025, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -55,7 +56,7 @@ def regression(run: MeteredRun) -> Estimate:
     """Return the estimate of the library."""
     result = energy_result(
         run.header,
-        run.readings,
+        readings_of(run.readings),
         run.phases,
         started_mono_ns=0,
         idle_windows_s=run.idle_windows_s,
@@ -71,7 +72,7 @@ def regression(run: MeteredRun) -> Estimate:
 
 def interpolated_counter(run: MeteredRun) -> float:
     """Return the counter's difference over each prefill, interpolated between its refreshes."""
-    curve = curve_from_counter("counter", device_series(run.readings, "gpu0", ("energy_j",), 0)["energy_j"])
+    curve = curve_from_counter("counter", device_series(readings_of(run.readings).of("gpu0"), "energy_j", 0))
     return sum(curve.between_j(i.begin_s, i.end_s) for i in run.phases.intervals if i.phase == "prefill")
 
 

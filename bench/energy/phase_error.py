@@ -28,6 +28,7 @@ from llmdvfs.analysis.axis.phases import phase_intervals  # noqa: E402
 from llmdvfs.analysis.axis.role_steps import role_steps  # noqa: E402
 from llmdvfs.analysis.energy.cell import EnergySettings, energy_result  # noqa: E402
 from llmdvfs.records.phases import PhasesRecord  # noqa: E402
+from llmdvfs.records.readings import readings_of  # noqa: E402
 from llmdvfs.records.result import EnergyResult  # noqa: E402
 
 
@@ -49,7 +50,7 @@ def analysed(run: SimulatedRun, seed: int) -> EnergyResult:
     """Return what the analysis makes of the run, with the settings that every user gets."""
     return energy_result(
         run.header,
-        run.readings,
+        readings_of(run.readings),
         phases_of(run),
         started_mono_ns=0,
         idle_windows_s=run.idle_windows_s,

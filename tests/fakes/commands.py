@@ -88,6 +88,7 @@ def _in(folder: str, *names: str) -> tuple[str, ...]:
 
 
 OF_A_CELL = _in("cell/raw", *RAW)
+DRAWN = _in("cell/raw", "run.json", "requests.jsonl", "telemetry.jsonl")
 MAY_BE_ABSENT = _in("cell/raw", "proxy.jsonl", "calibration.json")
 LINES = _in("cell/raw", "requests.jsonl", "proxy.jsonl")
 PHASES, RESULT, TIMELINE = _in("cell", "phases.json", "result.json", "timeline.csv")
@@ -96,11 +97,11 @@ MODEL, DATA = "model/config.json", ("trace.jsonl", "sharegpt.json")
 COMMANDS = (
     Command("monitor-merge cell", OF_A_CELL, MAY_BE_ABSENT, LINES),
     Command("analyze --seed 1 cell", (*OF_A_CELL, PHASES), MAY_BE_ABSENT, LINES),
-    Command("figures cell --cell cell --figures latency", (*OF_A_CELL, PHASES, RESULT, TIMELINE), MAY_BE_ABSENT, LINES),
+    Command("figures cell --cell cell --figures latency", (*DRAWN, PHASES, RESULT, TIMELINE), (), LINES),
     Command(
         "figures deployment --cells cells.txt --figures batch_analysis --output out",
-        ("cells.txt", PHASES, RESULT, TIMELINE, *OF_A_CELL),
-        MAY_BE_ABSENT,
+        ("cells.txt", PHASES, RESULT, TIMELINE, *DRAWN),
+        (),
         LINES,
     ),
     Command(f"figures comparison --comparison {COMPARISON} --figures ratios --output out", (COMPARISON,)),

@@ -6,6 +6,7 @@ import pytest
 
 from llmdvfs.analysis.activity import bound_by, role_activities
 from llmdvfs.records.phases import EngineSteps, PhaseInterval, PhasesRecord
+from llmdvfs.records.readings import Readings, readings_of
 from llmdvfs.records.result import RoleActivity
 from llmdvfs.records.spec import Phase
 from llmdvfs.records.telemetry import Reading
@@ -31,7 +32,7 @@ def mean(values: dict[str, float], stretches: Sequence[Stretch], begin_s: float,
     return sum(values[phase] * max(seconds, 0.0) for phase, seconds in inside) / (end_s - begin_s)
 
 
-def readings(stretches: Sequence[Stretch], end_s: float, late_s: float = 0.0) -> list[Reading]:
+def readings(stretches: Sequence[Stretch], end_s: float, late_s: float = 0.0) -> Readings:
     """Activity every 200 ms over 200 ms, HBM power every 100 ms over 1 s, both of `late_s` before their stamps."""
     found = []
     for k in range(5, round(end_s * 5)):
@@ -45,7 +46,7 @@ def readings(stretches: Sequence[Stretch], end_s: float, late_s: float = 0.0) ->
         at_ns = START_NS + round(k / 10 * 1e9)
         power_w = mean(HBM_W, stretches, k / 10 - 1.0 - late_s, k / 10 - late_s)
         found.append(Reading("gpu0", at_ns, at_ns, {"memory_power_w": power_w}))
-    return found
+    return readings_of(found)
 
 
 def activity_of(found: Sequence[RoleActivity], phase: Phase | None) -> RoleActivity:
@@ -105,7 +106,7 @@ def test_phases_that_the_counters_unknown_delay_would_swap_are_null() -> None:
 
 def test_a_device_that_tells_nothing_of_it_has_no_row() -> None:
     stretches = long_and_short()
-    silent = [Reading("gpu0", START_NS, START_NS, {"power_instant_w": 400.0})]
+    silent = readings_of([Reading("gpu0", START_NS, START_NS, {"power_instant_w": 400.0})])
     assert role_activities(silent, phases(stretches, (1.0, 20.0)), started_mono_ns=START_NS) == ()
 
 

@@ -20,8 +20,8 @@ def test_powers_solve_the_normal_equations() -> None:
 
 def sums_of(seconds: np.ndarray, energy_j: np.ndarray) -> PhaseSums:
     """Increments of 0.1 s, ten to a block; the columns of `seconds` are levels, their lag is known."""
-    lengths_s = np.full(len(energy_j), 0.1)
-    return phase_sums([seconds[None]], lengths_s, energy_j, np.arange(len(energy_j)) // 10)
+    in_tens = seconds.reshape(1, -1, 10, seconds.shape[1]).copy()
+    return phase_sums([in_tens], np.full(in_tens.shape[1:3], 0.1), energy_j.reshape(-1, 10))
 
 
 def two_models(slope_w: float) -> list[PhaseSums]:

@@ -7,6 +7,7 @@ import pytest
 
 from llmdvfs.analysis.energy.cell import EnergySettings, energy_result
 from llmdvfs.records.phases import PhaseInterval, PhasesRecord
+from llmdvfs.records.readings import readings_of
 from llmdvfs.records.result import EnergyResult
 from llmdvfs.records.spec import DeviceRole
 from llmdvfs.records.telemetry import EnergySource, Reading, TelemetryDevice, TelemetryHeader
@@ -54,11 +55,11 @@ def energy(
 ) -> EnergyResult:
     return energy_result(
         header,
-        readings,
+        readings_of(readings),
         phases,
         started_mono_ns=START_NS,
         idle_windows_s=idle_windows_s,
-        idle_readings=idle_readings,
+        idle_readings=None if idle_readings is None else readings_of(idle_readings),
         num_prompt_tokens=4000,
         num_output_tokens=1000,
         num_requests=20,
@@ -182,7 +183,7 @@ def test_an_empty_window_has_no_mean_power() -> None:
 def test_no_idle_windows_no_net_energy() -> None:
     result = energy_result(
         header("nvml_counter", gpu("gpu0")),
-        read("gpu0", 400, 80),
+        readings_of(read("gpu0", 400, 80)),
         phases({"gpu0": "single"}, ALONE),
         started_mono_ns=START_NS,
         idle_windows_s=[],
@@ -239,10 +240,12 @@ def test_a_shifted_start_of_the_time_axis_changes_nothing() -> None:
         "settings": EnergySettings(),
     }
     readings, cell = read("gpu0", 400, 80), phases({"gpu0": "single"}, ALONE)
-    here = energy_result(header("nvml_counter", gpu("gpu0")), readings, cell, started_mono_ns=START_NS, **arguments)
+    here = energy_result(
+        header("nvml_counter", gpu("gpu0")), readings_of(readings), cell, started_mono_ns=START_NS, **arguments
+    )
     there = energy_result(
         header("nvml_counter", gpu("gpu0")),
-        [shifted(reading) for reading in readings],
+        readings_of(shifted(reading) for reading in readings),
         cell,
         started_mono_ns=START_NS + 10**15,
         **arguments,

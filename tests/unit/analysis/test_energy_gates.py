@@ -7,6 +7,7 @@ from fakes.records import Toy, fake_cell
 
 from llmdvfs.analysis.gates.cell import cell_gates
 from llmdvfs.analysis.gates.limits import GateLimits
+from llmdvfs.records.readings import readings_of
 from llmdvfs.records.result import (
     DeviceEnergy,
     EnergyResult,
@@ -52,9 +53,9 @@ def gates(
     found = cell_gates(
         replace(GPU.run, started_mono_ns=0),
         requests=(),
-        readings=[
+        readings=readings_of(
             Reading("gpu0", (10 + i) * NS, (10 + i) * NS, {"power_limit_w": watts}) for i, watts in enumerate(limits_w)
-        ],
+        ),
         sampler=None,
         calibration=None,
         window=Window(10.0, 20.0, "steady", "in the middle"),

@@ -10,6 +10,7 @@ from fakes.requests import ok_request
 from llmdvfs.analysis.gates.cell import cell_gates
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.records.point import AppliedPoint, GpuIdentity, OperatingPoint, PointState
+from llmdvfs.records.readings import readings_of
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Distribution, Gate, TransferResult, Window
 from llmdvfs.records.spec import ArrivalSpec
@@ -61,7 +62,9 @@ def gates(cell: Any = GPU, *, run: dict[str, Any] | None = None, **changes: Any)
         "foreign_processes": (),
         "limits": GateLimits(),
     }
-    return {gate.name: gate for gate in cell_gates(replace(cell.run, **(run or {})), **(given | changes))}
+    given |= changes
+    given["readings"] = readings_of(given["readings"])
+    return {gate.name: gate for gate in cell_gates(replace(cell.run, **(run or {})), **given)}
 
 
 def energy_with(**device: Any) -> Any:

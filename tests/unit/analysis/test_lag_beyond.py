@@ -5,9 +5,10 @@ import pytest
 
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy, step_occupancy
 from llmdvfs.analysis.energy.curve import EnergyCurve
+from llmdvfs.analysis.energy.increment_blocks import in_blocks
 from llmdvfs.analysis.energy.lag import lag_beyond
 from llmdvfs.analysis.energy.phase_increments import phase_increments
-from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
+from llmdvfs.analysis.energy.regression import PhaseSums
 from llmdvfs.analysis.sensors import Floats
 from llmdvfs.records.phases import EngineSteps
 
@@ -32,7 +33,7 @@ def half_loaded(late_s: float) -> tuple[EnergyCurve, Occupancy]:
 def sums_over(late_s: float, lags_s: Floats) -> PhaseSums:
     curve, occupancy = half_loaded(late_s)
     rows = phase_increments([curve], occupancy, LEVELS, WINDOW_S)
-    return phase_sums(rows.seconds_over(lags_s), rows.length_s, rows.energy_j, np.zeros(len(rows.energy_j), np.int64))
+    return in_blocks(rows, np.zeros(len(rows.energy_j), np.int64)).sums_over(lags_s)
 
 
 @pytest.mark.parametrize("late_s", [0.0, 0.1, -0.12])

@@ -9,7 +9,8 @@ from fakes.workloads import workload
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmdvfs.analysis.requests.latency import latency_result, meets, throughput_result, token_gaps_s, tpot_s
+from llmdvfs.analysis.chunks import chunks_of
+from llmdvfs.analysis.requests.latency import latency_result, meets, throughput_result, tpot_s
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Window
 from llmdvfs.records.spec import SloSpec
@@ -203,5 +204,5 @@ def test_mean_token_gap_is_the_tpot(steps: list[tuple[int, int]], shift: int) ->
         arrivals[now] = num_tokens
     one = request(chunks=arrivals)
     moved = replace(one, chunk_mono_ns=tuple(instant + shift for instant in one.chunk_mono_ns))
-    assert token_gaps_s(one).mean() == pytest.approx(tpot_s(one))
+    assert chunks_of([one]).token_gaps_s.mean() == pytest.approx(tpot_s(one))
     assert tpot_s(moved) == pytest.approx(tpot_s(one))

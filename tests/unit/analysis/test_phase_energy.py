@@ -16,6 +16,7 @@ from llmdvfs.analysis.energy.phase_energy import RolePhases, energy_of_phases
 from llmdvfs.analysis.energy.regression_settings import RegressionSettings
 from llmdvfs.analysis.energy.role_increments import RoleIncrements, role_increments
 from llmdvfs.records.phases import PhaseInterval
+from llmdvfs.records.readings import readings_of
 from llmdvfs.records.result import EnergyResult, Estimate
 from llmdvfs.records.spec import DeviceRole
 
@@ -26,7 +27,7 @@ FAST = RegressionSettings(num_bootstrap=400)
 def result_of(run: MeteredRun, seed: int = 0) -> EnergyResult:
     return energy_result(
         run.header,
-        run.readings,
+        readings_of(run.readings),
         run.phases,
         started_mono_ns=0,
         idle_windows_s=run.idle_windows_s,

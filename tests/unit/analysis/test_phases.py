@@ -6,6 +6,7 @@ sample came out "idle": 51 of 51, 877 of 877, 1469 of 1469.
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from fakes.requests import ok_request
 
@@ -13,6 +14,7 @@ from llmdvfs.analysis.axis.phases import decode_step_ns, phase_intervals
 from llmdvfs.analysis.axis.timeline import timeline, timeline_csv
 from llmdvfs.records.phases import EngineSteps, PhaseInterval, PhasesRecord, phase_of
 from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.readings import readings_of
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import DeviceRole
 from llmdvfs.records.telemetry import Reading
@@ -120,6 +122,10 @@ def test_phase_of_counts(counts: tuple[int, int, int], phase: str) -> None:
     assert phase_of(*counts) == phase
 
 
+def table(readings: list[Reading], phases: PhasesRecord, *, started_mono_ns: int) -> pd.DataFrame:
+    return pd.DataFrame(timeline(readings_of(readings), phases, started_mono_ns=started_mono_ns))
+
+
 def test_every_reading_gets_its_phase_on_its_own_device() -> None:
     intervals = phase_intervals(
         [request(0, 1.0, [2.5, 2.6, 2.7]), request(1, 1.5, [3.0, 3.1])],
@@ -132,7 +138,7 @@ def test_every_reading_gets_its_phase_on_its_own_device() -> None:
         for t in instants
         for device in ("gpu0", "gpu1", "gpu7")
     ]
-    frame = timeline(readings, phases_record(intervals, {"gpu0": "prefill", "gpu1": "decode"}), started_mono_ns=START)
+    frame = table(readings, phases_record(intervals, {"gpu0": "prefill", "gpu1": "decode"}), started_mono_ns=START)
     phases = {device: list(rows["phase"]) for device, rows in frame.groupby("device_id")}
     assert phases["gpu0"] == ["idle", "prefill", "prefill", "prefill", "prefill", "idle", "idle", "idle"]
     # 2.2: r0 on its way; 2.55: r0 decodes; 2.8: r1 on its way; 3.05: r1 decodes
@@ -150,7 +156,7 @@ def test_host_device_sees_the_phases_of_all_roles() -> None:
         started_mono_ns=START,
     )
     readings = [Reading("cpu", START + int(t * S), START + int(t * S), {}) for t in (1.5, 2.55)]
-    frame = timeline(readings, phases_record(intervals, {"cpu": "host"}), started_mono_ns=START)
+    frame = table(readings, phases_record(intervals, {"cpu": "host"}), started_mono_ns=START)
     assert list(frame["phase"]) == ["prefill", "mixed"]
 
 
@@ -169,7 +175,7 @@ def test_the_phase_of_a_reading_is_what_the_engine_did_not_what_a_client_can_see
         EngineSteps("single", "decode", 2.0, 3.0, 100, 2, 0),
     )
     readings = [Reading("gpu0", START + int(t * S), START + int(t * S), {}) for t in (1.2, 1.7, 2.5, 3.5)]
-    frame = timeline(readings, phases_record(intervals, {"gpu0": "single"}, *steps), started_mono_ns=START)
+    frame = table(readings, phases_record(intervals, {"gpu0": "single"}, *steps), started_mono_ns=START)
     assert list(frame["phase"]) == ["decode", "prefill", "decode", "idle"]
     assert list(frame["num_decoding"]) == [1, 1, 1, 0]  # of requests: the one that waits has begun
 
@@ -178,7 +184,7 @@ def test_a_large_counter_keeps_its_steps_in_the_csv() -> None:
     """With nine digits a counter of 2e10 J moved in steps of 100 J: four readings 0.5 J apart were the same number."""
     values = [20_000_000_000.25 + 0.5 * step for step in range(4)]
     readings = [Reading("gpu0", step, step, {"energy_j": value}) for step, value in enumerate(values)]
-    lines = timeline_csv(timeline(readings, phases_record((), {}), started_mono_ns=0)).splitlines()
+    lines = timeline_csv(timeline(readings_of(readings), phases_record((), {}), started_mono_ns=0)).splitlines()
     assert [line.rsplit(",", 1)[1] for line in lines[1:]] == [
         "20000000000.25",
         "20000000000.75",
@@ -193,9 +199,9 @@ def test_the_timeline_is_written_as_pandas_would() -> None:
         Reading("cpu", START, START, {"energy_j": 2e10 + 0.001, "cpu_clock_mhz": 2400, "power_instant_w": None}),
         Reading("cpu", START + S, START + S, {"cpu_clock_mhz": 3100}),
     ]
-    frame = timeline(readings, phases_record((), {"cpu": "single"}), started_mono_ns=START)
-    text = timeline_csv(frame)
-    assert text == frame.to_csv(index=False, float_format="%.15g")
+    found = timeline(readings_of(readings), phases_record((), {"cpu": "single"}), started_mono_ns=START)
+    text = timeline_csv(found)
+    assert text == pd.DataFrame(found).to_csv(index=False, float_format="%.15g")
     assert text.splitlines() == [
         "t_s,device_id,role,phase,num_prefilling,num_transferring,num_decoding,power_instant_w,energy_j,cpu_clock_mhz",
         "0,cpu,single,idle,0,0,0,,20000000000.001,2400",

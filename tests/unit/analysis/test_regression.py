@@ -10,9 +10,9 @@ from llmdvfs.analysis.energy.regression import LARGEST_CONDITION, PhaseSums, _ve
 
 def sums(rows: list[tuple[float, float, float]]) -> PhaseSums:
     """Increments of 1 s as (seconds of prefill, seconds of decode, energy), the same at three lags."""
-    table = np.array(rows)
+    table = np.array(rows, dtype=np.float64)
     seconds, energy_j = table[:, :2], table[:, 2]
-    return phase_sums([np.stack([seconds] * 3)], np.ones(len(rows)), energy_j, np.arange(len(rows)))
+    return phase_sums([np.stack([seconds[:, None]] * 3)], np.ones((len(rows), 1)), energy_j[:, None])
 
 
 def fitted(found: PhaseSums, weights: list[float]) -> list[float]:
@@ -57,7 +57,7 @@ def test_the_best_lag_is_found_between_the_grids_points() -> None:
     edges = [0.3, 0.4, 0.5, 0.6]
     designs = [np.array([[1, 0], [edge, 1 - edge], [0, 1], [1 - edge, edge], [1, 0]]) for edge in edges]
     energy_j = np.array([700, 300 + 400 * 0.47, 300, 700 - 400 * 0.47, 700.0])
-    found = phase_sums([np.stack(designs)], np.ones(5), energy_j, np.arange(5))
+    found = phase_sums([np.stack(designs)[:, :, None]], np.ones((5, 1)), energy_j[:, None])
     _, position = found.fit(np.ones((1, 5)))
     assert position[0] == pytest.approx(1.7, abs=0.1)
 
@@ -83,9 +83,11 @@ def test_where_no_lag_is_best_none_is_moved_to() -> None:
 
 
 def test_blocks_of_unlike_lengths_have_the_sums_of_their_own_increments() -> None:
-    """Blocks 4 and 7, in any order: increments 0 and 2 in the one, 1 alone in the other."""
-    seconds = np.array([[[1.0, 0.0], [0.5, 0.5], [0.0, 2.0]]])
-    found = phase_sums([seconds], np.array([1.0, 1.0, 2.0]), np.array([700.0, 500.0, 600.0]), np.array([7, 4, 7]))
-    assert found.gram[0].tolist() == [[[0.25, 0.25], [0.25, 0.25]], [[1, 0], [0, 2]]]  # 2 x 2 s / 2 s
-    assert found.moment[0].tolist() == [[250, 250], [700, 600]]
-    assert found.seconds[0].tolist() == [1.5, 2.5]
+    """One increment and a place of length 0, whose seconds are nobody's; and two increments."""
+    seconds = np.array([[[[0.5, 0.5], [9.0, 9.0]], [[1.0, 0.0], [0.0, 2.0]]]])
+    found = phase_sums([seconds], np.array([[1.0, 0.0], [1.0, 2.0]]), np.array([[500.0, 0.0], [700.0, 600.0]]))
+    assert found.num_increments == 3
+    assert found.total == pytest.approx(500**2 + 700**2 + 600**2 / 2)
+    assert found.gram[0] == pytest.approx(np.array([[[0.25, 0.25], [0.25, 0.25]], [[1, 0], [0, 2]]]))  # 2 x 2 s / 2 s
+    assert found.moment[0] == pytest.approx(np.array([[250, 250], [700, 600]]))
+    assert found.seconds[0] == pytest.approx([1.5, 2.5])

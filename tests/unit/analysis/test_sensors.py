@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from llmdvfs.analysis.sensors import Series, change_instants, device_series, sensor_traits
+from llmdvfs.records.readings import readings_of
 from llmdvfs.records.telemetry import Reading
 
 
@@ -12,10 +13,11 @@ def test_series_sit_at_the_middle_of_the_read_and_leave_failed_readings_out() ->
         Reading("gpu0", 2_000_000_000, 2_000_000_000, {"power_instant_w": None}, {"power_instant_w": "NOT_SUPPORTED"}),
         Reading("gpu1", 2_000_000_000, 2_000_000_000, {"power_instant_w": 70.0}),
     ]
-    series = device_series(readings, "gpu0", ("power_instant_w", "energy_j"), 1_000_000_000)
-    assert series["power_instant_w"].t_s.tolist() == [0.0, 2.1]
-    assert series["power_instant_w"].value.tolist() == [80.0, 90.0]
-    assert len(series["energy_j"]) == 0
+    gpu0 = readings_of(readings).of("gpu0")
+    series = device_series(gpu0, "power_instant_w", 1_000_000_000)
+    assert series.t_s.tolist() == [0.0, 2.1]
+    assert series.value.tolist() == [80.0, 90.0]
+    assert len(device_series(gpu0, "energy_j", 1_000_000_000)) == 0
 
 
 def test_a_counter_that_steps_on_a_beat_is_dated_better_than_the_polls_saw_it() -> None:

@@ -7,6 +7,7 @@ from fakes.records import Toy, fake_cell
 
 from llmdvfs.analysis.transfer.link import transfer_link, transfer_warnings
 from llmdvfs.records.host import GpuLink, NetworkPath
+from llmdvfs.records.readings import NOTHING_READ, readings_of
 from llmdvfs.records.result import TransferLink, TransferResult
 from llmdvfs.records.telemetry import Reading
 
@@ -24,21 +25,22 @@ def counter(device_id: str, *sent_bytes: float) -> list[Reading]:
 def test_the_link_between_the_roles_and_what_crossed_it() -> None:
     run = replace(RUN, gpu_links=(PCIE, NVLINK))
     readings = [*counter("gpu0", 5e9, 25e9, 46e9), *counter("gpu1", 0.0, 1e9)]
-    assert transfer_link(run, readings) == TransferLink("nvlink", 478e9, nvlink_sent_bytes=41e9)
+    assert transfer_link(run, readings_of(readings)) == TransferLink("nvlink", 478e9, nvlink_sent_bytes=41e9)
 
 
 def test_without_counters_the_sent_bytes_are_unknown() -> None:
-    assert transfer_link(replace(RUN, gpu_links=(NVLINK,)), []) == TransferLink("nvlink", 478e9, None)
+    assert transfer_link(replace(RUN, gpu_links=(NVLINK,)), NOTHING_READ) == TransferLink("nvlink", 478e9, None)
 
 
 def test_a_network_that_kv_was_made_to_take_is_the_link() -> None:
     run = replace(RUN, gpu_links=(NVLINK,), kv_network=NetworkPath(("mlx5_0:1",), 50e9))
-    assert transfer_link(run, counter("gpu0", 5e9, 6e9)) == TransferLink("network", 50e9, nvlink_sent_bytes=1e9)
+    readings = readings_of(counter("gpu0", 5e9, 6e9))
+    assert transfer_link(run, readings) == TransferLink("network", 50e9, nvlink_sent_bytes=1e9)
 
 
 @pytest.mark.parametrize("links", [None, (PCIE,)], ids=["not recorded", "not between the roles"])
 def test_no_link(links: tuple[GpuLink, ...] | None) -> None:
-    assert transfer_link(replace(RUN, gpu_links=links), []) is None
+    assert transfer_link(replace(RUN, gpu_links=links), NOTHING_READ) is None
 
 
 def transfer(rate_bytes_per_s: float, link: TransferLink, method: str = "connector_metric") -> TransferResult:
@@ -91,7 +93,7 @@ def test_an_unknown_link_is_not_judged(link: TransferLink | None) -> None:
 def test_between_hosts_kv_is_held_against_what_one_stream_carried() -> None:
     """12 MB/s were measured before the cell: 7 MB/s of KV are near that, 5 MB/s are not."""
     run = replace(RUN, kv_network=NetworkPath(("n0 - n1",), 12e6, is_measured=True))
-    link = transfer_link(run, [])
+    link = transfer_link(run, NOTHING_READ)
     assert link == TransferLink("network", 12e6, None, is_measured=True)
     assert transfer_warnings(transfer(7e6, link), KV_BYTES_PER_TOKEN) == ()
     (text,) = transfer_warnings(transfer(5e6, link), KV_BYTES_PER_TOKEN)

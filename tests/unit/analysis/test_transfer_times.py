@@ -60,11 +60,11 @@ def test_a_transfer_that_leaves_no_trace_took_no_time_everywhere() -> None:
 
     raw = cast(RawCell, SimpleNamespace(requests=REQUESTS, run=replace(CELL.run, started_mono_ns=0)))
     phases = replace(CELL.phases, intervals=INTERVALS)
-    drawn_s = latency_samples(raw, phases, Window(0.0, 10.0, "steady", ""))["kv_transfer_s"]
+    drawn_s = latency_samples(raw.run, raw.requests, phases, Window(0.0, 10.0, "steady", ""))["kv_transfer_s"]
     assert sorted(drawn_s) == pytest.approx([0.0, 0.0, 0.0, 0.2])
 
 
 def test_one_instance_has_no_transfers_to_draw() -> None:
     raw = cast(RawCell, SimpleNamespace(requests=REQUESTS, run=replace(fake_cell(Toy()).run, started_mono_ns=0)))
     phases = replace(CELL.phases, intervals=())
-    assert not latency_samples(raw, phases, Window(0.0, 10.0, "steady", ""))["kv_transfer_s"].size
+    assert not latency_samples(raw.run, raw.requests, phases, Window(0.0, 10.0, "steady", ""))["kv_transfer_s"].size

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from llmdvfs.analysis.axis.mann_kendall import mann_kendall_p
 from llmdvfs.analysis.axis.stall import find_stall
 from llmdvfs.analysis.axis.trend import trend
 
@@ -43,3 +45,31 @@ def test_a_short_stall_changes_nothing() -> None:
 def test_too_few_tokens_tell_of_no_stall(num_tokens: int, is_stall: bool) -> None:
     """Tokens at 0, 0.1 ... and then nothing until 100 s: with the two edges one gap more than tokens."""
     assert (find_stall(0.1 * np.arange(num_tokens), 0.0, 100.0) is not None) == is_stall
+
+
+def test_three_values_have_six_orders() -> None:
+    """Of the six orders one only rises and one only falls: p = 2/6; the others are halfway."""
+    assert mann_kendall_p(np.array([1.0, 2.0, 3.0])) == pytest.approx(1 / 3)
+    assert mann_kendall_p(np.array([1.0, 3.0, 2.0])) == 1.0
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_test_is_the_one_of_scipy(ties: bool) -> None:
+    rng = np.random.default_rng(1)
+    for n in (3, 4, 5, 8, 13, 20):
+        for slope in (0.0, 0.1, 1.0):
+            values = rng.normal(slope * np.arange(n), 1.0)
+            if ties:
+                values = np.append(np.round(values[:-1]), np.round(values[0]))
+            if np.ptp(values) == 0:
+                continue
+            expected = stats.kendalltau(np.arange(n), values).pvalue
+            assert mann_kendall_p(values) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_line_is_the_one_of_scipy() -> None:
+    values = np.random.default_rng(2).normal(10.0, 1.0, 17)
+    line = stats.linregress(np.arange(17), values)
+    found = trend(values)
+    assert found.drift == pytest.approx(line.slope * 17 / values.mean(), rel=1e-9)
+    assert found.error == pytest.approx(stats.t.ppf(0.95, 15) * line.stderr * 17 / values.mean(), rel=1e-9)

@@ -78,7 +78,7 @@ def test_a_bound_that_cannot_carry_the_phases_leaves_them_null(one_host: CellRes
     cell = spread(tmp_path, bound_ns=1e9)
     phases, timeline = merge(cell)
     assert phases.clock_untold.keys() == {"prefill", "decode"}
-    assert set(timeline.loc[timeline["role"] == "prefill", "phase"]) == {""}
+    assert set(timeline["phase"][timeline["role"] == "prefill"]) == {""}
     found = analyze_cell(cell, phases, limits={}, seed=1)
     assert found.energy.by_role_j == pytest.approx(one_host.energy.by_role_j)
     assert found.energy.phases

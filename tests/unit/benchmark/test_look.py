@@ -10,6 +10,7 @@ import pytest
 
 from llmdvfs.__main__ import main
 from llmdvfs.benchmark.look import counter_energy_j, first_look
+from llmdvfs.records.readings import readings_of
 from llmdvfs.records.telemetry import Reading
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "disaggregated_small"
@@ -20,7 +21,7 @@ def reading(device: str, at_s: float, energy_j: float | None) -> Reading:
 
 
 def energy_j(readings: Sequence[Reading], *devices: str) -> float | None:
-    return counter_energy_j(readings, devices, int(1e9), int(3e9))
+    return counter_energy_j(readings_of(readings), devices, int(1e9), int(3e9))
 
 
 def test_a_measured_cell_at_a_glance() -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from llmdvfs.records.device_id import gpu_indices, host_of, on_host
-from llmdvfs.records.host_files import report_of_all, telemetry_of, telemetry_report_of, with_hosts
+from llmdvfs.records.host_files import header_of_all, readings_of_all, report_of_all, telemetry_of, telemetry_report_of
 from llmdvfs.records.hosts import ClockLine, HostRecord
+from llmdvfs.records.readings import NOTHING_READ, readings_of
 from llmdvfs.records.store import write_record
 from llmdvfs.records.telemetry import Reading, SamplerReport, TelemetryDevice, TelemetryHeader
 from llmdvfs.records.telemetry_file import header_line, reading_line
@@ -35,12 +36,14 @@ def test_an_even_clock_is_shifted(folder: Path) -> None:
     """5000 s ahead and no drift: 5010 s there are 10 s here."""
     clock = ClockLine(0, 5000 * S, 0.0, 0.0, 1, 0)
     own = Reading("cpu", 11 * S, 11 * S, {})
-    told, readings = with_hosts(folder, header("cpu"), [own], [host(clock)])
+    told = header_of_all(folder, header("cpu"), [host(clock)])
+    readings = readings_of_all(folder, readings_of([own]), [host(clock)])
     assert [device.device_id for device in told.devices] == ["cpu", "n1/gpu0"]
-    assert [(r.device_id, r.begin_mono_ns, r.end_mono_ns) for r in readings] == [
-        ("n1/gpu0", 10 * S, 10 * S + 200_000_000),
+    assert [(name, *own.begin_mono_ns, *own.end_mono_ns) for name, own in readings.devices.items()] == [
         ("cpu", 11 * S, 11 * S),
+        ("n1/gpu0", 10 * S, 10 * S + 200_000_000),
     ]
+    assert readings.of("n1/gpu0").column("energy_j").value.tolist() == [7.0]
     assert told.deployment_source(["n1/gpu0"]) == "nvml_counter"
 
 
@@ -52,15 +55,16 @@ def test_a_clock_that_gains_is_slowed_down() -> None:
 
 
 def test_without_its_clock_no_reading_of_a_host_has_a_place(folder: Path) -> None:
-    told, readings = with_hosts(folder, header("cpu"), [], [host(None)])
-    assert readings == []
+    told = header_of_all(folder, header("cpu"), [host(None)])
+    assert len(readings_of_all(folder, NOTHING_READ, [host(None)])) == 0
     assert [device.device_id for device in told.devices] == ["cpu", "n1/gpu0"]
     assert told.absences == ("n1: its clock is not known, so no reading of it has a place in time",)
 
 
 def test_a_deployment_on_one_host_is_read_as_before(tmp_path: Path) -> None:
-    own = Reading("cpu", 1, 2, {})
-    assert with_hosts(tmp_path, header("cpu"), [own], []) == (header("cpu"), [own])
+    own = readings_of([Reading("cpu", 1, 2, {})])
+    assert header_of_all(tmp_path, header("cpu"), []) == header("cpu")
+    assert readings_of_all(tmp_path, own, []).devices == own.devices
 
 
 def test_what_samplers_say_of_themselves_is_added_up(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from llmdvfs.errors import SchemaError
 from llmdvfs.records.telemetry import Reading, TelemetryDevice, TelemetryHeader
-from llmdvfs.records.telemetry_file import header_line, read_telemetry, reading_line
+from llmdvfs.records.telemetry_file import header_line, read_in_columns, read_telemetry, reading_line
 
 HEADER = TelemetryHeader(
     devices=(TelemetryDevice("gpu0", "gpu", "Some GPU", "GPU-1", 0, {"driver": "1.2", "power_limit_w": None}),),
@@ -47,8 +47,18 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
 def test_damage_is_named_with_its_place(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "t.jsonl"
     path.write_bytes(content)
-    with pytest.raises(SchemaError, match=message):
-        read_telemetry(path)
+    for read in (read_telemetry, read_in_columns):
+        with pytest.raises(SchemaError, match=message):
+            read(path)
+
+
+@pytest.mark.parametrize("values", [b"[3]", b"7", b'{"energy_j": "much"}', b'{"energy_j": {}}'])
+def test_a_column_holds_numbers(tmp_path: Path, values: bytes) -> None:
+    path = tmp_path / "t.jsonl"
+    damaged = b'{"d": "gpu0", "b": 1, "e": 2, "v": %b}\n' % values
+    path.write_bytes(header_line(HEADER) + reading_line(FIRST) + damaged)
+    with pytest.raises(SchemaError, match=":3: not a reading"):
+        read_in_columns(path)
 
 
 def test_a_missing_file_is_a_schema_error(tmp_path: Path) -> None:

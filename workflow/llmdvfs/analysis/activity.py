@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-from scipy.optimize import nnls
 
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy, occupancy_of
 from llmdvfs.analysis.sensors import Floats
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.phases import PhasesRecord
+from llmdvfs.records.readings import DeviceReadings, Readings
 from llmdvfs.records.result import ActivityBound, RoleActivity
 from llmdvfs.records.spec import DeviceRole, Phase
-from llmdvfs.records.telemetry import Reading
 
 FRACTIONS = ("sm_active_fraction", "tensor_active_fraction", "dram_active_fraction")
 MEMORY_POWER = "memory_power_w"
@@ -38,9 +37,7 @@ class _Means:
     value: Floats
 
 
-def role_activities(
-    readings: Sequence[Reading], phases: PhasesRecord, *, started_mono_ns: int
-) -> tuple[RoleActivity, ...]:
+def role_activities(readings: Readings, phases: PhasesRecord, *, started_mono_ns: int) -> tuple[RoleActivity, ...]:
     """Return the activity of each role's GPUs over the window (phase None), then in each of its phases.
 
     readings: of all devices. phases: the cell's. Values are means over the role's devices; what cannot be told is None.
@@ -49,7 +46,7 @@ def role_activities(
     found: list[RoleActivity] = []
     for role in dict.fromkeys(phases.device_roles.values()):
         devices = [device for device, its_role in phases.device_roles.items() if its_role == role]
-        found += _of_role(role, [r for r in readings if r.device_id in devices], phases, started_mono_ns)
+        found += _of_role(role, [readings.of(device) for device in devices], phases, started_mono_ns)
     return tuple(found)
 
 
@@ -66,7 +63,7 @@ def bound_by(tensor_fraction: float | None, dram_fraction: float | None) -> Acti
 
 
 def _of_role(
-    role: DeviceRole, readings: Sequence[Reading], phases: PhasesRecord, started_mono_ns: int
+    role: DeviceRole, readings: Sequence[DeviceReadings], phases: PhasesRecord, started_mono_ns: int
 ) -> list[RoleActivity]:
     window_s = (phases.window_begin_s, phases.window_end_s)
     means = {name: _means(readings, name, started_mono_ns, window_s) for name in (*FRACTIONS, MEMORY_POWER)}
@@ -102,19 +99,18 @@ def mean_batch(phases: PhasesRecord, role: DeviceRole, window_s: tuple[float, fl
     return sum(step.num_steps * step.num_decoding for step in decoding) / num_steps if num_steps else None
 
 
-def _means(readings: Iterable[Reading], name: str, started_mono_ns: int, window_s: tuple[float, float]) -> _Means:
+def _means(
+    readings: Iterable[DeviceReadings], name: str, started_mono_ns: int, window_s: tuple[float, float]
+) -> _Means:
     """Return the readings of a quantity whose time lies in the window."""
-    rows = []
-    for reading in readings:
-        value = reading.values.get(name)
-        if value is None:
-            continue
-        begin_s, end_s = ((t - started_mono_ns) / NS_PER_S for t in (reading.begin_mono_ns, reading.end_mono_ns))
+    parts = [np.empty((3, 0))]
+    for own in readings:
+        column = own.column(name)
+        begin_s, end_s = ((t[column.row] - started_mono_ns) / NS_PER_S for t in (own.begin_mono_ns, own.end_mono_ns))
         begin_s = begin_s - MEMORY_POWER_WINDOW_S if name == MEMORY_POWER else begin_s
-        if window_s[0] <= begin_s and end_s <= window_s[1]:
-            rows.append((begin_s, end_s, value))
-    begin, end, values = np.array(rows, dtype=np.float64).reshape(-1, 3).T
-    return _Means(begin, end, values)
+        counted = (window_s[0] <= begin_s) & (end_s <= window_s[1]) & ~np.isnan(column.value)
+        parts.append(np.stack([begin_s, end_s, column.value])[:, counted])
+    return _Means(*np.concatenate(parts, axis=1))
 
 
 def _by_phase(
@@ -125,6 +121,8 @@ def _by_phase(
     A phase is left out where it lasted too short, always came together with others, or where the counters' unknown lag
     would change the answer.
     """
+    from scipy.optimize import nnls  # a third of a second: most machines tell no activity
+
     told = [p for p in phases if occupancy.seconds_between(p, *window_s) >= MIN_OCCUPANCY_S]
     if len(means.value) < 2 * len(phases) or not told:
         return {}

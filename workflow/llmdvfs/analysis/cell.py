@@ -33,7 +33,7 @@ def analyze_cell(raw: RawCell, phases: PhasesRecord, *, limits: Mapping[str, flo
     intervals.
     """
     run = raw.run
-    window = cell_window(run, raw.requests)
+    window = phases.window or cell_window(run, raw.requests)
     latency = latency_result(raw.requests, window, run.started_mono_ns)
     throughput = throughput_result(raw.requests, run.workload, window, run.started_mono_ns)
     transfer = transfer_result(

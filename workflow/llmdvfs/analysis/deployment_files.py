@@ -86,7 +86,7 @@ def _device_data(cells: Sequence[CellFiles], roles: tuple[DeviceRole, ...]) -> D
 
 def _series(cell: CellFiles, roles: tuple[DeviceRole, ...]) -> Iterable[DeviceSeries]:
     mine = cell.timeline[cell.timeline["role"].isin(roles)]
-    for device_id, frame in mine.groupby("device_id", sort=True):
+    for device_id, frame in mine.groupby("device_id", sort=True, observed=True):
         names = [name for name in frame.columns if name not in COLUMNS and frame[name].notna().any()]
         yield DeviceSeries(
             cell=cell.result.cell,

@@ -4,15 +4,14 @@ A GPU's sensors are refreshed about every 100 ms, whoever reads them: between tw
 value. What carries information is the instant at which the value changed (docs/energy.md#sensors).
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from llmdvfs.clock import NS_PER_S
+from llmdvfs.records.readings import DeviceReadings, Ints
 from llmdvfs.records.result import SensorTraits
-from llmdvfs.records.telemetry import Reading
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,33 +40,23 @@ class Series:
         return self.value[(self.t_s >= begin_s) & (self.t_s <= end_s)]
 
 
-def by_device(readings: Iterable[Reading]) -> dict[str, list[Reading]]:
-    """Return the readings of each device, so that what is asked of one of them does not look at all."""
-    found: dict[str, list[Reading]] = {}
-    for reading in readings:
-        found.setdefault(reading.device_id, []).append(reading)
-    return found
+def device_series(readings: DeviceReadings, quantity: str, started_mono_ns: int) -> Series:
+    """Return what a device's readings say of one quantity, in its own unit; an empty series where it was never read.
 
-
-def device_series(
-    readings: Sequence[Reading], device_id: str, quantities: Sequence[str], started_mono_ns: int
-) -> dict[str, Series]:
-    """Return the readings of one device as one series for each quantity asked for, in the quantity's own unit.
-
-    readings: of all devices, in any order. A reading stands at the middle of its call, in seconds since
-    started_mono_ns. Failed readings are left out; a quantity that was never read has an empty series.
+    A reading stands at the middle of its call, in seconds since started_mono_ns. Failed readings are left out.
     """
-    points: dict[str, tuple[list[float], list[float]]] = {quantity: ([], []) for quantity in quantities}
-    for reading in readings:
-        if reading.device_id != device_id:
-            continue
-        t_s = ((reading.begin_mono_ns + reading.end_mono_ns) / 2 - started_mono_ns) / NS_PER_S
-        for quantity, value in reading.values.items():  # a poll of a counter has one, of a dozen that may be asked
-            if value is not None and quantity in points:
-                instants_s, values = points[quantity]
-                instants_s.append(t_s)
-                values.append(value)
-    return {quantity: _sorted(*found) for quantity, found in points.items()}
+    column = readings.column(quantity)
+    told = ~np.isnan(column.value)
+    value, row = column.value[told], column.row[told]
+    t_s = middles_s(readings.begin_mono_ns[row], readings.end_mono_ns[row], started_mono_ns)
+    order = np.lexsort((value, t_s))
+    return Series(t_s[order], value[order])
+
+
+def middles_s(begin_mono_ns: Ints, end_mono_ns: Ints, started_mono_ns: int) -> Floats:
+    """Return the middle of each reading [s since started_mono_ns]."""
+    found: Floats = ((begin_mono_ns - started_mono_ns) + (end_mono_ns - started_mono_ns)) / 2 / NS_PER_S
+    return found
 
 
 def change_instants(series: Series) -> tuple[Floats, Floats]:
@@ -122,9 +111,3 @@ def sensor_traits(series: Series) -> SensorTraits | None:
 def _is_live(series: Series, changed: npt.NDArray[np.intp]) -> bool:
     polls = max(len(series) - 1, 0)
     return len(changed) >= MIN_UPDATES and polls <= MAX_POLLS_PER_UPDATE_OF_A_LIVE_SENSOR * len(changed)
-
-
-def _sorted(instants_s: list[float], values: list[float]) -> Series:
-    t_s, value = np.array(instants_s, dtype=np.float64), np.array(values, dtype=np.float64)
-    order = np.lexsort((value, t_s))
-    return Series(t_s=t_s[order], value=value[order])

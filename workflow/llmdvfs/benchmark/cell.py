@@ -24,12 +24,12 @@ from llmdvfs.clock import mono_ns, unix_s
 from llmdvfs.errors import ServerDied, TelemetryError
 from llmdvfs.hosts.all_hosts import paths_between
 from llmdvfs.records import raw
-from llmdvfs.records.host_files import with_hosts
+from llmdvfs.records.host_files import header_of_all
 from llmdvfs.records.load import LoadReport, LoadSpec
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.run import OthersCpu, RunRecord
 from llmdvfs.records.store import read_lines, read_record, write_lines, write_record
-from llmdvfs.records.telemetry_file import read_telemetry
+from llmdvfs.records.telemetry_file import read_header
 from llmdvfs.serving.deployment import Deployment
 from llmdvfs.telemetry.clocks import HeldPoint, locked_clocks
 
@@ -82,7 +82,7 @@ def _record_cell(
         }
         write_lines(folder / raw.PROXY, proxy_stamps(deployment, sent))
     hosts = tuple(host.record(started[1]) for host in remote_hosts(deployment))
-    header, _ = with_hosts(folder, *read_telemetry(folder / raw.TELEMETRY), hosts)
+    header = header_of_all(folder, read_header(folder / raw.TELEMETRY), hosts)
     return run_record(
         task,
         deployment,

@@ -4,7 +4,7 @@ It reads what was recorded and computes little, so that it delays the next cell 
 numbers to keep come from the analysis (docs/metrics.md).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,10 +13,10 @@ import orjson
 
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records import raw
+from llmdvfs.records.readings import Readings
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record
-from llmdvfs.records.telemetry import Reading
-from llmdvfs.records.telemetry_file import read_telemetry
+from llmdvfs.records.telemetry_file import read_in_columns
 
 
 def first_look(folder: Path) -> str:
@@ -36,7 +36,7 @@ def first_look(folder: Path) -> str:
     if num_tokens and length_s > 0:
         parts.append(f"{_number(num_tokens / length_s)} tokens/s")
     devices = {device for instance in run.server_start.instances for device in instance.device_ids}
-    _, readings = read_telemetry(folder / raw.TELEMETRY)
+    _, readings = read_in_columns(folder / raw.TELEMETRY)
     energy_j = counter_energy_j(readings, devices, run.load_begin_mono_ns, run.load_end_mono_ns)
     if energy_j is not None and num_tokens:
         parts.append(f"{_number(energy_j / num_tokens)} J/token")
@@ -44,7 +44,7 @@ def first_look(folder: Path) -> str:
 
 
 def counter_energy_j(
-    readings: Sequence[Reading], devices: Collection[str], begin_mono_ns: int, end_mono_ns: int
+    readings: Readings, devices: Collection[str], begin_mono_ns: int, end_mono_ns: int
 ) -> float | None:
     """Return by how much the energy counters of all devices rose [J] between their first and last reading in a span.
 
@@ -52,16 +52,10 @@ def counter_energy_j(
     """
     total_j = 0.0
     for device in devices:
-        found = [
-            energy_j
-            for reading in readings
-            if reading.device_id == device
-            and begin_mono_ns <= reading.begin_mono_ns <= end_mono_ns
-            and (energy_j := reading.values.get("energy_j")) is not None
-        ]
-        if len(found) < 2:
+        counter_j = readings.of(device).between(begin_mono_ns, end_mono_ns).column("energy_j").told
+        if len(counter_j) < 2:
             return None
-        total_j += found[-1] - found[0]
+        total_j += float(counter_j[-1] - counter_j[0])
     return total_j if devices else None
 
 

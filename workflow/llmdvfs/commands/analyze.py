@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from llmdvfs.analysis.cell import analyze_cell
+from llmdvfs.commands.collector import collect_seldom
 from llmdvfs.commands.gate_limits import gate_limits
 from llmdvfs.commands.numbers import whole_number
 from llmdvfs.errors import input_boundary
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Analyze the cells, one after the other, and write their results."""
+    collect_seldom()
     for cell in options.cells:
         made.begin(cell, "analyze")
         with input_boundary(str(cell)):

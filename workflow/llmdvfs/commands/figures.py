@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from llmdvfs.analysis.requests.samples import latency_samples
+from llmdvfs.commands.collector import collect_seldom
 from llmdvfs.figures.paper import paper_figures
 from llmdvfs.figures.parts.cell import MeasuredCell
 from llmdvfs.figures.parts.style import mark_modelled, save_figure, save_pdf
@@ -13,7 +14,7 @@ from llmdvfs.records import made
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.phases import PhasesRecord
 from llmdvfs.records.places import RAW, listed_cells
-from llmdvfs.records.raw import read_raw
+from llmdvfs.records.raw import read_drawn
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.store import read_record
 from llmdvfs.records.timeline_file import read_timeline
@@ -50,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _draw_cell(options: argparse.Namespace) -> None:
+    collect_seldom()
     for folder in options.cell:
         made.begin(folder, "figures")
         if options.only_doubtful and read_record(folder / "result.json", CellResult).valid:
@@ -92,14 +94,14 @@ def _draw_paper(options: argparse.Namespace) -> None:
 
 
 def _read_cell(folder: Path) -> MeasuredCell:
-    raw = read_raw(folder / RAW)
+    run, requests, header = read_drawn(folder / RAW)
     phases = read_record(folder / "phases.json", PhasesRecord)
     result = read_record(folder / "result.json", CellResult)
     return MeasuredCell(
         result=result,
-        run=raw.run,
+        run=run,
         phases=phases,
-        header=raw.header,
+        header=header,
         timeline=read_timeline(folder / "timeline.csv"),
-        samples_s=latency_samples(raw, phases, result.window),
+        samples_s=latency_samples(run, requests, phases, result.window),
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from llmdvfs.analysis.axis.merge import merge
 from llmdvfs.analysis.axis.timeline import timeline_csv
+from llmdvfs.commands.collector import collect_seldom
 from llmdvfs.errors import input_boundary
 from llmdvfs.records import made
 from llmdvfs.records.places import RAW
@@ -19,10 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Merge the cells, one after the other, and write their files."""
+    collect_seldom()
     for cell in options.cells:
         made.begin(cell, "merge")
         with input_boundary(str(cell)):
-            phases, frame = merge(read_raw(cell / RAW))
+            phases, table = merge(read_raw(cell / RAW))
             write_record(cell / "phases.json", phases, indent=None)
-            write_text(cell / "timeline.csv", timeline_csv(frame))
+            write_text(cell / "timeline.csv", timeline_csv(table))
     return 0

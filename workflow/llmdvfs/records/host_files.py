@@ -8,11 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from llmdvfs.records.device_id import on_host
 from llmdvfs.records.hosts import ClockLine, HostRecord
+from llmdvfs.records.readings import DeviceReadings, Readings
 from llmdvfs.records.store import read_record
-from llmdvfs.records.telemetry import BEST_LAST, Reading, SamplerReport, TelemetryHeader
-from llmdvfs.records.telemetry_file import read_telemetry
+from llmdvfs.records.telemetry import BEST_LAST, SamplerReport, TelemetryHeader
+from llmdvfs.records.telemetry_file import read_header, read_in_columns
 
 
 def telemetry_of(host: str) -> str:
@@ -35,35 +38,44 @@ def host_files(hosts: Iterable[str]) -> tuple[str, ...]:
     return tuple(name(host) for host in hosts for name in (telemetry_of, telemetry_report_of))
 
 
-def with_hosts(
-    folder: Path, header: TelemetryHeader, readings: Sequence[Reading], hosts: Sequence[HostRecord]
-) -> tuple[TelemetryHeader, list[Reading]]:
-    """Return header and readings of all hosts together, on the clock of the one that measured, by their begin.
+def header_of_all(folder: Path, header: TelemetryHeader, hosts: Sequence[HostRecord]) -> TelemetryHeader:
+    """Return the header of all hosts together: devices, what could not be read, and the worst source of the hosts.
 
-    folder: raw folder of the cell. header, readings: of the measuring host. A host whose clock is not known lends its
-    devices and none of its readings: nobody can say when they were.
+    folder: raw folder of the cell. header: of the measuring host.
     """
     if not hosts:
-        return header, list(readings)
-    devices, everything, absences = list(header.devices), list(readings), list(header.absences)
-    sources = [header.energy_source]
+        return header
+    devices, absences, sources = list(header.devices), list(header.absences), []
     for host in hosts:
-        theirs, found = read_telemetry(folder / telemetry_of(host.name))
+        theirs = read_header(folder / telemetry_of(host.name))
         devices += [replace(device, device_id=on_host(host.name, device.device_id)) for device in theirs.devices]
         absences += [f"{host.name}: {absence}" for absence in theirs.absences]
         sources.append(theirs.energy_source)
         if host.clock is None:
             absences.append(f"{host.name}: its clock is not known, so no reading of it has a place in time")
-        else:
-            everything += [_here(reading, host.name, host.clock) for reading in found]
-    everything.sort(key=lambda reading: reading.begin_mono_ns)
-    source = min(sources[1:] or sources, key=BEST_LAST.index)
-    return replace(header, devices=tuple(devices), absences=tuple(absences), energy_source=source), everything
+    source = min(sources, key=BEST_LAST.index)
+    return replace(header, devices=tuple(devices), absences=tuple(absences), energy_source=source)
 
 
-def _here(reading: Reading, host: str, clock: ClockLine) -> Reading:
-    begin, end = clock.here_ns(reading.begin_mono_ns), clock.here_ns(reading.end_mono_ns)
-    return replace(reading, device_id=on_host(host, reading.device_id), begin_mono_ns=begin, end_mono_ns=end)
+def readings_of_all(folder: Path, readings: Readings, hosts: Sequence[HostRecord]) -> Readings:
+    """Return the readings of all hosts together, on the clock of the one that measured.
+
+    readings: of the measuring host. A host whose clock is not known lends none: nobody can say when they were.
+    """
+    devices = dict(readings.devices)
+    for host in hosts:
+        if host.clock is not None:
+            _, theirs = read_in_columns(folder / telemetry_of(host.name))
+            devices |= {on_host(host.name, name): _here(own, host.clock) for name, own in theirs.devices.items()}
+    return Readings(devices)
+
+
+def _here(readings: DeviceReadings, clock: ClockLine) -> DeviceReadings:
+    begin_ns, end_ns = (
+        np.array([clock.here_ns(there_ns) for there_ns in edge.tolist()], dtype=np.int64)
+        for edge in (readings.begin_mono_ns, readings.end_mono_ns)
+    )
+    return DeviceReadings(begin_ns, end_ns, readings.columns)
 
 
 def report_of_all(folder: Path, own: SamplerReport, hosts: Sequence[str]) -> SamplerReport:

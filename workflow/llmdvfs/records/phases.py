@@ -5,7 +5,9 @@ num_prefilling, num_transferring, num_decoding, then one column per quantity of 
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
+from llmdvfs.records.result import Window
 from llmdvfs.records.spec import DeviceRole, Phase, Role
 
 
@@ -60,6 +62,17 @@ class PhasesRecord:
     """role -> mean delay of a token's stamp behind its step, as far as streams that move together tell it."""
     clock_untold: dict[str, str] = field(default_factory=dict)
     """role -> why readings of its devices, which are on another host, cannot be told by phase."""
+    window_kind: Literal["steady", "whole"] | None = None
+    """What the measured window is; None: in a file from before it was kept."""
+    window_reason: str = ""
+    """How the window was found, or why it is the whole load."""
+
+    @property
+    def window(self) -> Window | None:
+        """Return the measured window, found once a cell; None in a file from before it was kept whole."""
+        if self.window_kind is None:
+            return None
+        return Window(self.window_begin_s, self.window_end_s, self.window_kind, self.window_reason)
 
 
 def phase_of(num_prefilling: int, num_transferring: int, num_decoding: int) -> Phase:

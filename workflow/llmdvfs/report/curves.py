@@ -80,7 +80,7 @@ def thinned(t_s: Floats, values: Floats, points: int) -> tuple[Floats, Floats]:
 
 def _whole_curves(timeline: pd.DataFrame) -> Iterator[tuple[Panel, str, str, Floats, Floats]]:
     """Yield panel, name, role, instants and values of every line with at least two readings."""
-    for device, own in timeline.groupby("device_id", sort=True):
+    for device, own in timeline.groupby("device_id", sort=True, observed=True):
         role = own["role"].dropna().astype(str)
         for panel, columns, per_unit in SOURCES:
             column = next((name for name in columns if name in own and own[name].notna().sum() > 1), None)

@@ -8,13 +8,11 @@ request gets its phases, and each reading the phase it fell into.
 from collections import Counter
 from dataclasses import replace
 
-import pandas as pd
-
 from llmdvfs.analysis.axis.clock_bound import clock_untold
 from llmdvfs.analysis.axis.phases import phase_intervals
 from llmdvfs.analysis.axis.role_steps import role_steps
 from llmdvfs.analysis.axis.steady_state import cell_window
-from llmdvfs.analysis.axis.timeline import timeline
+from llmdvfs.analysis.axis.timeline import Table, timeline
 from llmdvfs.analysis.step_sizes import step_sizes
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.device_id import CPU, host_of, on_host
@@ -25,7 +23,7 @@ from llmdvfs.records.spec import DeviceRole
 from llmdvfs.records.telemetry import TelemetryHeader
 
 
-def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
+def merge(raw: RawCell) -> tuple[PhasesRecord, Table]:
     """Return the phases of every request, and a table with one row for every telemetry reading.
 
     Times in both are seconds since the cell's start; `timeline` describes the table's columns. A device that computes
@@ -55,6 +53,8 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, pd.DataFrame]:
         steps=found.steps,
         steps_untold=found.untold,
         stamp_error_s=found.stamp_error_s,
+        window_kind=window.kind,
+        window_reason=window.reason,
     )
     phases = replace(phases, clock_untold=clock_untold(run, phases))
     return phases, timeline(raw.readings, phases, started_mono_ns=started)

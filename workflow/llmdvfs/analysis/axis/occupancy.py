@@ -1,8 +1,9 @@
 """How long the devices of a role were in each phase, and how busy they were in it (docs/metrics.md#energy)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from llmdvfs.records.spec import DeviceRole, Phase
 
 PHASES: tuple[Phase, ...] = ("prefill", "decode", "mixed", "transfer", "queue", "idle")
 EARLY_S = 0.1  # a GPU that was idle draws more for so long: docs/energy.md#phases
+NUMBERS_OF = attrgetter("num_decoding", "num_prompt_tokens", "num_steps", "begin_s", "end_s", "prompt_waits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Level:
         return np.where(early == (self.part == "early"), share, 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Occupancy:
     """The phase of a role over time: `phase[i]` lasts from `edge_s[i]` to `edge_s[i + 1]`; idle before and after."""
 
@@ -92,28 +94,6 @@ class Occupancy:
             found += np.minimum(t_s - self.edge_s[0], 0.0) + np.maximum(t_s - self.edge_s[-1], 0.0)
         return found
 
-    def table_at_edges(self, levels: Sequence[Level]) -> Floats:
-        """Return seconds_at_edges of several levels, shape (edges, levels)."""
-        return np.stack([self.seconds_at_edges(level) for level in levels], axis=1)
-
-    def all_before(self, levels: Sequence[Level], t_s: Floats, table: Floats) -> Floats:
-        """Return seconds_before of several levels, shape (instants, levels), each instant looked up once.
-
-        table: table_at_edges(levels).
-        """
-        if not len(self.edge_s):
-            return np.stack([self.seconds_before(level, t_s) for level in levels], axis=1)
-        piece = np.clip(np.searchsorted(self.edge_s, t_s, side="right") - 1, 0, len(self.edge_s) - 2)
-        begin_s, end_s = self.edge_s[piece], self.edge_s[piece + 1]
-        share = np.clip((t_s - begin_s) / (end_s - begin_s), 0.0, 1.0)[:, None]
-        found, later = table[piece], table[piece + 1]
-        found *= 1 - share
-        later *= share
-        found += later
-        outside_s = np.minimum(t_s - self.edge_s[0], 0.0) + np.maximum(t_s - self.edge_s[-1], 0.0)
-        found[:, [level.phase == "idle" for level in levels]] += outside_s[:, None]
-        return found
-
     def weight_at(self, level: Level, t_s: Floats) -> Floats:
         """Return how much of the level the role is in at each instant, from 0 to 1."""
         outside = 1.0 if level.phase == "idle" else 0.0
@@ -125,8 +105,9 @@ class Occupancy:
 
     def phases_at(self, t_s: Floats) -> list[Phase]:
         """Return the phase at each instant; idle before the first edge and from the last one on."""
-        around: tuple[Phase, ...] = ("idle", *self.phase, "idle")
-        return [around[i] for i in np.searchsorted(self.edge_s, t_s, side="right")]
+        around = np.array(("idle", *self.phase, "idle"), dtype=np.object_)
+        found: list[Phase] = around[np.searchsorted(self.edge_s, t_s, side="right")].tolist()
+        return found
 
     def seconds_between(self, phase: Phase, begin_s: float, end_s: float) -> float:
         """Return the seconds spent in the phase in [begin, end]."""
@@ -191,8 +172,8 @@ def occupancy_with_pieces(phases: PhasesRecord, role: DeviceRole) -> Occupancy |
     steps = [step for step in phases.steps if step.role == role]
     if not any(step.prompt_waits for step in steps):
         return None
-    pieces = [replace(step, phase="mixed") if step.prompt_waits else step for step in steps]
-    return step_occupancy(pieces, phases.intervals, role, phases.stamp_error_s.get(role, 0.0))
+    error_s = phases.stamp_error_s.get(role, 0.0)
+    return step_occupancy(steps, phases.intervals, role, error_s, with_pieces=True)
 
 
 def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occupancy:
@@ -219,38 +200,42 @@ def role_occupancy(intervals: Sequence[PhaseInterval], role: DeviceRole) -> Occu
 
 
 def step_occupancy(
-    steps: Sequence[EngineSteps], intervals: Sequence[PhaseInterval], role: DeviceRole, edge_error_s: float = 0.0
+    steps: Sequence[EngineSteps],
+    intervals: Sequence[PhaseInterval],
+    role: DeviceRole,
+    edge_error_s: float = 0.0,
+    *,
+    with_pieces: bool = False,
 ) -> Occupancy:
-    """Return the phase of the role over time from its engine's steps; between steps it is `transfer` or `idle`."""
+    """Return the phase of the role over time from its engine's steps; between steps it is `transfer` or `idle`.
+
+    with_pieces: whether steps beside a waiting prompt count as mixed.
+    """
     mine = [step for step in steps if step.role == role]
-    between = role_occupancy([i for i in intervals if i.phase == "transfer"], role)
-    starts_s = [
-        s.begin_s for s, before in zip(mine, [None, *mine], strict=False) if before is None or s.begin_s > before.end_s
-    ]
-    cuts_s = [start + EARLY_S for start in starts_s]
-    edge_s = np.unique(
-        np.concatenate([[s.begin_s for s in mine], [s.end_s for s in mine], cuts_s, between.edge_s]).astype(np.float64)
-    )
-    middle_s = (edge_s[:-1] + edge_s[1:]) / 2
     begin_s, end_s = np.array([s.begin_s for s in mine]), np.array([s.end_s for s in mine])
+    phase_of_step = np.array([s.phase for s in mine], dtype=np.object_)
+    if with_pieces:
+        phase_of_step[[s.prompt_waits for s in mine]] = "mixed"
+    between = role_occupancy([i for i in intervals if i.phase == "transfer"], role)
+    starts_s = begin_s[np.concatenate(([True], begin_s[1:] > end_s[:-1]))[: len(mine)]]
+    edge_s = np.unique(np.concatenate([begin_s, end_s, starts_s + EARLY_S, between.edge_s]))
+    middle_s = (edge_s[:-1] + edge_s[1:]) / 2
     number = np.searchsorted(begin_s, middle_s, side="right") - 1
     is_step = (number >= 0) & (middle_s < end_s[number]) if len(mine) else np.zeros(len(middle_s), dtype=np.bool_)
-    is_transfer = between.weight_at(Level("transfer"), middle_s) > 0
-    phases: tuple[Phase, ...] = tuple(
-        mine[n].phase if inside else "transfer" if moving else "idle"
-        for n, inside, moving in zip(number, is_step, is_transfer, strict=True)
-    )
-    load_of = np.array([_load(step) for step in mine])
-    load = np.where(is_step, load_of[number], 0.0) if len(mine) else np.zeros(len(middle_s))
-    since_s = middle_s - np.array([-np.inf, *starts_s])[np.searchsorted(starts_s, middle_s, side="right")]
-    return Occupancy(edge_s, phases, load, is_step & (since_s < EARLY_S), edge_error_s)
+    phase = np.where(between.weight_at(Level("transfer"), middle_s) > 0, "transfer", "idle").astype(np.object_)
+    phase[is_step] = phase_of_step[number[is_step]]
+    load = np.zeros(len(middle_s))
+    load[is_step] = _loads(mine, phase_of_step)[number[is_step]]
+    since_s = middle_s - np.concatenate(([-np.inf], starts_s))[np.searchsorted(starts_s, middle_s, side="right")]
+    return Occupancy(edge_s, tuple(phase.tolist()), load, is_step & (since_s < EARLY_S), edge_error_s)
 
 
-def _load(step: EngineSteps) -> float:
-    if step.phase == "decode":
-        return float(np.log2(max(step.num_decoding, 1)))
-    if step.phase == "prefill":
-        return float(np.log2(max(step.num_prompt_tokens, 1)))
-    doublings = float(np.log2((step.end_s - step.begin_s) / step.num_steps * 1e3))
+def _loads(steps: Sequence[EngineSteps], phase: npt.NDArray[np.object_]) -> Floats:
+    """Return the load of each step; phase: what each counts as (see `Occupancy.load`)."""
+    numbers = np.array([NUMBERS_OF(step) for step in steps], dtype=np.float64).reshape(-1, 6)
+    decoding, prompt_tokens, num_steps, begin_s, end_s, waits = numbers.T
     # A step that may hold a piece is told apart from those that end a prompt: their pieces are of other lengths.
-    return doublings + float(step.prompt_waits)
+    mixed = np.log2((end_s - begin_s) / num_steps * 1e3) + waits
+    of_work = np.log2(np.maximum(np.where(phase == "decode", decoding, prompt_tokens), 1))
+    found: Floats = np.where(phase == "mixed", mixed, of_work)
+    return found

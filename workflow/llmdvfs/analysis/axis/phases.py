@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from llmdvfs.analysis.chunks import chunks_of
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.phases import PhaseInterval
 from llmdvfs.records.proxy import ProxyRecord
@@ -45,7 +46,7 @@ def phase_intervals(
 
 def decode_step_ns(requests: Sequence[RequestRecord]) -> int:
     """Return the median gap between chunks [ns], which is how long a plain decode step takes; 0 without gaps."""
-    gaps_ns = np.concatenate([np.empty(0), *(np.diff(np.array(r.chunk_mono_ns, dtype=np.int64)) for r in requests)])
+    gaps_ns = chunks_of(requests).gaps_ns
     return int(np.median(gaps_ns)) if len(gaps_ns) else 0
 
 

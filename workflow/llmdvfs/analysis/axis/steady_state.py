@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from llmdvfs.analysis.axis.stall import find_stall
 from llmdvfs.analysis.axis.trend import trend
+from llmdvfs.analysis.chunks import chunks_of
 from llmdvfs.arrivals.table import arrival_kind
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.request import RequestRecord
@@ -85,13 +86,14 @@ def _series(requests: Sequence[RequestRecord], started_mono_ns: int) -> _Series:
         # None is not among those of requests that were sent and ended
         return (np.fromiter(cast("Iterable[int]", instants), dtype=np.int64) - started_mono_ns) / NS_PER_S
 
+    chunks = chunks_of(finished)
     return _Series(
         scheduled_s=seconds(r.scheduled_mono_ns for r in finished),
         sent_s=seconds(r.sent_mono_ns for r in finished),
         first_s=seconds(r.chunk_mono_ns[0] if r.chunk_mono_ns else r.end_mono_ns for r in finished),
         end_s=seconds(r.end_mono_ns for r in finished),
-        token_s=seconds(chain.from_iterable(r.chunk_mono_ns for r in finished)),
-        token_nums=np.fromiter(chain.from_iterable(r.chunk_num_tokens for r in finished), dtype=np.int64),
+        token_s=(chunks.mono_ns - started_mono_ns) / NS_PER_S,
+        token_nums=chunks.num_tokens,
     )
 
 

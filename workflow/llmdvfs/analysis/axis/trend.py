@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+
+from llmdvfs.analysis.axis.mann_kendall import mann_kendall_p
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,13 @@ def trend(values: npt.NDArray[np.float64]) -> Trend:
     """
     if values.min() == values.max():
         return Trend(1.0, 0.0, 0.0)
-    position = np.arange(values.size)
-    line = stats.linregress(position, values)
+    from scipy.special import stdtrit  # here, since a cell that was merged has its window
+
+    position = np.arange(values.size) - (values.size - 1) / 2
+    sum_of_squares = float(position @ position)
+    slope = float(position @ values) / sum_of_squares
+    left = values - values.mean() - slope * position
+    slope_error = float(np.sqrt(left @ left / (values.size - 2) / sum_of_squares))
     per_slope = values.size / float(values.mean())
-    error = float(stats.t.ppf(0.95, values.size - 2)) * float(line.stderr)
-    return Trend(float(stats.kendalltau(position, values).pvalue), float(line.slope) * per_slope, error * per_slope)
+    error = float(stdtrit(values.size - 2, 0.95)) * slope_error
+    return Trend(mann_kendall_p(values), slope * per_slope, error * per_slope)

@@ -13,11 +13,11 @@ from llmdvfs.analysis.energy.phase_energy import RolePhases, energy_of_phases
 from llmdvfs.analysis.energy.regression_settings import RegressionSettings
 from llmdvfs.analysis.energy.role_increments import RoleIncrements, role_increments
 from llmdvfs.analysis.energy.sampled_curve import sampled_curve
-from llmdvfs.analysis.sensors import by_device
 from llmdvfs.records.phases import PhasesRecord
+from llmdvfs.records.readings import Readings
 from llmdvfs.records.result import EnergyResult, FineSplit, PhaseEnergy
 from llmdvfs.records.spec import DeviceRole
-from llmdvfs.records.telemetry import EnergySource, Reading, TelemetryDevice, TelemetryHeader
+from llmdvfs.records.telemetry import EnergySource, TelemetryDevice, TelemetryHeader
 
 NO_POWER_DATA = "no power data on this machine"
 
@@ -42,12 +42,12 @@ class EnergySettings:
 
 def energy_result(
     header: TelemetryHeader,
-    readings: Sequence[Reading],
+    readings: Readings,
     phases: PhasesRecord,
     *,
     started_mono_ns: int,
     idle_windows_s: Sequence[tuple[float, float]],
-    idle_readings: Sequence[Reading] | None = None,
+    idle_readings: Readings | None = None,
     num_prompt_tokens: int,
     num_output_tokens: int,
     num_requests: int,
@@ -65,17 +65,16 @@ def energy_result(
     window_s = (phases.window_begin_s, phases.window_end_s)
     source = header.deployment_source(phases.device_roles)
     roles = {device.device_id: _energy_role(device, phases, source) for device in header.devices}
-    of_device = by_device(readings)
     devices = [
         measure_device(
-            of_device.get(device.device_id, ()),
+            readings.of(device.device_id),
             device.device_id,
             roles[device.device_id],
             source if roles[device.device_id] is not None else header.source_of(device),
             started_mono_ns=started_mono_ns,
             window_s=window_s,
             idle_windows_s=idle_windows_s,
-            idle_readings=idle_readings,
+            idle_readings=None if idle_readings is None else idle_readings.of(device.device_id),
         )
         for device in header.devices
     ]
@@ -134,7 +133,7 @@ def _fine(
         for device in members
         if device.curve is not None and device.energy_j is not None and device.record.counter_j is not None
     ]
-    if len(sampled) < len(members) or role in phases.clock_untold:
+    if len(sampled) < len(members) or role in phases.clock_untold or not all(len(own.samples) for own in sampled):
         return None
     window_s = (phases.window_begin_s, phases.window_end_s)
     return fine_split(role, sampled, occupancy_of(phases, role), window_s, seed_bootstrap)

@@ -10,9 +10,10 @@ from llmdvfs.analysis.energy.curve import EnergyCurve, curve_from_counter, curve
 from llmdvfs.analysis.sensors import Series, device_series, sensor_traits
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.errors import TelemetryGap
+from llmdvfs.records.readings import DeviceReadings
 from llmdvfs.records.result import DeviceEnergy, Distribution, SensorTraits
 from llmdvfs.records.spec import DeviceRole
-from llmdvfs.records.telemetry import POWER_ONLY, EnergySource, Reading
+from llmdvfs.records.telemetry import POWER_ONLY, EnergySource
 
 IDLE_MARGIN_S = 0.5  # readings beyond an idle window's edges, between which the edges lie
 SENSORS = ("energy_j", "power_instant_w", "power_average_w")
@@ -38,7 +39,7 @@ class MeasuredDevice:
 
 
 def measure_device(
-    readings: Sequence[Reading],
+    readings: DeviceReadings,
     device_id: str,
     role: DeviceRole | None,
     source: EnergySource,
@@ -46,14 +47,15 @@ def measure_device(
     started_mono_ns: int,
     window_s: tuple[float, float],
     idle_windows_s: Sequence[tuple[float, float]],
-    idle_readings: Sequence[Reading] | None = None,
+    idle_readings: DeviceReadings | None = None,
 ) -> MeasuredDevice:
     """Return what the device used in the window; what the readings cannot give is None, the reason in `gaps`.
 
     role: None where the device serves nobody. window_s, idle_windows_s: in seconds since the cell's start.
     idle_readings: those of the idle windows alone, each window apart from the others; None: `readings` cover them.
     """
-    series = device_series(readings, device_id, (*SENSORS, *CONDITION, POWER_SAMPLES), started_mono_ns)
+    quantities = (*SENSORS, *CONDITION, POWER_SAMPLES)
+    series = {quantity: device_series(readings, quantity, started_mono_ns) for quantity in quantities}
     gaps: list[str] = []
     power_name = "power_instant_w" if len(series["power_instant_w"]) else "power_average_w"
     power = series[power_name]
@@ -129,7 +131,7 @@ def _energy(curve: EnergyCurve | None, window_s: tuple[float, float], gaps: list
 
 
 def _idle_curve(
-    readings: Sequence[Reading],
+    readings: DeviceReadings,
     device_id: str,
     source: EnergySource,
     started_mono_ns: int,
@@ -142,8 +144,8 @@ def _idle_curve(
     """
     first_ns, last_ns = (started_mono_ns + round(edge_s * NS_PER_S) for edge_s in window_s)
     margin_ns = round(IDLE_MARGIN_S * NS_PER_S)
-    near = [r for r in readings if first_ns - margin_ns <= r.begin_mono_ns <= last_ns + margin_ns]
-    series = device_series(near, device_id, SENSORS, started_mono_ns)
+    near = readings.between(first_ns - margin_ns, last_ns + margin_ns)
+    series = {quantity: device_series(near, quantity, started_mono_ns) for quantity in SENSORS}
     if source in POWER_ONLY:
         power = series["power_instant_w"] if len(series["power_instant_w"]) else series["power_average_w"]
         return _curve(curve_from_power, f"idle power of {device_id}", power, gaps)

@@ -12,8 +12,9 @@ import numpy as np
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
 from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
 from llmdvfs.analysis.energy.curve import EnergyCurve
+from llmdvfs.analysis.energy.increment_blocks import in_blocks
 from llmdvfs.analysis.energy.phase_increments import PhaseIncrements
-from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
+from llmdvfs.analysis.energy.regression import PhaseSums
 from llmdvfs.analysis.energy.sampled_curve import MIN_SAMPLES, SEEN_S, stretches_j
 from llmdvfs.analysis.sensors import Floats, Series
 from llmdvfs.records.result import Estimate, FinePhase, FineSplit
@@ -110,7 +111,7 @@ def _rows(inside: Sequence[Series], occupancy: Occupancy, levels: tuple[Level, .
 
 def _sums(rows: PhaseIncrements, window_s: tuple[float, float]) -> PhaseSums:
     block = ((rows.end_s - window_s[0]) // STRETCH_S).astype(np.int64)
-    return phase_sums(rows.seconds_over(LAGS_S), rows.length_s, rows.energy_j, block)
+    return in_blocks(rows, block).sums_over(LAGS_S)
 
 
 def _estimate(sums: PhaseSums, at: int, column: int, power_w: float, resampled_w: Floats) -> Estimate:

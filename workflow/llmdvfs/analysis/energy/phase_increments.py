@@ -1,11 +1,12 @@
 """Energy increments of a role's devices beside the phases they fell into: the rows of the phase regression."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from llmdvfs.analysis.axis.level_seconds import level_seconds
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy
 from llmdvfs.analysis.energy.curve import Incremental
 from llmdvfs.analysis.sensors import Floats
@@ -14,8 +15,6 @@ from llmdvfs.records.spec import Phase
 MAX_INCREMENTS = 10_000
 """Of a role: more tell its powers no better. Of a longer window as many stretches are taken, evenly spread over it."""
 STRETCH_S = 1.0
-MAX_INSTANTS = 20_000
-"""Of all lags that are looked up at once: about a megabyte of seconds in levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +57,9 @@ class PhaseIncrements:
 
         lag_s: by how much the readings trail the phases.
         """
-        found: Floats = next(self.seconds_over((lag_s,)))[0]
-        return found
-
-    def seconds_over(self, lags_s: Sequence[float] | Floats) -> Iterator[Floats]:
-        """Yield the same for several lags, as many at a time as MAX_INSTANTS allows; shape (lags, increments, levels).
-
-        All of them together are gigabytes where a window is long; one at a time is slow where it is short.
-        """
-        table = self.occupancy.table_at_edges(self.levels)
-        follows = self.follows & np.concatenate(([False], self.later_s[1:] == self.later_s[:-1]))
-        is_own = ~follows
-        # one after the other, so that a begin that is the end before it is looked up once
-        end = np.arange(len(self.end_s)) + np.cumsum(is_own)
-        instants_s = np.empty(len(self.end_s) + np.count_nonzero(is_own))
-        instants_s[end] = self.end_s - self.later_s
-        instants_s[end[is_own] - 1] = self.begin_s[is_own] - self.later_s[is_own]
-        lags = np.asarray(lags_s, dtype=np.float64)
-        at_a_time = max(MAX_INSTANTS // max(len(instants_s), 1), 1)
-        for first in range(0, len(lags), at_a_time):
-            later_s = instants_s - lags[first : first + at_a_time, None]
-            before = self.occupancy.all_before(self.levels, later_s.ravel(), table).reshape(*later_s.shape, -1)
-            yield before[:, end] - before[:, end - 1]
+        seconds = level_seconds(self.occupancy, self.levels)
+        later_s = self.later_s + lag_s
+        return seconds.before(self.end_s - later_s) - seconds.before(self.begin_s - later_s)
 
 
 def phase_increments(

@@ -11,8 +11,8 @@ import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy
 from llmdvfs.analysis.energy.curve import Incremental
+from llmdvfs.analysis.energy.increment_blocks import in_blocks
 from llmdvfs.analysis.energy.phase_increments import phase_increments
-from llmdvfs.analysis.energy.regression import phase_sums
 from llmdvfs.analysis.sensors import Floats
 
 QUEUES_S = (*(1e-3 * np.arange(0, 12, 0.5)), *(1e-3 * np.arange(12, 62, 2.0)))
@@ -56,8 +56,7 @@ def queue_time(
     misfits, count = [], 1
     for queue_s in QUEUES_S:
         rows = phase_increments(curves, occupancy.with_queue(queue_s), levels, window_s, later_s)
-        block = np.zeros(len(rows.energy_j), dtype=np.int64)
-        sums = phase_sums(rows.seconds_over(lags_s), rows.length_s, rows.energy_j, block)
+        sums = in_blocks(rows, np.zeros(len(rows.energy_j), dtype=np.int64)).sums_over(lags_s)
         powers_w, explained = sums.profile()
         at = int(explained.argmax())
         misfits.append(sums.total - float(explained[at]))

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
 
 from llmdvfs.analysis.sensors import Floats
 
@@ -46,6 +45,15 @@ class PhaseSums:
         """Return the sums of coarser phases; shares: how much of each of these is in each of those, (these, those)."""
         gram = shares.T @ self.gram @ shares
         return replace(self, gram=gram, moment=self.moment @ shares, seconds=self.seconds @ shares)
+
+    def among(self, columns: npt.NDArray[np.intp], num_phases: int) -> "PhaseSums":
+        """Return the same sums as of more phases, of which these are at `columns` and the others never occur."""
+        num_lags, num_blocks = self.moment.shape[:2]
+        gram = np.zeros((num_lags, num_blocks, num_phases, num_phases))
+        moment, seconds = np.zeros((num_lags, num_blocks, num_phases)), np.zeros((num_lags, num_phases))
+        gram[:, :, columns[:, None], columns] = self.gram
+        moment[:, :, columns], seconds[:, columns] = self.moment, self.seconds
+        return replace(self, gram=gram, moment=moment, seconds=seconds)
 
     def profile(self) -> tuple[Floats, Floats]:
         """Return for each lag the least-squares powers [W], shape (lags, phases), and what they explain of `total`."""
@@ -121,41 +129,26 @@ class PhaseSums:
         return min(math.sqrt(squared), LARGEST_CONDITION)
 
 
-def phase_sums(
-    seconds_by_lag: Iterable[Floats], length_s: Floats, energy_j: Floats, block: npt.NDArray[np.int64]
-) -> PhaseSums:
+def phase_sums(seconds_by_lag: Iterable[Floats], length_s: Floats, energy_j: Floats) -> PhaseSums:
     """Return the sums of the increments by block.
 
-    seconds_by_lag: the seconds in each phase, for some lags at a time: shape (lags, increments, phases). length_s,
-    energy_j, block: of each increment its length, its energy and the number of its block.
+    seconds_by_lag: the seconds in each phase, for some lags at a time: shape (lags, blocks, places, phases); they are
+    overwritten. length_s, energy_j: of the increment at each place, shape (blocks, places); a place of length 0 has
+    none.
     """
-    padded = _padded(block)
-    weight = np.append(1 / length_s, 0.0)[padded]
-    energy = np.append(energy_j, 0.0)[padded]
+    is_there = length_s > 0
+    per_root = np.divide(1.0, np.sqrt(length_s), out=np.zeros_like(length_s), where=is_there)
+    targets = np.stack((energy_j * per_root, np.sqrt(length_s)), axis=-1)
     gram, moment, total = [], [], []
-    for of_lags in seconds_by_lag:
-        # (lags, blocks, increments of a block, phases)
-        seconds = np.concatenate((of_lags, np.zeros_like(of_lags[:, :1])), axis=1)[:, padded]
-        weighted = (seconds * weight[..., None]).swapaxes(-1, -2)
-        gram.append(weighted @ seconds)
-        moment.append((weighted @ energy[..., None])[..., 0])
-        total.append(of_lags.sum(axis=1))
-    energies = float(np.sum(energy_j**2 / length_s))
-    return PhaseSums(np.concatenate(gram), np.concatenate(moment), np.concatenate(total), energies, len(energy_j))
-
-
-def _padded(block: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
-    """Return the increments of each block, shape (blocks, those of the largest); the rest is the number of increments.
-
-    Blocks of one length are one product; a block alone costs more than the sums in it.
-    """
-    order = np.argsort(block, kind="stable")
-    _, starts, sizes = np.unique(block[order], return_index=True, return_counts=True)
-    place = np.arange(int(sizes.max(initial=0)))
-    found: npt.NDArray[np.intp] = np.append(order, len(order))[
-        np.where(place < sizes[:, None], starts[:, None] + place, len(order))
-    ]
-    return found
+    for seconds in seconds_by_lag:
+        seconds *= per_root[..., None]
+        turned = seconds.swapaxes(-1, -2)
+        gram.append(turned @ seconds)
+        of_targets = turned @ targets
+        moment.append(of_targets[..., 0])
+        total.append(of_targets[..., 1].sum(axis=1))
+    energies = float(np.sum((energy_j * per_root) ** 2))
+    return PhaseSums(np.concatenate(gram), np.concatenate(moment), np.concatenate(total), energies, int(is_there.sum()))
 
 
 def _solved(gram: Floats, moment: Floats) -> tuple[Floats, Floats, Floats]:
@@ -176,6 +169,8 @@ def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
 
 def _nnls(gram: Floats, moment: Floats) -> Floats:
     """Return the non-negative solution of normal equations: the b that minimises |L'b - L^-1 m|, L L' = Gram matrix."""
+    from scipy.optimize import nnls  # a third of a second: few fits are negative anywhere
+
     factor = np.linalg.cholesky(gram)
     solution: Floats = nnls(factor.T, np.linalg.solve(factor, moment))[0]
     return solution

@@ -7,11 +7,12 @@ import numpy as np
 
 from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
 from llmdvfs.analysis.energy.curve import Incremental
+from llmdvfs.analysis.energy.increment_blocks import in_blocks
 from llmdvfs.analysis.energy.lag import own_lag_s
 from llmdvfs.analysis.energy.levels import power_models, shares_of
 from llmdvfs.analysis.energy.phase_increments import MAX_INCREMENTS, PhaseIncrements, phase_increments
 from llmdvfs.analysis.energy.queue_time import QueueTime, queue_time
-from llmdvfs.analysis.energy.regression import PhaseSums, phase_sums
+from llmdvfs.analysis.energy.regression import PhaseSums
 from llmdvfs.analysis.energy.regression_settings import RegressionSettings
 from llmdvfs.analysis.sensors import Floats
 from llmdvfs.records.spec import DeviceRole, Phase
@@ -167,6 +168,4 @@ def _sums(
 ) -> PhaseSums:
     block_s = max(settings.block_s, (window_s[1] - window_s[0]) / settings.max_blocks)
     block = ((rows.begin_s - window_s[0]) // block_s).astype(np.int64)
-    return phase_sums(
-        rows.seconds_over(settings.lags_s if lags_s is None else lags_s), rows.length_s, rows.energy_j, block
-    )
+    return in_blocks(rows, block).sums_over(settings.lags_s if lags_s is None else lags_s)

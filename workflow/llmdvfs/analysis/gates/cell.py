@@ -10,9 +10,9 @@ from llmdvfs.analysis.gates.host import host_quiet
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.standstill import client_standstill
 from llmdvfs.analysis.gates.steps import steps_as_counted
-from llmdvfs.analysis.sensors import by_device
 from llmdvfs.records.load import CalibrationResult, LoadReport
 from llmdvfs.records.metrics import MetricsRecord
+from llmdvfs.records.readings import Readings
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import (
     EnergyResult,
@@ -24,14 +24,14 @@ from llmdvfs.records.result import (
     Window,
 )
 from llmdvfs.records.run import RunRecord
-from llmdvfs.records.telemetry import Reading, SamplerReport
+from llmdvfs.records.telemetry import SamplerReport
 
 
 def cell_gates(
     run: RunRecord,
     *,
     requests: Sequence[RequestRecord],
-    readings: Sequence[Reading],
+    readings: Readings,
     sampler: SamplerReport | None,
     calibration: CalibrationResult | None,
     window: Window,
@@ -57,7 +57,7 @@ def cell_gates(
     limits = limits or GateLimits()
     serving = ServingDevices(
         devices=tuple(device for device in energy.devices if device.role is not None),
-        readings=by_device(readings),
+        readings=readings,
         started_mono_ns=run.started_mono_ns,
         window_s=(window.begin_s, window.end_s),
     )

@@ -1,6 +1,6 @@
 """Gates on devices and telemetry: whether sensors were read well, and the hardware was left alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,8 +9,9 @@ from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.verdict import not_applicable, verdict
 from llmdvfs.analysis.sensors import Series, device_series
 from llmdvfs.records.point import AppliedPoint, OperatingPoint, in_words
+from llmdvfs.records.readings import Readings
 from llmdvfs.records.result import DeviceEnergy, EnergyResult, Gate
-from llmdvfs.records.telemetry import QUANTITIES, Reading, SamplerReport
+from llmdvfs.records.telemetry import SamplerReport
 
 THERMAL_S = ("sw_thermal_s", "hw_thermal_s", "hw_power_brake_s")
 CAP_S = ("sw_power_cap_s",)
@@ -25,19 +26,18 @@ class ServingDevices:
     """The devices of the deployment, with the cell's readings."""
 
     devices: tuple[DeviceEnergy, ...]
-    readings: Mapping[str, Sequence[Reading]]
-    """By device."""
+    readings: Readings
     started_mono_ns: int
     window_s: tuple[float, float]
-    _series: dict[str, dict[str, Series]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _series: dict[tuple[str, str], Series] = field(default_factory=dict, init=False, repr=False, compare=False)
     """By device and quantity: what has been asked of before is not read again."""
 
     def series(self, device_id: str, quantity: str) -> Series:
         """Return the readings of one quantity of one device inside the window."""
-        if device_id not in self._series:
-            own = self.readings.get(device_id, ())
-            self._series[device_id] = device_series(own, device_id, tuple(QUANTITIES), self.started_mono_ns)
-        found = self._series[device_id][quantity]
+        key = (device_id, quantity)
+        if key not in self._series:
+            self._series[key] = device_series(self.readings.of(device_id), quantity, self.started_mono_ns)
+        found = self._series[key]
         inside = (found.t_s >= self.window_s[0]) & (found.t_s <= self.window_s[1])
         return Series(found.t_s[inside], found.value[inside])
 

@@ -12,6 +12,7 @@ from llmdvfs.analysis.sensors import device_series
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.errors import TelemetryGap
 from llmdvfs.records.monitor import DeviceRecording, MonitorRecord, MonitorSample
+from llmdvfs.records.readings import readings_of
 from llmdvfs.records.telemetry import QUANTITIES, EnergySource, Reading, SamplerReport, TelemetryDevice, TelemetryHeader
 
 ONLY_COUNT_UP = {
@@ -56,8 +57,9 @@ def _device(
     device: TelemetryDevice, readings: Sequence[Reading], source: EnergySource, start_ns: int, duration_s: float
 ) -> DeviceRecording:
     own = [reading for reading in readings if reading.device_id == device.device_id]
+    columns = readings_of(own).of(device.device_id)
     measured = measure_device(
-        own,
+        columns,
         device.device_id,
         None,
         source,
@@ -65,7 +67,7 @@ def _device(
         window_s=(0.0, duration_s),
         idle_windows_s=(),
     )
-    series = device_series(own, device.device_id, tuple(QUANTITIES), start_ns)
+    series = {quantity: device_series(columns, quantity, start_ns) for quantity in QUANTITIES}
     failures = Counter((quantity, cause) for reading in own for quantity, cause in reading.errors.items())
     failed = (f"{quantity}: {num} of its readings failed: {cause}" for (quantity, cause), num in failures.items())
     return DeviceRecording(

@@ -5,12 +5,10 @@ All instants of a request are integer nanoseconds of CLOCK_MONOTONIC; a window i
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple
 
-import numpy as np
-import numpy.typing as npt
-
+from llmdvfs.analysis.chunks import chunks_of
 from llmdvfs.analysis.distribution import distribution
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.request import RequestRecord
@@ -30,14 +28,15 @@ def latency_result(requests: Sequence[RequestRecord], window: Window, started_mo
     timed_out = [r for r in counted if r.outcome == "timeout" and r.sent_mono_ns is not None]
     mute = [r for r in timed_out if not r.chunk_mono_ns]
     begun = [*ok, *(r for r in timed_out if r.chunk_mono_ns)]
+    chunks = chunks_of(ok)
     return LatencyResult(
         ttft_s=distribution([ttft_s(r) for r in begun], at_least=[waited_s(r) for r in mute]),
         ttft_from_sent_s=distribution(
             [ttft_s(r) - lateness_s(r) for r in begun], at_least=[waited_s(r) - lateness_s(r) for r in mute]
         ),
         tpot_s=distribution([tpot for r in ok if (tpot := tpot_s(r)) is not None]),
-        tbt_s=distribution(_joined(token_gaps_s(r) for r in ok)),
-        chunk_gap_s=distribution(_joined(_chunk_gaps_s(r) for r in ok)),
+        tbt_s=distribution(chunks.token_gaps_s),
+        chunk_gap_s=distribution(chunks.gaps_s),
         e2e_s=distribution([e2e_s(r) for r in ok], at_least=[waited_s(r) for r in timed_out]),
         normalised_latency_s=distribution([e2e_s(r) / sum(r.chunk_num_tokens) for r in ok]),
         lateness_s=distribution([lateness_s(r) for r in counted if r.sent_mono_ns is not None]),
@@ -63,7 +62,9 @@ def throughput_result(
     good = [r for r in due if r.ok and meets(r, workload.slo)]
     has_slo = any(limit is not None for limit in astuple(workload.slo))
     num_prompt_tokens = sum(_prompt_tokens(r) for r in requests if r.ok and _first_in(r, window, started_mono_ns))
-    num_output_tokens = sum(_output_tokens_in(r, window, started_mono_ns) for r in requests if r.ok)
+    chunks = chunks_of([r for r in requests if r.ok])
+    inside = chunks.inside(window.begin_s, window.end_s, started_mono_ns)
+    num_output_tokens = int(chunks.num_tokens[inside].sum())
 
     def rate(amount: int) -> float | None:
         return amount / length_s if length_s > 0 else None
@@ -116,15 +117,6 @@ def tpot_s(request: RequestRecord) -> float | None:
     return (request.chunk_mono_ns[-1] - request.chunk_mono_ns[0]) / NS_PER_S / num_tokens
 
 
-def token_gaps_s(request: RequestRecord) -> npt.NDArray[np.float64]:
-    """Return the gaps between the tokens of a request [s], as many as it has tokens after the first chunk.
-
-    A chunk of k tokens that arrives d after the chunk before it counts as k gaps of d / k.
-    """
-    num_tokens = np.asarray(request.chunk_num_tokens[1:], dtype=np.int64)
-    return np.repeat(_chunk_gaps_s(request) / num_tokens, num_tokens)
-
-
 def meets(request: RequestRecord, slo: SloSpec) -> bool:
     """Return whether an ok request keeps every limit that is set.
 
@@ -132,14 +124,6 @@ def meets(request: RequestRecord, slo: SloSpec) -> bool:
     """
     seen = ((slo.ttft_s, ttft_s(request)), (slo.tpot_s, tpot_s(request) or 0.0), (slo.e2e_s, e2e_s(request)))
     return all(limit is None or value <= limit for limit, value in seen)
-
-
-def _chunk_gaps_s(request: RequestRecord) -> npt.NDArray[np.float64]:
-    return np.diff(np.asarray(request.chunk_mono_ns, dtype=np.int64)) / NS_PER_S
-
-
-def _joined(parts: Iterable[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-    return np.concatenate([np.empty(0), *parts])
 
 
 def _in(instant_mono_ns: int | None, window: Window, started_mono_ns: int) -> bool:
@@ -150,12 +134,6 @@ def _in(instant_mono_ns: int | None, window: Window, started_mono_ns: int) -> bo
 
 def _first_in(request: RequestRecord, window: Window, started_mono_ns: int) -> bool:
     return _in(request.chunk_mono_ns[0], window, started_mono_ns)
-
-
-def _output_tokens_in(request: RequestRecord, window: Window, started_mono_ns: int) -> int:
-    t_s = (np.asarray(request.chunk_mono_ns, dtype=np.int64) - started_mono_ns) / NS_PER_S
-    inside = (t_s >= window.begin_s) & (t_s <= window.end_s)
-    return int(np.asarray(request.chunk_num_tokens)[inside].sum())
 
 
 def _prompt_tokens(request: RequestRecord) -> int:

@@ -10,10 +10,10 @@ from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.phases import PhaseInterval
 from llmdvfs.records.proxy import ProxyRecord
+from llmdvfs.records.readings import Readings
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.result import Distribution, TransferResult
 from llmdvfs.records.run import RunRecord
-from llmdvfs.records.telemetry import Reading
 
 TTFT_PARTS = ("queue", "prefill", "transfer", "first_decode", "residual")
 
@@ -25,7 +25,7 @@ def transfer_result(
     intervals: Sequence[PhaseInterval],
     before: MetricsRecord,
     after: MetricsRecord,
-    readings: Sequence[Reading],
+    readings: Readings,
 ) -> TransferResult | None:
     """Return what is known of the cell's KV transfers; None where the architecture has none.
 

@@ -1,14 +1,12 @@
 """The link that the KV cache had to cross, and whether it went over it; docs/metrics.md#kv-transfer."""
 
-from collections.abc import Sequence
-
 from llmdvfs.analysis.sensors import device_series
 from llmdvfs.records.device_id import gpu_id
 from llmdvfs.records.host import GpuLink
+from llmdvfs.records.readings import Readings
 from llmdvfs.records.result import TransferLink, TransferResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import Role
-from llmdvfs.records.telemetry import Reading
 
 FAR_BELOW_FRACTION = 0.1
 """Below this share of the nominal rate something other than the link holds the transfer up."""
@@ -19,7 +17,7 @@ SMALL_PIECE_BYTES = 128 * KIB
 """Below it most of a transfer's time is spent on starting its pieces, some 3 us each."""
 
 
-def transfer_link(run: RunRecord, readings: Sequence[Reading]) -> TransferLink | None:
+def transfer_link(run: RunRecord, readings: Readings) -> TransferLink | None:
     """Return what KV had to cross: the network where it was made to take one, else a link between GPUs.
 
     Of several pairs of a prefill and a decode GPU the slowest link counts, for that is where a transfer waits.
@@ -84,13 +82,13 @@ def _joins(link: GpuLink, some: set[int], others: set[int]) -> bool:
     return (link.first in some and link.second in others) or (link.second in some and link.first in others)
 
 
-def _nvlink_sent_bytes(run: RunRecord, gpus: set[int], readings: Sequence[Reading]) -> float | None:
+def _nvlink_sent_bytes(run: RunRecord, gpus: set[int], readings: Readings) -> float | None:
     """Return by how much the GPUs' counters rose over the cell; None: one has no counter, or there are no GPUs."""
     if not gpus:
         return None
     total = 0.0
     for gpu in gpus:
-        sent = device_series(readings, gpu_id(gpu), ["nvlink_tx_bytes"], run.started_mono_ns)["nvlink_tx_bytes"].value
+        sent = device_series(readings.of(gpu_id(gpu)), "nvlink_tx_bytes", run.started_mono_ns).value
         if len(sent) < 2:
             return None
         total += float(sent[-1] - sent[0])

@@ -19,7 +19,7 @@ from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_lines, read_record, write_lines, write_record
 from llmdvfs.records.telemetry import SamplerReport
-from llmdvfs.records.telemetry_file import read_telemetry
+from llmdvfs.records.telemetry_file import read_header
 from llmdvfs.records.under_load import UnderLoad
 
 LOG = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def _run_of(sweep: Sweep, task: CellTask, done: Done, folder: Path) -> RunRecord
         requests = read_lines(folder / raw.REQUESTS, RequestRecord)
         sent = {request.request_id for request in requests if request.sent_mono_ns}
         write_lines(folder / raw.PROXY, proxy_stamps(sweep.deployment, sent))
-    header, _ = read_telemetry(folder / raw.TELEMETRY)
+    header = read_header(folder / raw.TELEMETRY)
     report = read_record(folder / raw.LOAD_REPORT, LoadReport)
     under_load = UnderLoad(
         sweep=sweep.id,

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from llmdvfs.figures.parts.limits import log_scale
 from llmdvfs.figures.parts.note import draw_note
 from llmdvfs.figures.parts.style import BLACK, INVALID, Look
+from llmdvfs.figures.parts.thinning import thinned_shares
 from llmdvfs.records.result import Distribution
 
 PERCENTILES = {"p50": (0.50, "o", "●"), "p90": (0.90, "^", "▲"), "p99": (0.99, "D", "◆")}
@@ -24,11 +25,9 @@ def draw_ecdf(axes: Axes, samples_s: Sequence[Floats], look: Look, valid: Sequen
         draw_note(axes, absent, width=24)
         return
     for sample_ms, ok in drawn:
-        share = np.arange(1, len(sample_ms) + 1) / len(sample_ms)
+        kept_ms, share = thinned_shares(sample_ms)
         colour = look.colour if ok else INVALID
-        axes.step(
-            np.concatenate([sample_ms[:1], sample_ms]), np.concatenate([[0.0], share]), where="post", color=colour
-        )
+        axes.step(np.concatenate([kept_ms[:1], kept_ms]), np.concatenate([[0.0], share]), where="post", color=colour)
     _choose_scale(axes, np.concatenate([sample for sample, _ in drawn]))
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.5, 0.9, 1.0])

@@ -1,7 +1,7 @@
 """Draws panels that share one cell's time axis: phases, power, clocks, utilisation, requests in flight, energy."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from llmdvfs.figures.parts.limits import from_zero
 from llmdvfs.figures.parts.note import NO_POWER_DATA, draw_note
 from llmdvfs.figures.parts.phase_spans import SHADE_ALPHA, draw_spans, num_in_phases, phase_fill, phase_spans
 from llmdvfs.figures.parts.style import BLACK, LINES, PHASES, ROLES, Look
+from llmdvfs.figures.parts.thinning import thinned
 from llmdvfs.records.phases import PhaseInterval
 
 MAX_LINES = 3  # devices of one role that can be told apart as lines of one colour
@@ -54,13 +55,19 @@ def lane_legend(cell: MeasuredCell) -> list[Artist]:
     return [Line2D([], [], label="window", **WINDOW_BAR), *phases]
 
 
+def device_legend(panels: Iterable[Axes]) -> list[Artist]:
+    """Return the legend of the devices that are lines in any of the panels, each once."""
+    found = {label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    return [*found.values()]
+
+
 def draw_power(axes: Axes, cell: MeasuredCell, role: str | None = None) -> None:
     """Draw the power of each device of the role (None: of all, and their sum), shaded with the role's phases."""
     curves = _device_curves(cell, role, power_curve)
     _draw_devices(axes, cell, curves)
     serving = [curve for device, curve in curves.items() if device in cell.phases.device_roles]
     if 1 < len(serving) <= MAX_LINES and role is None:  # that of more would leave a single one no height
-        axes.plot(*summed(serving), color=BLACK, linewidth=0.8, label=f"sum of {len(serving)}")
+        axes.plot(*thinned(*summed(serving)), color=BLACK, linewidth=0.8, label=f"sum of {len(serving)}")
     shade(axes, cell, role)
     axes.set_ylabel(f"Power,\n{role} (W)" if role else "Power (W)")
     from_zero(axes)
@@ -105,7 +112,7 @@ def draw_energy(axes: Axes, cell: MeasuredCell) -> None:
     _draw_devices(axes, cell, curves)
     serving = [curve for device, curve in curves.items() if device in cell.phases.device_roles]
     if len(serving) > 1:
-        axes.plot(*summed(serving), color=BLACK, linewidth=0.8, label=f"sum of {len(serving)}")
+        axes.plot(*thinned(*summed(serving)), color=BLACK, linewidth=0.8, label=f"sum of {len(serving)}")
     axes.set_ylabel("Energy so far\n(J)")
     from_zero(axes)
 
@@ -179,16 +186,17 @@ def _draw_devices(axes: Axes, cell: MeasuredCell, curves: dict[str, Curve]) -> N
         look, label = _device_look(device, kinds[device], cell.phases.device_roles.get(device))
         line = LINES[drawn[look.colour] % len(LINES)] if drawn[look.colour] else look.line
         drawn[look.colour] += 1
-        axes.plot(*curve, color=look.colour, linestyle=line, label=label, linewidth=0.9)
+        axes.plot(*thinned(*curve), color=look.colour, linestyle=line, label=label, linewidth=0.9)
 
 
 def _draw_many(axes: Axes, role: str, devices: Sequence[str], curves: list[Curve]) -> None:
     """Draw the mean of many devices of a role, and the range from the lowest to the highest as a band around it."""
     look = ROLES.get(role, Look(BLACK, "", "-"))
     t_s, values = together(curves)
-    axes.fill_between(t_s, values.min(axis=0), values.max(axis=0), color=look.colour, alpha=0.35, linewidth=0)
+    t_s, low, high, mean = thinned(t_s, values.min(axis=0), values.max(axis=0), values.mean(axis=0))
+    axes.fill_between(t_s, low, high, color=look.colour, alpha=0.35, linewidth=0)
     name = f"{devices[0]} ... {devices[-1].removeprefix('gpu')} ({role})"
-    axes.plot(t_s, values.mean(axis=0), color=look.colour, linestyle=look.line, label=name, linewidth=0.9)
+    axes.plot(t_s, mean, color=look.colour, linestyle=look.line, label=name, linewidth=0.9)
 
 
 def _device_look(device: str, kind: str, role: str | None) -> tuple[Look, str]:

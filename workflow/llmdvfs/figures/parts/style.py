@@ -108,6 +108,7 @@ def save_figure(figure: Figure, png: Path, *, modelled: bool = False) -> None:
     with matplotlib.style.context(STYLE_FILE):
         png.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(png, metadata={"Software": None})
+        figure.set_layout_engine("none")  # the PDF keeps the places that the PNG found: they take long to find
         save_pdf(figure, png.with_suffix(".pdf"))
 
 
