@@ -102,10 +102,12 @@ class OneNode:
         """Kill everything that runs on the node in the same instant, as a power cut does."""
         own = [process for process in psutil.process_iter() if self._is_of_a_job(process)]
         daemons = {parent for process in own for parent in process.parents() if parent.name().startswith("slurmstepd")}
-        self.daemons.pop("slurmd").kill()
+        slurmd = self.daemons.pop("slurmd")
+        slurmd.kill()
         for process in (*daemons, *own):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+        slurmd.wait()
 
     def _is_of_a_job(self, process: psutil.Process) -> bool:
         try:

@@ -43,7 +43,7 @@ def test_a_dead_node_is_told_and_its_launch_measured_later(requeues: bool, tmp_p
             assert run.wait(WAIT_LIMIT_S) != 0
         else:
             assert run.wait(WAIT_LIMIT_S) == 1
-            assert "failed due to a node failure" in said(study)
+            assert "failed due to a node failure" in (study.folder / "snakemake-0.log").read_text()
         nothing_is_left(cluster, study)
         assert not (study.folder / CELLS / "launch-1" / "raw").exists()
         cluster.start_slurmd()

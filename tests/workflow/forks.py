@@ -6,15 +6,15 @@ among it: each run imports the one that lies there.
 
 import atexit
 import json
-import os
 import select
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+
+import psutil
 
 SERVE = """
 import json, os, sys
@@ -51,7 +51,8 @@ def snakemake(
         server.stdin.write(json.dumps(asked | {"out": str(out), "err": str(err)}) + "\n")
         server.stdin.flush()
         if not select.select([server.stdout], [], [], limit_s)[0]:
-            os.killpg(server.pid, signal.SIGKILL)
+            for process in (*psutil.Process(server.pid).children(recursive=True), server):
+                process.kill()
             _server.cache_clear()
             raise subprocess.TimeoutExpired(["snakemake", *arguments], limit_s, out.read_text(), err.read_text())
         answer = server.stdout.readline()
@@ -67,13 +68,7 @@ def _server() -> "subprocess.Popen[str]":
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,
     )
 
-    def end() -> None:
-        assert server.stdin is not None
-        server.stdin.close()
-        server.wait()
-
-    atexit.register(end)
+    atexit.register(server.__exit__, None, None, None)  # closes its input, which ends it, and waits
     return server

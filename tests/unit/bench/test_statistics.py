@@ -11,6 +11,7 @@ from llmdvfs.comparison.statistics import log_mean, usual_elsewhere
 sys.path.append(str(Path(__file__).parents[3] / "bench" / "statistics"))
 
 from methods import METHODS, chosen
+from narrowest import highest_narrowest
 from studies import SHAPES, SPREADS, simulate
 
 
@@ -43,3 +44,13 @@ def test_every_method_covers_a_ratio_that_is_as_certain_as_can_be() -> None:
         if not np.isnan(claims.low).all():
             assert (claims.high - claims.low < 1e-4).all(), name
         assert (claims.p_value < 0.05).all(), name
+
+
+def test_the_bound_of_the_narrowest_tenth_by_hand() -> None:
+    """Of 2 degrees of freedom all is closed: s^2 is exponential, Student's quantile is c = 0.97 sqrt(2 / (1 - 0.97^2)).
+
+    c = 5.643; s^2 is below q = -ln 0.9 = 0.1054 in a tenth of the studies. By parts, with k = 1 + c^2 / 2 = 16.92:
+    (0.97 erf(sqrt(k q)) - 0.9 erf(c sqrt(q / 2))) / 0.1 = (0.97 x 0.9410 - 0.9 x 0.9330) / 0.1 = 0.731.
+    """
+    assert highest_narrowest(2) == pytest.approx(0.731, abs=0.001)
+    assert highest_narrowest(100_000) == pytest.approx(0.97, abs=0.001)  # who knows the spread has no luck

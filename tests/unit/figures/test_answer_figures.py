@@ -106,6 +106,25 @@ def test_names_that_would_lie_on_one_another_are_left_out() -> None:
     assert {text.get_text() for text in axes.texts} == {"1209", "stock"}
 
 
+@pytest.mark.parametrize("name", ["energy_time", "over_clock"])
+def test_a_figure_of_many_loads_fits_a_png_and_says_what_it_leaves_out(name: str) -> None:
+    """96 loads made a figure of 220 in, which no PNG of 300 dpi holds: `answer` ended with an error of the drawing."""
+    record = answers(sweep(ENERGY, TIME))
+    figure = ANSWER_FIGURES[name](replace(record, answers=record.answers * 96))
+    assert figure.get_figheight() * 300 < 2**16
+    shown = 16 if name == "energy_time" else 8
+    assert len(figure.axes) == 16
+    assert figure.get_suptitle() == f"The first {shown} of 96 loads; answers.csv has all of them"
+
+
+def test_a_saving_of_nothing_is_a_line_at_0_percent() -> None:
+    """Where stock is recommended at each load, the ticks of the axis were five times 0.00000 %."""
+    even = dict.fromkeys(ENERGY, 1.0)
+    record = answers([at_batch(each, size) for size in (8, 64) for each in sweep(even, TIME)])
+    saving, _ = dvfs_saving_over_load(record).axes
+    assert saving.get_ylim() == pytest.approx((-0.01, 0.01))
+
+
 @pytest.mark.parametrize("name", ANSWER_FIGURES)
 def test_every_figure_says_that_there_is_no_answer(name: str) -> None:
     figure = ANSWER_FIGURES[name](answers([cell(None, 1, 1.0, 0.01)]))

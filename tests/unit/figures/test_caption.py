@@ -32,6 +32,23 @@ def test_figures_of_a_deployment_say_their_n(name: str) -> None:
     assert "n = 2 server starts" in caption(DEPLOYMENT_FIGURES[name](record, cells))
 
 
+@pytest.mark.parametrize("name", ["vllm_server_comparison", "disaggregated_performance_analysis"])
+def test_the_lines_and_shades_of_a_deployment_have_names(name: str) -> None:
+    """GPUs were black and coloured lines, and phases colours, without a word which was which."""
+    architecture = "disaggregated" if name.startswith("disaggregated") else "single"
+    cells = [cell for cell in fake_study(gpu=True) if cell.run.deployment.architecture == architecture]
+    figure = DEPLOYMENT_FIGURES[name](compare([cell.result for cell in cells], [cell.run for cell in cells]), cells)
+    named = {text.get_text() for own in figure.subfigs for legend in own.findobj(Legend) for text in legend.get_texts()}
+    devices = {"gpu0 (prefill)", "gpu1 (decode)"} if architecture == "disaggregated" else {"gpu0"}
+    assert named >= {"prefill", "decode"} | devices
+
+
+def test_the_mark_of_the_table_has_its_meaning_beside_it() -> None:
+    cells = fake_study(gpu=True, launches=2)
+    record = compare([cell.result for cell in cells], [cell.run for cell in cells])
+    assert "~: not significant among all ratios" in caption(COMPARISON_FIGURES["performance_comparison"](record))
+
+
 @pytest.mark.parametrize("name", CELL_FIGURES)
 def test_figures_of_a_cell_are_of_one_start(name: str) -> None:
     assert re.search("one server start, n = 1", caption(CELL_FIGURES[name](fake_cell(Toy(duration_s=1.0)))), re.I)

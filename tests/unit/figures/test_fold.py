@@ -11,6 +11,8 @@ from llmdvfs.figures.parts.fold import fold_name
         ("load-64", 10, "load-64"),
         ("long-prompts-64", 12, "long-\nprompts-64"),
         ("tensor_parallel 2", 8, "tensor_\nparallel\n2"),
+        ("load-1, clock-345", 16, "load-1,\nclock-345"),
+        ("load-1, stock", 16, "load-1, stock"),
         ("unbreakable", 4, "unbr\neaka\nble"),
     ],
 )

@@ -1,5 +1,7 @@
 """What a reader could not tell in pictures of a study on two H100: whose clock; and names that leant for no reason."""
 
+from dataclasses import replace
+
 from fakes.records import Toy, fake_cell
 from matplotlib.figure import Figure
 
@@ -51,3 +53,12 @@ def test_short_names_stand_level_and_long_ones_lean() -> None:
 def test_parts_of_ttft_are_words() -> None:
     labels = [text.get_text() for own in ttft_parts(of_two(8)).legends for text in own.get_texts()]
     assert "first decode" in labels
+
+
+def test_a_page_of_bars_says_how_many_launches_it_leaves_out() -> None:
+    """3 deployments at 12 loads and 12 clocks were 432 bars, a figure of 74 in."""
+    record = of_two(1)
+    parts = next(row for row in record.cells if row.ttft_parts_s)
+    figure = ttft_parts(replace(record, cells=(parts,) * 100))
+    assert sum(len(bars) for axes in figure.axes for bars in axes.containers[:1]) == 60
+    assert "The first 60 of 100 launches" in figure.legends[0].get_title().get_text().replace("\n", " ")

@@ -13,6 +13,7 @@ from llmdvfs.figures.parts.limits import equal_tops
 from llmdvfs.figures.parts.note import NO_POWER_DATA, draw_note
 from llmdvfs.figures.parts.over_time import (
     TIME_LABEL,
+    device_legend,
     draw_clock,
     draw_lanes,
     draw_power,
@@ -80,7 +81,7 @@ def _draw_roles(figure: SubFigure, launches: Sequence[MeasuredCell]) -> None:
     axes[0, 0].set_xlim(*time_limits(cell))
     legend_below(
         figure,
-        lane_legend(cell),
+        [*lane_legend(cell), *device_legend(axes[1:].flat)],
         f"Above, a line: the ok requests (TBT: gaps) of one launch, {n_text([len(launches)])}; grey: a gate failed."
         f" Below: every reading of launch {cell.run.cell.launch}.",
     )

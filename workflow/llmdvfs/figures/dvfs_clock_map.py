@@ -30,7 +30,7 @@ def dvfs_clock_map(record: AnswersRecord) -> Figure:
         _panel(attained, answer, _attainment, "Requests within the limits (share)", "{:.2f}")
     if not rows:
         return figure
-    starts = n_text(point.num_launches for answer in answers for point in answer.points)
+    starts = n_text(point.num_launches for answer, _, _ in rows for point in answer.points)
     legend_below(
         figure,
         [],

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from llmdvfs.figures.parts.answer_rows import MAX_ROWS, say_left_out
 from llmdvfs.figures.parts.caption import n_text
 from llmdvfs.figures.parts.clock_series import is_chosen, set_ratio_axis, short_name
 from llmdvfs.figures.parts.intervals import Along, draw_interval
 from llmdvfs.figures.parts.legend import legend_below
+from llmdvfs.figures.parts.note import draw_note
 from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, PHASES, VERMILLION, styled
 from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord
 from llmdvfs.records.result import Estimate
@@ -24,16 +26,16 @@ TIMES = {"ttft_mean": "TTFT", "tpot_mean": "TPOT", "e2e_mean": "E2E latency"}
 @styled
 def dvfs_energy_time(record: AnswersRecord) -> Figure:
     """Return the figure: points with 95 % intervals, the Pareto set joined, the recommended point circled."""
-    rows = max(1, math.ceil(len(record.answers) / PANELS_A_ROW))
+    answers = record.answers[: MAX_ROWS * PANELS_A_ROW]
+    rows = max(1, math.ceil(len(answers) / PANELS_A_ROW))
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, rows * PANEL_HEIGHT_IN), layout="constrained")
-    if not record.answers:
-        figure.text(
-            0.5, 0.5, "no answer: " + ("; ".join(record.refused) or "no operating points"), ha="center", wrap=True
-        )
+    say_left_out(figure, len(answers), len(record.answers))
+    if not answers:
+        draw_note(figure.add_subplot(), "no answer: " + ("; ".join(record.refused) or "no operating points"), width=90)
         return figure
-    for number, answer in enumerate(record.answers, 1):
+    for number, answer in enumerate(answers, 1):
         _panel(figure.add_subplot(rows, PANELS_A_ROW, number), answer)
-    starts = n_text(point.num_launches for answer in record.answers for point in answer.points)
+    starts = n_text(point.num_launches for answer in answers for point in answer.points)
     legend_below(
         figure,
         [],

@@ -32,7 +32,7 @@ def dvfs_over_clock(record: AnswersRecord) -> Figure:
         left.legend(handles=_legend(clock_series(answer)), loc="best", fontsize="x-small")
     if not rows:
         return figure
-    starts = n_text(point.num_launches for answer in answers for point in answer.points)
+    starts = n_text(point.num_launches for answer, _, _ in rows for point in answer.points)
     legend_below(
         figure,
         [],

@@ -57,6 +57,7 @@ TITLE_SIZE = 7.5  # ... of this size [pt]: five panels stand side by side
 LEVEL_CHARACTERS = 12  # of workload names that fit side by side below a small panel
 PAPER_PANEL_IN = 2.4  # height of a panel by itself, without its legend
 TABLE_CHARACTERS = 112  # of a table's line across the double column
+MARKS = {"~": "~: not significant among all ratios of the study", "*": "*: a gate failed"}
 
 
 @styled
@@ -90,7 +91,8 @@ def performance_comparison(record: ComparisonRecord) -> Figure:
     legend_below(
         above,
         _legend(looks, names, groups) + _not_applied(panels[0, 0], record, groups),
-        f"A dot: a server start; bars: the mean over {starts}, upright {INTERVALS}{letters}{why_no_phases}.",
+        f"A dot: a server start; bars: the mean over {starts}, upright {INTERVALS}{letters}{why_no_phases}."
+        f"{_marks_in_words(table)}",
     )
     set_title(figure, f"Deployments{of_model(record)} at {_scope(record, groups)}")
     return figure
@@ -271,6 +273,13 @@ def _table(groups: Sequence[ComparisonGroup], names: Mapping[str, str]) -> list[
     header = [f"ratio to {text.split(' / ')[1]}" if " / " in text else text for text in header]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     return [header, *rows] if sum(widths) <= TABLE_CHARACTERS else []
+
+
+def _marks_in_words(table: Sequence[Sequence[str]]) -> str:
+    """Return what the marks behind the table's numbers mean; empty where it has none."""
+    shown = " ".join(cell for row in table[1:] for cell in row[1:])
+    told = [words for mark, words in MARKS.items() if mark in shown]
+    return f" In the table, {'; '.join(told)}." if told else ""
 
 
 def _draw_table(axes: Axes, rows: Sequence[Sequence[str]]) -> None:

@@ -22,7 +22,7 @@ from llmdvfs.records.comparison_text import baseline_pairs
 
 MAX_GROUPS = 4  # workloads of a panel that leave the figure on a page
 COLUMNS = 4
-ROW_IN, MIN_GROUP_IN = 0.09, 0.2  # of one deployment's mark; of a workload's, which has a name beside it
+ROW_IN, LINE_IN = 0.09, 0.13  # of one deployment's mark; of a line of the name beside a workload
 PANEL_IN = 0.5  # title and axis of a panel
 NAME_CHARACTERS = 16
 MAX_TICKS = 5
@@ -48,7 +48,8 @@ def ratios(record: ComparisonRecord) -> Figure:
     looks, names = deployment_looks(record), short_names(record)
     others = [deployment for deployment in looks if any(pair.other == deployment for pair in pairs)]
     num_rows = math.ceil(len(metrics) / COLUMNS)
-    panel_in = PANEL_IN + len(groups) * max(ROW_IN * (len(others) + 1), MIN_GROUP_IN)
+    lines = max(name.count("\n") + 1 for name in _group_names(groups))
+    panel_in = PANEL_IN + len(groups) * max(ROW_IN * (len(others) + 1), LINE_IN * (lines + 0.5))
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, 0.7 + 0.15 * math.ceil(len(others) / 3) + num_rows * panel_in))
     panels = figure.subplots(num_rows, COLUMNS, sharey=True, squeeze=False).ravel()
     for axes, name in zip(panels, metrics, strict=False):
@@ -133,11 +134,16 @@ def _draw_ratio(axes: Axes, y: float, metric: MetricRatio, look: Look) -> None:
 
 
 def _name_groups(axes: Axes, groups: Sequence[ComparisonGroup]) -> None:
-    """Write the workloads beside the first column, with the operating points where there are several."""
+    """Write the workloads beside the first column."""
+    axes.set_yticks(range(len(groups)), _group_names(groups))
+    axes.set_ylim(len(groups) - 0.5, -0.5)
+
+
+def _group_names(groups: Sequence[ComparisonGroup]) -> list[str]:
+    """Return the workloads, with the operating points where there are several, in short lines."""
     several = len({group.point for group in groups}) > 1
     names = [f"{group.workload}, {group.point}" if several else group.workload for group in groups]
-    axes.set_yticks(range(len(groups)), [fold_name(name, NAME_CHARACTERS) for name in names])
-    axes.set_ylim(len(groups) - 0.5, -0.5)
+    return [fold_name(name, NAME_CHARACTERS) for name in names]
 
 
 def _legend(pairs: Sequence[DeploymentPair], looks: Mapping[str, Look]) -> list[Line2D]:

@@ -10,7 +10,15 @@ from llmdvfs.figures.parts.cell import MeasuredCell, representative
 from llmdvfs.figures.parts.legend import legend_below
 from llmdvfs.figures.parts.limits import equal_tops, from_zero
 from llmdvfs.figures.parts.note import NO_POWER_DATA, draw_note
-from llmdvfs.figures.parts.over_time import TIME_LABEL, draw_power, draw_utilisation, has_power, time_limits
+from llmdvfs.figures.parts.over_time import (
+    TIME_LABEL,
+    device_legend,
+    draw_power,
+    draw_utilisation,
+    has_power,
+    lane_legend,
+    time_limits,
+)
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, PHASES, styled
 from llmdvfs.figures.parts.summary_marks import draw_marks
 from llmdvfs.figures.parts.titles import set_title
@@ -43,10 +51,12 @@ def vllm_server_comparison(record: ComparisonRecord, cells: Sequence[MeasuredCel
     for axes, (phase, own) in zip(panels, isolated.items(), strict=True):
         _draw_over_time(axes, phase, own)
     equal_tops([axes for axes, own in zip(panels, isolated.values(), strict=True) if own])
+    shown = [own[0] for own in isolated.values() if own]
+    shades = {shade.get_label(): shade for cell in shown for shade in lane_legend(cell)[1:]}  # the first: the window
     deployments = [deployment for group in groups.values() for deployment in group.deployments]
     legend_below(
         below,
-        [],
+        [*shades.values(), *device_legend(panels)],
         f"Above, a dot: a server start; bars: the mean over {starts_text(deployments)}, upright {INTERVALS}. Below:"
         " every reading of one launch, shaded with its phases.",
     )

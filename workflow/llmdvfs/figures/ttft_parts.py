@@ -15,6 +15,7 @@ from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, PHASES, styled
 from llmdvfs.records.comparison import CellRow, ComparisonRecord
 
 BAR_IN, PANEL_IN = 0.16, 0.42
+MAX_BARS = 60
 FILLS: dict[str, dict[str, Any]] = {
     "queue": {"color": BLACK},
     "prefill": {"color": PHASES["prefill"].colour},
@@ -27,7 +28,8 @@ OTHER: dict[str, Any] = {"facecolor": "white", "edgecolor": BLACK, "hatch": "...
 @styled
 def ttft_parts(record: ComparisonRecord) -> Figure:
     """Return a panel a workload with a bar a launch: the parts of its mean TTFT, in the order of their events."""
-    rows = [row for row in record.cells if any(value is not None for value in row.ttft_parts_s.values())]
+    known = [row for row in record.cells if any(value is not None for value in row.ttft_parts_s.values())]
+    rows = known[:MAX_BARS]
     if not rows:
         figure = Figure(figsize=(DOUBLE_COLUMN_IN, 1.4))
         draw_note(figure.subplots(), "no disaggregated deployment in this study: its TTFT has no parts")
@@ -45,7 +47,10 @@ def ttft_parts(record: ComparisonRecord) -> Figure:
         axes.set_yticks(range(len(own)), [names[row.cell.folder()] for row in own])
     panels[-1].set_xlabel("Mean TTFT from the send (ms)")
     starts = n_text(Counter((row.cell.deployment, row.cell.workload, row.cell.point) for row in rows).values())
-    legend_below(figure, [], f"A bar: one of {starts}, the mean over its ok requests; no interval is shown.")
+    left_out = (
+        f" The first {MAX_BARS} of {len(known)} launches; comparison.csv has all." if len(known) > MAX_BARS else ""
+    )
+    legend_below(figure, [], f"A bar: one of {starts}, the mean over its ok requests; no interval is shown.{left_out}")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(parts))
     return figure

@@ -23,7 +23,6 @@ from llmdvfs.records.telemetry import EnergySource, SamplerReport, TelemetryHead
 from llmdvfs.telemetry.device import Cadence, Probe
 from llmdvfs.telemetry.discover import discover
 from llmdvfs.telemetry.loop import SlotLoop
-from llmdvfs.telemetry.replay import replay_probes
 from llmdvfs.telemetry.writer import TelemetryWriter
 
 SLOW_INTERVAL_S = 0.1  # at least: /proc/stat ticks every 10 ms, and PCIe counters take half a millisecond
@@ -189,6 +188,9 @@ def _indices(text: str) -> list[int]:
 def _probes(options: argparse.Namespace) -> tuple[Sequence[Probe], EnergySource, tuple[str, ...]]:
     """Return what to read, the host's energy source, and what is absent here and why."""
     if options.replay:
+        # Here, since it reads files with numpy, which takes a thread and time that a sampler has not to give.
+        from llmdvfs.telemetry.replay import replay_probes
+
         return *replay_probes(options.replay), ()
     found = discover(
         None if options.gpus is None else _indices(options.gpus),

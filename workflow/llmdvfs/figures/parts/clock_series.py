@@ -77,17 +77,21 @@ def short_name(point: AnsweredPoint) -> str:
 
 
 RATIOS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 3, 4, 5, 7, 10)
+LEAST_RATIO_RANGE = 0.1
 HIGHEST_RATIO = 1.2
 """Colours end there: what costs so much more than stock is out of the question, and would hide smaller differences."""
 
 
 def set_ratio_axis(axes: Axes) -> None:
     """Make the vertical axis one of ratios: logarithmic, with plain numbers as ticks."""
+    lowest, highest = axes.dataLim.intervaly
     axes.set_yscale("log")
     low, high = axes.get_ylim()
+    if lowest > 0 and highest / lowest < 1 + LEAST_RATIO_RANGE:  # matplotlib would show decades around equal values
+        low, high = lowest / (1 + LEAST_RATIO_RANGE), highest * (1 + LEAST_RATIO_RANGE)
     ticks = [ratio for ratio in RATIOS if low <= ratio <= high]
     wide = high / low > 3
-    shown = [tick for tick in ticks if not wide or tick in (0.2, 0.5, 1, 2, 3, 5, 10)]
+    shown = [tick for tick in ticks if not wide or tick in (0.2, 0.3, 0.5, 0.7, 1, 2, 3, 5, 10)]
     axes.set_yticks(shown, [f"{tick:g}" for tick in shown])
     axes.minorticks_off()
     axes.set_ylim(low, high)

@@ -1,7 +1,7 @@
 """Draws panels that share one cell's time axis: phases, power, clocks, utilisation, requests in flight, energy."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,12 @@ def lane_legend(cell: MeasuredCell) -> list[Artist]:
         seen |= set(phase_spans(cell.phases.intervals))
     phases = [Patch(label=phase, linewidth=0, **phase_fill(phase)) for phase in (*PHASES, "mixed") if phase in seen]
     return [Line2D([], [], label="window", **WINDOW_BAR), *phases]
+
+
+def device_legend(panels: Iterable[Axes]) -> list[Artist]:
+    """Return the legend of the devices that are lines in any of the panels, each once."""
+    found = {label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    return [*found.values()]
 
 
 def draw_power(axes: Axes, cell: MeasuredCell, role: str | None = None) -> None:

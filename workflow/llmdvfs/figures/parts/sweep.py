@@ -8,6 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from llmdvfs.figures.parts.fold import fold_name
 from llmdvfs.figures.parts.limits import from_zero
 from llmdvfs.figures.parts.note import draw_note, why_absent
 from llmdvfs.figures.parts.style import LINES, MARKERS, Look
@@ -16,6 +17,7 @@ from llmdvfs.records.comparison import METRICS, DeploymentSummary
 from llmdvfs.records.comparison_text import label
 
 MAX_TICKS = 8
+LABEL_CHARACTERS = 20  # along the height of a panel
 
 Lines = Mapping[str, Sequence[tuple[float, DeploymentSummary]]]
 """Name of the line -> its points (x, deployment there)."""
@@ -37,7 +39,7 @@ def draw_lines(axes: Axes, name: str, lines: Lines, looks: Mapping[str, Look]) -
     name: of the metric. Means have their intervals, and every server start is a dot.
     """
     metric = METRICS[name]
-    axes.set_ylabel(label(metric))
+    axes.set_ylabel(fold_name(label(metric), LABEL_CHARACTERS))
     deployments = [deployment for points in lines.values() for _, deployment in points]
     if not any(deployment.metrics[name].n for deployment in deployments):
         draw_note(axes, why_absent(metric, deployments), width=20)

@@ -1,10 +1,13 @@
 """Titles: which cells a figure shows, and whether they are valid."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from matplotlib.figure import Figure
 
 from llmdvfs.figures.parts.cell import MeasuredCell
+
+CHARACTERS_AN_INCH = 12
 
 
 def cell_title(cell: MeasuredCell) -> str:
@@ -23,5 +26,6 @@ def launches_text(cells: Sequence[MeasuredCell]) -> str:
 
 
 def set_title(figure: Figure, text: str) -> None:
-    """Put the figure's title at its upper left."""
-    figure.suptitle(text, x=0.01, ha="left")
+    """Put the figure's title at its upper left, in as many lines as its width asks for."""
+    width = int(CHARACTERS_AN_INCH * figure.get_figwidth())
+    figure.suptitle("\n".join(fill(line, width) for line in text.split("\n")), x=0.01, ha="left")

@@ -6,7 +6,6 @@ from time import monotonic_ns
 from llmdvfs.load.sending.feed import ReadyRequest
 from llmdvfs.load.wire.exchange import Exchange, Failure, Hops
 from llmdvfs.load.wire.leg import Instance, Leg
-from llmdvfs.routing.balancer import Backend
 from llmdvfs.routing.failure import broke_off, request_failed
 
 
@@ -14,16 +13,12 @@ class Balanced:
     """One request, asked of one instance."""
 
     def __init__(
-        self,
-        request: ReadyRequest,
-        instance: Instance,
-        backend: Backend,
-        on_end: "Callable[[Balanced, str | None], None]",
+        self, request: ReadyRequest, instance: Instance, on_end: "Callable[[Balanced, str | None], None]"
     ) -> None:
         self.exchange = request.exchange
-        self.exchange.hops = self._hops = Hops(decode_instance=backend.upstream.name, is_streamed=True)
         self._content = request.rendered
-        self._leg = Leg(instance, backend, self.exchange, self._answered)
+        self._leg = Leg(instance, self.exchange, self._answered)
+        self.exchange.hops = self._hops = Hops(decode_instance=self._leg.name, is_streamed=True)
         self._on_end = on_end
 
     def start(self) -> None:

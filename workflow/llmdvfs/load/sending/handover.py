@@ -8,7 +8,6 @@ from llmdvfs.load.sending.feed import ReadyRequest
 from llmdvfs.load.wire.body import whole_body
 from llmdvfs.load.wire.exchange import Exchange, Failure, Hops
 from llmdvfs.load.wire.leg import Instance, Leg
-from llmdvfs.routing.balancer import Backend
 from llmdvfs.routing.failure import UpstreamFailed, prefill_failed
 from llmdvfs.routing.pair import OK, Pair
 
@@ -24,15 +23,15 @@ class Handover:
         self,
         request: ReadyRequest,
         pair: Pair,
-        prefill: tuple[Instance, Backend],
-        decode: tuple[Instance, Backend],
+        prefill: Instance,
+        decode: Instance,
         on_end: "Callable[[Handover, str | None], None]",
     ) -> None:
         self.exchange = exchange = request.exchange
         self._pair = pair
-        self._prefill = Leg(*prefill, exchange, self._prefilled)
+        self._prefill = Leg(prefill, exchange, self._prefilled)
         streamed = Exchange(exchange.index, exchange.request_id, None, None, exchange.num_output_tokens)
-        self._decode = Leg(*decode, streamed, self._streamed)
+        self._decode = Leg(decode, streamed, self._streamed)
         self.exchange.hops = self._hops = Hops(self._prefill.name)
         self._on_end = on_end
 

@@ -10,7 +10,7 @@ from llmdvfs.load.wire.exchange import Exchange
 from llmdvfs.load.wire.leg import Instance
 from llmdvfs.load.wire.request import Target, at_address
 from llmdvfs.records.route import RoutePlan
-from llmdvfs.routing.balancer import balancers
+from llmdvfs.routing.balancer import Balancer, balancers
 from llmdvfs.routing.pair import Pair
 
 
@@ -24,7 +24,11 @@ class Instances:
         """
         self._connector, self._path = plan.connector, to.path
         self._prefill, self._decode = balancers(plan)
-        self._of_name = {each.name: Instance(at_address(to, each.base_url)) for each in plan.upstreams}
+        self._of_name = {
+            backend.upstream.name: Instance(backend, at_address(to, backend.upstream.base_url))
+            for balancer in filter(None, (self._prefill, self._decode))
+            for backend in balancer.backends
+        }
         self._ended = ended
         self._asked: set[Balanced | Handover] = set()
 
@@ -56,22 +60,13 @@ class Instances:
         """Choose instances for a request, and ask the first of them."""
         asked: Balanced | Handover
         if self._prefill is None:
-            backend = self._decode.take()
-            asked = Balanced(request, self._of_name[backend.upstream.name], backend, self._over)
+            asked = Balanced(request, self._taken(self._decode), self._over)
         else:
             assert request.body is not None  # the feed of this route keeps bodies
-            first, second = self._prefill.take(), self._decode.take()
-            names = first.upstream.name, second.upstream.name
-            pair = Pair(
-                self._connector,
-                first.upstream,
-                second.upstream,
-                self._path,
-                request.body,
-                request.exchange.request_id,
-            )
-            prefill, decode = (self._of_name[name] for name in names)
-            asked = Handover(request, pair, (prefill, first), (decode, second), self._over)
+            prefill, decode = self._taken(self._prefill), self._taken(self._decode)
+            upstreams = prefill.backend.upstream, decode.backend.upstream
+            pair = Pair(self._connector, *upstreams, self._path, request.body, request.exchange.request_id)
+            asked = Handover(request, pair, prefill, decode, self._over)
         self._asked.add(asked)
         asked.start()
 
@@ -82,6 +77,9 @@ class Instances:
     def in_flight(self) -> Iterator[Exchange]:
         """Yield all requests that have not ended."""
         return (each.exchange for each in self._asked)
+
+    def _taken(self, balancer: Balancer) -> Instance:
+        return self._of_name[balancer.take().upstream.name]
 
     def _over(self, asked: Balanced | Handover, failure: str | None) -> None:
         self._asked.discard(asked)

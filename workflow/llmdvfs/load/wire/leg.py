@@ -12,9 +12,10 @@ from llmdvfs.routing.balancer import Backend
 
 
 class Instance:
-    """The connections to one instance, and who uses them."""
+    """One instance: what its balancer counts of it, the connections to it, and who uses them."""
 
-    def __init__(self, to: Target) -> None:
+    def __init__(self, backend: Backend, to: Target) -> None:
+        self.backend = backend
         self.to = to
         self.pool = ConnectionPool(to, self._done)
         self.carried: dict[Connection, Leg] = {}
@@ -29,17 +30,14 @@ class Instance:
 class Leg:
     """One request to one instance, which counts as busy with it from before it is sent."""
 
-    __slots__ = ("_backend", "_connection", "_instance", "_on_end", "_opening", "exchange", "is_over", "status")
+    __slots__ = ("_connection", "_instance", "_on_end", "_opening", "exchange", "is_over", "status")
 
-    def __init__(
-        self, instance: Instance, backend: Backend, exchange: Exchange, on_end: "Callable[[Leg], None]"
-    ) -> None:
+    def __init__(self, instance: Instance, exchange: Exchange, on_end: "Callable[[Leg], None]") -> None:
         """Make a leg that is not sent yet.
 
         exchange: takes its stamps and its answer. on_end: called once, unless the leg is dropped.
         """
         self._instance = instance
-        self._backend = backend
         self.exchange = exchange
         self._on_end = on_end
         self._connection: Connection | None = None
@@ -51,7 +49,7 @@ class Leg:
     @property
     def name(self) -> str:
         """Return the instance's name."""
-        return self._backend.upstream.name
+        return self._instance.backend.upstream.name
 
     def send(self, content: bytes, request_id: str) -> None:
         """Send a body on an idle connection, or on a new one where none is idle."""
@@ -99,4 +97,4 @@ class Leg:
     def _finish(self) -> None:
         self.is_over = True
         self._connection = self._opening = None
-        self._backend.release()
+        self._instance.backend.release()
