@@ -15,7 +15,8 @@ from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.store import read_lines, read_record, write_record
 from llmdvfs.records.telemetry import Reading, SamplerReport, TelemetryDevice, TelemetryHeader
-from llmdvfs.records.telemetry_file import header_line, read_telemetry, reading_line
+from llmdvfs.records.telemetry_file import read_telemetry
+from llmdvfs.records.telemetry_line import header_line, reading_line
 
 TOKEN = b'data: {"choices": [{"text": "x", "token_ids": [1], "finish_reason": "length"}]}\n\ndata: [DONE]\n\n'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + TOKEN

@@ -13,7 +13,7 @@ from llmdvfs.benchmark.sweep.settling import SPAN_S, is_level, look
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.load import LoadProgress
 from llmdvfs.records.telemetry import Reading, TelemetryDevice, TelemetryHeader
-from llmdvfs.records.telemetry_file import header_line, reading_line
+from llmdvfs.records.telemetry_line import header_line, reading_line
 
 Over = Callable[[float], float]
 

@@ -15,7 +15,8 @@ from llmdvfs.records.job import CellJob, LaunchJob, LaunchRecord, MeasureSetting
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.store import write_record
 from llmdvfs.records.telemetry import Reading, TelemetryHeader
-from llmdvfs.records.telemetry_file import header_line, read_telemetry, reading_line
+from llmdvfs.records.telemetry_file import read_telemetry
+from llmdvfs.records.telemetry_line import header_line, reading_line
 
 S = NS_PER_S
 STOCK, LOW = OperatingPoint("stock"), OperatingPoint("low", sm_clock_mhz={"single": 1005})

@@ -10,7 +10,7 @@ from llmdvfs.records.hosts import ClockLine, HostRecord
 from llmdvfs.records.readings import NOTHING_READ, readings_of
 from llmdvfs.records.store import write_record
 from llmdvfs.records.telemetry import Reading, SamplerReport, TelemetryDevice, TelemetryHeader
-from llmdvfs.records.telemetry_file import header_line, reading_line
+from llmdvfs.records.telemetry_line import header_line, reading_line
 
 S = 1_000_000_000
 

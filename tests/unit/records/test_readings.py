@@ -6,7 +6,8 @@ import numpy as np
 
 from llmdvfs.records.readings import DeviceReadings, readings_of
 from llmdvfs.records.telemetry import Reading, TelemetryDevice, TelemetryHeader
-from llmdvfs.records.telemetry_file import header_line, read_header, read_in_columns, reading_line
+from llmdvfs.records.telemetry_file import read_header, read_in_columns
+from llmdvfs.records.telemetry_line import header_line, reading_line
 
 HEADER = TelemetryHeader((TelemetryDevice("gpu0", "gpu", "Some GPU"),), 0.1, None, 0, 0.0, "nvml_counter")
 READINGS = [

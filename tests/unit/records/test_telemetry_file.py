@@ -4,7 +4,8 @@ import pytest
 
 from llmdvfs.errors import SchemaError
 from llmdvfs.records.telemetry import Reading, TelemetryDevice, TelemetryHeader
-from llmdvfs.records.telemetry_file import header_line, read_in_columns, read_telemetry, reading_line
+from llmdvfs.records.telemetry_file import read_in_columns, read_telemetry
+from llmdvfs.records.telemetry_line import header_line, reading_line
 
 HEADER = TelemetryHeader(
     devices=(TelemetryDevice("gpu0", "gpu", "Some GPU", "GPU-1", 0, {"driver": "1.2", "power_limit_w": None}),),

@@ -24,7 +24,9 @@ def page(gpu: int = 0, labels: str = ',Hostname="node7"', **values: float) -> st
     """Return what dcgm-exporter answers of one GPU: metrics without their prefix -> values."""
     lines = []
     for name, value in values.items():
-        lines += [f"# HELP DCGM_FI_DEV_{name} As DCGM says.", f"# TYPE DCGM_FI_DEV_{name} gauge"]
+        # As in dcgm-exporter's own list: energy is a counter, which the parser calls ..._total; it was not found.
+        kind = "counter" if "ENERGY" in name else "gauge"
+        lines += [f"# HELP DCGM_FI_DEV_{name} As DCGM says.", f"# TYPE DCGM_FI_DEV_{name} {kind}"]
         lines += [f"DCGM_FI_DEV_{name}{{{LABELS.format(gpu=gpu)}{labels}}} {value}"]
     return "\n".join(lines) + "\n"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from llmdvfs.records.telemetry import Reading, TelemetryDevice, TelemetryHeader
-from llmdvfs.records.telemetry_file import header_line, reading_line
+from llmdvfs.records.telemetry_line import header_line, reading_line
 from llmdvfs.telemetry.live import LiveView, watch
 
 HEADER = TelemetryHeader(

@@ -4,7 +4,7 @@ import pytest
 
 from llmdvfs.errors import TelemetryGap
 from llmdvfs.records.telemetry import Reading, TelemetryDevice, TelemetryHeader
-from llmdvfs.records.telemetry_file import header_line, reading_line
+from llmdvfs.records.telemetry_line import header_line, reading_line
 from llmdvfs.telemetry.replay import replay_probes
 
 HEADER = TelemetryHeader(

@@ -101,6 +101,12 @@ def test_a_slow_counter_does_not_delay_the_rest(gpus: FakeNvml, tmp_path: Path) 
     assert len(states) >= 70  # of 100: this machine may be busy, a counter in the same loop would leave 20
 
 
+def test_the_sampler_starts_without_numpy() -> None:
+    """Its threads, begun before signals are blocked, would get the SIGTERM that the sampler waits for."""
+    check = "import sys, llmdvfs.telemetry.sampler_process; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], env={"PYTHONPATH": os.pathsep.join(sys.path)}).returncode == 0
+
+
 def test_the_slots_threads_go_before_busy_neighbours_and_the_counters_do_not(gpus: FakeNvml, tmp_path: Path) -> None:
     with start_sampler(tmp_path / "telemetry.jsonl", interval_s=0.01) as sampler:
         sampler.wait_ready()

@@ -12,7 +12,7 @@ from llmdvfs.clock import NS_PER_S
 from llmdvfs.records import raw
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record
-from llmdvfs.records.telemetry_file import parse_reading
+from llmdvfs.records.telemetry_line import parse_reading
 
 MARGIN_NS = NS_PER_S // 2  # of readings before the window, so that its begin lies between two of them
 

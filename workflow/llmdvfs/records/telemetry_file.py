@@ -1,42 +1,19 @@
-"""Lines of the telemetry file: how they are written, and the file read back, as records or in columns."""
+"""The telemetry file read back, as records or in columns."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import orjson
 
 from llmdvfs.errors import SchemaError
 from llmdvfs.records.readings import ReadingColumns, Readings
-from llmdvfs.records.store import record_of, to_json
+from llmdvfs.records.store import record_of
 from llmdvfs.records.telemetry import Reading, TelemetryHeader
+from llmdvfs.records.telemetry_line import parse_reading
 
 LINES_BYTES = 2**22
 """Of the file that are read at once: enough that a column takes most of the time, and little beside the columns."""
-
-
-def header_line(header: TelemetryHeader) -> bytes:
-    """Return the first line of a telemetry file, with its line end."""
-    return orjson.dumps(to_json(header), option=orjson.OPT_APPEND_NEWLINE)
-
-
-def reading_line(reading: Reading) -> bytes:
-    """Return one reading as a line of the file, with its line end."""
-    line: dict[str, Any] = {
-        "d": reading.device_id,
-        "b": reading.begin_mono_ns,
-        "e": reading.end_mono_ns,
-        "v": reading.values,
-    }
-    if reading.errors:
-        line["x"] = reading.errors
-    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def parse_reading(line: bytes) -> Reading:
-    """Return the reading that a line holds; ValueError or KeyError where the line is not a reading."""
-    data = orjson.loads(line)
-    return Reading(data["d"], data["b"], data["e"], data["v"], data.get("x", {}))
 
 
 def read_telemetry(path: Path) -> tuple[TelemetryHeader, list[Reading]]:

@@ -54,11 +54,11 @@ def scraped_gpus(text: str, host: str, called: str | None = None) -> dict[str, S
     found: dict[str, ScrapedGpu] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            labels = sample.labels
+            labels, name = sample.labels, sample.name.removesuffix("_total")  # the parser's, of counters without one
             is_board = labels.get("gpu", "").isdecimal() and not labels.get("GPU_I_ID")
-            if sample.name not in METRICS or not is_board or not math.isfinite(sample.value):
+            if name not in METRICS or not is_board or not math.isfinite(sample.value):
                 continue
-            quantity, factor = METRICS[sample.name]
+            quantity, factor = METRICS[name]
             gpu = found.setdefault(labels["gpu"], ScrapedGpu(called or labels.get("Hostname") or host, labels))
             gpu.values[quantity] = sample.value * factor
     return {gpu.device.device_id: gpu for gpu in found.values()}

@@ -12,7 +12,7 @@ import orjson
 
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.telemetry import Reading
-from llmdvfs.records.telemetry_file import parse_reading
+from llmdvfs.records.telemetry_line import parse_reading
 from llmdvfs.telemetry.sampler import SamplerHandle
 
 REDRAW_INTERVAL_S = 0.5

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from llmdvfs.records.telemetry import Reading, TelemetryHeader
-from llmdvfs.records.telemetry_file import header_line, reading_line
+from llmdvfs.records.telemetry_line import header_line, reading_line
 
 
 class TelemetryWriter:

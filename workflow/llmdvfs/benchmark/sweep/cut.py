@@ -22,7 +22,7 @@ from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.store import read_record, write_lines, write_record
 from llmdvfs.records.telemetry import SamplerReport
-from llmdvfs.records.telemetry_file import parse_reading
+from llmdvfs.records.telemetry_line import parse_reading
 
 MARGIN_NS = NS_PER_S  # readings of energy trail the phases that used it: requests so near the window matter to it
 IDLE_MARGIN_NS = NS_PER_S // 2  # readings between which the edges of an idle window lie

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.load import LoadProgress, parse_progress
 from llmdvfs.records.telemetry import Reading
-from llmdvfs.records.telemetry_file import parse_reading
+from llmdvfs.records.telemetry_line import parse_reading
 
 Floats = npt.NDArray[np.float64]
 KEPT_READINGS_NS = 10 * NS_PER_S  # what is judged is younger; eight GPUs with their counters give 500 readings/s
