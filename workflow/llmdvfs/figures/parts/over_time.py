@@ -93,11 +93,9 @@ def draw_utilisation(axes: Axes, cell: MeasuredCell, role: str | None = None) ->
 def draw_in_flight(axes: Axes, cell: MeasuredCell) -> None:
     """Draw how many requests are in each phase, one on top of the other."""
     t_s, counts = num_in_phases(cell.phases.intervals)
-    below = np.zeros(len(t_s))
-    for phase, count in counts.items():
-        fill = phase_fill(phase)
-        axes.fill_between(t_s, below, below + count, step="post", linewidth=0, rasterized=True, **fill)
-        below = below + count
+    t_s, *tops = thinned(t_s, *np.cumsum([*counts.values()], axis=0))
+    for phase, below, top in zip(counts, [np.zeros(len(t_s)), *tops], tops, strict=False):
+        axes.fill_between(t_s, below, top, step="post", linewidth=0, rasterized=True, **phase_fill(phase))
     axes.set_ylabel("Requests\nin flight")
     from_zero(axes)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.path import Path
 
 from llmdvfs.figures.parts.style import PHASES
 from llmdvfs.records.phases import PhaseInterval, phase_of
@@ -58,9 +60,8 @@ def draw_spans(
 ) -> None:
     """Fill the spans in their phases' colours between low and low + height of the axes (0..1)."""
     for phase, own in spans.items():
-        axes.broken_barh(
-            [(begin, end - begin) for begin, end in own],
-            (low, height),
+        bars = PathCollection(
+            [_bars(np.array(own), low, height)],
             transform=axes.get_xaxis_transform(),
             alpha=alpha,
             linewidth=0,
@@ -68,6 +69,19 @@ def draw_spans(
             zorder=0.5,
             **phase_fill(phase),
         )
+        axes.add_collection(bars, autolim=False)
+        axes.update_datalim([(own[0][0], 0), (own[-1][1], 0)], updatey=False)
+    axes.autoscale_view(scaley=False)
+
+
+def _bars(spans: Floats, low: float, height: float) -> Path:
+    """Return all bars as one path, which is hatched once: to hatch 20,000 bars one by one takes two minutes."""
+    bottom, top = np.full(len(spans), low), np.full(len(spans), low + height)
+    begin, end = spans.T
+    corners = ((begin, bottom), (end, bottom), (end, top), (begin, top), (begin, bottom))
+    vertices = np.stack([np.stack(corner, axis=1) for corner in corners], axis=1).reshape(-1, 2)
+    one = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
+    return Path(vertices, np.tile(np.array(one, dtype=Path.code_type), len(spans)))
 
 
 def phase_fill(phase: str) -> dict[str, Any]:
