@@ -94,8 +94,9 @@ def test_a_late_token_is_no_piece_of_a_prompt_where_the_engine_says_that_two_ste
 def test_without_the_engines_word_a_long_step_beside_a_waiting_prompt_holds_a_piece() -> None:
     expected = [("decode", 100, 130), ("mixed", 130, 151), ("mixed", 151, 157), ("decode", 157, 167)]
     assert told_with(None, *AHEAD)[1:] == expected
-    # a histogram that begins above the prompts tells nothing
+    # a histogram that begins above the prompts tells nothing, nor one with fewer prompts than ended (a prefix cache)
     assert told_with(sizes(8, up_to_512=8), *AHEAD)[1:] == expected
+    assert told_with(sizes(8, up_to_8=7, up_to_512=8), *AHEAD)[1:] == expected
 
 
 def test_as_many_pieces_as_the_engine_counted_are_the_longest_steps() -> None:

@@ -106,13 +106,16 @@ def _num_prompt_steps(moves: Moves, sizes: StepSizes, num_warmup_requests: int) 
     """Return how many steps of the load held prompt tokens, by the engine; None where its histogram cannot tell them.
 
     A step without them has a token for each stream that moves in it, so that it lies below the least bound of the
-    histogram that no step of decode alone exceeds; one with them above it, if no prompt is as short as that.
+    histogram that no step of decode alone exceeds. One with them lies above it, if no prompt is as short as that and
+    none was found in the prefix cache but for as little: then fewer steps are above it than prompts ended.
     """
     bound = sizes.bound_over(int(moves.group_size.max()))
     prompts = moves.num_prompt_tokens[moves.num_prompt_tokens > 0]
     if bound is None or (len(prompts) and prompts.min() <= bound):
         return None
-    return max(round(sizes.num_over(bound)) - num_warmup_requests, 0)
+    num_over = round(sizes.num_over(bound))
+    num_ending = len(np.unique(moves.group[moves.is_first & (moves.num_prompt_tokens[moves.stream] > 0)]))
+    return None if num_over < num_ending else max(num_over - num_warmup_requests, num_ending)
 
 
 def _steps(moves: Moves, num_prompt_steps: int | None) -> _Steps:
@@ -128,7 +131,7 @@ def _steps(moves: Moves, num_prompt_steps: int | None) -> _Steps:
     is_long = waiting & (lengths_ns > LONG_STEP * (np.inf if usual_ns is None else usual_ns))
     holds_piece, has_unseen = is_long & (num_prefilled == 0), True
     if num_prompt_steps is not None:
-        num_pieces = max(num_prompt_steps - int(np.count_nonzero(num_prefilled)), 0)
+        num_pieces = num_prompt_steps - int(np.count_nonzero(num_prefilled))
         has_unseen = num_pieces > int(np.count_nonzero(holds_piece))
         is_late = holds_piece & ~_longest(lengths_ns, holds_piece, num_pieces)
         holds_piece &= ~is_late
