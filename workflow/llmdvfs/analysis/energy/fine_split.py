@@ -13,9 +13,9 @@ from llmdvfs.analysis.axis.occupancy import PHASES, Level, Occupancy
 from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
 from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.energy.increment_blocks import in_blocks
-from llmdvfs.analysis.energy.phase_increments import PhaseIncrements
+from llmdvfs.analysis.energy.phase_increments import PhaseIncrements, phase_increments
 from llmdvfs.analysis.energy.regression import PhaseSums
-from llmdvfs.analysis.energy.sampled_curve import MIN_SAMPLES, SEEN_S, stretches_j
+from llmdvfs.analysis.energy.sampled_curve import MIN_SAMPLES, SEEN_S, SampledCurve, stretches_j
 from llmdvfs.analysis.sensors import Floats, Series
 from llmdvfs.records.result import Estimate, FinePhase, FineSplit
 from llmdvfs.records.spec import DeviceRole
@@ -54,7 +54,7 @@ def fine_split(
     gain = float(sampled_j.sum() / counted_j.sum()) if counted_j.sum() > 0 else None
     gaps_s = np.concatenate([np.diff(samples.t_s) for samples in inside])
     levels = tuple(Level(p, holds_queue=p == "idle") for p in PHASES if occupancy.seconds_between(p, *window_s) > 0)
-    rows = _rows(inside, occupancy, levels, gain or 1.0)
+    rows = _rows(inside, occupancy, levels, window_s, gain or 1.0)
     sums = _sums(rows, window_s)
     powers_w, position = sums.fit(np.ones((1, sums.num_blocks)))
     resampled_w = sums.fit(block_weights(sums.num_blocks, NUM_RESAMPLES, seed_bootstrap))[0]
@@ -93,20 +93,16 @@ def _aliasing(sampled_j: Floats, counted_j: Floats) -> float | None:
     return float(np.std(sampled_j / counted_j, ddof=1))
 
 
-def _rows(inside: Sequence[Series], occupancy: Occupancy, levels: tuple[Level, ...], gain: float) -> PhaseIncrements:
+def _rows(
+    inside: Sequence[Series],
+    occupancy: Occupancy,
+    levels: tuple[Level, ...],
+    window_s: tuple[float, float],
+    gain: float,
+) -> PhaseIncrements:
     """Return each sample as an increment: the energy of the time that it saw."""
-    end_s = np.concatenate([samples.t_s for samples in inside])
-    power_w = np.concatenate([samples.value for samples in inside]) / gain
-    return PhaseIncrements(
-        begin_s=end_s - SEEN_S,
-        end_s=end_s,
-        energy_j=power_w * SEEN_S,
-        occupancy=occupancy,
-        levels=levels,
-        poll_interval_s=SEEN_S,
-        later_s=np.zeros_like(end_s),
-        whole_s=SEEN_S * len(end_s),
-    )
+    curves = [SampledCurve(samples, gain) for samples in inside]
+    return phase_increments(curves, occupancy, levels, window_s, most=sum(map(len, inside)))
 
 
 def _sums(rows: PhaseIncrements, window_s: tuple[float, float]) -> PhaseSums:
@@ -136,7 +132,8 @@ def _transient(
     if first is None:
         return None
     parts = (Level(first, part="early"), Level(first, part="late"))
-    sums = _sums(_rows(inside, occupancy, (*parts, *(o for o in levels if o.phase != first)), gain), window_s)
+    others = (level for level in levels if level.phase != first)
+    sums = _sums(_rows(inside, occupancy, (*parts, *others), window_s, gain), window_s)
     powers_w, position = sums.fit(np.ones((1, sums.num_blocks)))
     at = round(float(position[0]))
     told = min(sums.seconds[at][:2]) >= MIN_PHASE_S and sums.condition_number(at, MIN_PHASE_S) <= MAX_CONDITION
