@@ -48,8 +48,8 @@ def slurm_resources(
             f"{GPU_TYPE_VARIABLE}={gpu_type!r}: expected a GRES type as `sinfo -o %G` shows it, e.g. a100-sxm4-80gb"
         )
     if deployment.num_gpus and (gpu_type or nodes > 1):
-        # Not beside `gpu`: SLURM refuses a job that asks for GPUs with and without a type; and where a number is for all
-        # nodes it chooses by itself how many are on which.
+        # Not beside `gpu`: SLURM refuses a job that asks for GPUs with and without a type. Of a number for all nodes it
+        # chooses by itself how many are on which.
         extra.append(f"--gpus-per-node={f'{gpu_type}:' if gpu_type else ''}{_most_gpus(deployment)}")
     elif deployment.num_gpus:
         # Else plugins before 2.8 ask for a task for each GPU, and so for the CPUs of all processes as many times.
