@@ -328,6 +328,21 @@ async def test_push_cancels_decode_when_prefill_fails(
         assert await eventually(lambda: decode.num_cancelled == len(decode.requests))
 
 
+async def test_push_cancels_prefill_when_decode_breaks_off(
+    prefill: FakeUpstream, decode: FakeUpstream, tmp_path: Path
+) -> None:
+    """Prefill would push into blocks that nobody has, and its client wait for that."""
+    prefill.hold = asyncio.Event()
+    decode.break_after = 0
+    plan = ProxyPlan((upstream("prefill-0", "prefill", prefill), upstream("decode-0", "decode", decode)), "nixl_push")
+    async with proxied(plan, tmp_path) as running:
+        async with asyncio.timeout(10), running.post() as answer:
+            assert answer.status == 502
+            assert "decode-0: request failed" in (await answer.json())["error"]["message"]
+        assert await eventually(lambda: prefill.num_cancelled == len(prefill.requests))
+        assert (await running.get("/stats"))[1]["instances"]["decode-0"] == {"in_flight": 0, "served": 1, "failed": 1}
+
+
 async def test_a_balancer_takes_turns_and_passes_requests_unchanged(decode: FakeUpstream, tmp_path: Path) -> None:
     async with serving(FakeUpstream()) as other:
         plan = ProxyPlan((upstream("single-0", "single", decode), upstream("single-1", "single", other)), None)
@@ -471,14 +486,24 @@ async def test_a_client_that_leaves_the_queue_takes_no_place(decode: FakeUpstrea
         assert (await running.get("/stats"))[1]["instances"]["single-0"]["in_flight"] == 0
 
 
-async def test_a_fault_of_the_proxy_is_told_to_its_client(pair: Proxied, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No framework stands around the door any more that would answer in its place, and the client would wait."""
+@pytest.mark.parametrize("where", ["start", "_go_on"])
+async def test_a_fault_of_the_proxy_is_told_to_its_client(
+    pair: Proxied, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """No framework stands around the door any more that would answer in its place, and the client would wait.
 
-    async def fail(handover: Handover) -> None:
+    A fault in what follows prefill's answer is raised within the read of another connection, which uvloop would end.
+    """
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    def fail(handover: Handover, *_: bytes) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr(Handover, "answer", fail)
+    monkeypatch.setattr(Handover, where, fail)
     async with asyncio.timeout(10), pair.post() as answer:
         assert answer.status == 500
         assert "unforeseen" in (await answer.json())["error"]["message"]
+    assert [str(context["exception"]) for context in told] == ["unforeseen"]
+    assert (await pair.record()).error == "the proxy failed: RuntimeError('unforeseen')"
     assert all(load["in_flight"] == 0 for load in (await pair.get("/stats"))[1]["instances"].values())
