@@ -182,6 +182,16 @@ async def test_an_instance_that_is_gone_gives_a_clean_error_at_once(decode: Fake
     assert decode.requests == []
 
 
+async def test_a_decode_instance_that_is_gone_is_named(prefill: FakeUpstream, tmp_path: Path) -> None:
+    gone = FakeUpstream(url="http://127.0.0.1:9")
+    plan = ProxyPlan((upstream("prefill-0", "prefill", prefill), upstream("decode-0", "decode", gone)), "nixl")
+    async with proxied(plan, tmp_path) as running, asyncio.timeout(10):
+        async with running.post() as answer:
+            assert answer.status == 502
+            assert "decode-0: request failed" in (await answer.json())["error"]["message"]
+        assert (await running.get("/stats"))[1]["instances"]["decode-0"] == {"in_flight": 0, "served": 1, "failed": 1}
+
+
 async def test_chunks_are_passed_on_as_they_come(pair: Proxied, decode: FakeUpstream) -> None:
     decode.num_chunks, decode.chunk_gap_s = 5, 0.1
     loop = asyncio.get_running_loop()
