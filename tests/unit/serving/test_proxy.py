@@ -22,6 +22,7 @@ from llmdvfs.records.spec import Role
 from llmdvfs.records.store import write_record
 from llmdvfs.serving.instance.ports import reserve, reserved
 from llmdvfs.serving.proxy import door
+from llmdvfs.serving.proxy.admission import Admission
 from llmdvfs.serving.proxy.handover import Handover
 from llmdvfs.serving.proxy.journal import proxy_records
 from llmdvfs.serving.proxy.plan import ProxyPlan
@@ -494,6 +495,36 @@ async def test_a_client_that_leaves_the_queue_takes_no_place(decode: FakeUpstrea
             assert (await answer.text()).endswith("data: [DONE]\n\n")
         assert len(decode.requests) == 2
         assert (await running.get("/stats"))[1]["instances"]["single-0"]["in_flight"] == 0
+
+
+async def test_a_client_that_leaves_as_it_gets_its_place_gives_it_back(
+    decode: FakeUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A place is taken a turn of the loop after it was given; its request would be computed for nobody."""
+    leave = Admission.leave
+
+    def leave_beside_a_client_that_leaves(self: Admission) -> None:
+        monkeypatch.setattr(Admission, "leave", leave)
+        self._waiting[0].__self__.transport.abort()  # type: ignore[attr-defined]
+        leave(self)
+
+    monkeypatch.setattr(Admission, "leave", leave_beside_a_client_that_leaves)
+    decode.hold = asyncio.Event()
+    plan = ProxyPlan((upstream("single-0", "single", decode),), None, max_in_flight=1, max_waiting=1)
+    async with proxied(plan, tmp_path) as running:
+        (_, first), (second_reader, second) = await by_hand(running), await by_hand(running)
+        first.write(REQUEST % (b"first", b"") + b"{}")
+        assert await eventually(lambda: bool(decode.requests))
+        second.write(REQUEST % (b"second", b"") + b"{}")
+        while not (await running.get("/stats"))[1]["waiting"]:
+            await asyncio.sleep(0.01)
+        decode.hold.set()
+        assert (await asyncio.wait_for(second_reader.read(), 10)) == b""
+        async with asyncio.timeout(10), running.post(request_id="third") as answer:
+            assert answer.status == 200
+        first.close()
+        second.close()
+    assert [headers["x-request-id"] for headers, _ in decode.requests] == ["first", "third"]
 
 
 @pytest.mark.parametrize("where", ["start", "_go_on"])
