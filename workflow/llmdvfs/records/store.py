@@ -143,9 +143,10 @@ def read_record(path: Path, kind: type[T]) -> T:
     try:
         data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except (OSError, ValueError, RecursionError) as error:
+        # Nobody is to remove a folder, or what is not there.
+        remedy = ". Where it was made of other files, remove it and run again" if path.is_file() else ""
         raise SchemaError(
-            f"{path}: cannot be read as JSON ({_why(error)}); expected a whole {schema_name(kind)} file. "
-            "Where it was made of other files, remove it and run again"
+            f"{path}: cannot be read as JSON ({_why(error)}); expected a whole {schema_name(kind)} file{remedy}"
         ) from error
     return record_of(path, data, kind)
 
