@@ -58,7 +58,7 @@ shell.prefix(
     f" PATH={':'.join([*map(shlex.quote, SEARCH), '$PATH'])}; ".replace("{", "{{").replace("}", "}}")
 )
 
-from llmdvfs.errors import LlmDvfsError
+from llmdvfs.errors import LlmDvfsError, told_of
 from llmdvfs.host.lock import share_lock
 from llmdvfs.plan.cells import pending_launches, plan_cells
 from llmdvfs.plan.cluster import slurm_resources
