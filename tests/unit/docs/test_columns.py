@@ -76,3 +76,10 @@ def test_columns_are_those_that_are_explained(file: str) -> None:
 
 def test_the_timeline_begins_with_what_is_explained() -> None:
     assert explained("timeline.csv") == list(COLUMNS)
+
+
+def test_every_schema_of_a_result_is_named_beside_its_file() -> None:
+    """Ten of them were not, answers.json among them."""
+    files = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").split("\n## Files\n")[1]
+    schemas = {path.name.removesuffix(".schema.json") for path in (ROOT / "workflow" / "schemas").glob("*.json")}
+    assert {name for name in schemas if not re.search(rf"(?<![\w-]){name}(?![\w-])", files)} == {"config"}
