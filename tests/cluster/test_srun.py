@@ -114,7 +114,7 @@ def test_scancel_under_load_leaves_nothing_on_either_node(tmp_path: Path, cluste
         wait_until((study.folder / "loaded").exists, run, study)
         agents = [int(line.split()[0]) for line in processes_of(study) if "'agent'" in line and "srun" not in line]
         assert {node_of(pid, hosts) for pid in agents} == {"n0", "n1"}
-        (job,) = cluster.jobs("RUNNING")
+        (job,) = (number for number, rule in cluster.jobs("RUNNING").items() if "benchmark_" in rule)
         begin_s = time.monotonic()
         cluster.ask("scancel", job)
         assert run.wait(WAIT_LIMIT_S) == 1
