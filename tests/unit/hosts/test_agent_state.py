@@ -25,6 +25,12 @@ class SlowServer:
     def is_dead(self) -> bool:
         return False
 
+    def engine_failed_to_start(self) -> bool:
+        return False
+
+    def log_tail(self) -> str:
+        return ""
+
     def note_family(self) -> None:
         pass
 
