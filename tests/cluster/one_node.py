@@ -14,7 +14,7 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,11 +127,11 @@ class OneNode:
         """Let jobs start."""
         self.ask("scontrol", "update", f"PartitionName={PARTITION}", "State=UP")
 
-    def ask(self, *command: str) -> str:
-        """Return what one of SLURM's commands says."""
+    def ask(self, *command: str, environment: Mapping[str, str] | None = None) -> str:
+        """Return what one of SLURM's commands says. environment: that of whoever asks, in place of this process's."""
         done = subprocess.run(
             [*self.enters, *command],
-            env=os.environ | self.environment(),
+            env={**(environment or os.environ), **self.environment()},
             capture_output=True,
             text=True,
             check=False,

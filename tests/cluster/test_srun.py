@@ -3,7 +3,9 @@
 Engines are scripted. Each node is a network namespace with a host name of its own.
 """
 
+import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,6 +93,31 @@ def cluster(tmp_path: Path, hosts: TwoHosts) -> Iterator[TwoNodes]:
         yield running
 
 
+def test_srun_starts_an_agent_on_each_node_and_scancel_ends_both(
+    tmp_path: Path, cluster: TwoNodes, hosts: TwoHosts
+) -> None:
+    """The hosts are those of the allocation; what srun started ends with the job, on the other node too."""
+    study = Spread(tmp_path / "study", duration_s=0)
+    environment = study.write()
+    job = f"{sys.executable} {Path(__file__).with_name('agents_job.py')} {study.folder}"
+    script = ["--nodes=2", "--ntasks=2", f"--output={study.folder}/job.log", "--wrap", f"exec {job}"]
+    number = cluster.ask("sbatch", "--parsable", *script, environment=environment).strip()
+    told_in = study.folder / "told.json"
+    deadline = time.monotonic() + 60
+    while not told_in.exists():
+        assert cluster.jobs("PENDING,RUNNING"), (study.folder / "job.log").read_text()
+        assert time.monotonic() < deadline, (study.folder / "job.log").read_text()
+        time.sleep(0.2)
+    told = json.loads(told_in.read_text())
+    assert told["addresses"] == ["n0", "n1"]
+    assert told["path"]["rate_bytes_per_s"] > 1e6
+    assert abs(told["clock"]["offset_ns"]) <= told["clock"]["bound_ns"]
+    assert nodes_of_agents(study, hosts) == {"n0", "n1"}
+    cluster.ask("scancel", number)
+    nothing_is_left(cluster, study)
+    assert list((study.folder / "there").iterdir()) == []
+
+
 def test_a_job_of_two_nodes_has_an_agent_on_each(tmp_path: Path, cluster: TwoNodes) -> None:
     study = Spread(tmp_path / "study", duration_s=5)
     with snakemakes(cluster, study, study.write(), "analysed") as start:
@@ -112,8 +139,7 @@ def test_scancel_under_load_leaves_nothing_on_either_node(tmp_path: Path, cluste
     with snakemakes(cluster, study, study.write(), "analysed") as start:
         run = start()
         wait_until((study.folder / "loaded").exists, run, study)
-        agents = [int(line.split()[0]) for line in processes_of(study) if "'agent'" in line and "srun" not in line]
-        assert {node_of(pid, hosts) for pid in agents} == {"n0", "n1"}
+        assert nodes_of_agents(study, hosts) == {"n0", "n1"}
         (job,) = (number for number, rule in cluster.jobs("RUNNING").items() if "benchmark_" in rule)
         begin_s = time.monotonic()
         cluster.ask("scancel", job)
@@ -122,3 +148,9 @@ def test_scancel_under_load_leaves_nothing_on_either_node(tmp_path: Path, cluste
         print(f"nothing was left {time.monotonic() - begin_s:.1f} s after scancel")
     assert not (study.cell / RAW).exists()
     assert list((study.folder / "shared").iterdir()) == []
+
+
+def nodes_of_agents(study: Spread, hosts: TwoHosts) -> set[str | None]:
+    """Return the nodes on which agents run; the srun that has started one is none."""
+    agents = [line for line in processes_of(study) if "'agent'" in line and "/srun'" not in line]
+    return {node_of(int(line.split()[0]), hosts) for line in agents}
