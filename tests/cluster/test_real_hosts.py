@@ -51,7 +51,7 @@ def test_prefill_here_and_decode_behind_a_long_link(tmp_path: Path) -> None:
         order = {"addresses": hosts.addresses, "reach": shell.reach, "connector": "nixl"}
         order["env"] = {"UCX_TCP_SNDBUF": SEND_BUFFER}
         try:
-            told = tell(job, order | {"together": asked, "alone": [long]}, tmp_path)
+            told = tell(job, order | {"together": asked, "alone": [long], "by_prefill": asked}, tmp_path)
             check_answers(told, [*asked, long])
             check_rate(told)
             check_clock(told["clock"])

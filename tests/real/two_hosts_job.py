@@ -1,10 +1,10 @@
 """A job in the namespace of one host: real servers on two, a prefill here and a decode there; then it asks them.
 
-python two_hosts_job.py FOLDER -> reads {"addresses", "reach", "connector", "together", "alone"}, and maybe "env" of the
-engines, as a line of standard input. It tells as one line of JSON what was answered to prompts that were asked together
-and one by one, what prefill by itself answers to the former, where decode's prompt tokens came from, what the transfers
-of the latter took by the engine's own counters, the path between the hosts and the other clock. A second line of input
-is a prompt for an answer without an end: then a second line tells what died under it, and when.
+python two_hosts_job.py FOLDER -> reads {"addresses", "reach", "connector", "together", "alone"}, and maybe "by_prefill"
+and "env" of the engines, as a line of standard input. It tells as one line of JSON what was answered to prompts that
+were asked together and one by one, what prefill by itself answers, where decode's prompt tokens came from, what the
+transfers of prompts alone took by the engine's own counters, the path between the hosts and the other clock. A second
+line of input is a prompt for an answer without an end: then a second line tells what died under it, and when.
 """
 
 import json
@@ -78,7 +78,8 @@ def told(asked: dict[str, Any], on: AllHosts, deployment: Deployment, begin_ns: 
     moved_alone = {name: value - moved[name] for name, value in transferred(decode).items()}
     after = tokens_by_source(decode)
     clock = on.hosts[1].record(begin_ns).clock
-    by_prefill = [ask(deployment.metrics_urls["prefill-0"], prompt) for prompt in asked["together"]]
+    prefill = deployment.metrics_urls["prefill-0"]
+    by_prefill = [ask(prefill, prompt) for prompt in asked.get("by_prefill", [])]
     return {
         "together": together,
         "alone": alone,
