@@ -31,8 +31,6 @@ DELAY_S, LOSS_FRACTION, CAP_MBIT_PER_S = 0.005, 0.001, 10
 KV_BYTES_PER_TOKEN = 2 * 4 * 2 * 64 * 4  # keys and values; layers, heads, their size; float32
 BLOCK = 32
 LONG_TOKENS = 4000
-SEND_BUFFER = "2m"
-"""UCX's for a connection: seconds of the link, so that engines which share two busy cores need not be quick."""
 CUT_LIMIT_S = 10.0
 
 
@@ -49,7 +47,6 @@ def test_prefill_here_and_decode_behind_a_long_link(tmp_path: Path) -> None:
         hosts.cap(CAP_MBIT_PER_S)
         job = start(tmp_path, hosts, path)
         order = {"addresses": hosts.addresses, "reach": shell.reach, "connector": "nixl"}
-        order["env"] = {"UCX_TCP_SNDBUF": SEND_BUFFER}
         try:
             told = tell(job, order | {"together": asked, "alone": [long], "by_prefill": asked}, tmp_path)
             check_answers(told, [*asked, long])
@@ -83,7 +80,8 @@ def check_answers(told: dict[str, Any], asked: list[list[int]]) -> None:
 def check_rate(told: dict[str, Any]) -> None:
     """The engine's own counters, and the stream before the cell, tell the cap; of a packet 3.5 % are heads.
 
-    KV may fall further short: engines on cores that others keep busy serve a connection late.
+    KV falls further short, 84 % on busy cores and on quiet ones, for a cause that is not known: NIXL by itself reaches
+    95 %.
     """
     moved, path = told["moved_alone"], told["path"]
     print(f"KV {moved['bytes']} B in {moved['seconds']} s = {moved['bytes'] / moved['seconds']} B/s; path {path}")

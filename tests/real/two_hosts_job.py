@@ -1,7 +1,7 @@
 """A job in the namespace of one host: real servers on two, a prefill here and a decode there; then it asks them.
 
-python two_hosts_job.py FOLDER -> reads {"addresses", "reach", "connector", "together", "alone"}, and maybe "by_prefill"
-and "env" of the engines, as a line of standard input. It tells as one line of JSON what was answered to prompts that
+python two_hosts_job.py FOLDER -> reads {"addresses", "reach", "connector", "together", "alone"}, and maybe
+"by_prefill", as a line of standard input. It tells as one line of JSON what was answered to prompts that
 were asked together and one by one, what prefill by itself answers, where decode's prompt tokens came from, what the
 transfers of prompts alone took by the engine's own counters, the path between the hosts and the other clock. A second
 line of input is a prompt for an answer without an end: then a second line tells what died under it, and when.
@@ -61,9 +61,7 @@ def spread(asked: dict[str, Any], shared: str) -> DeploymentSpec:
         HostSpec("n0", here, folder=shared, roles=("prefill",)),
         HostSpec("n1", there, tuple(asked["reach"]), folder=shared, roles=("decode",)),
     )
-    plain = spec("disaggregated")
-    engine = {role: replace(one, env={**one.env, **asked.get("env", {})}) for role, one in plain.engine.items()}
-    return replace(plain, hosts=hosts, connector=asked["connector"], engine=engine)
+    return replace(spec("disaggregated"), hosts=hosts, connector=asked["connector"])
 
 
 def told(asked: dict[str, Any], on: AllHosts, deployment: Deployment, begin_ns: int) -> dict[str, Any]:
