@@ -27,10 +27,11 @@ def held(folder: Path) -> dict[str, Parts]:
         cell = file.parts[-6:]
         starts[f"{cell[0]} {cell[3]}"].append(json.loads(file.read_text()))
     ordered = sorted(starts.items(), key=lambda item: item[1][0]["server_start"]["started_unix_s"])
-    return {name: _parts(runs) for name, runs in ordered}
+    return {name: parts_of(runs) for name, runs in ordered}
 
 
-def _parts(runs: list[Record]) -> Parts:
+def parts_of(runs: list[Record]) -> Parts:
+    """Return the parts [s] of one start, from what run.json says of its cells."""
     start = runs[0]["server_start"]
     begin_ns = runs[0]["started_mono_ns"] + (start["started_unix_s"] - runs[0]["started_unix_s"]) * NS_PER_S
     spans = {(run["load_begin_mono_ns"], run["load_end_mono_ns"], "load") for run in runs}
