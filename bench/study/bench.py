@@ -43,7 +43,7 @@ def measure(checkout: Path, settings: list[str]) -> tuple[float, ...]:
         copy_of(checkout, folder)
         whole = run_study(folder, settings)
         share = measured_share(folder)
-        print(f"{checkout}\n\n{timeline(folder)}\n", flush=True)
+        print(f"{checkout}: {whole.wall_s:.1f} s\n\n{timeline(folder)}\n", flush=True)
         remove_made(folder)
         after = run_study(folder, settings)
         return whole.wall_s, whole.cpu_s, after.wall_s, after.cpu_s, share

@@ -74,13 +74,12 @@ def timeline(folder: Path) -> str:
         rows.append(f"| {part} | {' | '.join(f'{value:.1f}' for value in (*values, sum(values)))} |")
     ran = [job for job in jobs(log) if job[0] != "all"]
     measuring = [(begin, end) for rule, begin, end in ran if rule.startswith("benchmark")]
-    measuring_s = sum((end - begin).total_seconds() for begin, end in measuring)
+    if not measuring:  # a log of `snakemake --quiet` has no jobs
+        return "\n".join(rows)
+    without_s = sum((end - begin).total_seconds() for begin, end in measuring)
+    without_s -= sum(sum(own.values()) for own in starts.values())
     after_s = (max(end for _, _, end in ran) - max(end for _, end in measuring)).total_seconds()
-    held_s = sum(sum(own.values()) for own in starts.values())
-    rows += [
-        "",
-        f"Benchmark jobs without servers (begin, end of the servers, calibration): {measuring_s - held_s:.0f} s",
-    ]
+    rows += ["", f"Benchmark jobs without servers (begin, end of the servers, calibration): {without_s:.0f} s"]
     return "\n".join([*rows, f"After the last of them: {after_s:.0f} s"])
 
 
