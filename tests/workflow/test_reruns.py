@@ -89,7 +89,12 @@ def test_a_raised_measuring_version_measures_again(finished: Checkout) -> None:
 def test_a_changed_workload_measures_its_own_cells_only(finished: Checkout) -> None:
     with edited(finished, "config/config.yaml", "num_requests: 20", "num_requests: 21"):
         plan = finished.planned()
-        cells = finished.snakemake("-n").stdout.split("output:")
+        dry = finished.snakemake("-n")
+        cells = dry.stdout.split("output:")
+    assert (
+        "1 cell was measured before, and not as the configuration asks now: workloads.second.num_requests: 20 then"
+        in (dry.stdout + dry.stderr)
+    )
     assert plan["benchmark_external_tiny_launch_1"] == 1
     assert plan["monitor_merge"] == 1
     assert not any("cells/external_tiny/first/" in text.split("\n")[0] for text in cells[1:])
@@ -118,6 +123,24 @@ def test_deleting_a_result_makes_it_again_without_measuring(finished: Checkout) 
         os.utime(result, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert plan["analyze"] == 1
     assert not any(name.startswith("benchmark") for name in plan)
+
+
+def test_results_that_cannot_be_written_are_told_before_the_first_job(finished: Checkout) -> None:
+    """A full disk ended a run at its start in Snakemake's words and five lines of where they were raised."""
+    progress = finished.folder / "results" / "jobs" / "progress.json"
+    before = progress.read_bytes()
+    progress.unlink()
+    progress.mkdir()
+    try:
+        run = finished.snakemake("--config", "baseline=external")
+    finally:
+        progress.rmdir()
+        progress.write_bytes(before)
+    assert run.returncode == 1
+    assert (
+        "llm-dvfs: results/jobs/progress.json: Is a directory; put it right, and run again" in run.stdout + run.stderr
+    )
+    assert "OSError in file" not in run.stdout + run.stderr
 
 
 def test_the_report_is_made_offline(finished: Checkout, tmp_path: Path) -> None:

@@ -36,7 +36,10 @@ if IS_MODULE and workflow.is_main_process:
 
 
 onstart:
-    write_job_files()
+    try:
+        write_job_files()
+    except OSError as error:
+        sys.exit(f"llm-dvfs: {told_of(error)}")
 
 
 for order, (planned, walltime_min, of_cluster) in enumerate(zip(PENDING, WALLTIMES_MIN, SLURM_RESOURCES)):

@@ -58,7 +58,7 @@ shell.prefix(
     f" PATH={':'.join([*map(shlex.quote, SEARCH), '$PATH'])}; ".replace("{", "{{").replace("}", "}}")
 )
 
-from llmdvfs.errors import LlmDvfsError
+from llmdvfs.errors import LlmDvfsError, told_of
 from llmdvfs.host.lock import share_lock
 from llmdvfs.plan.cells import pending_launches, plan_cells
 from llmdvfs.plan.cluster import slurm_resources
@@ -71,6 +71,7 @@ from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.locked_engine import engine_of
 from llmdvfs.plan.long_requests import long_requests
+from llmdvfs.plan.otherwise import measured_otherwise
 from llmdvfs.plan.preflight import check_preconditions
 from llmdvfs.plan.progress import awaited_launches, expected_progress
 from llmdvfs.plan.recorded import check_recorded, recorded_engine
@@ -147,6 +148,8 @@ try:
             print(f"llm-dvfs: {said}", file=sys.stderr)
         if sys.stderr.isatty() or not {"-n", "--dry-run", "--dryrun"}.isdisjoint(sys.argv):
             print(f"llm-dvfs: {missing_in_words(told)}", file=sys.stderr)
+            if otherwise := measured_otherwise(STUDY, [cell.id for cell in PLAN if not cell.is_held]):
+                print(f"llm-dvfs: {otherwise}", file=sys.stderr)
 except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")  # one message: a WorkflowError would add where in this file it was raised
 

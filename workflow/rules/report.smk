@@ -39,7 +39,10 @@ onsuccess:
         said = summary.read_text(encoding="utf-8")
         print(said)
         print(f"report:  {RESULTS}/report.html (opens offline in any browser)")
-        print(f"figures: {COMPARISON}/*.png, {RESULTS}/deployments/*/*.png, {RESULTS}/cells/*/*/*/*/*.png")
+        drawn = "" if STUDY.drawn_cells == "none" else f", {RESULTS}/cells/*/*/*/*/*.png"
+        print(f"figures: {COMPARISON}/*.png, {RESULTS}/deployments/*/*.png{drawn}")
+        if ANSWER_FILES:
+            print(f"answers: {RESULTS}/answers/answers.txt; as sentences: python -m llmdvfs explain {RESULTS}")
         print(
             f"numbers: {COMPARISON}/comparison.json, {COMPARISON}/comparison.csv (docs/metrics.md says what they are)"
         )

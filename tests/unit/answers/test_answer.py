@@ -8,10 +8,11 @@ from fakes.sweeps import cell, sweep
 
 from llmdvfs.answers.answer import answer, answers
 from llmdvfs.answers.axis import axes
+from llmdvfs.answers.limits import within_limits
 from llmdvfs.answers.recommend import recommend
 from llmdvfs.answers.words import explain, table
 from llmdvfs.records.answers import Answer
-from llmdvfs.records.point import AppliedPoint
+from llmdvfs.records.point import AppliedPoint, OperatingPoint
 from llmdvfs.records.spec import SloSpec
 
 # Joules and seconds a token: the lowest energy is at 1200 MHz, the fastest within 2 % of it at 1400, in 5 % at 1600.
@@ -97,7 +98,7 @@ def test_a_ceiling_is_no_lock() -> None:
         result, run = cell(1900, launch, 0.95, 0.0102, held_mhz=1500.0, name="ceiling")
         cells.append((result, replace(run, point=replace(run.point, sm_clock_min_mhz={"single": 0}))))
     assert "cap_bound" not in flags(answer(cells))
-    (row,) = axes({run.point.id: run.point for _, run in cells}.values())
+    (row,) = axes({run.point.id: run.point for _, run in cells}.values(), ["single"])
     assert [name for _, name in row.points] == [f"clock-{mhz}" for mhz in (1000, 1200, 1400, 1600, 1800)]
 
 
@@ -237,7 +238,35 @@ def test_limits_of_one_launch_are_not_called_broken() -> None:
     slo = SloSpec(tpot_s=0.009)
     record = answers([cell(clock, 1, 1.0, 0.008, slo=slo) for clock in (None, 1200)])
     assert "breaks a limit" not in table(record)
-    assert "Of 2 points, in one launch each, it cannot be told" in explain(record)
+    assert "limit not judged" in table(record)
+    assert "Of clock-1200, stock it cannot be told whether they keep the limits: TPOT p99 is known of 1 launches" in (
+        explain(record)
+    )
+
+
+def test_limits_of_short_windows_are_not_called_broken() -> None:
+    """A window of 36 requests has no p99, in however many launches: all points "broke" a limit of 2 s at 0.1 s."""
+    slo = SloSpec(tpot_s=2.0)
+    cells = [cell(clock, launch, 1.0, 0.1, slo=slo) for clock in (None, 1200) for launch in (1, 2, 3)]
+    short = [
+        (replace(result, latency=replace(result.latency, tpot_s=replace(result.latency.tpot_s, p99=None))), run)
+        for result, run in cells
+    ]
+    record = answers(short)
+    assert [(point.within_limits, point.breaks_a_limit) for point in record.answers[0].points] == [(False, False)] * 2
+    assert "breaks a limit" not in table(record)
+    assert "TPOT p99 is known of 0 launches out of 3 (it takes 100 requests in the window)" in explain(record)
+    assert recommend(record, short).recommendations == ()
+
+
+def test_a_broken_limit_counts_before_one_that_cannot_be_judged() -> None:
+    slo = SloSpec(ttft_s=1.0, tpot_s=0.01)
+    kept = within_limits(slo, {"tpot_s": [0.02, 0.02]}, 2)
+    assert (kept.is_within, kept.is_judged, kept.reason) == (
+        False,
+        True,
+        "TPOT p99 is up to 20 ms (95 % bound), limit 10 ms",
+    )
 
 
 def test_a_clock_that_was_not_held_is_never_chosen() -> None:
@@ -255,3 +284,13 @@ def test_a_saving_that_cannot_be_told_from_nothing_is_not_recommended() -> None:
     assert record.answers[0].choices[2].point == "clock-1200"
     assert recommend(record, cells).recommendations == ()
     assert "saves cannot be told from nothing" in explain(record)
+
+
+def test_a_row_of_points_for_all_architectures_is_named_by_the_roles_that_there_are() -> None:
+    """`core_clocks` sets all roles: of one instance it was told that "decode+prefill+single 900 MHz" is an edge."""
+    points = [
+        OperatingPoint(f"core-{clock}", dict.fromkeys(("prefill", "decode", "single"), clock)) for clock in (900, 1395)
+    ]
+    rows = [(row.roles, row.points) for row in axes(points, ["single"])]
+    assert rows == [(("single",), ((900, "core-900"), (1395, "core-1395")))]
+    assert {row.roles for row in axes(points, ["prefill", "decode"])} == {("decode", "prefill")}

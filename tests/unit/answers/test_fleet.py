@@ -95,6 +95,12 @@ def test_a_saving_without_a_further_gpu_is_one() -> None:
     assert "It needs no further GPU." in text
 
 
+def test_a_saving_without_a_currency_says_what_the_number_is() -> None:
+    """It read "saves 1,752 kWh a year (16.7%), 350 and 526 kg of CO2"."""
+    text = text_of(replace(DEMAND, currency=""), point(None, 50.0, 600.0), point(1200, 50.0, 500.0))
+    assert "saves 1,752 kWh a year (16.7%), 350 of energy cost and 526 kg of CO2" in text
+
+
 def test_a_saving_that_needs_a_further_gpu_says_what_that_may_cost() -> None:
     """Stock: 2 GPUs, 1200 W. The clock: 40/s, so 3 GPUs, busy 100/120; 3 (5/6 x 350 + 1/6 x 100) = 925 W.
 
@@ -129,6 +135,8 @@ def test_goodput_decides_where_the_load_has_limits() -> None:
     found, why = fleet(replace(kept, within_limits=False, limits_reason="TPOT p99 is up to 60 ms"), 1, DEMAND)
     assert found is None
     assert "breaks a limit: TPOT p99 is up to 60 ms" in why
+    _, why = fleet(replace(kept, within_limits=False, limits_reason="unknown", limits_judged=False), 1, DEMAND)
+    assert "is not known to keep the limits: unknown" in why
 
 
 def test_what_was_not_recorded_is_not_told() -> None:

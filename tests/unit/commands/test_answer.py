@@ -39,3 +39,16 @@ def test_files_of_a_study_become_answers_and_an_explanation(tmp_path: Path, caps
         assert (out / f"{name}.pdf").stat().st_size > 0
     assert main(["explain", str(tmp_path)]) == 0
     assert "run it at clock-1600" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["explain", "fleet --demand-rps 1 --price-kwh 0.2 --co2-kg-per-kwh 0.3"])
+def test_a_study_without_answers_is_told_and_nobody_is_to_remove_its_results(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`explain results` of the default study said "Is a directory ... remove it and run again" of the results."""
+    assert main([*command.split(), str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert (
+        f"{tmp_path} has no answers/answers.json; expected the results of a study of several operating points" in told
+    )
+    assert "remove" not in told

@@ -70,6 +70,22 @@ def test_what_is_no_record_is_refused_with_what_was_expected(
     told = capsys.readouterr().err
     assert "x.json: cannot be read as JSON" in told
     assert "has none of comparison/comparison.json" in told
+    assert "expected the results of a run of `snakemake`" in told
+
+
+def test_a_device_is_not_read_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """`show /dev/zero` took all memory of the machine."""
+    assert main(["show", "/dev/null"]) == 1
+    assert "/dev/null: is no file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["lens", "export --output x.json"])
+def test_what_is_not_there_is_not_to_be_removed(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), str(tmp_path)]) == 1
+    assert "load_spec.json: cannot be read as JSON (No such file or directory)" in (told := capsys.readouterr().err)
+    assert "remove" not in told
 
 
 def test_two_folders_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,13 +59,30 @@ def test_a_launch_that_was_not_applied_is_in_no_mean() -> None:
     assert (metric.n, metric.mean.value) == (2, pytest.approx(3**0.5))
     assert [launch.applied for launch in metric.by_launch] == [True, True, False]
     assert (deployment.not_applied_launches, deployment.sm_clock_mhz) == ((3,), {"single": 1005})
-    assert (
-        "single_tiny/clock-1005: the operating point was not applied (not_permitted; launches 3)"
-        in (record.warnings[0])
-    )
+    assert "single_tiny/clock-1005: operating point not applied (not_permitted; launches 3)" in (record.warnings[0])
     assert "| concurrent | 2 |" in comparison_markdown(record)
     assert "(1000 ... 3000, n=2) ^" in comparison_text(record)
     assert "^ a launch did not run at the operating point" in comparison_text(record)
+
+
+def test_points_that_were_not_applied_for_one_reason_are_told_in_one_sentence() -> None:
+    """A sweep on a GPU that may not be set ended with fifteen sentences that said the same thing."""
+    cells = [refused(clocked(launch, clock)) for launch in (1, 2) for clock in (600, 1005)]
+    told = [cell.run.applied_point.warning or "" for cell in cells]
+    warned = [
+        replace(cell, result=replace(cell.result, warnings=(own, f"{cell.run.cell.point} is hot")))
+        for cell, own in zip(cells, told, strict=True)
+    ]
+    assert (
+        told[0]
+        == "operating point not_permitted: the driver says: no permission; the cell was measured at stock clocks"
+    )
+    assert compared([*warned, clocked(1, None)]).warnings == (
+        "single_tiny/clock-600, clock-1005: operating point not applied (not_permitted; launches 1, 2): cells ran at "
+        "the clocks and limits that were found, and are in no mean and no ratio: the driver says: no permission",
+        "single_tiny/concurrent/clock-1005: clock-1005 is hot (launch 1; 1 more like it)",
+        "single_tiny/concurrent/clock-600: clock-600 is hot (launch 1; 1 more like it)",
+    )
 
 
 def test_a_study_in_which_all_points_were_applied_has_no_such_mark() -> None:

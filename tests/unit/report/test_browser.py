@@ -5,6 +5,7 @@ Needs envs/dev.lock and a Chromium: one on PATH, or `playwright install chromium
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,12 @@ import pytest
 pytest.importorskip("playwright", reason="envs/dev.lock is not installed")
 
 from axe_playwright_python.sync_playwright import Axe
+from fakes.records import Toy, fake_cell
+from fakes.report import reported
 from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+from llmdvfs.records.point import AppliedPoint
+from llmdvfs.report.render import report_page
 
 BUSY_MACHINE_MS = 180_000
 SYSTEM_CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -82,6 +88,21 @@ def test_curves_and_timelines_are_drawn(browser: Browser, file: Path) -> None:
             assert page.locator("#curve-plot .scatterlayer .trace path.point").count() > 0, over
         assert page.locator("#timeline-plot .scatterlayer .trace").count() >= 4
         assert opened.complaints == []
+
+
+def test_curves_begin_where_something_was_measured(browser: Browser, tmp_path: Path) -> None:
+    """A sweep that was not permitted opened with an empty chart of its first clock, and without a word."""
+    refused, stock = fake_cell(Toy(gpu=True, clock_mhz=600, duration_s=1.0)), fake_cell(Toy(gpu=True, duration_s=1.0))
+    run = replace(refused.run, applied=AppliedPoint("not_permitted", reason="no permission"))
+    file = tmp_path / "report.html"
+    file.write_text(report_page(reported([replace(refused, run=run), stock])), encoding="utf-8")
+    with Opened(browser, file) as opened:
+        page = opened.page
+        assert page.locator("#curve-at option").all_inner_texts()[0] == "clock-600"
+        assert page.input_value("#curve-at") == "stock"
+        assert page.locator("#curve-plot .scatterlayer .trace path.point").count() > 0
+        page.select_option("#curve-at", "clock-600")
+        assert "not measured here" in (page.locator("#curve-plot").text_content() or "")
 
 
 def test_a_heading_sorts_with_the_keyboard(browser: Browser, file: Path) -> None:

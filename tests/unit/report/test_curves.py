@@ -45,6 +45,23 @@ def test_power_is_shown_where_it_was_read_and_the_cpu_where_not() -> None:
     assert panels(gpu=False) == {"clock_mhz", "utilisation_percent", "requests"}
 
 
+def test_requests_in_a_phase_are_those_of_the_devices_that_do_it() -> None:
+    """On a host of several GPUs the line fell to 0 at the readings of all others: a comb, where 2 requests decoded."""
+    made = fake_cell(Toy(gpu=True, duration_s=1.0))
+    rows = [  # read in turn: of the prefill GPU, of the decode GPU, of one that serves nobody
+        (0.00, "gpu0", "prefill", 1, 0, 0),
+        (0.01, "gpu1", "decode", 0, 0, 2),
+        (0.02, "gpu2", None, 0, 0, 0),
+        (0.10, "gpu0", "prefill", 1, 0, 0),
+        (0.11, "gpu1", "decode", 0, 0, 2),
+        (0.12, "gpu2", None, 0, 0, 0),
+    ]
+    columns = ["t_s", "device_id", "role", *curves.COUNTS.values()]
+    [own] = timelines([ReportedCell(made.result, made.run, pd.DataFrame(rows, columns=columns))])
+    drawn = {curve.name: (curve.t_s, curve.values) for curve in own.curves if curve.panel == "requests"}
+    assert drawn == {"prefill": ([0.0, 0.1], [1.0, 1.0]), "decode": ([0.01, 0.11], [2.0, 2.0])}
+
+
 @pytest.mark.parametrize("num_cells", [2, 100])
 def test_a_page_of_many_cells_of_eight_gpus_stays_small(num_cells: int) -> None:
     """3 quantities of 8 GPUs, read ten times a second for a minute; 100 cells would be 2.9 million numbers."""

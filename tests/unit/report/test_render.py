@@ -132,5 +132,21 @@ def test_a_study_of_clocks_says_which_to_set() -> None:
     assert 'href="#clocks"' in page
 
 
+def test_a_load_without_an_answer_says_why() -> None:
+    """Where no clock could be set the section had the head of a table and nothing else."""
+    own = replace(reported([]), answers=answers(sweep({None: 1.0}, {None: 1.0})))
+    section = report_page(own).split('<h2 id="clocks">')[1].split("<h2")[0]
+    assert "only stock was measured, and from stock alone no clock can be recommended" in section
+    assert "只测量了 stock" in section
+    assert "<table" not in section
+
+
+def test_a_cell_leads_to_its_folder_whether_figures_were_drawn_or_not(elements: Elements) -> None:
+    """With `figures: {cells: none}` every cell had a link to a timeline.png that nobody had drawn."""
+    links = [attributes["href"] or "" for attributes in elements.of("a")]
+    assert not [link for link in links if link.endswith(".png")]
+    assert "cells/single_tiny/prefill/stock/launch-1/" in links
+
+
 def test_a_study_without_any_result_has_a_page() -> None:
     assert "nothing was measured" in report_page(reported([]))

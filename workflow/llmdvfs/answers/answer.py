@@ -102,7 +102,7 @@ def _answered(tables: PointTables, name: str, pareto: bool, ties: bool) -> Answe
             latencies[quantity].append(
                 fmean(cell.latencies_s[quantity] for cell in cells if quantity in cell.latencies_s)
             )
-    within, reason = within_limits(tables.run.workload.slo, latencies)
+    kept = within_limits(tables.run.workload.slo, latencies, len(energy))
     return AnsweredPoint(
         point=tables.points[name],
         held_sm_clock_mhz=held_clocks(tables.cells[name]),
@@ -113,8 +113,9 @@ def _answered(tables: PointTables, name: str, pareto: bool, ties: bool) -> Answe
         time_ratio=paired_ratio(stock_time, time),
         energy_delay_ratio=delayed(1),
         energy_delay_squared_ratio=delayed(2),
-        within_limits=within,
-        limits_reason=reason,
+        within_limits=kept.is_within,
+        limits_reason=kept.reason,
+        limits_judged=kept.is_judged,
         pareto=pareto,
         ties_with_best=ties,
         details=details(tables.cells[name], partial(energy_of_unit, tables.terms), tables.idle_at_point_w.get(name)),

@@ -1,6 +1,6 @@
 """Rows of points: those of a load that differ only in one number, so that one of them has neighbours and an end."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,23 +22,25 @@ class Axis:
     """(setting, name of the point) by rising setting; at least two."""
 
 
-def axes(points: Iterable[OperatingPoint]) -> list[Axis]:
+def axes(points: Iterable[OperatingPoint], roles: Collection[str]) -> list[Axis]:
     """Return every row of two or more points.
 
-    A point lies on several rows where its roles are set both together and apart.
+    roles: those of the deployment; a point for all architectures has settings of others too. A point lies on
+    several rows where its roles are set both together and apart.
     """
     rows: dict[tuple[Quantity, tuple[str, ...], str], dict[float, str]] = {}
     for point in points:
         for quantity in QUANTITIES:
-            settings: dict[str, float] = dict(getattr(point, quantity))
-            for roles in _moved_together(settings):
-                rest = {role: value for role, value in settings.items() if role not in roles}
+            settings: dict[str, float] = {
+                role: value for role, value in getattr(point, quantity).items() if role in roles
+            }
+            for moved in _moved_together(settings):
+                rest = {role: value for role, value in settings.items() if role not in moved}
                 others = {name: getattr(point, name) for name in (*QUANTITIES, "sm_clock_min_mhz") if name != quantity}
-                rows.setdefault((quantity, roles, repr((sorted(rest.items()), others))), {})[settings[roles[0]]] = (
-                    point.id
-                )
+                row = rows.setdefault((quantity, moved, repr((sorted(rest.items()), others))), {})
+                row[settings[moved[0]]] = point.id
     return [
-        Axis(quantity, roles, tuple(sorted(row.items()))) for (quantity, roles, _), row in rows.items() if len(row) > 1
+        Axis(quantity, moved, tuple(sorted(row.items()))) for (quantity, moved, _), row in rows.items() if len(row) > 1
     ]
 
 

@@ -46,7 +46,8 @@ def fleet(point: AnsweredPoint, gpus_each: int, demand: Demand) -> tuple[Fleet |
     if seen is None or seen.power_w is None or idle_w is None:
         return None, f"power under load or when idle was not recorded at {name}"
     if point.within_limits is False:
-        return None, f"{name} breaks a limit: {point.limits_reason}"
+        what = "breaks a limit" if point.breaks_a_limit else "is not known to keep the limits"
+        return None, f"{name} {what}: {point.limits_reason}"
     capacity_rps = seen.request_rate_rps if point.within_limits is None else seen.goodput_rps
     if not capacity_rps:
         return None, f"{name} served no request a second"
@@ -75,6 +76,7 @@ def _sentences(stock: Fleet, other: Fleet, demand: Demand) -> Iterator[str]:
     saved_cost = stock.energy_cost_per_year - other.energy_cost_per_year
     more_gpus = other.num_gpus - stock.num_gpus
     name, currency = other.point.id, f" {demand.currency}" if demand.currency else ""
+    saved_co2_kg = stock.co2_kg_per_year - other.co2_kg_per_year
     if saved_kwh <= 0:
         yield (
             f"{name} takes {-saved_kwh:,.0f} kWh a year more than stock, idle GPUs included: what it saves a request, "
@@ -83,7 +85,7 @@ def _sentences(stock: Fleet, other: Fleet, demand: Demand) -> Iterator[str]:
         return
     yield (
         f"{name} saves {saved_kwh:,.0f} kWh a year ({saved_kwh / stock.energy_kwh_per_year:.1%}), {saved_cost:,.0f}"
-        f"{currency} and {stock.co2_kg_per_year - other.co2_kg_per_year:,.0f} kg of CO2, idle GPUs included."
+        f"{currency or ' of energy cost'} and {saved_co2_kg:,.0f} kg of CO2, idle GPUs included."
     )
     if more_gpus <= 0:
         yield "It needs no further GPU." if more_gpus == 0 else f"It needs {-more_gpus} GPU(s) less."

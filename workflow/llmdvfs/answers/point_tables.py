@@ -47,7 +47,7 @@ class PointTables:
     @property
     def rows(self) -> list[Axis]:
         """Return the rows of points that differ in one setting only."""
-        return axes(self.points.values())
+        return axes(self.points.values(), self.run.deployment.num_instances)
 
     @property
     def as_named(self) -> list[str]:

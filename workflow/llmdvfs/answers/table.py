@@ -34,6 +34,7 @@ def answer_rows(record: AnswersRecord) -> Iterator[dict[str, object]]:
             row |= {} if point.details is None else _details(point.details)
             row |= {
                 "within_limits": point.within_limits,
+                "limits_judged": point.limits_judged,
                 "pareto": point.pareto,
                 "ties_with_best": point.ties_with_best,
                 "chosen_by": chosen.get(point.point.id),

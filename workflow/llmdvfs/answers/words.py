@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from llmdvfs.answers.observation import STOCK
 from llmdvfs.answers.recommend import may_save_nothing, preferred, recommended
-from llmdvfs.records.answers import Answer, AnswersRecord, Choice
+from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord, Choice
 from llmdvfs.records.modelled import MODELLED_NOTE
 from llmdvfs.records.result import Estimate
 
@@ -42,6 +42,7 @@ def _answer_lines(answer: Answer) -> Iterator[str]:
             "Pareto" if point.pareto else "",
             "= best" if point.ties_with_best else "",
             "breaks a limit" if point.breaks_a_limit else "",
+            "limit not judged" if is_unjudged(point) else "",
         ]
         yield (
             f"  {point.point.id:<20} {held:>18} {point.num_launches:>8}  {_ratio(point.energy_ratio):<24} "
@@ -86,13 +87,19 @@ def _sentences(answer: Answer) -> Iterator[str]:
     for point in answer.points:
         if point.breaks_a_limit:
             yield f"{point.point.id} is out: {point.limits_reason}."
-    num_unjudged = sum(point.within_limits is False and not point.breaks_a_limit for point in answer.points)
-    if num_unjudged:
-        yield f"Of {num_unjudged} points, in one launch each, it cannot be told whether they keep the limits."
+    unjudged = [point for point in answer.points if is_unjudged(point)]
+    if unjudged:
+        named = ", ".join(point.point.id for point in unjudged)
+        yield f"Of {named} it cannot be told whether they keep the limits: {unjudged[0].limits_reason}."
     if answer.search is not None:
         yield f"The search ended so: {answer.search}."
     for flag in answer.flags:
         yield f"Mind ({flag.name}): {flag.text}."
+
+
+def is_unjudged(point: AnsweredPoint) -> bool:
+    """Return whether the load has limits and it is not known whether the point keeps them."""
+    return point.within_limits is False and not point.breaks_a_limit
 
 
 def _idle_sentence(answer: Answer, name: str) -> Iterator[str]:

@@ -102,9 +102,7 @@ def lost_warnings(report: SamplerReport) -> tuple[str, ...]:
 
 
 def _clock_warnings(applied: AppliedPoint) -> tuple[str, ...]:
-    if applied.is_as_asked:
-        return ()
-    return (f"operating point {applied.state}: {applied.reason}; the cell was measured at stock clocks",)
+    return () if applied.warning is None else (applied.warning,)
 
 
 def write_sealed(folder: Path, run: RunRecord) -> RunRecord:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from llmdvfs.commands.files import file_to_write
 from llmdvfs.commands.numbers import not_below_zero
 from llmdvfs.comparison.groups import MARGIN_FRACTION, compare
 from llmdvfs.comparison.summary import Measured
@@ -32,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=MARGIN_FRACTION,
         help="a ratio within this of 1 counts as equal (0.05: 5 %%)",
     )
-    parser.add_argument("--output", type=Path, help="comparison.json to write")
-    parser.add_argument("--csv", type=Path, help="comparison.csv to write: one row a cell")
-    parser.add_argument("--frequencies", type=Path, help="summary to write: one row a deployment and point")
+    parser.add_argument("--output", type=file_to_write, help="comparison.json to write")
+    parser.add_argument("--csv", type=file_to_write, help="comparison.csv to write: one row a cell")
+    parser.add_argument("--frequencies", type=file_to_write, help="summary to write: one row a deployment and point")
 
 
 def run(options: argparse.Namespace) -> int:

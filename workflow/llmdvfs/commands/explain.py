@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from llmdvfs.answers.words import explain
+from llmdvfs.errors import DataError
 from llmdvfs.records.answers import AnswersRecord
 from llmdvfs.records.store import read_record
 
@@ -22,6 +23,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def answers_file(path: Path) -> Path:
-    """Return the answers.json that a file or a results folder stands for; where there is none, the path itself."""
+    """Return the answers.json that a file or a results folder stands for; DataError where a folder has none."""
+    if not path.is_dir():
+        return path
     candidates = (path / "answers.json", path / "answers" / "answers.json")
-    return next((candidate for candidate in candidates if candidate.is_file()), path)
+    found = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if found is None:
+        raise DataError(
+            f"{path} has no answers/answers.json; expected the results of a study of several operating points "
+            "(`operating_points`, `core_clocks` or `search` of its configuration), after `snakemake` has run to its end"
+        )
+    return found

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from llmdvfs.commands.files import file_to_write
 from llmdvfs.load.peers.lens import JOURNAL, read_load
 from llmdvfs.load.peers.vllm_export import vllm_result
 from llmdvfs.records.store import write_text
@@ -12,7 +13,7 @@ from llmdvfs.records.store import write_text
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("folder", type=Path, help="raw folder of a cell, with its journal.bin and load_spec.json")
-    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--output", type=file_to_write, required=True, help="JSON file to write")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from llmdvfs.answers.fleet import fleets
 from llmdvfs.commands.explain import answers_file
+from llmdvfs.commands.files import file_to_write
 from llmdvfs.commands.numbers import above_zero, not_below_zero
 from llmdvfs.records.answers import AnswersRecord
 from llmdvfs.records.fleet import Demand, Fleet, FleetRecord
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--co2-kg-per-kwh", type=not_below_zero, required=True, help="kg of CO2 of a kWh")
     parser.add_argument("--gpu-price-hour", type=not_below_zero, help="price of a GPU for an hour, without its energy")
     parser.add_argument("--currency", default="", help="what prices are in, to stand behind them")
-    parser.add_argument("--output", type=Path, help="record to write: fleet.json")
+    parser.add_argument("--output", type=file_to_write, help="record to write: fleet.json")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llmdvfs.analysis.recording.summary import summarise_recording
 from llmdvfs.analysis.recording.text import recording_csv, recording_table
+from llmdvfs.commands.files import file_to_write
 from llmdvfs.commands.numbers import above_zero
 from llmdvfs.errors import ConfigError
 from llmdvfs.records.store import write_record, write_text
@@ -28,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="seconds between polls of the energy counter (default 0.02)",
     )
     parser.add_argument("--duration", type=above_zero, help="seconds to run; left out: until Ctrl-C")
-    parser.add_argument("--json", type=Path, help="file for statistics and readings")
-    parser.add_argument("--csv", type=Path, help="file for the readings, a row each")
+    parser.add_argument("--json", type=file_to_write, help="file for statistics and readings")
+    parser.add_argument("--csv", type=file_to_write, help="file for the readings, a row each")
     parser.add_argument("--raw", type=Path, help="keep the sampler's own file here (a new file, .jsonl)")
     parser.add_argument(
         "--exporter",
@@ -43,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the live view until the time is over or Ctrl-C, then print the statistics and write the files."""
+    if options.json is not None and options.json == options.csv:
+        raise ConfigError(f"--json {options.json} --csv {options.csv}: one file for both; expected two names")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was recorded is written
     with tempfile.TemporaryDirectory() as folder:
         path = options.raw or Path(folder) / "telemetry.jsonl"

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from llmdvfs.commands.files import file_to_write
 from llmdvfs.records.answers import AnswersRecord
 from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.places import RAW, RUN, listed_cells
@@ -19,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cells", type=Path, required=True, help="list of the cells' folders, a line each")
     parser.add_argument("--comparison", type=Path, required=True, help="comparison.json")
     parser.add_argument("--answers", type=Path, help="answers.json, where the study has operating points")
-    parser.add_argument("--output", type=Path, required=True, help="report.html to write, into the results folder")
+    parser.add_argument(
+        "--output", type=file_to_write, required=True, help="report.html to write, into the results folder"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -41,7 +41,10 @@ def _file(path: Path) -> Path:
         return path
     found = next((path / name for name in IN_FOLDERS if (path / name).is_file()), None)
     if found is None:
-        raise DataError(f"{path} has none of {', '.join(IN_FOLDERS)}; name one of its files")
+        raise DataError(
+            f"{path} has none of {', '.join(IN_FOLDERS)}; expected the results of a run of `snakemake`, a cell's "
+            "folder, or the name of a file"
+        )
     return found
 
 
@@ -56,6 +59,8 @@ def _words(path: Path) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     """Return the file's JSON object; of JSON lines their number, and the first one."""
+    if path.exists() and not path.is_file():  # a device may have no end
+        raise DataError(f"{path}: is no file; expected a record of a results folder")
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".jsonl":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from llmdvfs.commands.files import file_to_write
 from llmdvfs.comparison.words.markdown import comparison_markdown
 from llmdvfs.comparison.words.rows import tidy_rows
 from llmdvfs.comparison.words.text import comparison_text
@@ -15,9 +16,9 @@ from llmdvfs.records.store import read_record, write_text
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--comparison", type=Path, required=True, help="comparison.json")
-    parser.add_argument("--output", type=Path, help="text to write; without it the text is printed")
-    parser.add_argument("--markdown", type=Path, help="the same as Markdown, with every metric")
-    parser.add_argument("--csv", type=Path, help="tidy table to write: one row a value")
+    parser.add_argument("--output", type=file_to_write, help="text to write; without it the text is printed")
+    parser.add_argument("--markdown", type=file_to_write, help="the same as Markdown, with every metric")
+    parser.add_argument("--csv", type=file_to_write, help="tidy table to write: one row a value")
 
 
 def run(options: argparse.Namespace) -> int:

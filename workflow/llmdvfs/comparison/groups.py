@@ -62,7 +62,7 @@ def compare(
             *several_hosts(run for _, run in measured),
             *disturbed(measured),
             *mixed_launches(results),
-            *cell_warnings(results),
+            *cell_warnings(measured),
         ),
         verdict=verdict(groups),
         margin_fraction=margin_fraction,

@@ -5,34 +5,48 @@ from collections.abc import Iterable, Iterator
 
 from llmdvfs.comparison.order import cell_order
 from llmdvfs.comparison.summary import Measured
+from llmdvfs.records.point import PointState
 from llmdvfs.records.result import CellResult
 
 
 def points_not_applied(measured: Iterable[Measured]) -> Iterator[str]:
-    """Yield a sentence for each operating point that was not applied: its launches, and the first one's reason."""
-    told: dict[tuple[str, str, str], list[tuple[int, str]]] = defaultdict(list)
+    """Yield a sentence for the operating points that were not applied in the same launches, for the same reason.
+
+    The reason of a point is that of its first cell.
+    """
+    launches: dict[tuple[str, str, PointState], set[int]] = defaultdict(set)
+    reasons: dict[tuple[str, str, PointState], str] = {}
     for result, run in sorted(measured, key=lambda own: cell_order(own[0].cell)):
         applied = run.applied_point
         if not applied.is_as_asked:
-            why = applied.reason or "no reason was recorded"
-            told[run.cell.deployment, run.cell.point, applied.state].append((result.cell.launch, why))
-    for (deployment, point, state), cells in told.items():
-        launches = ", ".join(str(launch) for launch in sorted({launch for launch, _ in cells}))
+            point = run.cell.deployment, run.cell.point, applied.state
+            launches[point].add(result.cell.launch)
+            reasons.setdefault(point, applied.reason or "no reason was recorded")
+    alike: dict[tuple[str, PointState, str, str], list[str]] = defaultdict(list)
+    for (deployment, name, state), reason in reasons.items():
+        where = ", ".join(map(str, sorted(launches[deployment, name, state])))
+        alike[deployment, state, where, reason].append(name)
+    for (deployment, state, where, reason), points in alike.items():
+        named = ", ".join(sorted(points, key=lambda name: (len(name), name)))  # core-600 before core-1005
         yield (
-            f"{deployment}/{point}: the operating point was not applied ({state}; launches {launches}): its cells ran "
-            f"at the clocks and limits that were found, and are in no mean and no ratio: {cells[0][1]}"
+            f"{deployment}/{named}: operating point not applied ({state}; launches {where}): cells ran at "
+            f"the clocks and limits that were found, and are in no mean and no ratio: {reason}"
         )
 
 
-def cell_warnings(results: Iterable[CellResult]) -> Iterator[str]:
-    """Yield the warnings of one launch for all launches of a cell, since those of the others differ only in figures."""
-    by_cell: dict[str, list[CellResult]] = defaultdict(list)
-    for result in sorted(results, key=lambda result: cell_order(result.cell)):
-        if result.warnings:
-            by_cell[f"{result.cell.deployment}/{result.cell.workload}/{result.cell.point}"].append(result)
-    for name, (first, *others) in by_cell.items():
-        more = f" (launch {first.cell.launch}; {len(others)} more like it)" if others else ""
-        yield from (f"{name}: {warning}{more}" for warning in first.warnings)
+def cell_warnings(measured: Iterable[Measured]) -> Iterator[str]:
+    """Yield the warnings of one launch for all launches of a cell, since those of the others differ only in figures.
+
+    That its point was not applied is not among them: `points_not_applied` says it once for all.
+    """
+    by_cell: dict[str, list[tuple[int, list[str]]]] = defaultdict(list)
+    for result, run in sorted(measured, key=lambda own: cell_order(own[0].cell)):
+        if told := [warning for warning in result.warnings if warning != run.applied_point.warning]:
+            cell = result.cell
+            by_cell[f"{cell.deployment}/{cell.workload}/{cell.point}"].append((cell.launch, told))
+    for name, ((launch, first), *others) in by_cell.items():
+        more = f" (launch {launch}; {len(others)} more like it)" if others else ""
+        yield from (f"{name}: {warning}{more}" for warning in first)
 
 
 def mixed_launches(results: Iterable[CellResult]) -> Iterator[str]:

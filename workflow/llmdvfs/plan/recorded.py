@@ -8,6 +8,7 @@ from typing import Any
 
 from llmdvfs.errors import MISREAD, ConfigError
 from llmdvfs.plan.cells import PlannedCell, all_cells
+from llmdvfs.plan.otherwise import measured_otherwise
 from llmdvfs.plan.study import Study
 from llmdvfs.records.places import IDENTITY, STORE
 
@@ -49,9 +50,11 @@ def check_recorded(study: Study, plan: Sequence[PlannedCell]) -> str | None:
     there = {cell.id for cell in plan}
     missing = [cell for cell in all_cells(study) if cell not in there]
     if not there:
+        otherwise = measured_otherwise(study, missing)
         raise ConfigError(
             f"analyse_only: true: {study.results} holds none of the study's {len(missing)} cells as the configuration "
             "asks for them; expected the configuration that they were measured with (models and data files included)"
+            + (f". {otherwise}" if otherwise else "")
         )
     if not missing:
         return None

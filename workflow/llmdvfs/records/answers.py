@@ -64,8 +64,8 @@ class AnsweredPoint:
     energy_delay_squared_ratio: Estimate
     """Energy x time squared (ED2P) at the point, divided by that at stock."""
     within_limits: bool | None
-    """Whether the one-sided 95 % upper bounds of the latencies keep all limits; False with one launch too, which gives
-    no bound. None: the load has no limits."""
+    """Whether the one-sided 95 % upper bounds of the latencies keep all limits; False where there is no bound, too
+    (limits_judged). None: the load has no limits."""
     limits_reason: str | None
     """Which limit is broken, or why the limits cannot be judged."""
     pareto: bool
@@ -74,11 +74,15 @@ class AnsweredPoint:
     """Whether its energy cannot be told from the lowest one (one-sided, 95 %, variance pooled over points)."""
     details: PointDetails | None = None
     """None in an answer that is older than this field."""
+    limits_judged: bool | None = None
+    """Whether the bounds of all latencies that are limited are known; None in an answer that is older than this field,
+    where it is taken to be so with two launches."""
 
     @property
     def breaks_a_limit(self) -> bool:
-        """Whether an upper bound lies above a limit; False where one launch gives no bound, and so nothing is known."""
-        return self.within_limits is False and self.num_launches > 1
+        """Whether an upper bound lies above a limit; False where there is no bound, and so nothing is known."""
+        judged = self.num_launches > 1 if self.limits_judged is None else self.limits_judged
+        return self.within_limits is False and judged
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,15 @@ class AppliedPoint:
         """Whether the cell ran at the point that its name says: stock at stock, a setting where it was applied."""
         return self.state in ("stock", "applied")
 
+    @property
+    def warning(self) -> str | None:
+        """Return what a reader of the cell's numbers must know; None where the cell ran as it was asked."""
+        return (
+            None
+            if self.is_as_asked
+            else f"operating point {self.state}: {self.reason}; the cell was measured at stock clocks"
+        )
+
     def by_role(self, quantity: Quantity) -> dict[str, float]:
         """Return the applied value of one quantity by role; roles that were left alone are not among them."""
         return {

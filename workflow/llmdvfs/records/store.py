@@ -20,6 +20,7 @@ from llmdvfs.errors import SchemaError
 SCHEMA_VERSION = 1
 
 END_BYTES = 16
+WAYS_OUT = {Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd")}
 MAX_SHOWN = 200  # characters of a value in a message
 
 T = TypeVar("T")
@@ -84,7 +85,11 @@ def from_json(text: str, kind: type[T]) -> T:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: no reader ever sees a part of it."""
+    """Write a whole file or nothing: no reader ever sees a part of it. A pipe or a device is written to as it is."""
+    if _is_way_out(path):
+        with path.open("w", encoding="utf-8") as way:
+            way.write(text)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -99,6 +104,15 @@ def write_text(path: Path, text: str) -> None:
         if isinstance(error, OSError):
             error.filename = str(path)  # the system names no file for a full disk, or the draft's
         raise
+
+
+def _is_way_out(path: Path) -> bool:
+    """Return whether a name is no file's: a pipe, a device, or what leads to an open file, as /dev/stdout does.
+
+    Renaming a new file to it, as `root` may, would leave a plain file in its place for the whole machine.
+    """
+    is_other = path.exists() and not path.is_file() and not path.is_dir()
+    return is_other or path.absolute().parent in WAYS_OUT
 
 
 def write_record(path: Path, record: Any, *, indent: int | None = 1) -> None:
@@ -129,9 +143,10 @@ def read_record(path: Path, kind: type[T]) -> T:
     try:
         data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except (OSError, ValueError, RecursionError) as error:
+        # Nobody is to remove a folder, or what is not there.
+        remedy = ". Where it was made of other files, remove it and run again" if path.is_file() else ""
         raise SchemaError(
-            f"{path}: cannot be read as JSON ({_why(error)}); expected a whole {schema_name(kind)} file. "
-            "Where it was made of other files, remove it and run again"
+            f"{path}: cannot be read as JSON ({_why(error)}); expected a whole {schema_name(kind)} file{remedy}"
         ) from error
     return record_of(path, data, kind)
 

@@ -88,10 +88,14 @@ def _whole_curves(timeline: pd.DataFrame) -> Iterator[tuple[Panel, str, str, Flo
                 read = own[["t_s", column]].dropna()
                 values = read[column].to_numpy(float) * per_unit
                 yield panel, str(device), role.iloc[0] if len(role) else "", read["t_s"].to_numpy(float), values
-    at_once = timeline.groupby("t_s", sort=True)[[column for column in COUNTS.values() if column in timeline]].max()
     for phase, column in COUNTS.items():
-        if column in at_once and at_once[column].max() > 0:
-            yield "requests", phase, phase, at_once.index.to_numpy(float), at_once[column].to_numpy(float)
+        if column not in timeline:
+            continue
+        # The other roles' readings, and those of devices that serve nobody, count no request in it at any time.
+        doing = timeline.loc[timeline[column] > 0, "role"].unique()
+        counted = timeline[timeline["role"].isin(doing)].groupby("t_s", sort=True)[column].max()
+        if len(counted) > 0:
+            yield "requests", phase, phase, counted.index.to_numpy(float), counted.to_numpy(float)
 
 
 def _rounded(t_s: Floats, values: Floats) -> tuple[list[float], list[float]]:

@@ -38,7 +38,7 @@ class CellLine:
     raw: str
     result: str | None
     """None: the cell has no result."""
-    figure: str | None
+    folder: str
 
 
 CELL_METRICS = ("ttft_p50_s", "output_token_rate_per_s", "mean_power_w", "energy_per_output_token_j")
@@ -107,7 +107,7 @@ def cell_lines(study: ReportedStudy) -> Iterator[CellLine]:
             fields=tuple(_cell_field(row, name) for name in CELL_METRICS),
             raw=f"{folder}/raw/",
             result=f"{folder}/result.json" if measured else None,
-            figure=f"{folder}/timeline.png" if measured else None,
+            folder=f"{folder}/",
         )
 
 

@@ -88,8 +88,8 @@
   const choose = (select, values) => {
     const before = select.value;
     select.replaceChildren(...values.map(([value, text]) => Object.assign(document.createElement("option"), { value, textContent: text })));
-    const wanted = before || select.dataset.first;
-    if (values.some(([value]) => value === wanted)) select.value = wanted;
+    const wanted = [before, select.dataset.first].find((own) => values.some(([value]) => value === own));
+    if (wanted !== undefined) select.value = wanted;
   };
   const distinct = (values) => [...new Set(values)];
 
@@ -121,7 +121,10 @@
   }
   function fillHeld() {
     const { x, held } = OVERS[byId("curve-over").value || "workload"];
-    choose(byId("curve-at"), distinct(data.points.filter((p) => x(p) !== null).map(held)).map((value) => [value, value]));
+    const placed = data.points.filter((p) => x(p) !== null);
+    const first = placed.find((p) => Object.keys(p.metrics).length > 0); // a point that no launch applied has no values
+    if (first) byId("curve-at").dataset.first = held(first);
+    choose(byId("curve-at"), distinct(placed.map(held)).map((value) => [value, value]));
   }
 
   function drawCurves() {
@@ -158,7 +161,8 @@
     const heights = shown.map((p) => p.metrics[name].mean);
     const isWide = heights.length > 0 && Math.min(...heights) > 0 && Math.max(...heights) / Math.min(...heights) > 20; // as in the figures
     const grouped = over === "workload" ? { scattermode: "group" } : {};
-    Plotly.react(plot, traces, layout({ xaxis: axis(word("curves", over || "workload"), xaxis), yaxis: axis(title, isWide ? { type: "log" } : { rangemode: "tozero" }), ...grouped }), options);
+    const annotations = shown.length > 0 ? [] : [{ text: word("curves", "empty"), showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 }];
+    Plotly.react(plot, traces, layout({ annotations, xaxis: axis(word("curves", over || "workload"), xaxis), yaxis: axis(title, isWide ? { type: "log" } : { rangemode: "tozero" }), ...grouped }), options);
     plot.setAttribute("aria-label", `${word("curves", "of")}: ${title}, ${word("curves", over || "workload")}, ${at}`);
     if (!plot.dataset.listens) {
       plot.dataset.listens = "yes";
