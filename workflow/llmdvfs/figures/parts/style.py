@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 
 from llmdvfs.figures.parts.intervals import end_intervals
 from llmdvfs.records.modelled import MODELLED
@@ -19,6 +20,8 @@ SINGLE_COLUMN_IN = 3.5
 DOUBLE_COLUMN_IN = 7.2
 
 STYLE_FILE = Path(__file__).with_name("llmdvfs.mplstyle")
+for font in sorted(Path(__file__).with_name("fonts").glob("*.ttf")):
+    fontManager.addfont(font)
 
 # Okabe and Ito's palette, told apart by all common kinds of colour vision.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
