@@ -8,13 +8,15 @@ directly, and through each router: as the balancer before it, and with a scripte
 is the load generator as its own router (serving.route). A figure
 is what the client saw minus what the servers took, over the requests (TTFT) or tokens (gaps) of a run; the row "no
 router" is then the error of the client, and is taken off the others. CPU is that of the router's processes while the
-load ran. Servers and client share one core, the router has another to itself. vllm-router is installed once, from
+load ran. Servers and client share one core, the router has another to itself, where the right to it is granted at
+real-time priority: no slice of another program is then part of what a router adds. vllm-router is installed once, from
 locks/, into .venvs/. `before` is the proxy of another checkout of this project. All rows take thirteen minutes; with
 `--keep` they may be run in parts. Writes proxy.json and proxy.md into --output.
 """
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -181,7 +183,11 @@ def serving(
         yield decode, []
         return
     with reserved("127.0.0.1") as port, (folder / "router.log").open("w") as log:
-        argv = ["taskset", "-c", str(ROUTER_CORE), *router.command(Site(decode, prefill, port, folder))]
+        before_others = ["chrt", "--rr", "1"] if may_go_first() else []
+        argv = [
+            *("taskset", "-c", str(ROUTER_CORE), *before_others),
+            *router.command(Site(decode, prefill, port, folder)),
+        ]
         process = subprocess.Popen(argv, stdout=log, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
@@ -196,6 +202,12 @@ def serving(
         finally:
             process.terminate()
             process.wait(20)
+
+
+@functools.cache
+def may_go_first() -> bool:
+    """Return whether routers may run at real-time priority."""
+    return subprocess.run(["chrt", "--rr", "1", "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def own_times(
@@ -265,7 +277,8 @@ def _cpu_s(processes: list[psutil.Process]) -> float:
 
 def _conditions(args: argparse.Namespace) -> str:
     return (
-        f"router on core {ROUTER_CORE}, servers and client on core {OTHERS_CORE}; {TOKENS} tokens a request "
+        f"router on core {ROUTER_CORE}{' at real-time priority' if may_go_first() else ''}, servers and client on core "
+        f"{OTHERS_CORE}; {TOKENS} tokens a request "
         f"({TOKENS_OF_FEW} with one stream), {GAP_S * 1e3:g} ms between them, closed loop of about {LOAD_S:g} s "
         f"({LOAD_OF_FEW_S:g} with one stream); medians of {args.repeats} runs, "
         f"those of one number of streams in turns; "
