@@ -5,13 +5,14 @@
 
 A scripted server sends tokens at known times and logs when each went out; the workflow's load generator asks it
 directly, and through each router: as the balancer before it, and with a scripted prefill instance asked first; `direct`
-is the load generator as its own router (serving.route). A figure
-is what the client saw minus what the servers took, over the requests (TTFT) or tokens (gaps) of a run; the row "no
-router" is then the error of the client, and is taken off the others. CPU is that of the router's processes while the
-load ran. Servers and client share one core, the router has another to itself, where the right to it is granted at
-real-time priority: no slice of another program is then part of what a router adds. vllm-router is installed once, from
-locks/, into .venvs/. `before` is the proxy of another checkout of this project. All rows take thirteen minutes; with
-`--keep` they may be run in parts. Writes proxy.json and proxy.md into --output.
+is the load generator as its own router (serving.route). A figure is what the client saw minus what the servers took,
+over the requests (TTFT) or tokens (gaps) of a run; the row "no router" is then the error of the client, and is taken
+off the others. CPU is that of the router's processes while the load ran.
+
+Servers and client share one core, the router has another to itself. Routers and the prefill instance run at real-time
+priority where that is allowed: no slice of another program is then part of what a router adds. vllm-router is installed
+once, from locks/, into .venvs/. `before` is the proxy of another checkout of this project. All rows take thirteen
+minutes; with `--keep` they may be run in parts. Writes proxy.json and proxy.md into --output.
 """
 
 import argparse
@@ -162,7 +163,8 @@ def workload(num_streams: int) -> WorkloadSpec:
 @contextlib.contextmanager
 def prefill_server(log: Path) -> Iterator[str]:
     """Run the scripted prefill instance; its log is there after the block."""
-    argv = [sys.executable, str(Path(__file__).parent / "prefill_server.py"), str(log), "--answer-s", str(PREFILL_S)]
+    program = str(Path(__file__).parent / "prefill_server.py")
+    argv = [*first(), sys.executable, program, str(log), "--answer-s", str(PREFILL_S)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -183,11 +185,7 @@ def serving(
         yield decode, []
         return
     with reserved("127.0.0.1") as port, (folder / "router.log").open("w") as log:
-        before_others = ["chrt", "--rr", "1"] if may_go_first() else []
-        argv = [
-            *("taskset", "-c", str(ROUTER_CORE), *before_others),
-            *router.command(Site(decode, prefill, port, folder)),
-        ]
+        argv = ["taskset", "-c", str(ROUTER_CORE), *first(), *router.command(Site(decode, prefill, port, folder))]
         process = subprocess.Popen(argv, stdout=log, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
@@ -205,9 +203,11 @@ def serving(
 
 
 @functools.cache
-def may_go_first() -> bool:
-    """Return whether routers may run at real-time priority."""
-    return subprocess.run(["chrt", "--rr", "1", "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0
+def first() -> tuple[str, ...]:
+    """Return what to write before a command that is to run at real-time priority; nothing where that is not allowed."""
+    command = ("chrt", "--rr", "1")
+    is_allowed = subprocess.run([*command, "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0
+    return command if is_allowed else ()
 
 
 def own_times(
@@ -277,7 +277,7 @@ def _cpu_s(processes: list[psutil.Process]) -> float:
 
 def _conditions(args: argparse.Namespace) -> str:
     return (
-        f"router on core {ROUTER_CORE}{' at real-time priority' if may_go_first() else ''}, servers and client on core "
+        f"router on core {ROUTER_CORE}{' at real-time priority' if first() else ''}, servers and client on core "
         f"{OTHERS_CORE}; {TOKENS} tokens a request "
         f"({TOKENS_OF_FEW} with one stream), {GAP_S * 1e3:g} ms between them, closed loop of about {LOAD_S:g} s "
         f"({LOAD_OF_FEW_S:g} with one stream); medians of {args.repeats} runs, "
