@@ -64,6 +64,7 @@ measuring: $(VENV)/run.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/client/run.py --page docs/client.md
+	$(BIN)/python bench/client/priority.py --page docs/client.md
 	$(BIN)/python bench/client/traces.py --heads $(TRACES)
 	$(BIN)/python bench/client/lenses.py --page docs/client.md
 	$(BIN)/python bench/sampler/bench.py

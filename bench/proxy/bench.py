@@ -1,6 +1,7 @@
 """What the proxy adds to latency, and its CPU, against the same servers without it and against vllm-router.
 
-    python bench/proxy/bench.py [--streams 1 64 256] [--repeats 3] [--page docs/proxy.md]
+    python bench/proxy/bench.py [--streams 1 64 256] [--paths balanced disaggregated] [--only llm-dvfs vllm-router]
+                                [--before CHECKOUT] [--repeats 3] [--keep] [--page docs/proxy.md]
 
 A scripted server sends tokens at known times and logs when each went out; the workflow's load generator asks it
 directly, and through each router: as the balancer before it, and with a scripted prefill instance asked first; `direct`
@@ -8,7 +9,8 @@ is the load generator as its own router (serving.route). A figure
 is what the client saw minus what the servers took, over the requests (TTFT) or tokens (gaps) of a run; the row "no
 router" is then the error of the client, and is taken off the others. CPU is that of the router's processes while the
 load ran. Servers and client share one core, the router has another to itself. vllm-router is installed once, from
-locks/, into .venvs/. Writes proxy.json and proxy.md into --output.
+locks/, into .venvs/. `before` is the proxy of another checkout of this project. All rows take thirteen minutes; with
+`--keep` they may be run in parts. Writes proxy.json and proxy.md into --output.
 """
 
 import argparse
@@ -35,7 +37,7 @@ os.environ["PYTHONPATH"] = str(ROOT / "workflow")
 
 from page import host, write_measured  # noqa: E402
 from peers import installed  # noqa: E402
-from routers import ROUTERS, VLLM_ROUTER, Router, Site, route_of  # noqa: E402
+from routers import ROUTERS, VLLM_ROUTER, Router, Site, before, route_of  # noqa: E402
 
 from llmdvfs.load.own_error.calibration import mock_server  # noqa: E402
 from llmdvfs.load.schedule.plan import plan_requests  # noqa: E402
@@ -50,6 +52,9 @@ OTHERS_CORE, ROUTER_CORE = 0, 1
 PROMPT_TOKENS, TOKENS = 64, 64
 TTFT_S, GAP_S, PREFILL_S = 0.05, 0.01, 0.02
 LOAD_S = 6.0
+FEW_STREAMS = 8
+TOKENS_OF_FEW, LOAD_OF_FEW_S = 8, 12.0
+"""Of loads with up to FEW_STREAMS streams: with longer answers one stream would have ten first tokens a run."""
 READY_LIMIT_S = 60.0
 NO_ROUTER, PEER = "no router", "vllm-router"
 HEADER = (
@@ -79,14 +84,15 @@ def main() -> int:
     """Measure all rows and print the tables."""
     args = _arguments()
     os.sched_setaffinity(0, {OTHERS_CORE})  # and with it everything started from here, but for the routers
-    routers = [router for router in ROUTERS if not args.only or router.name in args.only]
+    known = [*ROUTERS, before(args.before)] if args.before else ROUTERS
+    routers = [router for router in known if not args.only or router.name in args.only]
     if any(router.name == PEER for router in routers):
         installed(VLLM_ROUTER)
     args.output.mkdir(parents=True, exist_ok=True)
-    runs: list[Measured] = []
+    runs = kept(args) if args.keep else []
     for num_streams in args.streams:
         rows: list[tuple[str, Router | None]] = [("balanced", None)]
-        rows += [(path, router) for path in TITLES for router in routers]
+        rows += [(path, router) for path in args.paths for router in routers]
         for path, router in rows * args.repeats:  # in turns: what else the host does falls on all of them
             runs.append(measure(path, router, num_streams))
             print(runs[-1], file=sys.stderr)
@@ -100,6 +106,13 @@ def main() -> int:
     if args.page is not None:
         write_measured(args.page, "bench/proxy/bench.py", text)
     return 0
+
+
+def kept(args: argparse.Namespace) -> list[Measured]:
+    """Return the runs that proxy.json has already, but for those of the numbers of streams that are run now."""
+    file: Path = args.output / "proxy.json"
+    stored = [Measured(**run) for run in json.loads(file.read_text())["runs"]] if file.exists() else []
+    return [run for run in stored if run.num_streams not in args.streams]
 
 
 def measure(path: str, router: Router | None, num_streams: int) -> Measured:
@@ -123,7 +136,8 @@ def measure(path: str, router: Router | None, num_streams: int) -> Measured:
         requests = list(read_lines(folder / "requests.jsonl", RequestRecord))
         sent = list(read_lines(send_log, SendRecord))
         prefilled = [json.loads(line) for line in prefill_log.open()] if prefill else []
-    per_1000 = cpu_s * 1e3 / (len(sent) * TOKENS) * 1000 if own else None
+    num_tokens = sum(len(record.token_mono_ns) for record in sent)
+    per_1000 = cpu_s * 1e3 / num_tokens * 1000 if own else None
     return Measured(
         path,
         router.name if router else NO_ROUTER,
@@ -136,8 +150,9 @@ def measure(path: str, router: Router | None, num_streams: int) -> Measured:
 
 def workload(num_streams: int) -> WorkloadSpec:
     """A closed loop of about LOAD_S; its warm-up opens every connection."""
-    rounds = max(3, round(LOAD_S / (TTFT_S + TOKENS * GAP_S)))
-    prompts = PromptSpec("random", LengthSpec("fixed", value=PROMPT_TOKENS), LengthSpec("fixed", value=TOKENS))
+    tokens, load_s = (TOKENS_OF_FEW, LOAD_OF_FEW_S) if num_streams <= FEW_STREAMS else (TOKENS, LOAD_S)
+    rounds = max(3, round(load_s / (TTFT_S + tokens * GAP_S)))
+    prompts = PromptSpec("random", LengthSpec("fixed", value=PROMPT_TOKENS), LengthSpec("fixed", value=tokens))
     arrival = ArrivalSpec("closed", concurrency=num_streams)
     return WorkloadSpec("bench", prompts, arrival, rounds * num_streams, None, num_warmup_requests=num_streams)
 
@@ -227,7 +242,7 @@ def tables(runs: list[Measured]) -> str:
     out = []
     for path, title in TITLES.items():
         out += [f"### {title}", "", HEADER, "|---" * HEADER.count(" | ") + "|---|"]
-        for num_streams in dict.fromkeys(run.num_streams for run in runs):
+        for num_streams in sorted({run.num_streams for run in runs}):
             direct = [run for run in runs if (run.router, run.num_streams) == (NO_ROUTER, num_streams)]
             for name in dict.fromkeys(run.router for run in runs if run.path == path):
                 mine = [run for run in runs if (run.path, run.router, run.num_streams) == (path, name, num_streams)]
@@ -250,8 +265,10 @@ def _cpu_s(processes: list[psutil.Process]) -> float:
 
 def _conditions(args: argparse.Namespace) -> str:
     return (
-        f"router on core {ROUTER_CORE}, servers and client on core {OTHERS_CORE}; {TOKENS} tokens a request, "
-        f"{GAP_S * 1e3:g} ms between them, closed loop of about {LOAD_S:g} s; medians of {args.repeats} runs; "
+        f"router on core {ROUTER_CORE}, servers and client on core {OTHERS_CORE}; {TOKENS} tokens a request "
+        f"({TOKENS_OF_FEW} with one stream), {GAP_S * 1e3:g} ms between them, closed loop of about {LOAD_S:g} s "
+        f"({LOAD_OF_FEW_S:g} with one stream); medians of {args.repeats} runs, "
+        f"those of one number of streams in turns; "
         f"{next(pin for pin in VLLM_ROUTER.read_text().split() if pin.startswith('vllm-router=='))}."
     )
 
@@ -260,7 +277,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 64, 256])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--paths", nargs="+", choices=list(TITLES), default=list(TITLES))
     parser.add_argument("--only", nargs="+", help="names of routers")
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="a row of that checkout's proxy")
+    parser.add_argument("--keep", action="store_true", help="keep what proxy.json has of other numbers of streams")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench")
     parser.add_argument("--page", type=Path, help="a page with a marked part that the tables replace: docs/proxy.md")
     return parser.parse_args()

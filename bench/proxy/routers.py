@@ -39,6 +39,11 @@ def route_of(site: Site) -> RoutePlan:
     return RoutePlan(pair, "nixl")
 
 
+def before(checkout: Path) -> Router:
+    """Return the proxy of another checkout of this project."""
+    return Router("before", lambda site: ["env", f"PYTHONPATH={checkout / 'workflow'}", *_ours(site)])
+
+
 def _ours(site: Site) -> list[str]:
     route = route_of(site)
     write_record(site.folder / "plan.json", ProxyPlan(route.upstreams, route.connector))

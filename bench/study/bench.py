@@ -8,53 +8,17 @@ machine that nobody else uses: about ten minutes a run and checkout.
 
 import argparse
 import json
-import os
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from page import host, write_measured
+from study_folder import copy_of, remove_made, run_study
 
 CHECKOUT = Path(__file__).parents[2]
-SNAKEMAKE = Path(sys.executable).parent / "snakemake"
-PARTS = ("Snakefile", "workflow", "config", "profiles", "envs", "pyproject.toml")
-MEASURED = ("raw", "launch.json")
 NS_PER_S = 1e9
-Used = tuple[float, float]
-"""Wall and CPU seconds."""
-
-
-def run_study(folder: Path, settings: list[str]) -> Used:
-    """Run Snakemake in a folder until everything is made."""
-    begin = time.monotonic()
-    command = [str(SNAKEMAKE), "--cores", "all", "--quiet", "all"]
-    command += ["--config", *settings] if settings else []
-    with (folder / "snakemake.log").open("a") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        shutil.copy(folder / "snakemake.log", Path.cwd() / "study-bench-failed.log")
-        raise SystemExit(f"the study of {folder} ended with {process.returncode}; see study-bench-failed.log")
-    return time.monotonic() - begin, used.ru_utime + used.ru_stime
-
-
-def remove_made(folder: Path) -> None:
-    """Leave what was measured, and what was planned before it; remove all that was made of it."""
-    results = folder / "results"
-    for cell in results.glob("cells/*/*/*/launch-*"):
-        for path in cell.iterdir():
-            if path.name != "raw" and not path.name.startswith("measured-"):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for path in results.glob("deployments/*/*"):
-        if path.name != "launch.json":
-            path.unlink()
-    shutil.rmtree(results / "comparison", ignore_errors=True)
 
 
 def measured_share(folder: Path) -> float:
@@ -75,13 +39,12 @@ def measure(checkout: Path, settings: list[str]) -> tuple[float, ...]:
     """Return wall and CPU of the whole study and of what follows its measurements, and the share of measured load."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for part in PARTS:
-            source = checkout / part
-            (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / part)
+        copy_of(checkout, folder)
         whole = run_study(folder, settings)
         share = measured_share(folder)
         remove_made(folder)
-        return (*whole, *run_study(folder, settings), share)
+        after = run_study(folder, settings)
+        return whole.wall_s, whole.cpu_s, after.wall_s, after.cpu_s, share
 
 
 def main() -> None:

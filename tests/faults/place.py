@@ -177,10 +177,14 @@ class Place:
         return self._run([*command, "--profile", str(self.machine.checkout / "profiles" / "default")])
 
     def _merges(self) -> list[str]:
-        """Return the names of the rules that merge a launch's cells: what is made of a measurement begins with them."""
+        """Return the names of the rules that merge cells: what is made of a measurement begins with them.
+
+        There is one for cells of all launches, and one a launch where launches are measured beside each other.
+        """
         study = _study(json.dumps(self.config()))
         names = [re.sub(r"[^A-Za-z0-9]", "_", name) for name in study.deployments]
-        return [f"monitor_merge_{name}_launch_{launch}_part_0" for launch in study.launches for name in names]
+        parts = ["launches", *(f"launch_{launch}" for launch in study.launches)]
+        return [f"monitor_merge_{name}_{part}_part_0" for part in parts for name in names]
 
     def _start_terminal(self) -> Run:
         """Run Snakemake with a terminal, which `close_terminal` closes."""

@@ -29,17 +29,18 @@ PHASE_FIGURES = {
 }
 
 
-for number, cells in jobs(TO_MAKE, "analyze", CELLS_OF_ONE_JOB):
+for part, cells in jobs(TO_MAKE, "analyze", CELLS_OF_ONE_JOB):
 
     rule:
         name:
-            job_name("analyze", number, cells)
+            job_name("analyze", part, cells)
         input:
             merged=[STAMPS[str(cell.folder)]["merge"] for cell in cells],
         output:
             made=made_by("analyze", cells),
         log:
-            f"{LOGS}/{job_name('analyze', number, cells)}.log",
+            f"{LOGS}/{job_name('analyze', part, cells)}.log",
+        priority: NUMBERS_FIRST
         conda:
             CONDA
         params:
@@ -53,11 +54,11 @@ for number, cells in jobs(TO_MAKE, "analyze", CELLS_OF_ONE_JOB):
             " && touch {params.stamps:q}) 3>&2 > {log:q} 2>&1"
 
 
-for number, cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB):
+for part, cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB):
 
     rule:
         name:
-            job_name("plot_cell", number, cells)
+            job_name("plot_cell", part, cells)
         input:
             analysed=[STAMPS[str(cell.folder)]["analyze"] for cell in cells],
         output:
@@ -82,7 +83,7 @@ for number, cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB):
                 for file in made_by("figures", cells)
             ],
         log:
-            f"{LOGS}/{job_name('plot_cell', number, cells)}.log",
+            f"{LOGS}/{job_name('plot_cell', part, cells)}.log",
         conda:
             CONDA
         params:
@@ -115,6 +116,7 @@ rule cells_of_deployment:
         f"{LOGS}/cells_of_deployment/{{deployment}}.{{list}}.log",
     wildcard_constraints:
         list="cells-[0-9a-f]+",
+    priority: NUMBERS_FIRST
     conda:
         CONDA
     params:
@@ -140,6 +142,7 @@ for disaggregated in (False, True):
             f"{LOGS}/phase_files/{{deployment}}.log",
         wildcard_constraints:
             deployment=members,
+        priority: NUMBERS_FIRST
         conda:
             CONDA
         params:
@@ -163,6 +166,7 @@ for disaggregated in (False, True):
             f"{LOGS}/plot_deployment/{{deployment}}.log",
         wildcard_constraints:
             deployment=members,
+        priority: NUMBERS_FIRST
         conda:
             CONDA
         params:

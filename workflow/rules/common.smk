@@ -73,7 +73,7 @@ from llmdvfs.plan.locked_engine import engine_of
 from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.otherwise import measured_otherwise
 from llmdvfs.plan.preflight import check_preconditions
-from llmdvfs.plan.progress import expected_progress
+from llmdvfs.plan.progress import awaited_launches, expected_progress
 from llmdvfs.plan.recorded import check_recorded, recorded_engine
 from llmdvfs.plan.rule_names import rule_names
 from llmdvfs.plan.side_by_side import is_beside, share_of_cores
@@ -154,6 +154,10 @@ except LlmDvfsError as error:
     sys.exit(f"llm-dvfs: {error}")  # one message: a WorkflowError would add where in this file it was raised
 
 RESULTS = str(STUDY.results)
+# A launch that takes the whole machine leaves no core to make anything until the last one has ended. On a cluster, or side
+# by side, launches end while others run, and what is made of each does not wait for them.
+ON_CLUSTER = workflow.resource_settings.nodes is not None
+AWAITED = [planned for planned in PENDING if ON_CLUSTER or planned.job.side_by_side]
 # What is made of a measurement carries in the names of its stamps what it was made from (records/made.py).
 MADE = made_cells(
     PLAN,
@@ -164,7 +168,10 @@ MADE = made_cells(
         "figures": code_hash(["commands.figures"]),
     },
     STUDY.drawn_cells,
+    awaited_launches(PLAN, AWAITED, STUDY.results, is_main_process=workflow.is_main_process),
 )
+# Priority of what leads to the comparison: before the figures of cells, of which nothing else is made.
+NUMBERS_FIRST = 1
 # A cell that may fail has a job of its own, which nobody asks for when it has failed.
 CELLS_OF_ONE_JOB = 1 if STUDY.tolerate_failed_cells else CELLS_A_JOB
 # What is current has no rule, as what is measured has none. A report is made of rules, so that it has all of them.
@@ -249,10 +256,9 @@ def cells_file(deployment):
     return f"{RESULTS}/deployments/{deployment}/{Path(list_of(cells_of(deployment))).name}"
 
 
-def job_name(stage, number, cells):
-    """Return the name of the rule that makes a stage of some cells of one launch."""
-    deployment, *_, launch = cells[0].folder.parts[-4:]
-    return f"{stage}_{RULE_NAMES[deployment]}_{launch.replace('-', '_')}_part_{number}"
+def job_name(stage, part, cells):
+    """Return the name of the rule that makes a stage of some cells of one deployment: a part as `jobs` names it."""
+    return f"{stage}_{RULE_NAMES[cells[0].folder.parts[-4]]}_{part}"
 
 
 def made_by(stage, cells):

@@ -29,6 +29,7 @@ rule cells_compared:
         cells=f"{COMPARISON}/{Path(list_of(CELLS)).name}",
     log:
         f"{LOGS}/cells_compared.log",
+    priority: NUMBERS_FIRST
     conda:
         CONDA
     params:
@@ -52,6 +53,7 @@ rule compare:
         ),
     log:
         f"{LOGS}/compare.log",
+    priority: NUMBERS_FIRST
     conda:
         CONDA
     params:
@@ -74,6 +76,7 @@ rule plot_comparison:
         pdf=[f"{COMPARISON}/{name}.pdf" for name in COMPARISON_FIGURE_NAMES],
     log:
         f"{LOGS}/plot_comparison.log",
+    priority: NUMBERS_FIRST
     conda:
         CONDA
     params:

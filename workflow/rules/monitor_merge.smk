@@ -1,22 +1,23 @@
 # Puts requests, telemetry readings, proxy stamps and engine metrics of a cell on one time axis and names their phases.
-# Only what is missing is a job, of some cells of one launch (docs/architecture.md#keys).
+# Only what is missing is a job, of some cells of one deployment (docs/architecture.md#keys).
 #
 # INPUTS   {cell}/measured-<key>.json, which leads to {cell}/raw/
 # OUTPUTS  {cell}/timeline.csv   one row a telemetry reading, with the phase it fell into
 #          {cell}/phases.json    every phase of every request
 # CONFIG   none
 
-for number, cells in jobs(TO_MAKE, "merge", CELLS_OF_ONE_JOB):
+for part, cells in jobs(TO_MAKE, "merge", CELLS_OF_ONE_JOB):
 
     rule:
         name:
-            job_name("monitor_merge", number, cells)
+            job_name("monitor_merge", part, cells)
         input:
             measured=[str(cell.measured) for cell in cells],
         output:
             made=made_by("merge", cells),
         log:
-            f"{LOGS}/{job_name('monitor_merge', number, cells)}.log",
+            f"{LOGS}/{job_name('monitor_merge', part, cells)}.log",
+        priority: NUMBERS_FIRST
         conda:
             CONDA
         params:

@@ -23,6 +23,7 @@ rule summary:
         table=f"{COMPARISON}/summary.csv",
     log:
         f"{LOGS}/summary.log",
+    priority: NUMBERS_FIRST
     conda:
         CONDA
     params:

@@ -20,6 +20,7 @@ rule report_page:
         page=f"{RESULTS}/report.html",
     log:
         f"{LOGS}/report_page.log",
+    priority: NUMBERS_FIRST
     conda:
         CONDA
     params:

@@ -241,6 +241,25 @@ def test_a_load_that_repeats_faster_than_the_lags_range_is_not_split_by_one_role
         assert "ms explain the readings alike" in (phase.energy_j.reason or "")
 
 
+@pytest.mark.parametrize(("cycle_s", "seed"), [(5.037, 0), (5.037, 3), (2.537, 1)])
+def test_a_phase_that_fills_the_window_is_told_whatever_the_lag(cycle_s: float, seed: int) -> None:
+    """37 ms of idle between answers of seconds, among readings that jitter by 5 J: its 11 J fit at several lags.
+
+    So an H100 that decoded for 15.9 of 15.95 s had no power of decode, for lags of 12 to 112 ms.
+    """
+    answer_s = cycle_s - 0.037
+    made = curve(lambda t: np.where(t % cycle_s < answer_s, 400.0, 100.0), 30.0)
+    jitter_j = np.random.default_rng(seed).normal(0, 5, len(made.t_s))
+    noisy = replace(made, energy_j=made.energy_j + jitter_j)
+    begins_s = np.arange(0.0, 30.0, cycle_s)
+    intervals = [PhaseInterval(i, "decode", "single", b, b + answer_s, False) for i, b in enumerate(begins_s)]
+    found = fit([noisy], intervals, (1.0, 29.0), FAST)
+    decode = found.phases[0].power_w
+    assert found.lag_s is None
+    assert decode.low is not None and decode.high is not None  # noqa: PT018
+    assert 390 < decode.low < 400 < decode.high < 410
+
+
 def test_roles_share_one_lag() -> None:
     """The decode device, whose requests are all alike, tells which of the prefill device's lags it is."""
     roles = energy_of_phases([stream("prefill", 8.0), stream("decode", 8.0)], 1, FAST)

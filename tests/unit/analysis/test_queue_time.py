@@ -6,7 +6,7 @@ import pytest
 from llmdvfs.analysis.axis.occupancy import Level, Occupancy, step_occupancy
 from llmdvfs.analysis.energy.curve import EnergyCurve
 from llmdvfs.analysis.energy.queue_time import QUEUES_S, queue_time
-from llmdvfs.records.phases import EngineSteps
+from llmdvfs.records.phases import EngineSteps, EngineWait
 
 PREFILL_W, DECODE_W, IDLE_W = 600.0, 400.0, 100.0
 LEVELS = (Level("prefill"), Level("decode"), Level("idle", holds_queue=True))
@@ -85,3 +85,35 @@ def test_a_weak_begin_of_each_prefill_is_no_queue_where_nothing_idles() -> None:
     told = (curve,), step_occupancy(steps, (), "single"), levels, (0.5, 22.5), [0.0], np.array([0.0]), 0.1
     assert queue_time(*told).best_s == pytest.approx(0.02, abs=0.002)
     assert queue_time(*told, idle_power_w=IDLE_W).best_s == pytest.approx(0.0083, abs=0.001)
+
+
+def test_what_the_engine_tells_is_taken() -> None:
+    """Prompts one after another, of 209 ms: for 28 of them the server reads and the GPU idles, which nothing else says.
+
+    So an H100 that prefilled at 607 W between decodes seemed to do so at 559 W alone.
+    """
+    begin_s = 0.21 * np.arange(100)
+    steps = [EngineSteps("single", "prefill", b, b + 0.209, 1, 0, 16_000) for b in begin_s]
+    edges = np.sort(np.concatenate([begin_s, begin_s + 0.028, begin_s + 0.209, [21.0]]))
+    truth_j = np.concatenate(([0.0], np.cumsum(np.diff(edges) * np.tile([250.0, PREFILL_W, IDLE_W], 100))))
+    t_s = np.arange(0.0, 20.5, 0.1)
+    curve = EnergyCurve("made", t_s, np.interp(t_s, edges, truth_j), t_s, np.empty(0), needs_every_poll=False)
+    levels = (Level("prefill"), Level("idle", holds_queue=True))
+    given = (curve,), step_occupancy(steps, (), "single"), levels, (0.5, 20.0), [0.0], np.array([0.0]), 1.0, IDLE_W
+    assert queue_time(*given).best_s < 0.025
+    found = queue_time(*given, EngineWait(0.028, 0.024, 0.032))
+    assert (found.best_s, found.low_s, found.high_s, found.reason) == (0.028, 0.024, 0.032, None)
+
+
+def test_a_mean_over_other_requests_is_not_taken() -> None:
+    """Where most prefills begin while the engine decodes, their mean says little of those that met it idle."""
+    curve, occupancy, window_s = made(60, 0.02)
+    busy = [EngineSteps("single", "mixed", 70 + i, 70.3 + i, 1, 1, 64) for i in range(60)]
+    more = [EngineSteps("single", "decode", 70.3 + i, 71.0 + i, 70, 1, 0) for i in range(60)]
+    steps = [EngineSteps("single", "prefill", 1.037 * i, 1.037 * i + 0.22, 1, 0, 64) for i in range(1, 61)]
+    mixed = step_occupancy(sorted([*steps, *busy, *more], key=lambda step: step.begin_s), (), "single")
+    wide = (0.5, 130.0)
+    told = EngineWait(0.005, 0.004, 0.006)
+    assert queue_time([curve], occupancy, LEVELS, window_s, [0.0], np.array([0.0]), 0.1, None, told).best_s == 0.005
+    found = queue_time([curve], mixed, LEVELS, wide, [0.0], np.array([0.0]), 0.1, None, told)
+    assert found.best_s != 0.005

@@ -44,14 +44,18 @@ def test_a_second_of_samples_is_needed() -> None:
 
 @pytest.mark.parametrize("with_samples", [False, True])
 def test_decode_is_told_on_a_busy_host_where_the_driver_has_samples(with_samples: bool) -> None:
-    """With a third of the counter's polls lost several lags explain it alike; the samples' stamps are the driver's."""
+    """With a third of the polls lost the counter tells decode 4 % too low; the driver stamps its own samples."""
     counters = Counters(lost_fraction=0.35, with_samples=with_samples)
-    run = replace(SCENARIOS["64, fixed"], counters=counters).run(2)
+    run = replace(SCENARIOS["16, varied"], counters=counters).run(2)
     decode = next(phase for phase in analysed(run, 2).phases if phase.phase == "decode")
     true_j = run.true_j("single", "decode")
+    low_j, high_j = decode.energy_j.low, decode.energy_j.high
+    assert low_j is not None and high_j is not None  # noqa: PT018
+    assert (high_j - low_j) / 2 / true_j > 0.01
     if with_samples:
         assert decode.sensor == "power_samples"
         assert decode.energy_j.value == pytest.approx(true_j, rel=0.01)
-        assert (decode.energy_j.low or np.inf) < true_j < (decode.energy_j.high or 0)
+        assert low_j < true_j < high_j
     else:
-        assert decode.energy_j.value is None
+        assert decode.sensor == "energy"
+        assert abs((decode.energy_j.value or 0) / true_j - 1) > 0.03

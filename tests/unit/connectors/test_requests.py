@@ -17,6 +17,7 @@ BODY = {
     "ignore_eos": True,
     "stream": True,
     "stream_options": {"include_usage": True},
+    "return_token_ids": True,
 }
 ONE_TOKEN = {"model": "m", "prompt": [1, 2], "max_tokens": 1, "ignore_eos": True, "stream": False}
 ASK_TO_KEEP = {
@@ -31,6 +32,7 @@ ASK_TO_KEEP = {
 
 @pytest.mark.parametrize("name", ["example", "p2p_nccl"])
 def test_prefill_is_the_request_with_one_token(name: str) -> None:
+    """And without its ids: prefill answered with those of the whole prompt, which stood before every first token."""
     assert CONNECTORS[name].prefill_body(BODY, "r1") == ONE_TOKEN
     assert CONNECTORS[name].decode_body(BODY, "r1", {}, PREFILL, "/v1/completions") == BODY
 

@@ -71,9 +71,10 @@ def test_prefill_is_asked_for_one_token_and_decode_with_its_answer(
     assert first.path == second.path == ("/v1/completions" if endpoint == "completions" else "/v1/chat/completions")
     assert (first.body["max_tokens"], first.body["stream"]) == (1, False)
     assert first.body["kv_transfer_params"]["do_remote_decode"] is True
-    assert not {"min_tokens", "stream_options", "max_completion_tokens"} & set(first.body)
+    assert not {"min_tokens", "stream_options", "max_completion_tokens", "return_token_ids"} & set(first.body)
     assert second.body["kv_transfer_params"] == PARAMS
     assert (second.body["stream"], second.body["min_tokens"], second.body["ignore_eos"]) == (True, 4, True)
+    assert second.body["return_token_ids"] is True
     prompt = "prompt" if endpoint == "completions" else "messages"
     assert first.body[prompt] == second.body[prompt]
     assert first.headers["x-request-id"] == second.headers["x-request-id"]

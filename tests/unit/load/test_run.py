@@ -140,6 +140,21 @@ def test_warmup_is_not_recorded(run: Run, mock: Mock) -> None:
     assert max(ends) < ran.report.load_begin_mono_ns
 
 
+def test_the_report_says_when_the_warmups_first_tokens_came(run: Run, mock: Mock) -> None:
+    """The engine's histograms have the warm-up's requests too."""
+    server = mock(ttft_s=0.05)
+    ran = run(workload(ArrivalSpec("closed", concurrency=2), num_requests=2, num_warmup_requests=3), url(server))
+    waited_s = ran.report.warmup_first_token_s
+    assert waited_s is not None and len(waited_s) == 3  # noqa: PT018
+    measured = {request.request_id for request in ran.requests}
+    truth_s = sorted(
+        (record.token_mono_ns[0] - record.received_mono_ns) / 1e9
+        for record in server.log
+        if record.request_id not in measured
+    )
+    assert all(0 <= ours - true < 0.05 for ours, true in zip(sorted(waited_s), truth_s, strict=True))
+
+
 def test_records_can_be_built_again_from_the_journal(run: Run, mock: Mock) -> None:
     ran = run(workload(ArrivalSpec("closed", concurrency=2), num_requests=6), url(mock()))
     assert read_requests(ran.folder / "journal.bin") == ran.requests

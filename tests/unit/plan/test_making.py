@@ -7,9 +7,11 @@ from unit.plan.test_cells import finish_all, with_results
 
 from llmdvfs.plan.cells import pending_launches, plan_cells
 from llmdvfs.plan.making import MadeCell, jobs, made_cells
+from llmdvfs.plan.progress import awaited_launches, expected_progress
 from llmdvfs.plan.study import Study
 from llmdvfs.records.made import FILES, STAGES, DrawnCells
-from llmdvfs.records.places import cell_folder, store_entry
+from llmdvfs.records.places import PROGRESS, cell_folder, store_entry
+from llmdvfs.records.store import write_record
 
 FROM = {"merge": "code", "analyze": "code", "figures": "code"}
 
@@ -93,25 +95,50 @@ def test_of_doubtful_cells_the_stamp_alone_says_that_figures_were_looked_at(stud
     assert made(study)[0].stale == {"figures"}
 
 
+def cell(name: str, launch: int, *, stale: bool = True, is_awaited: bool = True) -> MadeCell:
+    folder = Path(f"results/cells/d/{name}/stock/launch-{launch}")
+    return MadeCell(folder, folder / "measured-0.json", {}, frozenset({"merge"} if stale else ()), is_awaited)
+
+
+def parts(cells: list[MadeCell]) -> dict[str, list[str]]:
+    """Return the cells of each merging job, `<workload><launch>`, at most two of them, by the job's name."""
+    return {
+        name: [f"{own.folder.parts[-3]}{own.folder.name[-1]}" for own in group]
+        for name, group in jobs(cells, "merge", cells_a_job=2)
+    }
+
+
 def test_a_job_finds_itself_by_its_name_while_others_end() -> None:
     """Five cells of two launches, two a job. A cluster's job reads the Snakefile anew when it begins.
 
     Parts were numbered over all that was stale: once launch 1 was merged, `launch_2_part_2` was called `part_0`, and
     SLURM's job ended with "There is no rule named ...". Parts of one launch must keep their cells for the same reason.
     """
+    of_2 = [cell(name, 2) for name in "ab"]
+    planned = {"launch_1_part_0": ["a1", "b1"], "launch_1_part_1": ["c1"], "launch_2_part_0": ["a2", "b2"]}
+    assert parts([cell("a", 1), cell("b", 1), cell("c", 1), *of_2]) == planned
+    del planned["launch_1_part_0"]
+    assert parts([cell("a", 1, stale=False), cell("b", 1, stale=False), cell("c", 1), *of_2]) == planned
 
-    def cell(name: str, launch: int, *, stale: bool) -> MadeCell:
-        folder = Path(f"results/cells/d/{name}/stock/launch-{launch}")
-        return MadeCell(folder, folder / "measured-0.json", {}, frozenset({"merge"} if stale else ()))
 
-    def parts(*, first_is_made: bool) -> dict[tuple[str, int], list[str]]:
-        of_1 = [cell(name, 1, stale=not (first_is_made and name in "ab")) for name in "abc"]
-        of_2 = [cell(name, 2, stale=True) for name in "ab"]
-        return {
-            (cells[0].folder.name, number): [own.folder.parts[-3] for own in cells]
-            for number, cells in jobs([*of_1, *of_2], "merge", cells_a_job=2)
-        }
+def test_one_job_makes_cells_of_several_launches() -> None:
+    """84 cells of 14 launches, three to a launch and deployment, were 84 starts of Python in place of 18.
 
-    planned = {("launch-1", 0): ["a", "b"], ("launch-1", 1): ["c"], ("launch-2", 0): ["a", "b"]}
-    assert parts(first_is_made=False) == planned
-    assert parts(first_is_made=True) == {name: cells for name, cells in planned.items() if name != ("launch-1", 0)}
+    A launch that is measured beside others is made by itself: its numbers must not wait for theirs.
+    """
+    several = [cell(name, launch, is_awaited=False) for launch in (1, 2) for name in "abc"]
+    planned = {"launches_part_0": ["a1", "b1"], "launches_part_1": ["c1", "a2"], "launches_part_2": ["b2", "c2"]}
+    assert parts(several) == planned
+    assert parts([*several, cell("a", 3)]) == {**planned, "launch_3_part_0": ["a3"]}
+
+
+def test_a_cluster_job_goes_by_what_the_run_awaited_when_it_began(tmp_path: Path) -> None:
+    """It plans when its launch has been measured, and must still find that launch's rules."""
+    study = with_results(tmp_path, workloads={"only": ONLY}, architectures=["single"], launches=2)
+    write_record(study.results / PROGRESS, expected_progress(study, pending_launches(study)))
+    finish_all(study)
+    plan, pending = plan_cells(study), pending_launches(study)
+    assert not pending
+    assert awaited_launches(plan, pending, study.results, is_main_process=True) == set()
+    of_run = awaited_launches(plan, pending, study.results, is_main_process=False)
+    assert of_run == {("single_tiny", 1), ("single_tiny", 2)}

@@ -55,7 +55,8 @@ def transfer_config(deployment: DeploymentSpec, role: Role, version: tuple[int, 
 
 def test_single_on_a_cpu() -> None:
     assert " ".join(argv(single(), "single", (0, 32, 0))) == (
-        "/env/bin/python -m vllm.entrypoints.openai.api_server --model /m --served-model-name tiny "
+        "/env/bin/python -m llmdvfs.serving.instance.forking_server vllm.entrypoints.openai.api_server "
+        "--model /m --served-model-name tiny "
         "--host 127.0.0.1 --port 8100 --enable-prompt-tokens-details --disable-uvicorn-access-log "
         "--dtype bfloat16 --max-model-len 4096 --max-num-seqs 16 --block-size 32 --num-gpu-blocks-override 512 "
         "--seed 0 --enforce-eager --no-enable-prefix-caching"
@@ -179,7 +180,7 @@ def test_nixl_on_a_cpu_goes_through_host_memory() -> None:
 
 def test_environment_on_a_cpu() -> None:
     assert server_env(single(), "single", engine_version=(0, 32, 0), kv=None) == {
-        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+        "VLLM_WORKER_MULTIPROC_METHOD": "fork",
         "VLLM_HOST_IP": "127.0.0.1",
         "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "3600",
         "VLLM_NO_USAGE_STATS": "1",

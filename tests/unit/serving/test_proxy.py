@@ -22,6 +22,7 @@ from llmdvfs.records.spec import Role
 from llmdvfs.records.store import write_record
 from llmdvfs.serving.instance.ports import reserve, reserved
 from llmdvfs.serving.proxy import door
+from llmdvfs.serving.proxy.admission import Admission
 from llmdvfs.serving.proxy.handover import Handover
 from llmdvfs.serving.proxy.journal import proxy_records
 from llmdvfs.serving.proxy.plan import ProxyPlan
@@ -182,6 +183,16 @@ async def test_an_instance_that_is_gone_gives_a_clean_error_at_once(decode: Fake
     assert decode.requests == []
 
 
+async def test_a_decode_instance_that_is_gone_is_named(prefill: FakeUpstream, tmp_path: Path) -> None:
+    gone = FakeUpstream(url="http://127.0.0.1:9")
+    plan = ProxyPlan((upstream("prefill-0", "prefill", prefill), upstream("decode-0", "decode", gone)), "nixl")
+    async with proxied(plan, tmp_path) as running, asyncio.timeout(10):
+        async with running.post() as answer:
+            assert answer.status == 502
+            assert "decode-0: request failed" in (await answer.json())["error"]["message"]
+        assert (await running.get("/stats"))[1]["instances"]["decode-0"] == {"in_flight": 0, "served": 1, "failed": 1}
+
+
 async def test_chunks_are_passed_on_as_they_come(pair: Proxied, decode: FakeUpstream) -> None:
     decode.num_chunks, decode.chunk_gap_s = 5, 0.1
     loop = asyncio.get_running_loop()
@@ -328,6 +339,21 @@ async def test_push_cancels_decode_when_prefill_fails(
         assert await eventually(lambda: decode.num_cancelled == len(decode.requests))
 
 
+async def test_push_cancels_prefill_when_decode_breaks_off(
+    prefill: FakeUpstream, decode: FakeUpstream, tmp_path: Path
+) -> None:
+    """Prefill would push into blocks that nobody has, and its client wait for that."""
+    prefill.hold = asyncio.Event()
+    decode.break_after = 0
+    plan = ProxyPlan((upstream("prefill-0", "prefill", prefill), upstream("decode-0", "decode", decode)), "nixl_push")
+    async with proxied(plan, tmp_path) as running:
+        async with asyncio.timeout(10), running.post() as answer:
+            assert answer.status == 502
+            assert "decode-0: request failed" in (await answer.json())["error"]["message"]
+        assert await eventually(lambda: prefill.num_cancelled == len(prefill.requests))
+        assert (await running.get("/stats"))[1]["instances"]["decode-0"] == {"in_flight": 0, "served": 1, "failed": 1}
+
+
 async def test_a_balancer_takes_turns_and_passes_requests_unchanged(decode: FakeUpstream, tmp_path: Path) -> None:
     async with serving(FakeUpstream()) as other:
         plan = ProxyPlan((upstream("single-0", "single", decode), upstream("single-1", "single", other)), None)
@@ -471,14 +497,54 @@ async def test_a_client_that_leaves_the_queue_takes_no_place(decode: FakeUpstrea
         assert (await running.get("/stats"))[1]["instances"]["single-0"]["in_flight"] == 0
 
 
-async def test_a_fault_of_the_proxy_is_told_to_its_client(pair: Proxied, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No framework stands around the door any more that would answer in its place, and the client would wait."""
+async def test_a_client_that_leaves_as_it_gets_its_place_gives_it_back(
+    decode: FakeUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A place is taken a turn of the loop after it was given; its request would be computed for nobody."""
+    leave = Admission.leave
 
-    async def fail(handover: Handover) -> None:
+    def leave_beside_a_client_that_leaves(self: Admission) -> None:
+        monkeypatch.setattr(Admission, "leave", leave)
+        self._waiting[0].__self__.transport.abort()  # type: ignore[attr-defined]
+        leave(self)
+
+    monkeypatch.setattr(Admission, "leave", leave_beside_a_client_that_leaves)
+    decode.hold = asyncio.Event()
+    plan = ProxyPlan((upstream("single-0", "single", decode),), None, max_in_flight=1, max_waiting=1)
+    async with proxied(plan, tmp_path) as running:
+        (_, first), (second_reader, second) = await by_hand(running), await by_hand(running)
+        first.write(REQUEST % (b"first", b"") + b"{}")
+        assert await eventually(lambda: bool(decode.requests))
+        second.write(REQUEST % (b"second", b"") + b"{}")
+        while not (await running.get("/stats"))[1]["waiting"]:
+            await asyncio.sleep(0.01)
+        decode.hold.set()
+        assert (await asyncio.wait_for(second_reader.read(), 10)) == b""
+        async with asyncio.timeout(10), running.post(request_id="third") as answer:
+            assert answer.status == 200
+        first.close()
+        second.close()
+    assert [headers["x-request-id"] for headers, _ in decode.requests] == ["first", "third"]
+
+
+@pytest.mark.parametrize("where", ["start", "_go_on"])
+async def test_a_fault_of_the_proxy_is_told_to_its_client(
+    pair: Proxied, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """No framework stands around the door any more that would answer in its place, and the client would wait.
+
+    A fault in what follows prefill's answer is raised within the read of another connection, which uvloop would end.
+    """
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    def fail(handover: Handover, *_: bytes) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr(Handover, "answer", fail)
+    monkeypatch.setattr(Handover, where, fail)
     async with asyncio.timeout(10), pair.post() as answer:
         assert answer.status == 500
         assert "unforeseen" in (await answer.json())["error"]["message"]
+    assert [str(context["exception"]) for context in told] == ["unforeseen"]
+    assert (await pair.record()).error == "the proxy failed: RuntimeError('unforeseen')"
     assert all(load["in_flight"] == 0 for load in (await pair.get("/stats"))[1]["instances"].values())

@@ -66,7 +66,16 @@ class Connector(ABC):
         return body
 
 
+NOT_FOR_PREFILL = frozenset(
+    {
+        *("min_tokens", "max_completion_tokens", "stream_options"),  # they contradict one token that is not streamed
+        # vLLM would answer with all ids of the prompt, 7 bytes each, which nobody reads and which are part of the TTFT.
+        "return_token_ids",
+    }
+)
+
+
 def one_token(body: Body) -> Body:
     """Return the request with its answer cut to one token, not streamed."""
-    dropped = {"min_tokens", "stream_options", "max_completion_tokens"}
-    return {key: value for key, value in body.items() if key not in dropped} | {"max_tokens": 1, "stream": False}
+    kept = {key: value for key, value in body.items() if key not in NOT_FOR_PREFILL}
+    return kept | {"max_tokens": 1, "stream": False}

@@ -21,7 +21,7 @@ from llmdvfs.load.sending.one_address import OneAddress
 from llmdvfs.load.sending.progress import ProgressWriter
 from llmdvfs.load.sending.route import MakeRoute
 from llmdvfs.load.sending.shape import Shape, load_shape
-from llmdvfs.load.sending.spool import Spool
+from llmdvfs.load.sending.spool import Spool, WarmupSpool
 from llmdvfs.load.sending.undisturbed import allow_many_files, undisturbed
 from llmdvfs.load.wire.outcome import CountTokens, request_record
 from llmdvfs.load.wire.request import Target, target
@@ -49,6 +49,7 @@ class _Run:
     heartbeat: Heartbeat
     suspended_s: float
     num_ended: int
+    warmup: WarmupSpool
 
 
 def run_load(spec: LoadSpec, api_key: str | None = None) -> LoadReport:
@@ -132,11 +133,12 @@ async def _run(
         idle_timeout_s=workload.idle_timeout_s,
         watch=None if progress is None else progress.watch,
     )
+    warmed = WarmupSpool()
     feed.fill(shape.num_connections, shape.ahead_s)
     try:
         await client.route.open(shape.num_connections, shape.num_spare_connections)
         if workload.num_warmup_requests:
-            await client.run(warmup, shape.warmup_pacer, Spool(None), shape.num_connections)
+            await client.run(warmup, shape.warmup_pacer, warmed, shape.num_connections)
         with undisturbed() as priority:
             cpu_s = process_time()
             if progress is not None:
@@ -161,6 +163,7 @@ async def _run(
         heartbeat=client.heartbeat,
         suspended_s=suspended_s,
         num_ended=client.num_ended,
+        warmup=warmed,
     )
 
 
@@ -189,6 +192,7 @@ def _report(run: _Run, requests: list[RequestRecord], num_warmup_requests: int, 
         max_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         standstill_mono_ns=tuple(run.heartbeat.standstills),
         suspended_s=run.suspended_s,
+        warmup_first_token_s=tuple(run.warmup.first_token_s),
     )
 
 

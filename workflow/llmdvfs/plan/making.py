@@ -1,7 +1,7 @@
 """Which stages after the measurement have to be made for which cells."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ class MadeCell:
     """Path of each stage's stamp, whose name is of what the stage is made from."""
     stale: frozenset[Stage]
     """Stages whose files are not there, or were made from something else."""
+    is_awaited: bool = False
+    """Whether its launch is measured beside other jobs, so that all is made of it as soon as it has ended."""
 
 
 def made_cells(
@@ -30,35 +32,42 @@ def made_cells(
     folders: Iterable[Path],
     made_from: Mapping[Stage, str],
     drawn: DrawnCells = "all",
+    awaited: Collection[tuple[str, int]] = (),
 ) -> list[MadeCell]:
     """Return for each cell what is to be made of it.
 
     folders: those of the cells, in their order. made_from: what each stage depends on besides the measurement, its code
     and settings, as one text. drawn: the cells of which there are figures; where that is for a cell's gates to say, its
-    stamp alone says that it was looked at, and without any figures nothing is stale for want of them.
+    stamp alone says that it was looked at, and without any figures nothing is stale for want of them. awaited: the
+    deployments and numbers of the launches that are measured beside other jobs.
     """
     stages = STAGES[:-1] if drawn == "none" else STAGES
     files = FILES if drawn == "all" else {**FILES, "figures": ()}
     looked = made_from if drawn == "all" else {**made_from, "figures": f"{made_from['figures']} {drawn}"}
-    return [_made_cell(cell, folder, looked, stages, files) for cell, folder in zip(cells, folders, strict=True)]
+    return [
+        _made_cell(cell, folder, looked, stages, files, is_awaited=(cell.id.deployment, cell.id.launch) in awaited)
+        for cell, folder in zip(cells, folders, strict=True)
+    ]
 
 
 def jobs(
     cells: Iterable[MadeCell], stage: Stage, cells_a_job: int = CELLS_A_JOB
-) -> Iterator[tuple[int, Sequence[MadeCell]]]:
-    """Yield groups of at most `cells_a_job` cells for which a stage has to be made, each with its number.
+) -> Iterator[tuple[str, Sequence[MadeCell]]]:
+    """Yield groups of at most `cells_a_job` cells for which a stage has to be made, each with its name.
 
-    A group is what is stale among so many neighbours of one launch; its number counts these within the launch. So
-    number and cells stay as they are while other groups are being made: a cluster's job reads the Snakefile anew when
-    it begins, and finds itself by this number.
+    A group is what is stale among so many neighbours of one deployment: of one launch where that is awaited, so that
+    nothing waits for other launches; else of all launches. Its name numbers the neighbours, whether stale or not. So
+    name and cells stay as they are while other groups are being made: a cluster's job reads the Snakefile anew when it
+    begins, and finds itself by this name.
     """
-    by_launch: dict[tuple[str, str], list[MadeCell]] = {}
+    neighbours: dict[tuple[str, str], list[MadeCell]] = {}
     for cell in cells:
-        by_launch.setdefault((cell.folder.parts[-4], cell.folder.parts[-1]), []).append(cell)
-    for own in by_launch.values():
+        launch = cell.folder.name.replace("-", "_") if cell.is_awaited else "launches"
+        neighbours.setdefault((cell.folder.parts[-4], launch), []).append(cell)
+    for (_, launch), own in neighbours.items():
         for number, first in enumerate(range(0, len(own), cells_a_job)):
             if stale := [cell for cell in own[first : first + cells_a_job] if stage in cell.stale]:
-                yield number, stale
+                yield f"{launch}_part_{number}", stale
 
 
 def _made_cell(
@@ -67,6 +76,8 @@ def _made_cell(
     made_from: Mapping[Stage, str],
     stages: Sequence[Stage],
     files: Mapping[Stage, Sequence[str]],
+    *,
+    is_awaited: bool,
 ) -> MadeCell:
     stamps: dict[Stage, Path] = {}
     stale: set[Stage] = set()
@@ -76,7 +87,7 @@ def _made_cell(
         stamps[stage] = stamp(folder, stage, digest)
         if stale or not cell.is_held or not _is_there(folder, files[stage], stamps[stage]):
             stale.add(stage)
-    return MadeCell(folder, cell.link, stamps, frozenset(stale))
+    return MadeCell(folder, cell.link, stamps, frozenset(stale), is_awaited)
 
 
 def _is_there(folder: Path, files: Iterable[str], own: Path) -> bool:

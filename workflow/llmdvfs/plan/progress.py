@@ -1,14 +1,17 @@
-"""Estimates how long the missing cells of a study will take."""
+"""What a run is to measure, and how long that will take."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from llmdvfs.clock import unix_s
-from llmdvfs.plan.cells import PlannedLaunch
+from llmdvfs.plan.cells import PlannedCell, PlannedLaunch
 from llmdvfs.plan.past import past_cells, typical
 from llmdvfs.plan.study import Study
 from llmdvfs.records.job import MeasureSettings
+from llmdvfs.records.places import PROGRESS
 from llmdvfs.records.progress import ExpectedCell, RunProgress, length_in_words
 from llmdvfs.records.spec import WorkloadSpec
+from llmdvfs.records.store import read_record
 
 S_PER_H = 3600.0
 UNKNOWN_S = 60.0  # assumed for a load whose end is a number of requests or a trace's
@@ -30,6 +33,20 @@ def expected_progress(study: Study, pending: Iterable[PlannedLaunch]) -> RunProg
             expected_s = planned_s(study.settings, workload) if known_s is None else known_s
             cells.append(ExpectedCell(cell.key, expected_s, num_gpus))
     return RunProgress(unix_s(), tuple(cells))
+
+
+def awaited_launches(
+    cells: Iterable[PlannedCell], pending: Iterable[PlannedLaunch], results: Path, *, is_main_process: bool
+) -> frozenset[tuple[str, int]]:
+    """Return deployment and number of the launches that wait to be measured, or some cell of them.
+
+    A job that a cluster runs plans anew, when some of them have been measured: it goes by what the run has written down
+    at its start.
+    """
+    if is_main_process or not (results / PROGRESS).exists():
+        return frozenset((launch.deployment, launch.job.launch) for launch in pending)
+    keys = {cell.key for cell in read_record(results / PROGRESS, RunProgress).cells}
+    return frozenset((cell.id.deployment, cell.id.launch) for cell in cells if cell.key in keys)
 
 
 def in_words(run: RunProgress) -> str:

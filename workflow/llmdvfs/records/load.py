@@ -106,6 +106,8 @@ class LoadReport:
     """(due, awake) [mono ns] of each wake-up of the client's loop that was over 0.1 s late; None: not told."""
     suspended_s: float | None = None
     """For how long the host slept while the load ran, by CLOCK_BOOTTIME; None: not told."""
+    warmup_first_token_s: tuple[float, ...] | None = None
+    """From the sending of each request of the warm-up to its first token, of those that got one; None: not told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,16 @@ class EngineSteps:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineWait:
+    """How long a request was on its way before its prefill, on average over a load, by clients' and engine's clocks."""
+
+    mean_s: float
+    low_s: float
+    """If all that the server took besides, between its arrival and its first token, came after the prefill."""
+    high_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class PhasesRecord:
     """All phases of a cell: of its requests, and of the engines that served them."""
 
@@ -62,6 +72,8 @@ class PhasesRecord:
     """role -> mean delay of a token's stamp behind its step, as far as streams that move together tell it."""
     clock_untold: dict[str, str] = field(default_factory=dict)
     """role -> why readings of its devices, which are on another host, cannot be told by phase."""
+    engine_wait: dict[str, EngineWait] = field(default_factory=dict)
+    """role -> how long its requests were on their way before their prefill; absent where it is not told."""
     window_kind: Literal["steady", "whole"] | None = None
     """What the measured window is; None: in a file from before it was kept."""
     window_reason: str = ""

@@ -1,7 +1,7 @@
 """`run.json`: what was measured in one cell, on what, with what and how; the last file of a raw folder."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.device_id import gpu_indices
@@ -29,6 +29,9 @@ class KvCacheMade:
         return self.memory_bytes / self.num_tokens if self.memory_bytes and self.num_tokens else None
 
 
+StartMethod = Literal["fork", "spawn"]
+
+
 @dataclass(frozen=True, slots=True)
 class InstanceRecord:
     """One vLLM server of a deployment, as it was started."""
@@ -48,6 +51,8 @@ class InstanceRecord:
     """Path of its log, relative to the results folder."""
     kv_cache: KvCacheMade | None = None
     """None: its log does not say it, or the run is older than this field."""
+    engine_process: StartMethod | None = None
+    """How the engine's process came to be, as the server's log tells it; None: the run is older than this field."""
 
 
 @dataclass(frozen=True, slots=True)

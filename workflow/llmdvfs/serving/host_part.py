@@ -22,6 +22,7 @@ from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.run import InstanceRecord
 from llmdvfs.records.spec import HostSpec, Role
 from llmdvfs.serving.instance.command import LOOPBACK, network_env, server_argv, server_env
+from llmdvfs.serving.instance.engine_process import START_METHOD, start_method_seen
 from llmdvfs.serving.instance.gpus import VISIBLE, GpusTaken, LeasedGpus, take_gpus, visible_gpus, within_allocation
 from llmdvfs.serving.instance.health import Say
 from llmdvfs.serving.instance.kv_cache import kv_cache_made
@@ -115,23 +116,22 @@ class HostPart:
 
     def records(self, startup_s: Mapping[str, float]) -> tuple[InstanceRecord, ...]:
         """Return what run.json says of the instances, which are ready."""
-        return tuple(
-            InstanceRecord(
-                name=item.name,
-                role=item.role,
-                base_url=item.base_url,
-                argv=item.argv,
-                env=item.env,
-                device_ids=tuple(map(gpu_id, item.gpu_indices)) or (CPU,),
-                pid=item.process.server_pid(),
-                startup_s=startup_s[item.name],
-                log=os.path.relpath(item.process.log, self._results),
-                kv_cache=kv_cache_made(
-                    item.process.log.read_text(encoding="utf-8", errors="replace"),
-                    has_override=self._spec.engine[item.role].num_gpu_blocks_override is not None,
-                ),
-            )
-            for item in self._instances
+        return tuple(self._record(item, startup_s[item.name]) for item in self._instances)
+
+    def _record(self, item: Instance, startup_s: float) -> InstanceRecord:
+        log = item.process.log.read_text(encoding="utf-8", errors="replace")
+        return InstanceRecord(
+            name=item.name,
+            role=item.role,
+            base_url=item.base_url,
+            argv=item.argv,
+            env=item.env,
+            device_ids=tuple(map(gpu_id, item.gpu_indices)) or (CPU,),
+            pid=item.process.server_pid(),
+            startup_s=startup_s,
+            log=os.path.relpath(item.process.log, self._results),
+            kv_cache=kv_cache_made(log, has_override=self._spec.engine[item.role].num_gpu_blocks_override is not None),
+            engine_process=start_method_seen(item.env.get(START_METHOD), self._spec.device, log),
         )
 
     def _bring_model(self) -> None:

@@ -13,13 +13,14 @@ from llmdvfs.analysis.axis.phases import phase_intervals
 from llmdvfs.analysis.axis.role_steps import role_steps
 from llmdvfs.analysis.axis.steady_state import cell_window
 from llmdvfs.analysis.axis.timeline import Table, timeline
+from llmdvfs.analysis.engine_wait import engine_wait
 from llmdvfs.analysis.step_sizes import step_sizes
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.device_id import CPU, host_of, on_host
-from llmdvfs.records.phases import PhasesRecord
+from llmdvfs.records.phases import EngineWait, PhasesRecord
 from llmdvfs.records.raw import RawCell
 from llmdvfs.records.run import RunRecord
-from llmdvfs.records.spec import DeviceRole
+from llmdvfs.records.spec import DeviceRole, Role
 from llmdvfs.records.telemetry import TelemetryHeader
 
 
@@ -53,11 +54,16 @@ def merge(raw: RawCell) -> tuple[PhasesRecord, Table]:
         steps=found.steps,
         steps_untold=found.untold,
         stamp_error_s=found.stamp_error_s,
+        engine_wait={role: wait for role in num_instances if (wait := _engine_wait(raw, role)) is not None},
         window_kind=window.kind,
         window_reason=window.reason,
     )
     phases = replace(phases, clock_untold=clock_untold(run, phases))
     return phases, timeline(raw.readings, phases, started_mono_ns=started)
+
+
+def _engine_wait(raw: RawCell, role: Role) -> EngineWait | None:
+    return engine_wait(raw.run, raw.requests, raw.load_report, raw.metrics_before, raw.metrics_after, role)
 
 
 def device_roles(run: RunRecord, header: TelemetryHeader) -> dict[str, DeviceRole]:

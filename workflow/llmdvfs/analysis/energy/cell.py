@@ -1,5 +1,6 @@
 """Energy of a deployment over the measured window, by phase and by device (docs/metrics.md#energy)."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,8 @@ from llmdvfs.records.result import EnergyResult, FineSplit, PhaseEnergy
 from llmdvfs.records.spec import DeviceRole
 from llmdvfs.records.telemetry import EnergySource, TelemetryDevice, TelemetryHeader
 
+MAX_LAG_OF_SAMPLES_S = 0.06  # the driver stamps its samples itself: an error of its clock's map, and of their 25 ms
+WELL_KNOWN = 0.01  # half of a phase's interval: where the counter knows all phases so well, the samples are not asked
 NO_POWER_DATA = "no power data on this machine"
 
 MAX_PERIOD_OF_PHASES_S = 2.0
@@ -89,9 +92,10 @@ def energy_result(
     known = [own for own in increments if own is not None]
     regressed = energy_of_phases(known, seed_bootstrap, settings.regression)
     conditions = [r.condition_number for r in regressed.values() if r.condition_number is not None]
-    untold = {role for role, r in regressed.items() if any(phase.energy_j.value is None for phase in r.phases)}
-    sampled = [_increments(role, by_role[role], phases, window_s, settings, by_samples=True) for role in untold]
-    by_samples = energy_of_phases([own for own in sampled if own is not None], seed_bootstrap, settings.regression)
+    untold = {role for role, r in regressed.items() if any(_half_width(phase) > WELL_KNOWN for phase in r.phases)}
+    of_samples = replace(settings, regression=replace(settings.regression, max_lag_s=MAX_LAG_OF_SAMPLES_S))
+    sampled = [_increments(role, by_role[role], phases, window_s, of_samples, by_samples=True) for role in untold]
+    by_samples = energy_of_phases([own for own in sampled if own is not None], seed_bootstrap, of_samples.regression)
     found_phases = tuple(
         phase for role, r in regressed.items() for phase in _told_by_either(r.phases, by_samples.get(role))
     )
@@ -192,6 +196,7 @@ def _increments(
         settings.regression,
         with_pieces=occupancy_with_pieces(phases, role),
         idle_power_w=None if idle_w is None else idle_w / len(members),
+        engine_wait=phases.engine_wait.get(role),
         untold=None if untold is None else f"not identifiable: {untold}",
     )
 
@@ -206,12 +211,20 @@ def _slowly(curve: EnergyCurve) -> str | None:
     )
 
 
+def _half_width(phase: PhaseEnergy) -> float:
+    """Return half of the interval, as a fraction of the energy; infinite where the phase is not told."""
+    energy = phase.energy_j
+    if not energy.value:
+        return math.inf
+    return 0.0 if energy.low is None or energy.high is None else (energy.high - energy.low) / 2 / energy.value
+
+
 def _told_by_either(by_energy: Sequence[PhaseEnergy], by_samples: RolePhases | None) -> Iterator[PhaseEnergy]:
-    """Yield each phase by the device's energy where that tells it, else by the power samples where they do."""
+    """Yield each phase by the device's energy, or by the power samples where they know it more narrowly."""
     others = {} if by_samples is None else {phase.phase: phase for phase in by_samples.phases}
     for phase in by_energy:
-        other = others.get(phase.phase)
-        if phase.energy_j.value is None and other is not None and other.energy_j.value is not None:
+        other = others.get(phase.phase, phase)
+        if _half_width(phase) > WELL_KNOWN and _half_width(other) < _half_width(phase):
             yield replace(other, sensor="power_samples")
         else:
             yield phase

@@ -27,6 +27,9 @@ class Lag:
     last: int
     reason: str | None = None
     """Why no lag can be told; None: it can be."""
+    rivals: tuple[int, ...] = ()
+    """Positions of other lags that explain the readings alike and split them otherwise: what a phase's energy would be
+    by them decides whether it can be told."""
 
 
 def role_lags(roles: Sequence[PhaseSums], lags_s: Floats) -> list[Lag]:
@@ -35,10 +38,10 @@ def role_lags(roles: Sequence[PhaseSums], lags_s: Floats) -> list[Lag]:
     roles: sums of each role's increments over the same lags [s]. Where each role alone tells its lag, it keeps its own:
     the counters of two GPUs may be out of step. Else all keep to the lag that explains their increments together.
     """
-    own = [_told_by(sums, lags_s) for sums in roles]
-    if len(roles) == 1 or all(lag.reason is None for lag in own):
+    own = [_told_by([sums], lags_s) for sums in roles]
+    if len(roles) == 1 or all(lag.reason is None and not lag.rivals for lag in own):
         return own
-    return [_common(roles, lags_s)] * len(roles)
+    return [_told_by(roles, lags_s)] * len(roles)
 
 
 def lag_beyond(inside: Sequence[PhaseSums], beyond: Sequence[PhaseSums], beyond_s: Floats) -> str | None:
@@ -63,49 +66,42 @@ def lag_beyond(inside: Sequence[PhaseSums], beyond: Sequence[PhaseSums], beyond_
 
 def own_lag_s(sums: PhaseSums, lags_s: Floats) -> float | None:
     """Return the lag that these increments tell [s]; None where they alone cannot tell it."""
-    lag = _told_by(sums, lags_s)
-    return float(lags_s[int(_misfit(sums).argmin())]) if lag.reason is None else None
+    lag = _told_by([sums], lags_s)
+    return float(lags_s[int(_misfit(sums).argmin())]) if lag.reason is None and not lag.rivals else None
 
 
-def _told_by(sums: PhaseSums, lags_s: Floats) -> Lag:
-    reason = _reason([sums], lags_s)
-    return Lag(0, len(lags_s) - 1, reason)
+def alike_reason(positions: Sequence[int], lags_s: Floats) -> str:
+    """Return why a phase cannot be told that lags at these positions, alike by the readings, give other energies."""
+    told = " and ".join(f"{1e3 * lags_s[position]:.0f}" for position in sorted(positions))
+    return f"not identifiable: lags of {told} ms explain the readings alike, and split them otherwise"
 
 
-def _common(roles: Sequence[PhaseSums], lags_s: Floats) -> Lag:
-    reason = _reason(roles, lags_s)
-    if reason is not None:
-        return Lag(0, len(lags_s) - 1, reason)
-    best = int(np.sum([_misfit(sums) for sums in roles], axis=0).argmin())
-    reach = round(AGREED_WITHIN_S / (lags_s[1] - lags_s[0]))
-    middle = int(np.clip(best, reach, len(lags_s) - 1 - reach))
-    return Lag(middle - reach, middle + reach)
-
-
-def _reason(roles: Sequence[PhaseSums], lags_s: Floats) -> str | None:
-    """Return why the roles together tell no lag; None where they do."""
+def _told_by(roles: Sequence[PhaseSums], lags_s: Floats) -> Lag:
+    """Return the range of lags that the roles together allow: all of them where one role tells its own lag."""
     profile = np.sum([_misfit(sums) for sums in roles], axis=0)
     powers_w = [sums.profile()[0] for sums in roles]
-    best = int(profile.argmin())
-    matters = any(_splits_otherwise(own_w, 0, len(lags_s) - 1) for own_w in powers_w)
-    if best in (0, len(lags_s) - 1) and matters and np.ptp(profile) > ALIKE:
+    best, last = int(profile.argmin()), len(lags_s) - 1
+    matters = any(_splits_otherwise(own_w, 0, last) for own_w in powers_w)
+    if best in (0, last) and matters and np.ptp(profile) > ALIKE:
         limit_ms = 1e3 * abs(lags_s[best])
-        return (
-            f"not identifiable: the best lag is at the edge of the search, {limit_ms:.0f} ms; are the clocks the same?"
+        return Lag(
+            0,
+            last,
+            f"not identifiable: the best lag is at the edge of the search, {limit_ms:.0f} ms; are the clocks the same?",
         )
     reach = round(AGREED_WITHIN_S / (lags_s[1] - lags_s[0]))
     dips = 1 + np.flatnonzero((profile[1:-1] <= profile[:-2]) & (profile[1:-1] <= profile[2:]))
-    rivals = [
-        dip
+    rivals = tuple(
+        int(dip)
         for dip in dips
         if abs(dip - best) > reach
         and profile[dip] < profile[best] + ALIKE
         and any(_splits_otherwise(own_w, int(dip), best) for own_w in powers_w)
-    ]
-    if not rivals:
-        return None
-    told = " and ".join(f"{1e3 * lags_s[position]:.0f}" for position in sorted([best, *rivals]))
-    return f"not identifiable: lags of {told} ms explain the readings alike, and split them otherwise"
+    )
+    if len(roles) == 1 and not rivals:
+        return Lag(0, last)
+    middle = int(np.clip(best, reach, last - reach))
+    return Lag(middle - reach, middle + reach, rivals=rivals)
 
 
 def _misfit(sums: PhaseSums) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from llmdvfs.analysis.energy.bootstrap import block_weights, percentile_interval
 from llmdvfs.analysis.energy.cross_validation import explains_alike, supported_models
-from llmdvfs.analysis.energy.lag import Lag, lag_beyond, role_lags
+from llmdvfs.analysis.energy.lag import Lag, alike_reason, lag_beyond, role_lags
 from llmdvfs.analysis.energy.phase_increments import PhaseIncrements
 from llmdvfs.analysis.energy.refresh_error import refresh_error_s, refresh_power_error_w
 from llmdvfs.analysis.energy.regression_settings import RegressionSettings
@@ -44,7 +44,7 @@ def energy_of_phases(
     wide = [(own.models[-1].sums, own.beyond) for own in known if own.beyond is not None]
     too_far = lag_beyond([one for one, _ in wide], [other for _, other in wide], settings.lags_beyond_s)
     if too_far is not None:
-        lags = [replace(lag, reason=too_far) for lag in lags]
+        lags = [replace(lag, reason=too_far, rivals=()) for lag in lags]
     lag_of = {own.role: lag for own, lag in zip(known, lags, strict=True)}
     return {own.role: _role_phases(own, lag_of.get(own.role, Lag(0, 0)), seed_bootstrap, settings) for own in roles}
 
@@ -62,6 +62,8 @@ def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: R
     rivals += [(spent_s, _fit(model, lag, settings)) for spent_s, model in own.rivals]
     if own.piece_rival is not None and explains_alike(own.piece_rival[1].sums, own.models[-1].sums, best):
         rivals.append((own.piece_rival[0], _fit(own.piece_rival[1], lag, settings)))
+    other_lags = [_fit(own.models[chosen], Lag(at - 1, at + 1), settings) for at in lag.rivals]
+    unlike = alike_reason([round(fit.position), *lag.rivals], settings.lags_s) if lag.rivals else None
     condition = own.models[0].sums.condition_number(round(fit.position), settings.min_occupancy_s)
     resampled_w = _resampled(own.models[chosen], lag, fit, seed_bootstrap, settings)
     several = len(device_s) > 1
@@ -83,12 +85,17 @@ def _role_phases(own: RoleIncrements, lag: Lag, seed_bootstrap: int, settings: R
                 rival_s += spent_s.get("queue", 0.0)
             rival_j = rival.power_of("idle" if phase == "queue" else phase) * rival_s * own.num_devices
             error_j = max(error_j, abs(rival_j - value_j))
+        by_lags_j = max((abs(float(f.phase_w[column]) * seconds - value_j) for f in other_lags), default=0.0)
+        if by_lags_j > settings.max_model_error * value_j:
+            reason = reason or unlike
+        error_j = max(error_j, by_lags_j)
         ends = rng.normal(0.0, ends_j * seconds / sum(device_s.values()), len(resampled_w))
         resampled_j = resampled_w[:, column] * seconds + ends
         energy = _estimate(value_j, resampled_j, error_j, own.models[0].sums.num_blocks, reason, settings)
         stretch_s = own.spent_s[phase] / max(own.num_begins.get(phase, 0), 1)
         found.append(PhaseEnergy(own.role, phase, seconds, _times(energy, 1 / seconds), energy, stretch_s))
-    return RolePhases(tuple(found), condition, fit.lag_s if several and unknown_lag is None else None)
+    tells_lag = several and unknown_lag is None and not lag.rivals
+    return RolePhases(tuple(found), condition, fit.lag_s if tells_lag else None)
 
 
 @dataclass(frozen=True, slots=True)

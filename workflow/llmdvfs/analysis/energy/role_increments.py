@@ -15,6 +15,7 @@ from llmdvfs.analysis.energy.queue_time import QueueTime, queue_time
 from llmdvfs.analysis.energy.regression import PhaseSums
 from llmdvfs.analysis.energy.regression_settings import RegressionSettings
 from llmdvfs.analysis.sensors import Floats
+from llmdvfs.records.phases import EngineWait
 from llmdvfs.records.spec import DeviceRole, Phase
 
 
@@ -62,13 +63,15 @@ def role_increments(
     *,
     with_pieces: Occupancy | None = None,
     idle_power_w: float | None = None,
+    engine_wait: EngineWait | None = None,
     untold: str | None = None,
 ) -> RoleIncrements:
     """Return the increments of the role's devices inside the window, beside the phases that the role was in.
 
     curves: of each device. window_s: begin and end. with_pieces: the occupancy if decode steps held pieces of prompts
-    that are not seen from outside; None: it cannot be. idle_power_w: of one device, measured without load. untold: why
-    the occupancy is not what the engine did; None: it is.
+    that are not seen from outside; None: it cannot be. idle_power_w: of one device, measured without load. engine_wait:
+    how long requests were on their way before their prefill; None: the engine does not tell. untold: why the occupancy
+    is not what the engine did; None: it is.
     """
     # A lag may bring in a phase from just outside the window.
     wider_s = (window_s[0] - settings.max_lag_s, window_s[1] + settings.max_lag_s)
@@ -78,11 +81,18 @@ def role_increments(
     rows = phase_increments(curves, occupancy, ladder[-1], window_s, later_s)
     if len(rows.energy_j) >= len(ladder[-1]) and len(rows.phases) > 1 and settings.max_models > 1:
         sums = _sums(rows, window_s, settings)
-        beyond = _sums(rows, window_s, settings, settings.lags_beyond_s)
         best = int(sums.profile()[1].argmax())
         near_s = settings.lags_s[max(best - 10, 0) : best + 11]
         queue = queue_time(
-            curves, occupancy, ladder[-1], window_s, later_s, near_s, settings.min_occupancy_s, idle_power_w
+            curves,
+            occupancy,
+            ladder[-1],
+            window_s,
+            later_s,
+            near_s,
+            settings.min_occupancy_s,
+            idle_power_w,
+            engine_wait,
         )
 
     def model(told: Occupancy, levels: tuple[Level, ...]) -> PowerModel:
@@ -105,6 +115,8 @@ def role_increments(
     if enough:
         richest = model(told, enough[-1])
         models = (*(simpler(levels) for levels in enough[:-1]), richest)
+        if sums is not None:
+            beyond = _sums(richest.rows, window_s, settings, settings.lags_beyond_s)
     return RoleIncrements(
         role,
         spent_s,

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import ParamSpec
 
 import matplotlib.style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
@@ -107,7 +109,9 @@ def save_figure(figure: Figure, png: Path, *, modelled: bool = False) -> None:
         mark_modelled(figure)
     with matplotlib.style.context(STYLE_FILE):
         png.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(png, metadata={"Software": None})
+        figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
+        # by its canvas: Figure.savefig draws everything once before, to find the places
+        FigureCanvasAgg(figure).print_png(str(png), metadata={"Software": None})
         figure.set_layout_engine("none")  # the PDF keeps the places that the PNG found: they take long to find
         save_pdf(figure, png.with_suffix(".pdf"))
 
@@ -121,4 +125,5 @@ def save_pdf(figure: Figure, pdf: Path) -> None:
     """Write the figure as PDF with its fonts embedded; equal figures give equal bytes."""
     with matplotlib.style.context(STYLE_FILE):
         pdf.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+        figure.set_dpi(matplotlib.rcParams["savefig.dpi"])  # of what is drawn as dots
+        FigureCanvasPdf(figure).print_pdf(str(pdf), metadata={"CreationDate": None, "Creator": None, "Producer": None})

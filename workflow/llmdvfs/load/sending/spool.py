@@ -2,8 +2,10 @@
 
 from collections import deque
 
+from llmdvfs.clock import NS_PER_S
 from llmdvfs.load.sending.journal import JournalWriter
 from llmdvfs.load.wire.exchange import Exchange
+from llmdvfs.load.wire.outcome import request_record
 
 MAX_HELD_READS = 50_000  # about 20 MB; a short run writes nothing before its end
 
@@ -14,8 +16,7 @@ class Spool:
     def __init__(self, journal: JournalWriter | None, max_held_reads: int = MAX_HELD_READS) -> None:
         """Make an empty spool.
 
-        journal: None drops every exchange, as for a warm-up. max_held_reads: number of reads held beyond which
-        exchanges are written.
+        journal: None drops every exchange. max_held_reads: number of reads held beyond which exchanges are written.
         """
         self._journal = journal
         self._max_held_reads = max_held_reads
@@ -52,3 +53,18 @@ class Spool:
         self.num_written += 1
         self.num_reads += len(exchange.reads)
         self.num_bytes += sum(len(data) for _, data in exchange.reads)
+
+
+class WarmupSpool(Spool):
+    """Drops the exchanges of a warm-up, and keeps how long each waited for its first token."""
+
+    def __init__(self) -> None:
+        """Make an empty spool."""
+        super().__init__(None)
+        self.first_token_s: list[float] = []
+
+    def add(self, exchange: Exchange) -> None:
+        """Take a finished exchange."""
+        record = request_record(exchange)
+        if record.sent_mono_ns is not None and record.chunk_mono_ns:
+            self.first_token_s.append((record.chunk_mono_ns[0] - record.sent_mono_ns) / NS_PER_S)

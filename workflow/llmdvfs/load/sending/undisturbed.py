@@ -53,7 +53,9 @@ def _ask_for_priority(nice: int) -> Priority:
     """Take the best that is granted: real time, a better nice value, or what there was.
 
     A reader that waits for a slice of a busy core stamps 3 to 6 ms late. It only ever has work after the server wrote
-    something, so it cannot starve the server; the kernel leaves others 5 % of a core in any case.
+    something, so it cannot starve the server; the kernel leaves others 5 % of a core in any case. On a core that it
+    shares with the server real time costs a turn a token, and nothing on one of its own
+    (docs/client.md#what-real-time-priority-costs).
     """
     with suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from llmdvfs.connectors.connector import EngineVersion
 from llmdvfs.connectors.table import CONNECTORS
 from llmdvfs.records.route import KvAddresses
-from llmdvfs.records.spec import DeploymentSpec, EngineSpec, HostSpec, Role
+from llmdvfs.records.spec import DeploymentSpec, Device, EngineSpec, HostSpec, Role
+from llmdvfs.serving.instance.engine_process import START_METHOD, start_method
 
 LOOPBACK = "127.0.0.1"
 IDLE_CONNECTION_S = 3600
 """vLLM closes idle connections after 5 s; a client that opened its own beforehand would find them gone."""
 MODULE = "vllm.entrypoints.openai.api_server"
 """Run with -m: the `vllm` command looks for a distribution of that name, and CPU builds have another."""
+FORKING = "llmdvfs.serving.instance.forking_server"
+"""Runs MODULE on a CPU where its engine is to be forked: vLLM would spawn it there, whatever is asked."""
 
 # Setting -> flag, where the flag takes the setting's value. In the order in which they appear.
 VALUE_FLAGS: dict[str, str] = {
@@ -51,7 +54,15 @@ def server_argv(
     model: a folder or a hub name. kv: the instance's own addresses; None for a deployment without a connector.
     """
     engine = deployment.engine[role]
-    argv = [python, "-m", MODULE, "--model", model, "--served-model-name", deployment.model.asked_name]
+    argv = [
+        python,
+        "-m",
+        *_server_module(engine, deployment.device),
+        "--model",
+        model,
+        "--served-model-name",
+        deployment.model.asked_name,
+    ]
     argv += ["--host", host, "--port", str(http_port)]
     # Answers carry the cached prompt tokens; a line in the log for every request would cost time under load.
     argv += ["--enable-prompt-tokens-details", "--disable-uvicorn-access-log"]
@@ -95,7 +106,7 @@ def server_env(
     """
     engine = deployment.engine[role]
     env = {
-        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+        START_METHOD: start_method(engine, deployment.device),
         "VLLM_HOST_IP": host,
         "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": str(IDLE_CONNECTION_S),
         "VLLM_NO_USAGE_STATS": "1",
@@ -109,6 +120,10 @@ def server_env(
     if deployment.connector is not None and kv is not None:
         env |= CONNECTORS[deployment.connector].env(role, engine_version, deployment.device, kv)
     return env | engine.env
+
+
+def _server_module(engine: EngineSpec, device: Device) -> list[str]:
+    return [FORKING, MODULE] if device == "cpu" and start_method(engine, device) == "fork" else [MODULE]
 
 
 def network_env(host: HostSpec | None) -> dict[str, str]:

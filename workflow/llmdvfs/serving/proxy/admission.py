@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 
 class Admission:
@@ -10,7 +11,7 @@ class Admission:
     def __init__(self, max_in_flight: int, max_waiting: int) -> None:
         self._num_free = max_in_flight
         self._max_waiting = max_waiting
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[Callable[[], None]] = deque()
         self.refused = 0
 
     @property
@@ -18,35 +19,26 @@ class Admission:
         """How many requests wait for a place."""
         return len(self._waiting)
 
-    def try_enter(self) -> bool:
-        """Take a place where one is free; return whether there was one."""
-        if not self._num_free:
-            return False
-        self._num_free -= 1
-        return True
-
-    async def enter(self) -> bool:
-        """Wait for a place; return False at once where too many are waiting already."""
-        if self.try_enter():
-            return True
-        if len(self._waiting) >= self._max_waiting:
+    def enter(self, start: Callable[[], None]) -> bool:
+        """Call `start` once it has a place, at once where one is free; return False where too many are waiting."""
+        if self._num_free:
+            self._num_free -= 1
+            start()
+        elif len(self._waiting) < self._max_waiting:
+            self._waiting.append(start)
+        else:
             self.refused += 1
             return False
-        place = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.cancelled():
-                self._waiting.remove(place)
-            else:  # it was given the place while its client left
-                self.leave()
-            raise
         return True
+
+    def forget(self, start: Callable[[], None]) -> None:
+        """Let one wait no longer, if it still does."""
+        if start in self._waiting:
+            self._waiting.remove(start)
 
     def leave(self) -> None:
         """Give the place to who has waited longest, or free it."""
         if self._waiting:
-            self._waiting.popleft().set_result(None)
+            asyncio.get_running_loop().call_soon(self._waiting.popleft())
         else:
             self._num_free += 1

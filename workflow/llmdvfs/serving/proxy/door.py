@@ -51,8 +51,7 @@ class Door(HttpToolsProtocol):
         self._stamps: Stamps
         self._outlet: Outlet
         self._exchange: Exchange | None = None
-        self._reaching: asyncio.Task[None] | None = None
-        """Brings the request to an instance, where that could not be done at once."""
+        self._content = b""
         self._is_serving = False
         self._head = b""
         self._is_last = False
@@ -67,8 +66,7 @@ class Door(HttpToolsProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         """End what the client no longer waits for, and with it everything upstream."""
         super().connection_lost(error)
-        if self._reaching is not None:
-            self._reaching.cancel()
+        self._service.admission.forget(self._start)
         self._end()
 
     def pause_writing(self) -> None:
@@ -130,13 +128,12 @@ class Door(HttpToolsProtocol):
         if self._to == "app":
             super().on_message_complete()
         elif self._to == "relay":
-            content = b"".join(self._parts)
+            self._content = b"".join(self._parts)
             self._parts.clear()
             self._is_serving = True
-            if not (self._service.admission.try_enter() and self._start(content)):
-                self._reaching = self.loop.create_task(self._reach(content))
-                self.tasks.add(self._reaching)
-                self._reaching.add_done_callback(self.tasks.discard)
+            if not self._service.admission.enter(self._start):
+                self.refuse(503, error_body("too many requests are waiting already; try later", 503))
+                self.ended()
 
     # ---- called by the exchange
 
@@ -170,32 +167,14 @@ class Door(HttpToolsProtocol):
 
     # ----
 
-    def _start(self, content: bytes) -> bool:
-        """Send what can be sent at once; return whether an answer will come of that."""
+    def _start(self) -> None:
+        """Begin the request's way through the instances, now that it has a place."""
+        content, self._content = self._content, b""
+        if self.transport.is_closing():  # the client left when the place had been given
+            self._service.admission.leave()
+            return
         self._exchange = self._service.exchange(self._path.decode(), content, self._stamps, self)
-        return self._exchange.start()
-
-    async def _reach(self, content: bytes) -> None:
-        """Bring a request to an instance: wait for a place, for connections, for prefill."""
-        try:
-            if self._exchange is None:
-                if not await self._service.admission.enter():
-                    self.refuse(503, error_body("too many requests are waiting already; try later", 503))
-                    self.ended()
-                    return
-                if self._start(content):
-                    return
-            assert self._exchange is not None
-            await self._exchange.reach()
-        except Exception as error:  # a fault of this program; a client that waits for ever would not tell it
-            self.refuse(500, error_body(f"the proxy failed: {error!r}", 500))
-            self.ended()
-            raise
-        except asyncio.CancelledError:
-            self._end()
-            raise
-        finally:
-            self._reaching = None
+        self._exchange.start()
 
     def _end(self) -> None:
         """Free what the request held: its place in the queue, and everything upstream."""

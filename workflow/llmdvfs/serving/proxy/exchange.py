@@ -1,10 +1,13 @@
 """One request of a client: prefill then decode, or one of several instances, and the answer as it comes."""
 
-from typing import Any, Protocol
+import asyncio
+import contextlib
+from typing import Protocol
 
 import orjson
 
 from llmdvfs.clock import mono_ns
+from llmdvfs.connectors.connector import Body
 from llmdvfs.routing.balancer import Backend
 from llmdvfs.routing.failure import BAD_GATEWAY, UpstreamFailed, broke_off, error_body, request_failed
 from llmdvfs.serving.proxy.handover import Handover
@@ -14,6 +17,7 @@ from llmdvfs.serving.proxy.relay import Relay
 
 CLIENT_GONE = 499  # nginx's status for a client that closed the connection; recorded, never sent
 BAD_REQUEST = 400
+PROXY_FAULT = 500
 
 
 class Client(Protocol):
@@ -33,10 +37,11 @@ class Client(Protocol):
 
 
 class Exchange:
-    """One request: `start` it, where that does not suffice `reach` an answer; `close` it in any case.
+    """One request: `start` it; `close` it in any case.
 
-    Status and pieces go from the instance's connection to the client's within the read that brought them: no task is
-    woken for a token, nor for a first one, and a balanced request has none where a connection is idle.
+    What is sent to an instance goes within the read that brought what it is made of, status and pieces of its answer
+    to the client within the read that brought them: there is no task and no future, and so no turn of the event loop
+    to wait for, unless a connection has to be opened.
     """
 
     def __init__(self, relay: Relay, endpoint: str, content: bytes, stamps: Stamps, client: Client) -> None:
@@ -48,34 +53,19 @@ class Exchange:
         self._handover: Handover | None = None
         self._decode: Backend
 
-    def start(self) -> bool:
-        """Send what can be sent at once, on connections that are idle; return whether an answer will come of that."""
-        if self._relay.prefill is None:
-            self._decode = self._legs.take(self._relay.decode)
-            answer = self._legs.ask_now(self._decode, self._content, self._stamps.request_id)
-            if answer is not None:
-                answer.give_to(self)
-            return answer is not None
-        body = _json_object(self._content)  # a balancer never looks into it
-        if body is None:
-            self._refuse(UpstreamFailed(BAD_REQUEST, "the request's body is not a JSON object"))
-            return True
-        self._handover = Handover(self._legs, body)
-        self._decode = self._handover.decode
-        self._handover.start()
-        return False
-
-    async def reach(self) -> None:
-        """Bring the request to where an answer will come; where prefill fails, it never reaches decode."""
+    def start(self) -> None:
+        """Ask the instance that streams, or before it prefill; where prefill fails, decode is never asked."""
         try:
-            if self._handover is None:
-                answer = await self._legs.ask(self._decode, self._content, self._stamps.request_id)
+            if self._relay.prefill is None:
+                self._decode = self._legs.take(self._relay.decode)
+                self._legs.ask(self._decode, self._content, self._stamps.request_id, self)
             else:
-                answer = await self._handover.answer()
-        except UpstreamFailed as failed:
-            self._refuse(failed)
-        else:
-            answer.give_to(self)
+                # A balancer never looks into the body.
+                self._handover = Handover(self._legs, _json_object(self._content), self, self._fail)
+                self._decode = self._handover.decode
+                self._handover.start()
+        except Exception as error:
+            self._fail(error)
 
     def pause(self) -> None:
         """Let the instance wait until the client has taken what it was sent."""
@@ -90,8 +80,9 @@ class Exchange:
     def close(self) -> None:
         """End the request: cancel what is unfinished upstream, count it as ended, and write its stamps."""
         self._legs.close()
-        if self._handover is not None:
-            self._handover.close()
+        handover, self._handover = self._handover, None  # the two refer to each other
+        if handover is not None:
+            handover.close()
         stamps = self._stamps
         if stamps.last_byte_mono_ns is None and stamps.error is None:
             stamps.status, stamps.error = CLIENT_GONE, "the client closed the connection"
@@ -118,27 +109,32 @@ class Exchange:
 
     def lost(self, cause: str) -> None:
         """Tell the client that the answer broke off: by an error event inside it, or by an answer that says so."""
-        assert self._legs.answer is not None
-        if self._legs.answer.has_begun:
+        if self._stamps.headers_mono_ns is not None:
             self._decode.failed += 1
             self._stamps.error = broke_off(self._decode.upstream.name, cause)
             self._client.take(b"data: " + error_body(self._stamps.error, BAD_GATEWAY) + b"\n\n", True)
             self._client.ended()
         else:
-            self._refuse(self._legs.failed(self._decode, request_failed(self._decode.upstream.name, cause)))
+            self._fail(self._legs.failed(self._decode, request_failed(self._decode.upstream.name, cause)))
 
     # ----
 
-    def _refuse(self, failed: UpstreamFailed) -> None:
+    def _fail(self, error: Exception) -> None:
+        """End the request with an answer that says why; one that no instance caused is a fault of this program."""
+        if isinstance(error, UpstreamFailed):
+            failed = error
+        else:
+            asyncio.get_running_loop().call_exception_handler({"message": "a request failed", "exception": error})
+            failed = UpstreamFailed(PROXY_FAULT, f"the proxy failed: {error!r}")
         self._stamps.status, self._stamps.error = failed.status, str(failed)
         self._client.refuse(failed.status, failed.body)
         self._client.ended()
 
 
-def _json_object(content: bytes) -> dict[str, Any] | None:
-    """Return a request's body; None: it is not a JSON object."""
-    try:
+def _json_object(content: bytes) -> Body:
+    """Return a request's body; UpstreamFailed: it is not a JSON object."""
+    with contextlib.suppress(orjson.JSONDecodeError):
         body = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return None
-    return body if isinstance(body, dict) else None
+        if isinstance(body, dict):
+            return body
+    raise UpstreamFailed(BAD_REQUEST, "the request's body is not a JSON object")

@@ -2,10 +2,10 @@
 
 from llmdvfs.clock import mono_ns
 from llmdvfs.routing.balancer import Backend, Balancer
-from llmdvfs.routing.failure import BAD_GATEWAY, UpstreamFailed, request_failed
+from llmdvfs.routing.failure import BAD_GATEWAY, UpstreamFailed
 from llmdvfs.serving.proxy.journal import Stamps
 from llmdvfs.serving.proxy.relay import Relay
-from llmdvfs.serving.proxy.upstream import ResponseStream
+from llmdvfs.serving.proxy.upstream import Receiver, ResponseStream
 
 
 class Legs:
@@ -30,20 +30,14 @@ class Legs:
         backend.release()
         self._busy.remove(backend)
 
-    def ask_now(self, decode: Backend, content: bytes, request_id: str) -> ResponseStream | None:
-        """Ask the instance that streams, if a connection to it is idle; None: none is."""
-        self._stamp(decode)
-        self.answer = self.relay.pools[decode.upstream.name].ask_now(self.endpoint, content, request_id)
-        return self.answer
-
-    async def ask(self, decode: Backend, content: bytes, request_id: str) -> ResponseStream:
-        """Ask the instance that streams, on a new connection where none is idle; UpstreamFailed: nobody is there."""
-        self._stamp(decode)
-        try:
-            self.answer = await self.relay.pools[decode.upstream.name].ask(self.endpoint, content, request_id)
-        except OSError as error:
-            raise self.failed(decode, request_failed(decode.upstream.name, words(error))) from error
-        return self.answer
+    def ask(
+        self, decode: Backend, content: bytes, request_id: str, receiver: Receiver, *, is_held: bool = False
+    ) -> None:
+        """Ask the instance that streams, for a receiver; is_held: it is given nothing before the answer's `release`."""
+        name = decode.upstream.name
+        self.stamps.decode_instance = name
+        self.stamps.decode_sent_mono_ns = mono_ns()
+        self.answer = self.relay.pools[name].ask(self.endpoint, content, request_id, receiver, is_held=is_held)
 
     def failed(self, backend: Backend, words: str) -> UpstreamFailed:
         """Count an instance's failure and return it, told in these words, as an exception."""
@@ -56,12 +50,3 @@ class Legs:
             self.answer.close()
         for backend in self._busy:
             backend.release()
-
-    def _stamp(self, decode: Backend) -> None:
-        self.stamps.decode_instance = decode.upstream.name
-        self.stamps.decode_sent_mono_ns = mono_ns()
-
-
-def words(error: BaseException) -> str:
-    """Return what an exception says, or its name where it says nothing."""
-    return str(error) or type(error).__name__

@@ -5,7 +5,7 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 from llmdvfs.serving.proxy.outlet import Outlet
-from llmdvfs.serving.proxy.upstream import ResponseStream
+from llmdvfs.serving.proxy.upstream import Receiver, ResponseStream
 
 CONNECT_LIMIT_S = 5.0
 IDLE_LIMIT_S = 60.0  # below what servers are started with, or a request could meet a closing connection
@@ -34,19 +34,26 @@ class Pool:
         self._host, self._port = parts.hostname or "", parts.port or 80
         self._netloc = parts.netloc
         self._idle: list[_Idle] = []
+        self._connecting: set[asyncio.Task[None]] = set()
 
-    async def ask(self, path: str, content: bytes, request_id: str) -> ResponseStream:
-        """Send JSON and return the answer that will come; OSError: there is no connection."""
-        return self.ask_now(path, content, request_id) or self._send(await self._connect(), path, content, request_id)
+    def ask(
+        self, path: str, content: bytes, request_id: str, receiver: Receiver, *, is_held: bool = False
+    ) -> ResponseStream:
+        """Send JSON, on a new connection where none is idle, and return the answer that will come to the receiver.
 
-    def ask_now(self, path: str, content: bytes, request_id: str) -> ResponseStream | None:
-        """Send JSON on an idle connection and return the answer that will come; None: there is no such connection."""
-        while self._idle:
-            idle = self._idle.pop()
-            if not idle.outlet.transport.is_closing() and monotonic() - idle.since_s < IDLE_LIMIT_S:
-                return self._send(idle.outlet, path, content, request_id)
-            idle.outlet.transport.abort()
-        return None
+        Where there is no connection the receiver is told that, as of an answer that was lost. is_held: it is given
+        nothing else before the answer's `release`.
+        """
+        answer = ResponseStream(receiver, self.take_back, is_held=is_held)
+        request = _HEAD.format(path, self._netloc, request_id, len(content)).encode("latin-1") + content
+        outlet = self._take()
+        if outlet is not None:
+            answer.ask(outlet, request)
+        else:
+            task = asyncio.get_running_loop().create_task(self._connect_and_ask(answer, request))
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+        return answer
 
     def take_back(self, outlet: Outlet, is_reusable: bool) -> None:
         """Keep a connection for the next request, or close it."""
@@ -58,23 +65,31 @@ class Pool:
             outlet.transport.close()
 
     def close(self) -> None:
-        """Close the idle connections; those in use end with their answers."""
+        """Close the idle connections and open no more; those in use end with their answers."""
+        for task in self._connecting:
+            task.cancel()
         while self._idle:
             self._idle.pop().outlet.transport.abort()
 
-    def _send(self, outlet: Outlet, path: str, content: bytes, request_id: str) -> ResponseStream:
-        """Send JSON on a connection and return the answer that will come."""
-        answer = ResponseStream(self.take_back, outlet)
-        outlet.transport.set_protocol(answer)
-        outlet.write(_HEAD.format(path, self._netloc, request_id, len(content)).encode("latin-1") + content)
-        return answer
+    def _take(self) -> Outlet | None:
+        """Return an idle connection; None: there is none."""
+        while self._idle:
+            idle = self._idle.pop()
+            if not idle.outlet.transport.is_closing() and monotonic() - idle.since_s < IDLE_LIMIT_S:
+                return idle.outlet
+            idle.outlet.transport.abort()
+        return None
 
-    async def _connect(self) -> Outlet:
-        """Return a new connection; OSError: nobody is there, or nobody answers."""
-        loop = asyncio.get_running_loop()
+    async def _connect_and_ask(self, answer: ResponseStream, request: bytes) -> None:
+        """Send a request on a new connection; where nobody takes one, its answer is lost."""
         try:
             async with asyncio.timeout(CONNECT_LIMIT_S):
-                transport, _ = await loop.create_connection(asyncio.Protocol, self._host, self._port)
-        except TimeoutError as error:
-            raise TimeoutError(f"no connection to {self._netloc} within {CONNECT_LIMIT_S:g} s") from error
-        return Outlet(transport)
+                transport, _ = await asyncio.get_running_loop().create_connection(
+                    asyncio.Protocol, self._host, self._port
+                )
+        except TimeoutError:
+            answer.lose(f"no connection to {self._netloc} within {CONNECT_LIMIT_S:g} s")
+        except OSError as error:
+            answer.lose(str(error) or type(error).__name__)
+        else:
+            answer.ask(Outlet(transport), request)

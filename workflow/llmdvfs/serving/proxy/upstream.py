@@ -29,38 +29,19 @@ class Receiver(Protocol):
         """Take note that the answer broke off, perhaps before it began."""
 
 
-class _Body:
-    """Keeps a body, and tells when it is whole."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self.whole: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def begin(self, status: int, content_type: bytes) -> None:
-        """Pass over what the answer itself keeps."""
-
-    def take(self, piece: bytes, is_last: bool) -> None:
-        """Keep a piece."""
-        self.pieces.append(piece)
-        if is_last and not self.whole.done():
-            self.whole.set_result(None)
-
-    def lost(self, cause: str) -> None:
-        """Tell that it will never be whole."""
-        if not self.whole.done():
-            self.whole.set_exception(ConnectionResetError(cause))
-
-
 class ResponseStream(asyncio.Protocol):
     """One answer, on a connection that carries nothing else until the answer is whole.
 
-    It goes to a receiver (`give_to`). Until there is one, at most READ_AHEAD_BYTES and what the last read brought are
-    kept, and the instance has to wait.
+    It is given to its receiver within the reads that bring it. One that is held is not, until `release`: at most
+    READ_AHEAD_BYTES and what the last read brought are kept, and the instance has to wait.
     """
 
-    def __init__(self, give_back: Callable[[Outlet, bool], None], outlet: Outlet) -> None:
+    def __init__(self, receiver: Receiver, give_back: Callable[[Outlet, bool], None], *, is_held: bool = False) -> None:
+        self._receiver: Receiver | None = receiver
+        """None once it was told all there is, or no longer wants to know: the two refer to each other."""
         self._give_back = give_back
-        self._outlet: Outlet | None = outlet
+        self._is_held = is_held
+        self._outlet: Outlet | None = None
         # It refers to this answer, and goes when nothing more is to be parsed: else the two would wait for a
         # collection, which stops all streams.
         self._parser: Any = httptools.HttpResponseParser(self)
@@ -69,33 +50,26 @@ class ResponseStream(asyncio.Protocol):
         self._is_paused = False
         self._is_whole = False
         self._broken: str | None = None
-        self._change: asyncio.Future[None] | None = None
-        self._receiver: Receiver | None = None
         self._is_told = False
         self.has_begun = False
         self.status: int
         """The HTTP status; it is there once the answer has begun."""
         self.content_type = b"application/json"
 
-    async def begin(self) -> None:
-        """Wait for status and headers; OSError says what broke off."""
-        while not self.has_begun:
-            await self._changed()
+    def ask(self, outlet: Outlet, request: bytes) -> None:
+        """Send the request on a connection, which is this answer's from now on."""
+        if self._receiver is None:  # it was closed while the connection was opened
+            self._give_back(outlet, True)
+            return
+        self._outlet = outlet
+        outlet.transport.set_protocol(self)
+        outlet.write(request)
 
-    async def read_all(self) -> bytes:
-        """Return the body when it is whole; OSError says what broke off."""
-        body = _Body()
-        self.give_to(body)
-        await body.whole
-        return b"".join(body.pieces)
-
-    def give_to(self, receiver: Receiver) -> None:
-        """Give the answer to a receiver: what has come already at once, all else within the reads that bring it."""
-        self._receiver = receiver
+    def release(self) -> None:
+        """Hold the answer no longer."""
+        self._is_held = False
         self.resume()
         self._pass_on()
-        if self._broken is not None:
-            receiver.lost(self._broken)
 
     def pause(self) -> None:
         """Read no more, so that the instance has to wait."""
@@ -117,38 +91,33 @@ class ResponseStream(asyncio.Protocol):
             self._outlet.transport.abort()
             self._outlet = self._parser = None
 
+    def lose(self, cause: str) -> None:
+        """Tell the receiver that no more will come."""
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.lost(cause)
+
     def _pass_on(self) -> None:
         """Give the receiver what has come since it was given something."""
-        if self._receiver is None or not self.has_begun:
+        receiver = self._receiver
+        if receiver is None or not self.has_begun:
             return
         if not self._is_told:
             self._is_told = True
-            self._receiver.begin(self.status, self.content_type)
+            receiver.begin(self.status, self.content_type)
         elif not self._pieces and not self._is_whole:
             return
         piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         self._num_unread_bytes = 0
-        receiver = self._receiver
         if self._is_whole:
-            self._receiver = None  # the two refer to each other
+            self._receiver = None
         receiver.take(piece, self._is_whole)
-
-    def _changed(self) -> "asyncio.Future[None]":
-        if self._broken is not None:
-            raise ConnectionResetError(self._broken)
-        self._change = asyncio.get_running_loop().create_future()
-        return self._change
-
-    def _tell(self) -> None:
-        change, self._change = self._change, None
-        if change is not None and not change.done():
-            change.set_result(None)
 
     # ---- called by the event loop
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, and give it to the receiver at once."""
+        """Take what came, and give it to the receiver at once, unless it is held."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -158,20 +127,15 @@ class ResponseStream(asyncio.Protocol):
                 self._outlet = None
         if self._outlet is None:
             self._parser = None
-        if self._receiver is None:
-            self._tell()
-            if self._num_unread_bytes > READ_AHEAD_BYTES:
-                self.pause()
-            return
-        self._pass_on()
+        if not self._is_held:
+            self._pass_on()
+        elif self._num_unread_bytes > READ_AHEAD_BYTES:
+            self.pause()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Break the answer off, and tell whoever waits for it."""
+        """Tell the receiver that the answer broke off."""
         self._outlet = self._parser = None
-        self._broken = self._broken or str(error or "it closed the connection before the end of the answer")
-        if self._receiver is not None:
-            self._receiver.lost(self._broken)
-        self._tell()
+        self.lose(self._broken or str(error or "it closed the connection before the end of the answer"))
 
     # ---- called by the parser
 

@@ -1,0 +1,80 @@
+"""The engine's process is forked from its server, which has imported everything: what is asked, done and recorded."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmdvfs.host.child import library_environment
+from llmdvfs.records.spec import EngineSpec
+from llmdvfs.serving.instance.engine_process import START_METHOD, start_method, start_method_seen
+from llmdvfs.serving.instance.forking_server import FORKED
+
+# As vLLM does it on a CPU: the variable is overwritten while the server starts, and decides a moment later.
+SERVER = """
+import multiprocessing, os, sys
+
+IMPORTED_BY = os.getpid()
+
+def engine(queue):
+    queue.put((IMPORTED_BY, sys.argv[1:]))
+
+if __name__ == "__main__":
+    os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
+    context = multiprocessing.get_context(os.environ["VLLM_WORKER_MULTIPROC_METHOD"])
+    queue = context.Queue()
+    process = context.Process(target=engine, args=(queue,))
+    process.start()
+    imported_by, flags = queue.get(timeout=60)
+    process.join()
+    print("imported", "once" if imported_by == os.getpid() else "twice", *flags)
+"""
+
+
+def serve(folder: Path, *launcher: str) -> str:
+    (folder / "toy_server.py").write_text(SERVER)
+    environment = library_environment() | {"PYTHONPATH": f"{library_environment()['PYTHONPATH']}{os.pathsep}{folder}"}
+    return subprocess.run(
+        [sys.executable, "-m", *launcher, "toy_server", "--port", "1"],
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ).stdout
+
+
+def test_an_engine_that_would_be_spawned_on_a_cpu_is_forked(tmp_path: Path) -> None:
+    """A start of vLLM on a CPU took 20 s, 7 of them for importing torch and vLLM once more in the engine's process."""
+    assert serve(tmp_path) == "imported twice --port 1\n"
+    said = serve(tmp_path, "llmdvfs.serving.instance.forking_server")
+    assert set(said.splitlines()) == {FORKED, "imported once --port 1"}
+    assert start_method_seen("fork", "cpu", said) == "fork"
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "asked"),
+    [
+        (EngineSpec(), "cuda", "fork"),
+        (EngineSpec(tensor_parallel_size=4), "cuda", "fork"),
+        (EngineSpec(), "cpu", "fork"),
+        (EngineSpec(tensor_parallel_size=2), "cpu", "spawn"),
+        (EngineSpec(env={START_METHOD: "spawn"}), "cuda", "spawn"),
+    ],
+)
+def test_fork_is_asked_for_unless_vllm_or_the_study_wants_another(engine: EngineSpec, device: str, asked: str) -> None:
+    assert start_method(engine, device) == asked  # type: ignore[arg-type]
+
+
+def test_what_is_recorded_is_what_the_log_says() -> None:
+    """The line is vLLM's (0.23.0 and 0.32.0)."""
+    overridden = (
+        "WARNING [system_utils.py:157] We must use the `spawn` multiprocessing start method. Overriding "
+        "VLLM_WORKER_MULTIPROC_METHOD to 'spawn'. See https://docs.vllm.ai/ Reasons: CUDA is initialized\n"
+    )
+    assert start_method_seen("fork", "cuda", "INFO ready\n") == "fork"
+    assert start_method_seen("fork", "cuda", overridden) == "spawn"
+    assert start_method_seen("spawn", "cuda", "INFO ready\n") == "spawn"
+    assert start_method_seen("fork", "cpu", "INFO ready\n") == "spawn"

@@ -1,0 +1,48 @@
+"""Runs a vLLM server on a CPU so that its engine is forked from it: `python -m THIS_MODULE SERVERS_MODULE FLAGS...`.
+
+The engine is a process beside the server. Forked, it has the torch and vLLM that the server has imported; spawned, it
+imports them once more, which is 7 s of 20. VLLM_WORKER_MULTIPROC_METHOD decides, but on a CPU vLLM overwrites it with
+`spawn` while it starts (vllm/platforms/cpu.py, 0.23 and 0.32). So here, where `spawn` is asked of multiprocessing, it
+gives `fork`, and says so in the log. No OpenMP threads exist yet in a server that forks, which they would not survive.
+
+It runs in the engine's own Python, and imports nothing else of this library.
+"""
+
+import contextlib
+import gc
+import importlib
+import multiprocessing
+import runpy
+import sys
+from typing import Any
+
+MOST_IMPORTS = "vllm.engine.protocol"
+FORKED = "llmdvfs: the engine's process is forked from the server's"
+
+
+def fork_engines() -> None:
+    """Have multiprocessing fork where it is asked to spawn."""
+    asked: Any = multiprocessing.get_context
+
+    def forking(method: str | None = None) -> Any:
+        if method != "spawn":
+            return asked(method)
+        print(FORKED, file=sys.stderr, flush=True)
+        return asked("fork")
+
+    multiprocessing.get_context = forking
+
+
+def import_uncollected(module: str) -> None:
+    """Import a module, if there is one, and look for garbage only then: imports make none, and looks take time."""
+    gc.disable()
+    with contextlib.suppress(ModuleNotFoundError):  # in a version that has it elsewhere the server itself imports it
+        importlib.import_module(module)
+    gc.enable()
+
+
+if __name__ == "__main__":
+    del sys.argv[0]
+    fork_engines()
+    import_uncollected(MOST_IMPORTS)
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
