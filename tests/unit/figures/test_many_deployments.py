@@ -122,6 +122,11 @@ def assert_readable(figure: Figure) -> None:
             assert not touching, f"labels of the {axis.axis_name} axis of {axes.get_title('left')} lie over one another"
 
 
+def test_bars_of_two_launches_have_room_for_their_names() -> None:
+    """A study of one pair, launched twice, had the names of both bars written over one another."""
+    assert_readable(drawn("ttft_parts", study(["disaggregated-1p1d-nixl"], [16], [None])))
+
+
 def test_every_metric_has_its_title_above_its_own_panel() -> None:
     """`Prefill energy per prompt token` was written into the title of the panel beside it."""
     record = study(["single", "replicated-2"], [16], [None])
