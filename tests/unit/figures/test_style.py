@@ -31,6 +31,14 @@ def test_png_has_300_dots_an_inch(tmp_path: Path) -> None:
     assert (width, height) == (600, 300)
 
 
+def test_a_full_disk_is_told_with_the_figure_that_was_being_written(tmp_path: Path) -> None:
+    """It was "a file cannot be written: No space left on device"."""
+    (tmp_path / "a.png").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device") as failed:
+        save_figure(small(), tmp_path / "a.png")
+    assert failed.value.filename == str(tmp_path / "a.png")
+
+
 def test_the_callers_style_is_left_alone() -> None:
     before = dict(matplotlib.rcParams)
     figure = small()

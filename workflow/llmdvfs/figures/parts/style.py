@@ -13,6 +13,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
+from llmdvfs.errors import naming
 from llmdvfs.figures.parts.intervals import end_intervals
 from llmdvfs.records.modelled import MODELLED
 
@@ -114,7 +115,8 @@ def save_figure(figure: Figure, png: Path, *, modelled: bool = False) -> None:
         png.parent.mkdir(parents=True, exist_ok=True)
         figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
         # by its canvas: Figure.savefig draws everything once before, to find the places
-        FigureCanvasAgg(figure).print_png(str(png), metadata={"Software": None})
+        with naming(png):
+            FigureCanvasAgg(figure).print_png(str(png), metadata={"Software": None})
         figure.set_layout_engine("none")  # the PDF keeps the places that the PNG found: they take long to find
         save_pdf(figure, png.with_suffix(".pdf"))
 
@@ -129,4 +131,6 @@ def save_pdf(figure: Figure, pdf: Path) -> None:
     with matplotlib.style.context(STYLE_FILE):
         pdf.parent.mkdir(parents=True, exist_ok=True)
         figure.set_dpi(matplotlib.rcParams["savefig.dpi"])  # of what is drawn as dots
-        FigureCanvasPdf(figure).print_pdf(str(pdf), metadata={"CreationDate": None, "Creator": None, "Producer": None})
+        undated = {"CreationDate": None, "Creator": None, "Producer": None}
+        with naming(pdf):
+            FigureCanvasPdf(figure).print_pdf(str(pdf), metadata=undated)
