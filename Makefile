@@ -2,7 +2,8 @@
 #              `snakemake` itself names every job with its files)
 # make demo-dvfs   a whole study of clocks on a MODELLED GPU, without a real one; its answers beside the truth
 # make test    the test suite, real vLLM on this machine's CPU included (ARGS goes to pytest)
-# make test-cluster   a study on a SLURM of one node (root; Debian's munge, slurmctld, slurmd, slurm-client; half an hour)
+# make test-cluster   studies on a SLURM of one node and of two, and over ssh (root; Debian's munge, slurmctld, slurmd,
+#              slurm-client, openssh-server; half an hour; real KV over a network where nixl is installed)
 # make check   formatting, lint, types; changes nothing
 # make golden  what the analysis makes of a small measured cell, written anew: look at the diff
 # make bench   the program against its peers and its limits (forty minutes; installs the peers from locks of their own;

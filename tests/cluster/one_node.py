@@ -14,7 +14,7 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,10 @@ PACKAGES = "munge slurmctld slurmd slurm-client"
 PARTITION = "gpu"
 NUM_CPUS, MEMORY_MB = 64, 200_000
 """What the node says that it has, whatever this machine has: jobs ask for more than a small one does."""
+NODE = (
+    f"CPUs={NUM_CPUS} Boards=1 SocketsPerBoard=1 CoresPerSocket={NUM_CPUS} ThreadsPerCore=1 RealMemory={MEMORY_MB} "
+    "State=UNKNOWN"
+)
 START_LIMIT_S, STOP_LIMIT_S = 60.0, 30.0
 DEAD_AFTER_S = 20
 """A node that has not answered for so long is down, and its jobs have lost it; five minutes by default."""
@@ -46,6 +50,8 @@ class OneNode:
     folder: Path
     node: str
     daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    enters: tuple[str, ...] = ()
+    """Before every command that asks the cluster, where that is somewhere else."""
 
     @classmethod
     @contextmanager
@@ -56,21 +62,13 @@ class OneNode:
         """
         node = socket.gethostname().split(".")[0]
         cluster = cls(folder, node)
-        for name in ("bin", "spool", "state", "log"):
-            (folder / name).mkdir(parents=True)
+        prepare(folder, [node])
         for gpu in range(num_gpus):
             os.mknod(folder / f"gpu{gpu}", stat.S_IFCHR | 0o600, os.makedev(1, 3))  # another name for /dev/null
-        # The executor plugin's job step (0.6.1) hands SLURM_CONF on to no srun, which then looks in /etc/slurm.
-        srun = folder / "bin" / "srun"
-        srun.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun", path=_path())} "$@"\n')
-        srun.chmod(0o755)
-        (folder / "munge.key").write_bytes(os.urandom(128))
-        (folder / "munge.key").chmod(0o400)
         (folder / "gres.conf").write_text(f"NodeName={node} Name=gpu File={folder}/gpu[0-{num_gpus - 1}]\n")
         (folder / "slurm.conf").write_text(_configuration(folder, node, num_gpus, requeues=requeues))
         try:
-            cluster.start("munged", *_munge(folder))
-            cluster._wait(lambda: (folder / "munge.socket").exists(), "munged has no socket")
+            cluster.start_munged()
             cluster.start("slurmctld", "-D", "-f", str(folder / "slurm.conf"))
             cluster.start_slurmd()
             yield cluster
@@ -81,10 +79,15 @@ class OneNode:
         """Return the variables with which SLURM's commands find this cluster."""
         return {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": f"{self.folder}/bin{os.pathsep}{_path()}"}
 
-    def start(self, program: str, *arguments: str) -> None:
+    def start_munged(self) -> None:
+        """Start the daemon that vouches for users, and wait until it can be asked."""
+        self.start("munged", *_munge(self.folder))
+        self._wait(lambda: (self.folder / "munge.socket").exists(), "munged has no socket")
+
+    def start(self, program: str, *arguments: str, enters: Sequence[str] = ()) -> None:
         """Start a daemon in the foreground, its output in the log folder."""
         with (self.folder / "log" / f"{program}.out").open("ab") as output:
-            command = [str(shutil.which(program, path=_path())), *arguments]
+            command = [*enters, str(shutil.which(program, path=_path())), *arguments]
             environment = os.environ | self.environment()
             self.daemons[program] = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
 
@@ -124,10 +127,15 @@ class OneNode:
         """Let jobs start."""
         self.ask("scontrol", "update", f"PartitionName={PARTITION}", "State=UP")
 
-    def ask(self, *command: str) -> str:
-        """Return what one of SLURM's commands says."""
+    def ask(self, *command: str, environment: Mapping[str, str] | None = None) -> str:
+        """Return what one of SLURM's commands says. environment: that of whoever asks, in place of this process's."""
         done = subprocess.run(
-            command, env=os.environ | self.environment(), capture_output=True, text=True, check=False, timeout=60
+            [*self.enters, *command],
+            env={**(environment or os.environ), **self.environment()},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         return done.stdout
 
@@ -153,8 +161,8 @@ class OneNode:
                 daemon.wait()
 
     def _takes_jobs(self) -> bool:
-        told = self.ask("sinfo", "--noheader", "--format=%T", "--nodes", self.node)
-        return re.fullmatch(FREE, told.strip()) is not None
+        told = self.ask("sinfo", "--noheader", "--Node", "--format=%T", "--nodes", self.node).split()
+        return bool(told) and all(re.fullmatch(FREE, state) for state in told)
 
     def _wait(self, is_there: Callable[[], bool], problem: str) -> None:
         deadline = time.monotonic() + START_LIMIT_S
@@ -162,6 +170,18 @@ class OneNode:
             logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in (self.folder / "log").iterdir())
             assert time.monotonic() < deadline, f"{problem} after {START_LIMIT_S:g} s:\n{logs}"
             time.sleep(0.2)
+
+
+def prepare(folder: Path, nodes: Sequence[str]) -> None:
+    """Make the folders of a cluster, its key, and its srun."""
+    for name in ("bin", "state", "log", *(f"spool/{node}" for node in nodes)):
+        (folder / name).mkdir(parents=True)
+    # The executor plugin's job step (0.6.1) hands SLURM_CONF on to no srun, which then looks in /etc/slurm.
+    srun = folder / "bin" / "srun"
+    srun.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun", path=_path())} "$@"\n')
+    srun.chmod(0o755)
+    (folder / "munge.key").write_bytes(os.urandom(128))
+    (folder / "munge.key").chmod(0o400)
 
 
 def _path() -> str:
@@ -181,8 +201,14 @@ def _munge(folder: Path) -> Sequence[str]:
 
 def _configuration(folder: Path, node: str, num_gpus: int, *, requeues: bool) -> str:
     controller, daemon = _free_ports(2)
+    nodes = f"NodeName={node} NodeAddr=127.0.0.1 Gres=gpu:{num_gpus} {NODE}"
+    where = f"SlurmctldHost={node}(127.0.0.1)\nSlurmctldPort={controller}\nSlurmdPort={daemon}\nGresTypes=gpu"
+    return configuration(folder, f"{where}\n{nodes}", [node], requeues=requeues)
+
+
+def configuration(folder: Path, lines: str, nodes: Sequence[str], *, requeues: bool = True) -> str:
+    """Return slurm.conf; lines: of the controller, of ports and of nodes."""
     return f"""ClusterName=one
-SlurmctldHost={node}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
@@ -192,14 +218,12 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none
 ReturnToService=2
-SlurmctldPort={controller}
-SlurmdPort={daemon}
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
-SlurmdSpoolDir={folder}/spool
+SlurmdPidFile={folder}/slurmd-%n.pid
+SlurmdSpoolDir={folder}/spool/%n
 StateSaveLocation={folder}/state
 SlurmctldLogFile={folder}/log/slurmctld.log
-SlurmdLogFile={folder}/log/slurmd.log
+SlurmdLogFile={folder}/log/slurmd-%n.log
 SlurmdParameters=config_overrides
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
@@ -210,10 +234,8 @@ KillWait=10
 SlurmdTimeout={DEAD_AFTER_S}
 JobRequeue={int(requeues)}
 MinJobAge=600
-GresTypes=gpu
-NodeName={node} NodeAddr=127.0.0.1 CPUs={NUM_CPUS} Boards=1 SocketsPerBoard=1 CoresPerSocket={NUM_CPUS} \
-ThreadsPerCore=1 RealMemory={MEMORY_MB} Gres=gpu:{num_gpus} State=UNKNOWN
-PartitionName={PARTITION} Nodes={node} Default=YES MaxTime=INFINITE State=UP
+{lines}
+PartitionName={PARTITION} Nodes={",".join(nodes)} Default=YES MaxTime=INFINITE State=UP
 """
 
 

@@ -5,9 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 from cluster.one_node import OneNode
@@ -19,6 +20,13 @@ from llmdvfs.host.lock import take_lock
 WAIT_LIMIT_S = 240.0
 
 
+class InFolder(Protocol):
+    """A study that has a folder of its own, with config.yaml and the locks of its jobs in it."""
+
+    @property
+    def folder(self) -> Path: ...
+
+
 @contextmanager
 def submitted(
     cluster: OneNode, study: Modelled, library: Path, target: str = "analysed"
@@ -27,7 +35,17 @@ def submitted(
 
     No GPU is seen there but by the jobs' own environment.
     """
+    with study.prepared(library) as environment, snakemakes(cluster, study, environment, target) as start:
+        yield start
+
+
+@contextmanager
+def snakemakes(
+    cluster: OneNode, study: InFolder, environment: Mapping[str, str], target: str
+) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Give what starts Snakemake, with further arguments, where the cluster's commands are."""
     command = [
+        *cluster.enters,
         str(Path(sys.executable).parent / "snakemake"), target,
         "--snakefile", str(ROOT / "Snakefile"), "--profile", str(ROOT / "profiles" / "slurm"),
         "--configfile", "config.yaml",
@@ -35,29 +53,28 @@ def submitted(
         "--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2",
     ]  # fmt: skip
     started: list[subprocess.Popen[str]] = []
-    with study.prepared(library) as environment:
 
-        def start(*arguments: str) -> "subprocess.Popen[str]":
-            with (study.folder / f"snakemake-{len(started)}.log").open("w") as log:
-                run = subprocess.Popen(
-                    [*command, *arguments],
-                    cwd=study.folder,
-                    env=environment | cluster.environment(),
-                    stdout=log,
-                    stderr=log,
-                    text=True,
-                    preexec_fn=_takes_ctrl_c,
-                )
-            started.append(run)
-            return run
+    def start(*arguments: str) -> "subprocess.Popen[str]":
+        with (study.folder / f"snakemake-{len(started)}.log").open("w") as log:
+            run = subprocess.Popen(
+                [*command, *arguments],
+                cwd=study.folder,
+                env={**environment, **cluster.environment()},
+                stdout=log,
+                stderr=log,
+                text=True,
+                preexec_fn=_takes_ctrl_c,
+            )
+        started.append(run)
+        return run
 
-        try:
-            yield start
-        finally:
-            for run in started:
-                if run.poll() is None:
-                    run.kill()
-                    run.wait()
+    try:
+        yield start
+    finally:
+        for run in started:
+            if run.poll() is None:
+                run.kill()
+                run.wait()
 
 
 def _takes_ctrl_c() -> None:
@@ -65,7 +82,7 @@ def _takes_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def said(study: Modelled) -> str:
+def said(study: InFolder) -> str:
     return "".join(log.read_text() for log in sorted(study.folder.glob("snakemake-*.log")))[-6000:]
 
 
@@ -76,7 +93,7 @@ def launches(cluster: OneNode, numbers: tuple[int, ...], deployment: str = "sing
 
 
 def wait_until(
-    is_so: Callable[[], bool], run: "subprocess.Popen[str]", study: Modelled, limit_s: float = WAIT_LIMIT_S
+    is_so: Callable[[], bool], run: "subprocess.Popen[str]", study: InFolder, limit_s: float = WAIT_LIMIT_S
 ) -> None:
     deadline = time.monotonic() + limit_s
     while not is_so():
@@ -85,7 +102,7 @@ def wait_until(
         time.sleep(0.2)
 
 
-def nothing_is_left(cluster: OneNode, study: Modelled) -> None:
+def nothing_is_left(cluster: OneNode, study: InFolder) -> None:
     """No job, no process that has the study's environment, no GPU or host that is locked."""
     deadline = time.monotonic() + 30
     while (left := processes_of(study)) and time.monotonic() < deadline:
@@ -98,7 +115,7 @@ def nothing_is_left(cluster: OneNode, study: Modelled) -> None:
         os.close(handle)
 
 
-def processes_of(study: Modelled) -> list[str]:
+def processes_of(study: InFolder) -> list[str]:
     own = f"LLMDVFS_LOCK_FOLDER={study.folder}/locks"
     found = []
     for process in psutil.process_iter():

@@ -29,11 +29,13 @@ class SpreadStudy:
     folder: Path
     namespaces: TwoHosts
     python: str | None
+    reach: tuple[str, ...] = ()
+    """Command that runs others there; empty: it enters the namespace, where the clock is ahead."""
 
     def config(self, workload: dict[str, Any], **serving: Any) -> dict[str, Any]:
         """Return a study whose workload `w` is asked of one prefill instance here and one decode instance there."""
         here, there = self.namespaces.addresses
-        skewed = ["ip", "netns", "exec", self.namespaces.there, "unshare", "-T", "--monotonic", str(AHEAD_S), "--fork"]
+        enters = ["ip", "netns", "exec", self.namespaces.there, "unshare", "-T", "--monotonic", str(AHEAD_S), "--fork"]
         hosts = [
             {"name": "n0", "address": here, "folder": str(self.folder / "shared"), "roles": ["prefill"]},
             {
@@ -41,7 +43,7 @@ class SpreadStudy:
                 "address": there,
                 "folder": str(self.folder / "shared"),
                 "roles": ["decode"],
-                "reach": skewed,
+                "reach": list(self.reach) or enters,
             },
         ]
         return {

@@ -1,4 +1,7 @@
-"""Real vLLM over two hosts: prefill in one network namespace, decode in another, one capped link between them."""
+"""Real vLLM over two hosts: prefill in one network namespace, decode in another, one capped link between them.
+
+The same over a long link, with KV over the network and agents over ssh, is in tests/cluster/test_real_hosts.py.
+"""
 
 import json
 import os
@@ -25,10 +28,12 @@ def test_prefill_and_decode_on_two_hosts_answer_as_the_single_server(
     asked = forty[:NUM_PROMPTS]
     with two_hosts() as hosts:
         hosts.cap(CAP_MBIT_PER_S)
+        reach = ["ip", "netns", "exec", hosts.there]
+        order = {"addresses": hosts.addresses, "reach": reach, "connector": "example", "together": asked, "alone": []}
         command = [*BEHIND_OTHERS, sys.executable, str(HERE / "two_hosts_job.py"), str(tmp_path)]
         done = subprocess.run(
             ["ip", "netns", "exec", hosts.here, *command],
-            input=json.dumps({"addresses": hosts.addresses, "there": hosts.there, "prompts": asked}),
+            input=json.dumps(order) + "\n",
             capture_output=True,
             text=True,
             check=False,
@@ -37,13 +42,12 @@ def test_prefill_and_decode_on_two_hosts_answer_as_the_single_server(
         )
     assert done.returncode == 0, done.stderr[-3000:] + (tmp_path / "progress.log").read_text()
     told = json.loads(done.stdout)
-    assert told["answers"] == answers.single[:NUM_PROMPTS]
+    assert told["together"] == answers.single[:NUM_PROMPTS]
     expected = sum(num_transferred(len(prompt)) for prompt in asked)
     assert told["tokens_by_source"]["external_kv_transfer"] == expected
     assert told["devices"] == {"prefill-0": ["n0/cpu"], "decode-0": ["n1/cpu"]}
     for (name, url), address in zip(told["urls"].items(), hosts.addresses, strict=True):
         assert url.startswith(f"http://{address}:"), name
-    (path,) = told["paths"]
-    assert (path["sender"], path["receiver"]) == ("n0", "n1")
+    assert (told["path"]["sender"], told["path"]["receiver"]) == ("n0", "n1")
     # TCP's and Ethernet's heads are 4 to 5 % of a full packet.
-    assert path["rate_bytes_per_s"] == pytest.approx(CAP_MBIT_PER_S * 1e6 / 8, rel=0.1)
+    assert told["path"]["rate_bytes_per_s"] == pytest.approx(CAP_MBIT_PER_S * 1e6 / 8, rel=0.1)

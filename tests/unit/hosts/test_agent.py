@@ -44,10 +44,12 @@ class Hosts:
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
+        self.started: list[RemoteHost] = []
 
     def __call__(self, spec: HostSpec) -> RemoteHost:
         host = RemoteHost(replace(spec, folder=str(self._folder / "there")), self._folder / "agent.log", silent)
         self._stack.callback(host.close)
+        self.started.append(host)
         return host
 
 
@@ -99,6 +101,24 @@ def test_an_instance_is_started_told_and_ended(hosts: Hosts, order: StartOrder, 
     assert not is_alive(pid)
     assert "fake vLLM" in (tmp_path / "single-0.log").read_text()
     host.close()
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_two_hosts_write_a_model_to_the_same_path(hosts: Hosts, order: StartOrder, tmp_path: Path) -> None:
+    """Each agent had it in its own folder, and NIXL's engines refused each other for the path's sake."""
+    spec = replace(order.launch.deployment, model=ModelSpec("m", "tiny", ""), memory_check=False)
+    order = replace(order, launch=replace(order.launch, deployment=spec))
+    models = set()
+    for name in ("n1", "n2"):
+        host = hosts(replace(HERE, name=name))
+        serving(host, order, tmp_path)
+        (instance,) = host._instances
+        models.add(instance.argv[instance.argv.index("--model") + 1])
+    (model,) = models
+    assert (Path(model) / "config.json").exists()
+    for host in hosts.started:
+        host.stop()
+        host.close()
     assert list((tmp_path / "there").iterdir()) == []
 
 

@@ -74,6 +74,15 @@ def test_files_need_a_folder_that_the_hosts_share() -> None:
     study(shared, device="cpu", serving={"connector": "example"})
 
 
+def test_nixl_needs_a_generated_model_at_one_path() -> None:
+    """NIXL compares hashes that the path is part of: two engines with one model at two paths refuse each other."""
+    apart = [{**host, "folder": f"/scratch/{host['name']}"} for host in TWO]
+    with pytest.raises(ConfigError, match="same path on all hosts"):
+        study(apart, serving={"connector": "nixl"})
+    study(TWO, serving={"connector": "nixl"})
+    study([{**host, "folder": "/scratch"} for host in TWO], serving={"connector": "nixl"})
+
+
 def test_how_a_host_is_reached_does_not_change_a_measurement() -> None:
     (deployment,) = study(TWO).deployments.values()
     elsewhere = tuple(

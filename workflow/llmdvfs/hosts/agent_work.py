@@ -51,6 +51,7 @@ class AgentWork:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="llmdvfs-agent-", dir=folder))
+        self._models: Path | None = None
         self._say = say
         self._part: HostPart | None = None
         self._instances: tuple[Instance, ...] = ()
@@ -111,7 +112,7 @@ class AgentWork:
         code, failed = server.exit_code(), starts and server.engine_failed_to_start()
         dead = server.is_dead()
         return ServerState(
-            pid=server.server_pid() if starts or known is None else known.pid,
+            pid=server.server_pid() if starts or known is None or known.pid is None else known.pid,
             exit_code=code,
             engine_failed=failed,
             is_dead=dead,
@@ -139,7 +140,9 @@ class AgentWork:
     def _begin(self, order: str) -> dict[str, Any]:
         given = from_json(order, StartOrder)
         self._check_engine(given)
-        model = resolve_model(given.launch.deployment.model, self._folder / "models")
+        # Not in the agent's own folder: NIXL refuses engines that name their model by different paths.
+        self._models = self._folder.parent / f"llmdvfs-models-{given.start_id}"
+        model = resolve_model(given.launch.deployment.model, self._models)
         given = replace(given, launch=replace(given.launch, model_path=model))
         self._part = HostPart(given, self._folder, self._folder, self._say, host_gpus)
         self._ready.clear()
@@ -232,6 +235,8 @@ class AgentWork:
         if self._part is not None:
             part, self._part, self._instances = self._part, None, ()
             part.stop()
+        if self._models is not None:
+            shutil.rmtree(self._models, ignore_errors=True)
         return {}
 
 

@@ -15,6 +15,7 @@ from llmdvfs.hosts.channel import Channel
 from llmdvfs.hosts.link_watch import LinkWatch, is_lost
 from llmdvfs.hosts.messages import Recorded, Started
 from llmdvfs.hosts.network import own_address
+from llmdvfs.hosts.refusals import advice
 from llmdvfs.hosts.remote_server import RemoteServer
 from llmdvfs.records.device_id import on_host
 from llmdvfs.records.host_files import clock_of, telemetry_of, telemetry_report_of
@@ -58,9 +59,10 @@ class RemoteHost:
         try:
             told = self._channel.request("hello", HELLO_LIMIT_S)
         except LlmDvfsError as error:
+            do = advice(str(error))
             raise ServerNotReady(
                 f"host {self.name}: no agent: {error}; expected that `{shlex.join(agent_command(self.spec))}` runs one "
-                "without asking for anything (serving.hosts)"
+                f"without asking for anything (serving.hosts){f': {do}' if do else ''}"
             ) from error
         if told["code"] != code_fingerprint():
             raise ConfigError(

@@ -8,6 +8,11 @@ from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.spec import DeploymentSpec, ExporterSpec, HostSpec
 
+ONE_MODEL_PATH = frozenset({"nixl", "nixl_push"})
+"""Connectors that refuse two engines whose --model differs: the path is part of their compatibility hash."""
+GENERATED = frozenset({"tiny", "shape"})
+"""Sources of models that are written where they are needed."""
+
 
 def host_specs(given: Sequence[Mapping[str, Any]]) -> tuple[HostSpec, ...]:
     """Return the hosts of a complete configuration; ConfigError where two have one name."""
@@ -76,4 +81,10 @@ def _check_deployment(deployment: DeploymentSpec) -> None:
         raise ConfigError(
             "serving.hosts: the connector example passes KV cache as files: expected one `folder`, the same for all "
             "hosts, which they and this host share; or take nixl"
+        )
+    if deployment.connector in ONE_MODEL_PATH and deployment.model.source in GENERATED and len(folders) > 1:
+        raise ConfigError(
+            f"serving.hosts: {deployment.connector} wants the model at the same path on all hosts, and model "
+            f"{deployment.model.name!r} is generated in `folder`: expected one `folder`, the same for all hosts (not "
+            "necessarily shared), or none"
         )
