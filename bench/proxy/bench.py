@@ -1,20 +1,23 @@
 """What the proxy adds to latency, and its CPU, against the same servers without it and against vllm-router.
 
     python bench/proxy/bench.py [--streams 1 64 256] [--paths balanced disaggregated] [--only llm-dvfs vllm-router]
-                                [--before CHECKOUT] [--repeats 3] [--keep] [--page docs/proxy.md]
+                                [--before CHECKOUT] [--repeats 3] [--add] [--page docs/proxy.md]
 
 A scripted server sends tokens at known times and logs when each went out; the workflow's load generator asks it
 directly, and through each router: as the balancer before it, and with a scripted prefill instance asked first; `direct`
-is the load generator as its own router (serving.route). A figure
-is what the client saw minus what the servers took, over the requests (TTFT) or tokens (gaps) of a run; the row "no
-router" is then the error of the client, and is taken off the others. CPU is that of the router's processes while the
-load ran. Servers and client share one core, the router has another to itself. vllm-router is installed once, from
-locks/, into .venvs/. `before` is the proxy of another checkout of this project. All rows take thirteen minutes; with
-`--keep` they may be run in parts. Writes proxy.json and proxy.md into --output.
+is the load generator as its own router (serving.route). A figure is what the client saw minus what the servers took,
+over the requests (TTFT) or tokens (gaps) of a run; the row "no router" is then the error of the client, and is taken
+off the others. CPU is that of the router's processes while the load ran.
+
+Servers and client share one core, the router has another to itself. Routers and the prefill instance run at real-time
+priority where that is allowed: no slice of another program is then part of what a router adds. vllm-router is installed
+once, from locks/, into .venvs/. `before` is the proxy of another checkout of this project. All rows take thirteen
+minutes; with `--add` they may be run in parts. Writes proxy.json and proxy.md into --output.
 """
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -89,14 +92,14 @@ def main() -> int:
     if any(router.name == PEER for router in routers):
         installed(VLLM_ROUTER)
     args.output.mkdir(parents=True, exist_ok=True)
-    runs = kept(args) if args.keep else []
+    runs = stored(args.output / "proxy.json") if args.add else []
     for num_streams in args.streams:
         rows: list[tuple[str, Router | None]] = [("balanced", None)]
         rows += [(path, router) for path in args.paths for router in routers]
         for path, router in rows * args.repeats:  # in turns: what else the host does falls on all of them
             runs.append(measure(path, router, num_streams))
             print(runs[-1], file=sys.stderr)
-    conditions = f"{host()}; {_conditions(args)}"
+    conditions = f"{host()}; {_conditions()}"
     (args.output / "proxy.json").write_text(
         json.dumps({"conditions": conditions, "runs": [asdict(run) for run in runs]}, indent=1)
     )
@@ -108,11 +111,9 @@ def main() -> int:
     return 0
 
 
-def kept(args: argparse.Namespace) -> list[Measured]:
-    """Return the runs that proxy.json has already, but for those of the numbers of streams that are run now."""
-    file: Path = args.output / "proxy.json"
-    stored = [Measured(**run) for run in json.loads(file.read_text())["runs"]] if file.exists() else []
-    return [run for run in stored if run.num_streams not in args.streams]
+def stored(file: Path) -> list[Measured]:
+    """Return the runs of before; none where there is no file."""
+    return [Measured(**run) for run in json.loads(file.read_text())["runs"]] if file.exists() else []
 
 
 def measure(path: str, router: Router | None, num_streams: int) -> Measured:
@@ -160,7 +161,8 @@ def workload(num_streams: int) -> WorkloadSpec:
 @contextlib.contextmanager
 def prefill_server(log: Path) -> Iterator[str]:
     """Run the scripted prefill instance; its log is there after the block."""
-    argv = [sys.executable, str(Path(__file__).parent / "prefill_server.py"), str(log), "--answer-s", str(PREFILL_S)]
+    program = str(Path(__file__).parent / "prefill_server.py")
+    argv = [*first(), sys.executable, program, str(log), "--answer-s", str(PREFILL_S)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -181,7 +183,7 @@ def serving(
         yield decode, []
         return
     with reserved("127.0.0.1") as port, (folder / "router.log").open("w") as log:
-        argv = ["taskset", "-c", str(ROUTER_CORE), *router.command(Site(decode, prefill, port, folder))]
+        argv = ["taskset", "-c", str(ROUTER_CORE), *first(), *router.command(Site(decode, prefill, port, folder))]
         process = subprocess.Popen(argv, stdout=log, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
@@ -196,6 +198,14 @@ def serving(
         finally:
             process.terminate()
             process.wait(20)
+
+
+@functools.cache
+def first() -> tuple[str, ...]:
+    """Return what to write before a command that is to run at real-time priority; nothing where that is not allowed."""
+    command = ("chrt", "--rr", "1")
+    is_allowed = subprocess.run([*command, "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0
+    return command if is_allowed else ()
 
 
 def own_times(
@@ -263,12 +273,13 @@ def _cpu_s(processes: list[psutil.Process]) -> float:
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
-def _conditions(args: argparse.Namespace) -> str:
+def _conditions() -> str:
     return (
-        f"router on core {ROUTER_CORE}, servers and client on core {OTHERS_CORE}; {TOKENS} tokens a request "
+        f"router on core {ROUTER_CORE}{' at real-time priority' if first() else ''}, servers and client on core "
+        f"{OTHERS_CORE}; {TOKENS} tokens a request "
         f"({TOKENS_OF_FEW} with one stream), {GAP_S * 1e3:g} ms between them, closed loop of about {LOAD_S:g} s "
-        f"({LOAD_OF_FEW_S:g} with one stream); medians of {args.repeats} runs, "
-        f"those of one number of streams in turns; "
+        f"({LOAD_OF_FEW_S:g} with one stream); medians of runs, those "
+        f"of one number of streams in turns; "
         f"{next(pin for pin in VLLM_ROUTER.read_text().split() if pin.startswith('vllm-router=='))}."
     )
 
@@ -280,7 +291,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--paths", nargs="+", choices=list(TITLES), default=list(TITLES))
     parser.add_argument("--only", nargs="+", help="names of routers")
     parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="a row of that checkout's proxy")
-    parser.add_argument("--keep", action="store_true", help="keep what proxy.json has of other numbers of streams")
+    parser.add_argument("--add", action="store_true", help="add to the runs that proxy.json has")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench")
     parser.add_argument("--page", type=Path, help="a page with a marked part that the tables replace: docs/proxy.md")
     return parser.parse_args()

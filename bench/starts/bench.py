@@ -2,7 +2,8 @@
 
 Starts a server once a variant, one after another, waits until it has answered one request and ends it. Each line of its
 log is stamped as it comes; a part begins where the part before it has ended, and ends with the line that PARTS names.
-A variant is a method by which the engine's process comes to be (VLLM_WORKER_MULTIPROC_METHOD), as often as it is named:
+A variant is a method by which the engine's process comes to be (VLLM_WORKER_MULTIPROC_METHOD), as often as it is named;
+`forking` is what is done on a CPU (serving/instance/forking_server.py):
 
     python bench/starts/bench.py --model FOLDER --variants spawn spawn fork --output OUT -- --load-format dummy
 
@@ -11,7 +12,6 @@ Nothing is set on a GPU. A variant that would begin after the limit is left out 
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -27,6 +27,9 @@ sys.path[:0] = [str(CHECKOUT / "workflow"), str(CHECKOUT / "bench")]
 from page import host, write_measured  # noqa: E402
 from started import end_started, mark  # noqa: E402
 
+from llmdvfs.host.child import library_environment  # noqa: E402
+from llmdvfs.serving.instance.command import FORKING, MODULE  # noqa: E402
+from llmdvfs.serving.instance.engine_process import START_METHOD  # noqa: E402
 from llmdvfs.serving.instance.http import get, post  # noqa: E402
 
 PARTS = {
@@ -48,10 +51,11 @@ Stamped = list[tuple[float, str]]
 
 def start(model: Path, method: str, port: int, flags: list[str], log: Path) -> Stamped:
     """Start a server, ask it once, end it; return the lines of its log with the seconds at which each came."""
-    argv = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), *flags]
+    module = [FORKING, MODULE] if method == "forking" else [MODULE]
+    argv = [sys.executable, "-m", *module, "--model", str(model), *flags]
     argv += ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", "m"]
-    env = os.environ | {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_WORKER_MULTIPROC_METHOD": method}
-    env |= {"PYTHONUNBUFFERED": "1"} | mark(str(log))
+    env = library_environment({"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "PYTHONUNBUFFERED": "1"})
+    env |= {START_METHOD: "fork" if method == "forking" else method} | mark(str(log))
     url, lines, begin = f"http://127.0.0.1:{port}", Stamped(), time.monotonic()
     process = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
     reader = threading.Thread(target=_read, args=(process, begin, lines), daemon=True)

@@ -2,8 +2,8 @@
 
 The default study, whole, by this checkout and by another one in turns, each in a copy of its own with real servers;
 then what comes after the measurements alone, made again from the raw files. Medians of wall and CPU seconds (user and
-system, of Snakemake and all that it starts), and the share of the servers' time that was measured load. It needs a
-machine that nobody else uses: about ten minutes a run and checkout.
+system, of Snakemake and all that it starts), and the share of the servers' time that was measured load; of each run
+where its seconds went. It needs a machine that nobody else uses: about ten minutes a run and checkout.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from page import host, write_measured
 from study_folder import copy_of, remove_made, run_study
+from timeline import timeline
 
 CHECKOUT = Path(__file__).parents[2]
 NS_PER_S = 1e9
@@ -42,6 +43,7 @@ def measure(checkout: Path, settings: list[str]) -> tuple[float, ...]:
         copy_of(checkout, folder)
         whole = run_study(folder, settings)
         share = measured_share(folder)
+        print(f"{checkout}: {whole.wall_s:.1f} s\n\n{timeline(folder)}\n", flush=True)
         remove_made(folder)
         after = run_study(folder, settings)
         return whole.wall_s, whole.cpu_s, after.wall_s, after.cpu_s, share

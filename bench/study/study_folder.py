@@ -32,7 +32,7 @@ def copy_of(checkout: Path, folder: Path) -> None:
 def run_study(folder: Path, settings: list[str]) -> Used:
     """Run Snakemake in a folder until everything is made."""
     begin = time.monotonic()
-    command = [str(SNAKEMAKE), "--cores", "all", "--quiet", "all"]
+    command = [str(SNAKEMAKE), "--cores", "all"]
     command += ["--config", *settings] if settings else []
     with (folder / "snakemake.log").open("a") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)

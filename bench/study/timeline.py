@@ -27,10 +27,11 @@ def held(folder: Path) -> dict[str, Parts]:
         cell = file.parts[-6:]
         starts[f"{cell[0]} {cell[3]}"].append(json.loads(file.read_text()))
     ordered = sorted(starts.items(), key=lambda item: item[1][0]["server_start"]["started_unix_s"])
-    return {name: _parts(runs) for name, runs in ordered}
+    return {name: parts_of(runs) for name, runs in ordered}
 
 
-def _parts(runs: list[Record]) -> Parts:
+def parts_of(runs: list[Record]) -> Parts:
+    """Return the parts [s] of one start, from what run.json says of its cells."""
     start = runs[0]["server_start"]
     begin_ns = runs[0]["started_mono_ns"] + (start["started_unix_s"] - runs[0]["started_unix_s"]) * NS_PER_S
     spans = {(run["load_begin_mono_ns"], run["load_end_mono_ns"], "load") for run in runs}
@@ -63,25 +64,24 @@ def jobs(log: str) -> list[tuple[str, datetime, datetime]]:
     return found
 
 
-def timeline(folder: Path, log: str) -> str:
+def timeline(folder: Path) -> str:
     """Return the Markdown table of a study: its starts of servers, and below what else its time went into."""
     starts = held(folder)
+    log = min((folder / ".snakemake" / "log").iterdir()).read_text()  # the first run: it measured
     rows = [f"| s | {' | '.join(starts)} | all |", "|---" * (len(starts) + 2) + "|"]
     for part in (*PARTS, "held"):
         values = [sum(own.values()) if part == "held" else own[part] for own in starts.values()]
         rows.append(f"| {part} | {' | '.join(f'{value:.1f}' for value in (*values, sum(values)))} |")
     ran = [job for job in jobs(log) if job[0] != "all"]
     measuring = [(begin, end) for rule, begin, end in ran if rule.startswith("benchmark")]
-    measuring_s = sum((end - begin).total_seconds() for begin, end in measuring)
+    if not measuring:  # a log of `snakemake --quiet` has no jobs
+        return "\n".join(rows)
+    without_s = sum((end - begin).total_seconds() for begin, end in measuring)
+    without_s -= sum(sum(own.values()) for own in starts.values())
     after_s = (max(end for _, _, end in ran) - max(end for _, end in measuring)).total_seconds()
-    held_s = sum(sum(own.values()) for own in starts.values())
-    rows += [
-        "",
-        f"Benchmark jobs without servers (begin, end of the servers, calibration): {measuring_s - held_s:.0f} s",
-    ]
+    rows += ["", f"Benchmark jobs without servers (begin, end of the servers, calibration): {without_s:.0f} s"]
     return "\n".join([*rows, f"After the last of them: {after_s:.0f} s"])
 
 
 if __name__ == "__main__":
-    place = Path(sys.argv[1])
-    print(timeline(place, (place / "snakemake.log").read_text()))
+    print(timeline(Path(sys.argv[1])))

@@ -29,7 +29,7 @@ def _is_guard_of(server: str) -> Callable[[Argv], bool]:
 VICTIMS: dict[str, Callable[[Argv], bool]] = {
     "benchmark job": _command("benchmark"),
     "guard": _is_guard_of("single-0"),
-    "API server": lambda argv: SERVER_MODULE in argv[2:4],
+    "API server": lambda argv: SERVER_MODULE in argv[2:5],
     "engine": lambda argv: argv[0].startswith("VLLM::EngineCore"),
     "proxy": _command("proxy"),
     "sampler": lambda argv: argv[1:3] == ["-m", "llmdvfs.telemetry.sampler_process"],

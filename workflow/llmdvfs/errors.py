@@ -75,6 +75,16 @@ def told_of(error: OSError) -> str:
     return f"{_name(error) or 'the system'}: {error.strerror or error}; put it right, and run again"
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an OSError of this block name a file: the system names none for a full disk, or a draft's."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
 def _name(error: OSError) -> str:
     name = str(error.filename or "")
     return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}..."

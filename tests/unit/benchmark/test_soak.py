@@ -141,7 +141,7 @@ def test_without_gpus_or_the_key_nothing_is_loaded(runs: list[str], tmp_path: Pa
 
 
 def test_a_study_without_it_keeps_the_keys_of_what_was_measured_before_it_existed() -> None:
-    plain, soaking = study_of({}), study_of({"measure": {"soak": "auto"}})
+    plain, soaking = study_of({"measure": {}}), study_of({"measure": {"soak": "auto"}})
     cell = CellId("single_tiny", "decode", "stock", 1)
     settings = [StudyIdentities(study).identity(cell)["settings"] for study in (plain, soaking)]
     assert "soak" not in settings[0]

@@ -119,6 +119,22 @@ def test_a_launch_measured_in_parts_is_named() -> None:
     assert compared([first, fake_cell(Toy(duration_s=1.0))]).warnings == ()
 
 
+def test_the_machine_is_told_for_readers() -> None:
+    """Below every table stood "gpus ['NVIDIA H200', 'NVIDIA H200'], may_set_clocks True"."""
+    hardware = {
+        "cpu_model": "Xeon",
+        "gpus": ["H200", "H200", "A100"],
+        "may_set_clocks": True,
+        "host": "a",
+        "num_cpus": 2,
+    }
+    record = compared([with_run(cell, hardware=hardware) for cell in study()])
+    assert (
+        "machine cpu model Xeon, gpus 2 x H200 + 1 x A100, may set clocks yes, num cpus 2"
+        in the_pair(record).held_equal
+    )
+
+
 @pytest.mark.parametrize(
     ("named", "change"),
     [
@@ -132,7 +148,7 @@ def test_a_launch_measured_in_parts_is_named() -> None:
             lambda run: {"server_start": replace(run.server_start, engine_versions={"vllm": "0.11.1"})},
         ),
         (
-            "machine: cpu_model a made-up CPU against cpu_model another",
+            "machine: cpu model a made-up CPU against cpu model another",
             lambda run: {"hardware": {"cpu_model": "another"}},
         ),
         ("device: cpu against cuda", lambda run: _deployed(run, device="cuda")),

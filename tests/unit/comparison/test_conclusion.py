@@ -123,7 +123,7 @@ def test_unlike_things_are_related_where_that_is_asked_and_the_list_stays() -> N
     [asked] = compare(results, runs, unlike=True).groups[0].pairs
     assert refused.ratios == {}
     assert asked.ratios["ttft_p50_s"].ratio.value == pytest.approx(2.0)
-    assert asked.caveats[0].startswith("unlike, and compared because that was asked: machine: cpu_model a made-up CPU")
+    assert asked.caveats[0].startswith("unlike, and compared because that was asked: machine: cpu model a made-up CPU")
     assert any("machine" in text for text in asked.varied)
     assert "workload concurrent" in asked.held_equal
     assert any(text.startswith("architecture: single against disaggregated") for text in asked.varied)

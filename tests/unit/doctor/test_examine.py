@@ -38,6 +38,7 @@ def test_a_wrong_configuration_is_a_problem_beside_what_can_be_seen_without_it(
 ) -> None:
     assert main(["doctor", "--configfile", CONFIG, "--config", "launches=many"]) == 1
     printed = capsys.readouterr().out
+    assert "1 problem stops this study" in printed
     assert re.search(r"problem +configuration", printed)
     assert "launches: 'many': expected integer" in printed
     assert re.search(r"ok +Python", printed)

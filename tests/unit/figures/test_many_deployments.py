@@ -1,7 +1,7 @@
 """Five deployments, two of one architecture: a study of them once drew its table off the page and its panels as one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import pytest
@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 from llmdvfs.comparison.groups import compare
 from llmdvfs.figures.parts.deployments import deployment_looks, short_names
 from llmdvfs.figures.table import COMPARISON_FIGURES
-from llmdvfs.records.comparison import ComparisonRecord
+from llmdvfs.records.comparison import METRICS, ComparisonRecord
 
 DEPLOYMENTS = {
     "single": "single",
@@ -120,6 +120,21 @@ def assert_readable(figure: Figure) -> None:
         for axis in (axes.xaxis, axes.yaxis):
             touching = [1 for one, other in combinations(shown_ticks(axis), 2) if overlap(one, other)]
             assert not touching, f"labels of the {axis.axis_name} axis of {axes.get_title('left')} lie over one another"
+
+
+def test_bars_of_two_launches_have_room_for_their_names() -> None:
+    """A study of one pair, launched twice, had the names of both bars written over one another."""
+    assert_readable(drawn("ttft_parts", study(["disaggregated-1p1d-nixl"], [16], [None])))
+
+
+def test_every_metric_has_its_title_above_its_own_panel() -> None:
+    """`Prefill energy per prompt token` was written into the title of the panel beside it."""
+    record = study(["single", "replicated-2"], [16], [None])
+    [group] = record.groups
+    [pair] = group.pairs
+    ratios = dict.fromkeys(METRICS, pair.ratios["ttft_p50_s"])
+    record = replace(record, groups=(replace(group, pairs=(replace(pair, ratios=ratios),)),))
+    assert_readable(drawn("ratios", record))
 
 
 @pytest.mark.parametrize("name", COMPARISON_FIGURES)

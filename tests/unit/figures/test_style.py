@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import matplotlib
@@ -30,6 +31,14 @@ def test_png_has_300_dots_an_inch(tmp_path: Path) -> None:
     assert (width, height) == (600, 300)
 
 
+def test_a_full_disk_is_told_with_the_figure_that_was_being_written(tmp_path: Path) -> None:
+    """It was "a file cannot be written: No space left on device"."""
+    (tmp_path / "a.png").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device") as failed:
+        save_figure(small(), tmp_path / "a.png")
+    assert failed.value.filename == str(tmp_path / "a.png")
+
+
 def test_the_callers_style_is_left_alone() -> None:
     before = dict(matplotlib.rcParams)
     figure = small()
@@ -46,3 +55,33 @@ def test_grey_print_tells_meanings_apart(looks: dict) -> None:
 
 def test_an_architecture_without_a_look_has_one_nevertheless() -> None:
     assert architecture_look("something new") == ARCHITECTURES["external"]
+
+
+def test_the_lean_font_draws_what_the_whole_font_draws(tmp_path: Path) -> None:
+    """It is DejaVu Sans with fewer glyphs: kerning, ligatures and hints are the same, and so are all dots."""
+    text = "AVAToffee, 0.5 \u2212 10 % ~ \u00b5s \u2026 \u2265 3 \u25cf \u25b2 \u25c6 \u2192"
+    dots = []
+    for family in ("DejaVu Sans Lean", "DejaVu Sans"):
+        figure = Figure(figsize=(4, 1), dpi=300)
+        figure.text(0, 0.6, text, family=family)
+        figure.text(0, 0.1, text, family=family, style="italic")
+        figure.savefig(tmp_path / "text.png")
+        dots.append((tmp_path / "text.png").read_bytes())
+    assert dots[0] == dots[1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_letter_that_the_lean_font_lacks_comes_from_the_whole_one(tmp_path: Path) -> None:
+    """A deployment may be called by Cyrillic letters; matplotlib warns of a glyph that no font has."""
+    save_figure(small(), tmp_path / "plain.png")
+    assert _fonts(tmp_path / "plain.pdf") == b"DejaVuSansLean\n"
+    figure = small()
+    figure.suptitle("\u0434\u0430 single")
+    save_figure(figure, tmp_path / "named.png")
+    assert b"DejaVuSans\n" in _fonts(tmp_path / "named.pdf")
+
+
+def _fonts(pdf: Path) -> bytes:
+    """Return the names of the fonts in a PDF, a line each, without the six letters of their subsets."""
+    names = re.findall(rb"/BaseFont /(?:[A-Z]{6}\+)?([\w-]+)", pdf.read_bytes())
+    return b"".join(name + b"\n" for name in sorted(set(names)))

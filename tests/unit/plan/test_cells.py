@@ -101,7 +101,7 @@ def test_a_changed_workload_misses_its_own_cells(tmp_path: Path) -> None:
         {"seed": 1},
         {"serving__engine__max_num_seqs": 8},
         {"measure__idle_s": 3},
-        {"measure__share_idle": True},
+        {"measure__share_idle": False},
         {"remeasure": "again"},
     ],
     ids=str,
@@ -198,7 +198,7 @@ def test_deployments_are_asked_the_same_and_launches_are_not() -> None:
 
 def test_studies_of_before_an_idle_window_could_be_shared_keep_their_keys(tmp_path: Path) -> None:
     """A setting that is new, and not used, is no part of the identity: nothing would be measured anew for it."""
-    study = with_results(tmp_path)
+    study = with_results(tmp_path, measure__share_idle=False)
     identity = StudyIdentities(study).identity(next(iter(all_cells(study))))
     assert "share_idle" not in identity["settings"]
 

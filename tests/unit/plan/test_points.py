@@ -43,6 +43,18 @@ def test_core_clocks_as_on_the_command_line() -> None:
     assert given.points["core-1800"].sm_clock_mhz["decode"] == 1800
 
 
+def test_core_clocks_are_named_as_they_were_given() -> None:
+    """A falling range was told of as `operating_points.core`, which nobody had written."""
+    with pytest.raises(ConfigError, match=r"^core_clocks: range '1980\.\.600/60': expected low\.\.high/step"):
+        study({"stock": {}}, core_clocks=["1980..600/60"])
+
+
+def test_a_point_is_not_lost_to_core_clocks() -> None:
+    """A point that was called `core` was replaced by the clocks, without a word."""
+    with pytest.raises(ConfigError, match=r"operating_points\.core: beside core_clocks, .*: rename it"):
+        study({"stock": {}, "core": {"power_limit_w": {"all": 500}}}, core_clocks=[1200])
+
+
 def test_a_plain_value_is_the_point_it_always_was() -> None:
     plain = study({"low": {"sm_clock_mhz": {"single": 900, "decode": 600}}}).points["low"]
     assert plain.sm_clock_mhz == {"single": 900, "decode": 600}

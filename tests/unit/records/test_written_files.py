@@ -28,6 +28,15 @@ def test_an_open_file_is_written_to(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "x.json").read_text() == "{}\n"
 
 
+def test_a_device_that_is_full_is_named(tmp_path: Path) -> None:
+    full = tmp_path / "full"  # a link, so that no fault of ours can take the device itself away
+    full.symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device") as failed:
+        write_text(full, "told")
+    assert failed.value.filename == str(full)
+    assert full.is_symlink()
+
+
 def test_a_link_is_replaced_and_what_it_leads_to_is_left(tmp_path: Path) -> None:
     """A results folder may be made of links into an archive, whose files are not ours to write."""
     archived = tmp_path / "archived.json"

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("playwright", reason="envs/dev.lock is not installed")
 
+import pandas as pd
 from axe_playwright_python.sync_playwright import Axe
 from fakes.records import Toy, fake_cell
 from fakes.report import reported
@@ -88,6 +89,21 @@ def test_curves_and_timelines_are_drawn(browser: Browser, file: Path) -> None:
             assert page.locator("#curve-plot .scatterlayer .trace path.point").count() > 0, over
         assert page.locator("#timeline-plot .scatterlayer .trace").count() >= 4
         assert opened.complaints == []
+
+
+def test_every_line_of_a_timeline_is_in_the_legend(browser: Browser, tmp_path: Path) -> None:
+    """The CPU has no power to show, and so its clock was a dotted line that nobody named."""
+    study = reported([fake_cell(Toy(gpu=True, duration_s=1.0))])
+    [cell] = study.cells
+    cpu = pd.DataFrame({"t_s": [0.0, 0.5], "device_id": "cpu", "cpu_clock_mhz": 2600.0})
+    file = tmp_path / "report.html"
+    timeline = pd.concat([cell.timeline, cpu])
+    file.write_text(report_page(replace(study, cells=(replace(cell, timeline=timeline),))), encoding="utf-8")
+    with Opened(browser, file) as opened:
+        plot = opened.page.locator("#timeline-plot")
+        drawn = plot.evaluate("own => [...new Set(own.data.map(trace => trace.name))].sort()")
+        assert "cpu" in drawn
+        assert sorted(plot.locator(".legendtext").all_text_contents()) == drawn
 
 
 def test_curves_begin_where_something_was_measured(browser: Browser, tmp_path: Path) -> None:

@@ -132,6 +132,14 @@ def test_a_study_of_clocks_says_which_to_set() -> None:
     assert 'href="#clocks"' in page
 
 
+def test_what_to_mind_is_said_once_an_answer_below_its_rules() -> None:
+    """All flags stood in each of four rows, in a column so narrow that a row was taller than the window."""
+    measured = sweep({None: 1.0, 1200: 0.8, 1500: 0.9}, {None: 1.0, 1200: 1.1, 1500: 1.05})
+    section = report_page(replace(reported([]), answers=answers(measured))).split('<h2 id="clocks">')[1].split("<h2")[0]
+    assert section.count("1200 MHz is the lowest setting measured") == 1
+    assert "single_tiny, decode: " in section.split("</table>")[1]
+
+
 def test_a_load_without_an_answer_says_why() -> None:
     """Where no clock could be set the section had the head of a table and nothing else."""
     own = replace(reported([]), answers=answers(sweep({None: 1.0}, {None: 1.0})))

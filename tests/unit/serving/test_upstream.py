@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -225,6 +227,24 @@ async def test_nobody_there_is_told() -> None:
     async with asyncio.timeout(10):
         await seen.end()
     assert "9" in seen.taken[0]
+
+
+async def test_answers_that_never_came_leave_nothing_to_collect() -> None:
+    """Answer and parser refer to each other: each stayed until a collection, which stops all streams."""
+    pool = Pool("http://127.0.0.1:9")
+    answer = weakref.ref(pool.ask("/v1/completions", b"{}", "r1", seen := Seen()))
+    closed = pool.ask("/v1/completions", b"{}", "r2", Seen())
+    closed.close()
+    closed_too = weakref.ref(closed)
+    del closed
+    gc.disable()
+    try:
+        async with asyncio.timeout(10):
+            await seen.end()
+            while answer() is not None or closed_too() is not None:
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
 
 
 async def test_an_interim_answer_is_passed_over() -> None:

@@ -31,8 +31,9 @@ def _table(record: DoctorRecord) -> str:
     width = max(len(check.name) for check in record.checks)
     lines = [line for check in record.checks for line in _lines(check, width)]
     num_warnings = sum(check.status == "warning" for check in record.checks)
-    problems, warnings = f"{record.num_problems} problems", f"{num_warnings} warnings"
-    stops = f"{problems} stop this study" if record.num_problems else "nothing stops this study"
+    problems = "1 problem stops" if record.num_problems == 1 else f"{record.num_problems} problems stop"
+    stops = f"{problems if record.num_problems else 'nothing stops'} this study"
+    warnings = "1 warning" if num_warnings == 1 else f"{num_warnings} warnings"
     return "\n".join([*lines, "", f"{record.configuration}: {stops}; {warnings}"])
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import groupby
 
 from llmdvfs.records.run import RunRecord
 
@@ -116,8 +117,15 @@ def _dtype(run: RunRecord) -> str:
 
 
 def _machine(run: RunRecord) -> str:
-    facts = (f"{name} {value}" for name, value in sorted(run.hardware.items()) if name not in NOT_THE_MACHINE)
-    return ", ".join(facts) or "not recorded"
+    own = sorted((name, value) for name, value in run.hardware.items() if name not in NOT_THE_MACHINE)
+    return ", ".join(f"{name.replace('_', ' ')} {_in_words(value)}" for name, value in own) or "not recorded"
+
+
+def _in_words(value: object) -> str:
+    """Return a fact for readers: what is listed as `2 x H100 + 1 x A100`, in its order, and yes or no."""
+    if isinstance(value, list | tuple):
+        return " + ".join(f"{len(list(alike))} x {name}" for name, alike in groupby(value)) or "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 FACTS: dict[str, Callable[[RunRecord], str]] = {

@@ -23,6 +23,7 @@ from llmdvfs.records.comparison_text import baseline_pairs
 MAX_GROUPS = 4  # workloads of a panel that leave the figure on a page
 COLUMNS = 4
 ROW_IN, LINE_IN = 0.09, 0.13  # of one deployment's mark; of a line of the name beside a workload
+TITLE_CHARACTERS = 24  # of a line above a panel, of which four stand side by side
 PANEL_IN = 0.5  # title and axis of a panel
 NAME_CHARACTERS = 16
 MAX_TICKS = 5
@@ -93,7 +94,7 @@ def _draw_metric(axes: Axes, name: str, groups: Sequence[ComparisonGroup], looks
         for pair in _compared(group)
         if _has(pair, name)
     ]
-    axes.set_title(METRICS[name].label)
+    axes.set_title(fold_name(METRICS[name].label, TITLE_CHARACTERS))
     axes.axvline(1.0, color=BLACK, linewidth=0.6)
     limits = _set_axis(axes, [ratio for _, ratio, _ in own])
     for y, ratio, look in own:

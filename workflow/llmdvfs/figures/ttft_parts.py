@@ -15,6 +15,7 @@ from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, PHASES, styled
 from llmdvfs.records.comparison import CellRow, ComparisonRecord
 
 BAR_IN, PANEL_IN = 0.16, 0.42
+AROUND_IN = 0.85  # legend, label of the axis and caption
 MAX_BARS = 60
 FILLS: dict[str, dict[str, Any]] = {
     "queue": {"color": BLACK},
@@ -37,7 +38,7 @@ def ttft_parts(record: ComparisonRecord) -> Figure:
     workloads = list(dict.fromkeys(row.cell.workload for row in rows))
     by_workload = [[row for row in rows if row.cell.workload == workload] for workload in workloads]
     heights = [PANEL_IN + BAR_IN * len(own) for own in by_workload]
-    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 0.5 + sum(heights)))
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, AROUND_IN + sum(heights)))
     panels = figure.subplots(len(workloads), 1, squeeze=False, height_ratios=heights)[:, 0]
     parts = list(dict.fromkeys(part for row in rows for part in row.ttft_parts_s))
     names = _row_names(rows, short_names(record))

@@ -68,7 +68,7 @@ def _most_gpus(deployment: DeploymentSpec) -> int:
     for role, count in deployment.num_instances.items():
         for number in range(count):
             host = deployment.host_of(role, number)
-            on[host and host.name] += deployment.engine[role].tensor_parallel_size
+            on[None if host is None else host.name] += deployment.engine[role].tensor_parallel_size
     return max(on.values())
 
 

@@ -20,7 +20,7 @@ from llmdvfs.errors import MISREAD
 
 PACKAGE = "llmdvfs"
 ROOT = Path(__file__).resolve().parents[1]
-ASSETS = ("*.mplstyle", "*.toml", "page/*")  # what code reads from its own folder, and so is a part of
+ASSETS = ("*.mplstyle", "*.toml", "fonts/*", "page/*")  # what code reads from its own folder, and so is a part of
 
 
 def code_hash(modules: Iterable[str], *, only: Iterable[str] | None = None) -> str:
@@ -33,7 +33,8 @@ def code_hash(modules: Iterable[str], *, only: Iterable[str] | None = None) -> s
     digest = hashlib.sha256()
     for path in counted:
         digest.update(f"{path.relative_to(ROOT)}\0{_parsed(path).digest}\0".encode())
-        for asset in _assets(path.parent):
+    for folder in sorted({path.parent for path in counted}):
+        for asset in _assets(folder):
             digest.update(asset.read_bytes())
     return digest.hexdigest()[:12]
 

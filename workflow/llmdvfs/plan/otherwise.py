@@ -8,7 +8,7 @@ from typing import Any
 from llmdvfs.errors import MISREAD
 from llmdvfs.plan.identity import StudyIdentities
 from llmdvfs.plan.study import Study
-from llmdvfs.records.places import IDENTITY, cell_folder, measured_link
+from llmdvfs.records.places import IDENTITY, cell_folder, measured_links
 from llmdvfs.records.spec import CellId
 
 MAX_NAMED = 4
@@ -39,7 +39,7 @@ def measured_otherwise(study: Study, missing: Iterable[CellId]) -> str | None:
 
 def _recorded(folder: Path) -> dict[str, Any] | None:
     """Return the identity of the measurement that a cell's folder leads to; None: none that can be read."""
-    for link in folder.glob(measured_link(folder, "*").name):
+    for link in measured_links(folder):
         try:
             identity = json.loads((link.resolve().parent / IDENTITY).read_bytes())
         except (OSError, *MISREAD):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from llmdvfs.errors import SchemaError
+from llmdvfs.errors import SchemaError, naming
 
 SCHEMA_VERSION = 1
 
@@ -87,7 +87,7 @@ def from_json(text: str, kind: type[T]) -> T:
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing: no reader ever sees a part of it. A pipe or a device is written to as it is."""
     if _is_way_out(path):
-        with path.open("w", encoding="utf-8") as way:
+        with naming(path), path.open("w", encoding="utf-8") as way:
             way.write(text)
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -79,13 +79,13 @@ class Start:
         # In the order of the architecture, whichever hosts they are on.
         names = [f"{role}-{number}" for role, number in self._wanted()]
         self._instances.sort(key=lambda instance: names.index(instance.name))
-        startup_s = wait_healthy(
-            {instance.base_url: instance.process for instance in self._instances},
-            self._spec.startup_timeout_s,
-            self._say,
-        )
         route = self._route()
-        base_url = self._instances[0].base_url if self._door is None else self._start_proxy(self._door.port, route)
+        starting = {instance.base_url: instance.process for instance in self._instances}
+        base_url = self._instances[0].base_url
+        if self._door is not None:
+            base_url, self._proxy = self._start_proxy(self._door.port, route)
+            starting[base_url] = self._proxy  # the last: it answers once the instances do
+        startup_s = wait_healthy(starting, self._spec.startup_timeout_s, self._say)
         self._first_answers(base_url, route)
         records = {record.name: record for part in self._parts for record in part.records(startup_s)}
         for part in self._parts:
@@ -134,15 +134,12 @@ class Start:
         upstreams = tuple(Upstream(item.name, item.role, item.base_url, item.kv) for item in self._instances)
         return RoutePlan(upstreams, self._spec.connector, self._spec.balancer)
 
-    def _start_proxy(self, port: int, route: RoutePlan) -> str:
+    def _start_proxy(self, port: int, route: RoutePlan) -> tuple[str, ServerProcess]:
         plan = self._folder / "proxy_plan.json"
         write_record(plan, ProxyPlan(route.upstreams, route.connector, route.policy))
         argv = [sys.executable, "-m", "llmdvfs", "proxy", "--plan", str(plan), "--port", str(port), "--host", LOOPBACK]
         argv += ["--log", str(self._folder / "proxy.jsonl")]
-        self._proxy = ServerProcess("proxy", argv, {}, self._folder / "proxy.log")
-        base_url = f"http://{LOOPBACK}:{port}"
-        wait_healthy({base_url: self._proxy}, self._spec.startup_timeout_s, self._say, ready=self._servers())
-        return base_url
+        return f"http://{LOOPBACK}:{port}", ServerProcess("proxy", argv, {}, self._folder / "proxy.log")
 
     def _first_answers(self, base_url: str, route: RoutePlan) -> None:
         model = self._launch.served_model_name

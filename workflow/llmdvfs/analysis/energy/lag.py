@@ -15,6 +15,7 @@ from llmdvfs.analysis.sensors import Floats
 
 AGREED_WITHIN_S = 0.02  # stamps of prefill and of decode are taken by different processes
 ALIKE = 9.0  # difference of the misfits in units of the noise variance: three standard deviations of one parameter
+MUCH_BETTER = 2 / 3  # of the misfit: what repeats every 0.4 s fits nearly as well a period off, or better by chance
 DIFFERENT_FRACTION = 0.1  # of the largest power: lags that split the energy alike do no harm
 SMALLEST_NOISE = 1e-9  # share of the energies' sum of squares: noise-free readings, as in tests, would divide by 0
 
@@ -49,14 +50,13 @@ def lag_beyond(inside: Sequence[PhaseSums], beyond: Sequence[PhaseSums], beyond_
 
     inside, beyond: sums of each role over the lags of the search, and over the lags outside it [s].
     """
-    better = np.zeros(len(beyond_s))
+    left_inside, left_beyond = 0.0, np.zeros(len(beyond_s))
     for own, wider in zip(inside, beyond, strict=True):
-        left_inside, left_beyond = own.total - own.profile()[1], wider.total - wider.profile()[1]
-        least = min(float(left_inside.min()), float(left_beyond.min()))
-        noise = max(least, SMALLEST_NOISE * own.total) / own.num_increments
-        better += (float(left_inside.min()) - left_beyond) / noise
-    best = int(better.argmax())
-    if better[best] <= ALIKE:
+        nearest, further = float((own.total - own.profile()[1]).min()), wider.total - wider.profile()[1]
+        noise = max(min(nearest, float(further.min())), SMALLEST_NOISE * own.total) / own.num_increments
+        left_inside, left_beyond = left_inside + nearest / noise, left_beyond + further / noise
+    best = int(left_beyond.argmin())
+    if left_inside - left_beyond[best] <= ALIKE or left_beyond[best] > MUCH_BETTER * left_inside:
         return None
     return (
         f"not identifiable: a lag of about {1e3 * beyond_s[best]:.0f} ms, beyond what a sensor's delay explains, fits "

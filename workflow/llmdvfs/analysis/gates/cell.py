@@ -10,6 +10,7 @@ from llmdvfs.analysis.gates.host import host_quiet
 from llmdvfs.analysis.gates.limits import GateLimits
 from llmdvfs.analysis.gates.standstill import client_standstill
 from llmdvfs.analysis.gates.steps import steps_as_counted
+from llmdvfs.analysis.gates.streaming import tokens_streamed
 from llmdvfs.records.load import CalibrationResult, LoadReport
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.readings import Readings
@@ -65,6 +66,7 @@ def cell_gates(
         raw_files_agree(requests, load_report, None if run.deployment.device == "external" else metrics),
         load.failed_requests(throughput, run.workload),
         load.token_counts(requests),
+        tokens_streamed(requests),
         load.achieved_rate(requests, run.workload, limits),
         load.client_lateness(latency, limits),
         client_standstill(load_report, window, run.started_mono_ns),

@@ -11,7 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 
+from llmdvfs.errors import naming
 from llmdvfs.figures.parts.intervals import end_intervals
 from llmdvfs.records.modelled import MODELLED
 
@@ -19,6 +21,8 @@ SINGLE_COLUMN_IN = 3.5
 DOUBLE_COLUMN_IN = 7.2
 
 STYLE_FILE = Path(__file__).with_name("llmdvfs.mplstyle")
+for font in sorted(Path(__file__).with_name("fonts").glob("*.ttf")):
+    fontManager.addfont(font)
 
 # Okabe and Ito's palette, told apart by all common kinds of colour vision.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -111,7 +115,8 @@ def save_figure(figure: Figure, png: Path, *, modelled: bool = False) -> None:
         png.parent.mkdir(parents=True, exist_ok=True)
         figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
         # by its canvas: Figure.savefig draws everything once before, to find the places
-        FigureCanvasAgg(figure).print_png(str(png), metadata={"Software": None})
+        with naming(png):
+            FigureCanvasAgg(figure).print_png(str(png), metadata={"Software": None})
         figure.set_layout_engine("none")  # the PDF keeps the places that the PNG found: they take long to find
         save_pdf(figure, png.with_suffix(".pdf"))
 
@@ -126,4 +131,6 @@ def save_pdf(figure: Figure, pdf: Path) -> None:
     with matplotlib.style.context(STYLE_FILE):
         pdf.parent.mkdir(parents=True, exist_ok=True)
         figure.set_dpi(matplotlib.rcParams["savefig.dpi"])  # of what is drawn as dots
-        FigureCanvasPdf(figure).print_pdf(str(pdf), metadata={"CreationDate": None, "Creator": None, "Producer": None})
+        undated = {"CreationDate": None, "Creator": None, "Producer": None}
+        with naming(pdf):
+            FigureCanvasPdf(figure).print_pdf(str(pdf), metadata=undated)

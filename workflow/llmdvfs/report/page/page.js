@@ -194,14 +194,16 @@
     panels.forEach((panel, number) => {
       axes[`yaxis${number + 1}`] = axis(word("timeline", panel), { domain: [1 - (number + 1) * height + 0.03, 1 - number * height - 0.01], rangemode: "tozero", title: { text: word("timeline", panel), font: { size: 12 } } });
     });
-    const drawn = {};
+    const drawn = {}, listed = new Set(); // each name stands in the legend once, whatever the first panel that has it
     const traces = own.curves.map(([panel, name, role, t_s, values]) => {
       const [colour, , dash] = lookOf(role);
       const again = (drawn[panel + role] = (drawn[panel + role] ?? -1) + 1);
+      const isFirst = !listed.has(name);
+      listed.add(name);
       return {
         name: plain(role && role !== name ? `${name} (${role})` : name), x: t_s, y: values, mode: "lines", yaxis: `y${panels.indexOf(panel) + 1}`,
         line: { color: colour, width: 1.4, dash: again ? ["dot", "longdash", "dashdot"][again % 3] : dash, shape: panel === "requests" ? "hv" : "linear" },
-        legendgroup: name, showlegend: panel === panels[0] || panel === "requests",
+        legendgroup: name, showlegend: isFirst,
       };
     });
     const [begin, end] = own.window_s;

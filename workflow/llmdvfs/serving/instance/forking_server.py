@@ -2,8 +2,8 @@
 
 The engine is a process beside the server. Forked, it has the torch and vLLM that the server has imported; spawned, it
 imports them once more, which is 7 s of 20. VLLM_WORKER_MULTIPROC_METHOD decides, but on a CPU vLLM overwrites it with
-`spawn` while it starts (vllm/platforms/cpu.py, 0.23 and 0.32). So here, where `spawn` is asked of multiprocessing, it
-gives `fork`, and says so in the log. No OpenMP threads exist yet in a server that forks, which they would not survive.
+`spawn` while it starts (vllm/platforms/cpu.py, 0.23 and 0.32). So here multiprocessing gives vLLM `fork` where it asks
+for `spawn`, and says so in the log. No OpenMP threads exist yet in a server that forks: they would not survive it.
 
 It runs in the engine's own Python, and imports nothing else of this library.
 """
@@ -17,15 +17,17 @@ import sys
 from typing import Any
 
 MOST_IMPORTS = "vllm.engine.protocol"
+ASKER = "vllm.utils.system_utils"
+"""Where vLLM chooses the method for its engine and workers (`get_mp_context`); others who ask get what they ask for."""
 FORKED = "llmdvfs: the engine's process is forked from the server's"
 
 
 def fork_engines() -> None:
-    """Have multiprocessing fork where it is asked to spawn."""
+    """Have multiprocessing fork where vLLM asks it to spawn an engine."""
     asked: Any = multiprocessing.get_context
 
     def forking(method: str | None = None) -> Any:
-        if method != "spawn":
+        if method != "spawn" or sys._getframe(1).f_globals["__name__"] != ASKER:
             return asked(method)
         print(FORKED, file=sys.stderr, flush=True)
         return asked("fork")

@@ -11,7 +11,7 @@ import orjson
 from llmdvfs.records.proxy import ProxyRecord
 from llmdvfs.records.store import read_lines
 
-WRITE_AFTER_S = 0.02
+WRITE_AFTER_S = 0.2  # with 0.02 a single stream's write met prefill's answer to its next request
 
 
 @dataclass(slots=True)

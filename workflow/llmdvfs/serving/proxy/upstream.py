@@ -51,10 +51,9 @@ class ResponseStream(asyncio.Protocol):
         self._is_whole = False
         self._broken: str | None = None
         self._is_told = False
-        self.has_begun = False
-        self.status: int
-        """The HTTP status; it is there once the answer has begun."""
-        self.content_type = b"application/json"
+        self._has_begun = False
+        self._status: int
+        self._content_type = b"application/json"
 
     def ask(self, outlet: Outlet, request: bytes) -> None:
         """Send the request on a connection, which is this answer's from now on."""
@@ -86,13 +85,14 @@ class ResponseStream(asyncio.Protocol):
 
     def close(self) -> None:
         """Drop the connection, unless the answer is whole, so that the instance stops computing."""
-        self._receiver = None
+        self._receiver = self._parser = None
         if self._outlet is not None:
             self._outlet.transport.abort()
-            self._outlet = self._parser = None
+            self._outlet = None
 
     def lose(self, cause: str) -> None:
         """Tell the receiver that no more will come."""
+        self._outlet = self._parser = None
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
             receiver.lost(cause)
@@ -100,11 +100,11 @@ class ResponseStream(asyncio.Protocol):
     def _pass_on(self) -> None:
         """Give the receiver what has come since it was given something."""
         receiver = self._receiver
-        if receiver is None or not self.has_begun:
+        if receiver is None or not self._has_begun:
             return
         if not self._is_told:
             self._is_told = True
-            receiver.begin(self.status, self.content_type)
+            receiver.begin(self._status, self._content_type)
         elif not self._pieces and not self._is_whole:
             return
         piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
@@ -134,7 +134,6 @@ class ResponseStream(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell the receiver that the answer broke off."""
-        self._outlet = self._parser = None
         self.lose(self._broken or str(error or "it closed the connection before the end of the answer"))
 
     # ---- called by the parser
@@ -142,12 +141,12 @@ class ResponseStream(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep the one header that is passed on."""
         if name.lower() == b"content-type":
-            self.content_type = value
+            self._content_type = value
 
     def on_headers_complete(self) -> None:
         """Begin, unless this is an interim answer (100 Continue, say): the one that counts follows it."""
-        self.status = self._parser.get_status_code()
-        self.has_begun = self.status >= FINAL_STATUS
+        self._status = self._parser.get_status_code()
+        self._has_begun = self._status >= FINAL_STATUS
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body until it is read."""
@@ -156,7 +155,7 @@ class ResponseStream(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Give the connection back."""
-        if not self.has_begun:
+        if not self._has_begun:
             return
         self._is_whole = True
         outlet, self._outlet = self._outlet, None
