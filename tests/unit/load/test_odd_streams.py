@@ -109,3 +109,21 @@ def test_length_is_no_proof_that_all_tokens_came() -> None:
 def test_what_a_server_says_cannot_steer_the_terminal() -> None:
     record = record_of(b'data: {"error": "\\u001b[2J"}\n\n', b"data: \x1b[2Jcleared\n\n")
     assert "\x1b" not in (record.error or "\x1b")
+
+
+@pytest.mark.parametrize("reason", [["stop"], {"type": "stop"}, 1, True])
+def test_a_finish_reason_that_is_no_word_fails_its_request_and_no_other(reason: object) -> None:
+    """A list ended the load generator after the load, and all its requests were lost; with a number the file could not
+    be read again."""
+    odd = b"data: " + json.dumps({"choices": [{"text": "a", "finish_reason": reason}]}).encode() + b"\n\n"
+    record = record_of(odd, DONE)
+    assert (record.outcome, record.finish_reason) == ("stream_error", None)
+    assert "expected a finish reason, seen" in (record.error or "")
+
+
+@pytest.mark.parametrize("count", [-1, -5.0])
+def test_a_count_below_zero_is_no_count(count: float) -> None:
+    """-1 prompt tokens were taken off the throughput, in a request that was `ok`."""
+    asked = [event(text, usage={"prompt_tokens": count}) for text in "abc"]
+    record = record_of(*asked, event("d", finish="length"), DONE)
+    assert (record.outcome, record.num_prompt_tokens) == ("stream_error", None)

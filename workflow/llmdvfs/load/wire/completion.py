@@ -127,7 +127,7 @@ def _take_event(answer: Completion, event: bytes, now: int) -> None:
             answer.num_cached_prompt_tokens = _kept(num_cached, answer.num_cached_prompt_tokens)
         if choices := data.get("choices"):
             choice = choices[0]
-            token_ids, reason = choice.get("token_ids"), choice.get("finish_reason")
+            token_ids, reason = choice.get("token_ids"), _words(choice.get("finish_reason"))
             ids = None if token_ids is None else list(token_ids)
             answer.chunks.append(Chunk(now, _text(choice), ids, so_far, reason is not None))
             answer.finish_reason = reason or answer.finish_reason
@@ -154,9 +154,15 @@ def _kept(now: int | None, before: int | None) -> int | None:
 
 def _whole_number(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if value is not None and not isinstance(value, int):
+        return _whole_number(int(value))
+    if value is not None and (not isinstance(value, int) or value < 0):
         raise TypeError(f"expected a number of tokens, seen {value!r}")
+    return value
+
+
+def _words(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"expected a finish reason, seen {value!r}")
     return value
 
 
