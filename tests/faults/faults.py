@@ -171,7 +171,7 @@ FAULTS: dict[str, Fault] = {
     "SIGKILL of the guard": Fault(kill("guard")),
     "SIGKILL of job and guard": Fault(kill("benchmark job", "guard")),
     "SIGKILL of the API server": Fault(kill("API server")),
-    "SIGKILL of a healthy server": Fault(kill("API server"), architecture="replicated-2"),
+    "SIGKILL of a server behind a proxy": Fault(kill("API server"), architecture="replicated-2"),
     "SIGKILL of the engine": Fault(kill("engine")),
     "SIGKILL of the proxy": Fault(kill("proxy"), architecture="replicated-2"),
     "SIGKILL of the sampler": Fault(kill("sampler")),

@@ -58,7 +58,7 @@ ROWS = [
     Row("SIGKILL of the API server", BEFORE_READY, "single-0 did not start: ended by SIGKILL", 1),
     Row("SIGKILL of the API server", UNDER_LOAD, "single-0 died under load: ended by SIGKILL", 0),
     Row("SIGKILL of the API server", AT_THE_END, "single-0 died after the load: ended by SIGKILL", 0),
-    Row("SIGKILL of a healthy server", AS_THE_PROXY_STARTS, "was healthy and ended before the deployment served", 1),
+    Row("SIGKILL of a server behind a proxy", AS_THE_PROXY_STARTS, ": ended by SIGKILL", 1),
     Row("SIGKILL of the engine", BEFORE_READY, "RuntimeError: Engine core initialization failed", 1),
     Row("SIGKILL of the engine", UNDER_LOAD, "single-0 died under load: ended with exit code 1", 0),
     Row("SIGKILL of the engine", AT_THE_END, "single-0 died after the load: ended with exit code 1", 0),

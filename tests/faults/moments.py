@@ -22,7 +22,7 @@ AS_IT_STARTS = Moment("as it starts", lambda place: True)
 AS_THE_JOB_STARTS = Moment("as the job starts", lambda place: place.run.find("benchmark job") is not None)
 BEFORE_READY = Moment("before ready", lambda place: place.run.find("engine") is not None, {"ready_after_s": 600})
 AS_THE_PROXY_STARTS = Moment("as the proxy starts", lambda place: place.run.find("proxy") is not None)
-"""The servers behind it are healthy."""
+"""The servers behind it start beside it, and may be healthy already."""
 UNDER_LOAD = Moment("under load", Place.is_loaded)
 AT_THE_END = Moment("at the end", Place.load_is_over)
 WHILE_STOPPING = Moment("while servers stop", lambda place: ": measured\n" in place.run.output, {"stubborn": True})

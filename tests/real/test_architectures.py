@@ -226,8 +226,13 @@ def test_a_prefill_server_killed_mid_run_is_a_clean_error_at_once(disaggregated:
         assert when - killed < 5
         assert answer.status == 502
         assert json.loads(answer.body)["error"]["message"].startswith("prefill-1: prefill failed")
-    records = read_lines(Path(disaggregated.facts["plan"]).with_name("proxy.jsonl"), ProxyRecord)
-    assert [record.decode_sent_mono_ns for record in records if record.status == 502] == [None] * 8
+    stamps = Path(disaggregated.facts["plan"]).with_name("proxy.jsonl")
+
+    def refused() -> list[ProxyRecord]:
+        return [record for record in read_lines(stamps, ProxyRecord) if record.status == 502]
+
+    assert wait_until(lambda: len(refused()) == 8, 10)  # stamps are written a moment after their request's end
+    assert [record.decode_sent_mono_ns for record in refused()] == [None] * 8
     health = get(f"{disaggregated.base_url}/health", 5)
     assert health.status == 503
     assert json.loads(health.body)["instances"]["decode-0"] == "ok"

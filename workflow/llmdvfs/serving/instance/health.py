@@ -30,19 +30,17 @@ TLS_REMEDIES = {
 Say = Callable[[str], None]
 
 
-def wait_healthy(
-    servers: Mapping[str, Server], limit_s: float, say: Say, ready: Sequence[Server] = ()
-) -> dict[str, float]:
+def wait_healthy(servers: Mapping[str, Server], limit_s: float, say: Say) -> dict[str, float]:
     """Wait until every server's /health answers 200; return server's name -> seconds that it took to start.
 
-    servers: base URL -> process. limit_s: after which the wait ends. ready: servers that were waited for before, and
-    are watched on. ServerNotReady says why one of either ended, or what it was doing when the time was over.
+    servers: base URL -> process. limit_s: after which the wait ends. ServerNotReady says why one ended, healthy already
+    or not, or what it was doing when the time was over.
     """
     begin = time.monotonic()
     next_progress = begin + PROGRESS_INTERVAL_S
     took: dict[str, float] = {}
     while len(took) < len(servers):
-        check_alive([*ready, *(server for server in servers.values() if server.name in took)])
+        check_alive([server for server in servers.values() if server.name in took])
         for url, server in servers.items():
             if server.name in took:
                 continue
