@@ -257,7 +257,7 @@ def cells_file(deployment):
 
 
 def job_name(stage, part, cells):
-    """Return the name of the rule that makes a stage of some cells of one deployment: a part as `jobs` names it."""
+    """Return the name of the rule that makes a stage of some cells of one deployment; `jobs` names the part."""
     return f"{stage}_{RULE_NAMES[cells[0].folder.parts[-4]]}_{part}"
 
 
