@@ -2,6 +2,7 @@
 
 import os
 import platform
+import statistics
 import time
 from pathlib import Path
 
@@ -25,3 +26,17 @@ def host() -> str:
         f"{time.strftime('%Y-%m-%d')}, {model}, {os.cpu_count()} cores, Linux {platform.release()}, "
         f"Python {platform.python_version()}"
     )
+
+
+def beside(title: str, heads: list[str], rows: dict[str, list[list[float]]]) -> str:
+    """Return a Markdown table of medians; rows: what was measured -> each checkout's runs, which went in turns.
+
+    Of two checkouts it also has the median ratio of the runs that were made one after the other.
+    """
+    lines = [title, "", f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for name, values in rows.items():
+        cells = [f"{statistics.median(own):.3g}" for own in values]
+        if len(values) > 1:
+            cells.append(f"{statistics.median(a / b for a, b in zip(*values, strict=True)):.2f}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -9,7 +9,6 @@ that it starts), and memory of the largest process.
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from page import host, write_measured
+from page import beside, host, write_measured
 from study_folder import Used, copy_of, remove_made, run_study
 
 CHECKOUT = Path(__file__).parents[2]
@@ -82,19 +81,12 @@ def main() -> None:
                 remove_made(place / name)
                 found.append(run_study(place / name, []))
     heads = [*named, *(["ratio"] if options.against else [])]
-    lines = [
-        f"{host()}; medians of {options.runs} runs in turns; {6 * options.launches} cells",
-        "",
-        f"| | {' | '.join(heads)} |",
-        "|---" * (len(heads) + 1) + "|",
-    ]
-    for label, field in (("wall, s", "wall_s"), ("CPU, s", "cpu_s"), ("largest process, MB", "peak_mb")):
-        values = [[getattr(run, field) for run in found] for found in seen.values()]
-        cells = [f"{statistics.median(own):.3g}" for own in values]
-        if len(values) > 1:
-            cells.append(f"{statistics.median(a / b for a, b in zip(*values, strict=True)):.2f}")
-        lines.append(f"| {label} | {' | '.join(cells)} |")
-    table = "\n".join(lines)
+    rows = {
+        label: [[getattr(run, field) for run in found] for found in seen.values()]
+        for label, field in (("wall, s", "wall_s"), ("CPU, s", "cpu_s"), ("largest process, MB", "peak_mb"))
+    }
+    title = f"{host()}; medians of {options.runs} runs in turns; {6 * options.launches} cells"
+    table = beside(title, heads, rows)
     print(table)
     if options.page:
         write_measured(options.page, "bench/study/after.py", table)

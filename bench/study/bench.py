@@ -8,13 +8,12 @@ where its seconds went. It needs a machine that nobody else uses: about ten minu
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from page import host, write_measured
+from page import beside, host, write_measured
 from study_folder import copy_of, remove_made, run_study
 from timeline import timeline
 
@@ -64,19 +63,9 @@ def main() -> None:
             found.append(measure(checkout, options.set))
     names = ("study, wall s", "study, CPU s", "after the measurements, wall s", "CPU s", "measured load, share")
     heads = ["this", "before", "ratio"] if options.against else ["this"]
-    lines = [
-        f"{host()}; medians of {options.runs} runs in turns; {' '.join(options.set) or 'as configured'}",
-        "",
-        f"| | {' | '.join(heads)} |",
-        "|---" * (len(heads) + 1) + "|",
-    ]
-    for number, name in enumerate(names):
-        values = [[run[number] for run in found] for found in seen]
-        cells = [f"{statistics.median(own):.3g}" for own in values]
-        if len(values) > 1:
-            cells.append(f"{statistics.median(a / b for a, b in zip(*values, strict=True)):.2f}")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    table = "\n".join(lines)
+    rows = {name: [[run[number] for run in found] for found in seen] for number, name in enumerate(names)}
+    title = f"{host()}; medians of {options.runs} runs in turns; {' '.join(options.set) or 'as configured'}"
+    table = beside(title, heads, rows)
     print(table)
     if options.page:
         write_measured(options.page, "bench/study/bench.py", table)
