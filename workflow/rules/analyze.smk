@@ -43,6 +43,7 @@ for part, cells in jobs(TO_MAKE, "analyze", CELLS_OF_ONE_JOB):
         priority: NUMBERS_FIRST
         conda:
             CONDA
+        threads: CORES_OF_MAKING
         params:
             cells=[str(cell.folder) for cell in cells],
             stamps=[STAMPS[str(cell.folder)]["analyze"] for cell in cells],
@@ -86,6 +87,7 @@ for part, cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB):
             f"{LOGS}/{job_name('plot_cell', part, cells)}.log",
         conda:
             CONDA
+        threads: CORES_OF_MAKING
         params:
             cells=[str(cell.folder) for cell in cells],
             stamps=[STAMPS[str(cell.folder)]["figures"] for cell in cells],

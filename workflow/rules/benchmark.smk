@@ -13,7 +13,9 @@
 
 
 def cores_of(planned):
-    """Return the cores of a launch: all of them, or its share where launches are measured side by side."""
+    """Return the cores of a launch: all, its share where launches are measured side by side, or so that one waits."""
+    if PREPARING:
+        return cores_of_launch(workflow.cores)
     if not is_beside(STUDY.settings, planned.job.launch) or workflow.cores is None:
         return workflow.cores
     deployment = STUDY.deployments[planned.deployment]

@@ -20,6 +20,7 @@ for part, cells in jobs(TO_MAKE, "merge", CELLS_OF_ONE_JOB):
         priority: NUMBERS_FIRST
         conda:
             CONDA
+        threads: CORES_OF_MAKING
         params:
             cells=[str(cell.folder) for cell in cells],
             stamps=[STAMPS[str(cell.folder)]["merge"] for cell in cells],

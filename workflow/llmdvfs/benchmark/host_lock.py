@@ -1,8 +1,11 @@
-"""Lets only one measurement run on a host at a time: another one beside it would make both wrong."""
+"""Lets only one measurement run on a host at a time: another one beside it would make both wrong.
+
+What takes CPU time and is none, the imports of the servers of the next launch, is waited for before a load begins.
+"""
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,18 +20,47 @@ def measuring_lock() -> Path:
 
 
 @contextmanager
-def host_lock(path: Path | None = None, *, shared: bool = False) -> Iterator[None]:
+def host_lock(
+    path: Path | None = None, *, shared: bool = False, meanwhile: Callable[[], object] | None = None
+) -> Iterator[None]:
     """Wait for the host's lock and hold it for a block; the kernel frees it however this process ends.
 
-    shared: together with other launches that are measured side by side, and with nobody who measures alone.
+    shared: together with other launches that are measured side by side, and with nobody who measures alone. meanwhile:
+    called once where somebody else has the lock, before it is waited for.
     """
     path, take = path or measuring_lock(), share_lock if shared else take_lock
     handle = take(path)
     if handle is None:
         LOG.info("waiting: another measurement runs on this host (%s)", holder_of(path))
+        if meanwhile is not None:
+            meanwhile()
         handle = take(path, wait=True)
     try:
         yield
     finally:
         if handle is not None:
             os.close(handle)
+
+
+@contextmanager
+def preparing() -> Iterator[None]:
+    """Let who measures on this host know, for a block, that CPU time is taken which is no measurement's."""
+    handle = share_lock(_preparing_lock(), wait=True)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def await_preparations() -> None:
+    """Wait until nobody on this host is `preparing`."""
+    if (handle := take_lock(_preparing_lock())) is None:
+        LOG.info("waiting: the servers of another launch still import (%s)", holder_of(_preparing_lock()))
+        handle = take_lock(_preparing_lock(), wait=True)
+    if handle is not None:
+        os.close(handle)
+
+
+def _preparing_lock() -> Path:
+    return lock_folder() / "llmdvfs-preparing.lock"

@@ -5,13 +5,13 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmdvfs.benchmark.as_planned import check_as_planned
 from llmdvfs.benchmark.cell import measure_cell
-from llmdvfs.benchmark.host_lock import host_lock
+from llmdvfs.benchmark.host_lock import await_preparations, host_lock, preparing
 from llmdvfs.benchmark.look import first_look
 from llmdvfs.benchmark.one_start import set_aside_other_starts
 from llmdvfs.benchmark.progress import time_left
@@ -29,8 +29,9 @@ from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.places import RUN, cell_folder
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record
-from llmdvfs.serving.deploy import deploy
+from llmdvfs.serving.deploy import deploy, prepare
 from llmdvfs.serving.deployment import Deployment
+from llmdvfs.serving.start import Start
 
 LOG = logging.getLogger(__name__)
 MIB = 2**20
@@ -84,10 +85,16 @@ def _measure_and_calibrate(tasks: Sequence[CellTask], results: Path) -> dict[str
     What a run that was killed has left uncalibrated comes first, and is not measured again.
     """
     cells = [task.cell for task in tasks]
-    with host_lock(shared=tasks[0].job.side_by_side):
+    prepared: list[Start] = []
+    with ExitStack() as stack:
+        meanwhile = None
+        if tasks[0].job.settings.prepare_servers:
+            meanwhile = lambda: prepared.extend(stack.enter_context(_prepared(tasks[0], results)))  # noqa: E731
+        stack.enter_context(host_lock(shared=tasks[0].job.side_by_side, meanwhile=meanwhile))
         calibrate_waiting(cells, results)
         try:
-            failures = _measure_all([task for task in tasks if not is_finished(results, task.cell.key)], results)
+            missing = [task for task in tasks if not is_finished(results, task.cell.key)]
+            failures = _measure_all(missing, results, prepared)
         except LlmDvfsError:
             calibrate_waiting(cells, results)
             raise
@@ -109,16 +116,19 @@ class _Waiting:
     tries_left: int
 
 
-def _measure_all(tasks: Sequence[CellTask], results: Path) -> dict[str, str]:
+def _measure_all(tasks: Sequence[CellTask], results: Path, prepared: list[Start] | None = None) -> dict[str, str]:
     """Measure cells, with fresh servers after a death; return the causes of those that failed, by key.
 
+    prepared: the first start of the servers, if it was begun before; it is taken out of the list.
     GpusNotRestored is raised at once, and not counted as a failure of its cell: it would be one of every cell after it.
     """
     waiting = _grouped(tasks)
     failures: dict[str, str] = {}
     while waiting:
-        with _servers(waiting[0].tasks[0], results) as deployment:
+        with _servers(waiting[0].tasks[0], results, prepared.pop() if prepared else None) as deployment:
             ready_s = time.monotonic()
+            if waiting[0].tasks[0].job.settings.prepare_servers:
+                await_preparations()
             tried: list[CellTask] = []
             neighbour: CellTask | None = None
             while waiting:
@@ -221,11 +231,33 @@ def _tell_more(error: LlmDvfsError, results: Path) -> None:
         error.add_note(f"only {free_bytes / MIB:.1f} MiB are free in {results}: free some, and run again")
 
 
+def _logs(task: CellTask, results: Path) -> Path:
+    return results / "logs" / "servers" / f"{task.launch.deployment.id}.launch-{task.job.launch}"
+
+
 @contextmanager
-def _servers(task: CellTask, results: Path) -> Iterator[Deployment]:
+def _prepared(task: CellTask, results: Path) -> Iterator[list[Start]]:
+    """Have the servers import what they need while another launch has the host; none where that fails."""
+    launch, number = task.launch, task.job.launch
+    with ExitStack() as stack:
+        starts: list[Start] = []
+        LOG.info("%s launch %d: preparing servers", launch.deployment.id, number)
+        try:
+            with preparing():
+                logs = _logs(task, results)
+                start = prepare(launch, logs=logs, results=results, progress=LOG.info, host_gpus=host_gpus)
+                starts.append(stack.enter_context(start))
+            LOG.info("%s launch %d: prepared, waiting", launch.deployment.id, number)
+        except LlmDvfsError as error:
+            LOG.info("%s launch %d: not prepared: %s", launch.deployment.id, number, in_full(error))
+        yield starts
+
+
+@contextmanager
+def _servers(task: CellTask, results: Path, prepared: Start | None) -> Iterator[Deployment]:
     launch, number = task.launch, task.job.launch
     LOG.info("%s launch %d: starting servers", launch.deployment.id, number)
-    logs = results / "logs" / "servers" / f"{launch.deployment.id}.launch-{number}"
+    logs = _logs(task, results)
     endpoints = {workload.endpoint for workload in task.job.workloads.values()}
     with (
         all_hosts(launch, logs, results, LOG.info) as hosts,
@@ -237,6 +269,7 @@ def _servers(task: CellTask, results: Path) -> Iterator[Deployment]:
             host_gpus=host_gpus,
             endpoints=endpoints,
             make_parts=hosts.parts if hosts.hosts else None,
+            prepared=prepared,
         ) as deployment,
     ):
         LOG.info("%s launch %d: ready", launch.deployment.id, number)

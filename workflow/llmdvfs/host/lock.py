@@ -50,6 +50,22 @@ def open_lock(path: Path) -> int:
     return fd
 
 
+def take_opened_lock(fd: int) -> bool:
+    """Take a lock by a descriptor of `open_lock`, which processes may have inherited already; return whether it is had.
+
+    It is not where somebody else holds it, nor where the file was removed meanwhile: others lock what took its place.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    if not os.fstat(fd).st_nlink:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        return False
+    _say_holder(fd)
+    return True
+
+
 def take_lock(path: Path, *, wait: bool = False) -> int | None:
     """Take a lock and return the descriptor that holds it until it is closed in every process that inherits it.
 
@@ -69,9 +85,7 @@ def take_lock(path: Path, *, wait: bool = False) -> int | None:
         if os.fstat(fd).st_nlink:
             break
         os.close(fd)  # it was removed meanwhile, as cleaners of /tmp do: others lock the file that takes its place
-    with contextlib.suppress(OSError):  # read-only file or full disk: the lock holds without the number
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, str(os.getpid()).encode(), 0)
+    _say_holder(fd)
     return fd
 
 
@@ -104,6 +118,12 @@ def holder_of(path: Path) -> str:
     finally:
         os.close(fd)
     return f"process {number}" if number.isdigit() else "another run"
+
+
+def _say_holder(fd: int) -> None:
+    with contextlib.suppress(OSError):  # read-only file or full disk: the lock holds without the number
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)
 
 
 def _open_or_make(path: Path) -> int:

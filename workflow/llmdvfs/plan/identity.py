@@ -106,7 +106,7 @@ class StudyIdentities:
 def _settings(settings: MeasureSettings) -> dict[str, Any]:
     """Return the settings without what does not change what is measured, or is a part of its own."""
     given = asdict(replace(settings, retries=0))
-    for name in ("points_under_load", "skip_cap_bound", "side_by_side", "idle_at_points_s"):
+    for name in ("points_under_load", "skip_cap_bound", "side_by_side", "idle_at_points_s", "prepare_servers"):
         del given[name]
     for name in ("soak", "half_width_fraction"):  # as it was written before there were these
         if given[name] is None:

@@ -53,6 +53,9 @@ class InstanceRecord:
     """None: its log does not say it, or the run is older than this field."""
     engine_process: StartMethod | None = None
     """How the engine's process came to be, as the server's log tells it; None: the run is older than this field."""
+    prepared_s: float | None = None
+    """How long the server had imported, by its log, while the launch before still ran (`measure.prepare_servers`):
+    that is no part of `startup_s`. None: it was started as a whole."""
 
 
 @dataclass(frozen=True, slots=True)

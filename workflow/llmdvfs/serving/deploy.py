@@ -36,21 +36,44 @@ def deploy(
     host_gpus: Callable[[], Sequence[HostGpu]] = tuple,
     endpoints: Collection[Endpoint] = COMPLETIONS,
     make_parts: MakeParts | None = None,
+    prepared: Start | None = None,
 ) -> Iterator[Deployment]:
     """Start a deployment, wait until it has answered a request, and stop all of it at the end of the block.
 
     logs: a folder below which every start gets its own. results: folder that paths of logs are recorded relative to.
     host_gpus: lists this host's GPUs and who uses them; called only where the deployment is, or says that it is, on
     GPUs. endpoints: kinds that will be asked; somebody else's endpoint need not have others. make_parts: starts the
-    instances on the hosts that the deployment names; None: it names none. Must be called in the main thread of a
+    instances on the hosts that the deployment names; None: it names none. prepared: the start of this launch that
+    `prepare` has begun. Must be called in the main thread of a
     process that `become_subreaper_with_parent_death_signal` was called in.
     """
     if launch.deployment.device == "external":
         yield _external(launch, host_gpus, endpoints)
         return
-    start = Start(launch, logs, results, progress, host_gpus, make_parts)
+    start = prepared or Start(launch, logs, results, progress, host_gpus, make_parts)
     try:
         yield start.run()
+    finally:
+        start.stop()
+
+
+@contextlib.contextmanager
+def prepare(
+    launch: LaunchRecord,
+    *,
+    logs: Path,
+    results: Path | None = None,
+    progress: Say = say,
+    host_gpus: Callable[[], Sequence[HostGpu]] = tuple,
+) -> Iterator[Start]:
+    """Have servers import what they need, touching no GPU; within the block `deploy` can go on with them.
+
+    They end with the block. It is for deployments on this host alone, and called where `deploy` may be.
+    """
+    start = Start(launch, logs, results, progress, host_gpus)
+    try:
+        start.prepare()
+        yield start
     finally:
         start.stop()
 

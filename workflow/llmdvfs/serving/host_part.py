@@ -21,18 +21,29 @@ from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.run import InstanceRecord
 from llmdvfs.records.spec import HostSpec, Role
-from llmdvfs.serving.instance.command import LOOPBACK, network_env, server_argv, server_env
+from llmdvfs.serving.instance.command import LOOPBACK, network_env, server_argv, server_env, waiting_argv
 from llmdvfs.serving.instance.engine_process import START_METHOD, start_method_seen
-from llmdvfs.serving.instance.gpus import VISIBLE, GpusTaken, LeasedGpus, take_gpus, visible_gpus, within_allocation
+from llmdvfs.serving.instance.gpus import (
+    VISIBLE,
+    GpusTaken,
+    LeasedGpus,
+    expected_gpus,
+    open_lease,
+    take_gpus,
+    visible_gpus,
+    within_allocation,
+)
 from llmdvfs.serving.instance.health import Say
 from llmdvfs.serving.instance.kv_cache import kv_cache_made
 from llmdvfs.serving.instance.leftovers import end_leftovers
 from llmdvfs.serving.instance.memory import Forecast, gpu_forecast, host_forecast, host_total_bytes
 from llmdvfs.serving.instance.ports import Reservation, is_listening, owner_of, reserve
 from llmdvfs.serving.instance.process import ServerProcess
+from llmdvfs.serving.instance.waiting_server import PREPARED
 from llmdvfs.serving.part import Instance
 
 GPU_POLL_INTERVAL_S = 1.0
+IMPORT_POLL_INTERVAL_S = 0.1
 ENDING_LIMIT_S = 15.0  # the guards of a killed run take up to 11 s to end its servers
 
 Place = tuple[Role, int, Sequence[HostGpu]]
@@ -79,6 +90,27 @@ class HostPart:
         self._temporary: Path | None = None
         self._instances: list[Instance] = []
         self._processes: list[ServerProcess] = []
+        self._waiting: dict[str, ServerProcess] = {}
+        self._expected: list[Place] = []
+        self._opened: dict[str, int] = {}
+
+    def prepare(self) -> None:
+        """Have servers import what they need, and wait for `begin`: on the GPUs that are expected then, untouched yet.
+
+        It returns once they have, or have ended, or the time for a start is over; `begin` goes by what it finds.
+        """
+        self._bring_model()
+        self._make_temporary()
+        gpus = self._gpus_to_come() if self._spec.device == "cuda" else ()
+        self._expected = self._dealt(gpus)
+        self._opened = {gpu.uuid: open_lease(gpu) for gpu in gpus}
+        for role, number, own in self._expected:
+            name = f"{role}-{number}"
+            argv = waiting_argv(self._spec.python or sys.executable)
+            self._waiting[name] = self._launched(name, argv, self._env(role, own, None), waits=True)
+        deadline = time.monotonic() + self._spec.startup_timeout_s
+        while any(self._imports(process) for process in self._waiting.values()) and time.monotonic() < deadline:
+            time.sleep(IMPORT_POLL_INTERVAL_S)
 
     def begin(self) -> Sequence[Instance]:
         """Start all instances at once and return them; ConfigError where that cannot succeed."""
@@ -88,8 +120,9 @@ class HostPart:
         self._foresee_memory(places)
         if self._order.storage is not None:
             self._order.storage.mkdir(parents=True, exist_ok=True)
-        # vLLM leaves sockets and files there. Not below the results: a socket's path may have 107 characters.
-        self._temporary = Path(tempfile.mkdtemp(prefix="llmdvfs-"))
+        self._make_temporary()
+        if self._waiting and not self._is_as_prepared(places):
+            self._end_waiting()
         for role, number, gpus in places:
             self._start_instance(role, number, gpus)
         return self._instances
@@ -108,6 +141,8 @@ class HostPart:
         end_servers(self._processes, self._say)
         self.ready()
         self._leased.release()
+        while self._opened:
+            os.close(self._opened.popitem()[1])
         for folder in self._removed():
             shutil.rmtree(folder, ignore_errors=True)
         for port in self._ports:
@@ -132,6 +167,7 @@ class HostPart:
             log=os.path.relpath(item.process.log, self._results),
             kv_cache=kv_cache_made(log, has_override=self._spec.engine[item.role].num_gpu_blocks_override is not None),
             engine_process=start_method_seen(item.env.get(START_METHOD), self._spec.device, log),
+            prepared_s=float(said[1]) if item.name in self._waiting and (said := PREPARED.search(log)) else None,
         )
 
     def _bring_model(self) -> None:
@@ -141,13 +177,19 @@ class HostPart:
 
     def _places(self) -> list[Place]:
         """Return every instance to be started, with the GPUs that are leased for it."""
-        wanted = self._order.wanted
-        sizes = [self._spec.engine[role].tensor_parallel_size for role, _ in wanted]
-        if self._spec.device != "cuda":
-            return [(role, number, ()) for role, number in wanted]
-        self._leased = self._take_gpus(sum(sizes))
-        gpus = iter(self._leased.gpus)
-        return [(role, number, tuple(islice(gpus, size))) for (role, number), size in zip(wanted, sizes, strict=True)]
+        if self._spec.device == "cuda":
+            self._leased = self._take_gpus(sum(self._sizes()))
+        return self._dealt(self._leased.gpus)
+
+    def _dealt(self, gpus: Sequence[HostGpu]) -> list[Place]:
+        """Return every instance with its own of some GPUs; none where it computes on CPUs."""
+        given = iter(gpus)
+        with_sizes = zip(self._order.wanted, self._sizes(), strict=True)
+        return [(role, number, tuple(islice(given, size))) for (role, number), size in with_sizes]
+
+    def _sizes(self) -> list[int]:
+        """Return how many workers each instance has."""
+        return [self._spec.engine[role].tensor_parallel_size for role, _ in self._order.wanted]
 
     def _take_gpus(self, num_needed: int) -> LeasedGpus:
         """Lease GPUs; those of a run that is just being ended are waited for."""
@@ -160,12 +202,17 @@ class HostPart:
         deadline = time.monotonic() + ENDING_LIMIT_S
         while True:
             try:
-                return take_gpus(num_needed, wanted, self._host_gpus(), visible)
+                return take_gpus(num_needed, wanted, self._host_gpus(), visible, opened=self._opened)
             except GpusTaken as taken:
                 if time.monotonic() > deadline:
                     raise
                 self._say(f"waiting for up to {ENDING_LIMIT_S:g} s: {taken}")
             time.sleep(GPU_POLL_INTERVAL_S)
+
+    def _gpus_to_come(self) -> Sequence[HostGpu]:
+        host = self._host_gpus()
+        wanted = within_allocation(self._spec.gpu_indices, host, os.environ)
+        return expected_gpus(sum(self._sizes()), wanted, host, os.environ.get(VISIBLE))
 
     def _foresee_memory(self, places: Sequence[Place]) -> None:
         """Say before anything is loaded that it will not fit; a hub model's size is not known here."""
@@ -216,17 +263,47 @@ class HostPart:
             python=spec.python or sys.executable,
             host=self._address,
         )
-        env = self._temporary_env() | network_env(self._order.host)
-        env |= server_env(
-            spec, role, engine_version=version, kv=kv, gpus=[str(gpu.index) for gpu in gpus], host=self._address
-        )
-        process = ServerProcess(
-            name, argv, env, self._folder / f"{name}.log", remove=self._removed(), lease_fds=self._leased.fds
-        )
-        self._processes.append(process)
+        env = self._env(role, gpus, kv)
+        if (waiting := self._waiting.get(name)) is not None:
+            waiting.tell(argv[argv.index("-m") + 1 :], env)
+        process = waiting or self._launched(name, argv, env)
         base_url = f"http://{self._address}:{http_port}"
         indices = tuple(gpu.index for gpu in gpus)
         self._instances.append(Instance(name, role, base_url, process, argv, env, indices, kv))
+
+    def _launched(
+        self, name: str, argv: Sequence[str], env: Mapping[str, str], *, waits: bool = False
+    ) -> ServerProcess:
+        leases = tuple(self._opened.values()) if waits else self._leased.fds
+        log = self._folder / f"{name}.log"
+        process = ServerProcess(name, argv, env, log, remove=self._removed(), lease_fds=leases, waits=waits)
+        self._processes.append(process)
+        return process
+
+    def _env(self, role: Role, gpus: Sequence[HostGpu], kv: KvAddresses | None) -> dict[str, str]:
+        version = version_tuple(self._launch.engine_versions["vllm"])
+        own = [str(gpu.index) for gpu in gpus]
+        env = self._temporary_env() | network_env(self._order.host)
+        return env | server_env(self._spec, role, engine_version=version, kv=kv, gpus=own, host=self._address)
+
+    @staticmethod
+    def _imports(process: ServerProcess) -> bool:
+        return process.exit_code() is None and not PREPARED.search(process.log_tail())
+
+    def _is_as_prepared(self, places: Sequence[Place]) -> bool:
+        """Return whether all servers still wait, each on the GPUs that it was to have."""
+        uuids = [[[gpu.uuid for gpu in gpus] for _, _, gpus in given] for given in (places, self._expected)]
+        return uuids[0] == uuids[1] and all(process.exit_code() is None for process in self._waiting.values())
+
+    def _end_waiting(self) -> None:
+        self._say("what was prepared has ended, or other GPUs are free than were expected: the servers start anew")
+        end_servers(list(self._waiting.values()), self._say)
+        self._waiting.clear()
+
+    def _make_temporary(self) -> None:
+        if self._temporary is None:
+            # vLLM leaves sockets and files there. Not below the results: a socket's path may have 107 characters.
+            self._temporary = Path(tempfile.mkdtemp(prefix="llmdvfs-"))
 
     def _removed(self) -> list[Path]:
         """Return the folders that are removed with the servers."""

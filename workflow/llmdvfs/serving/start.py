@@ -39,7 +39,7 @@ def new_start_id() -> str:
 class Start:
     """One start of a deployment, from ports to the end of the last process.
 
-    Call `run` once, and `stop` in any case.
+    Call `run` once, `prepare` at most once before that, and `stop` in any case.
     """
 
     def __init__(
@@ -55,7 +55,6 @@ class Start:
         self._spec = launch.deployment
         self._architecture = architecture_named(self._spec.architecture)
         self._id = new_start_id()
-        self._started_unix_s = unix_s()
         self._folder = (logs / f"start-{self._id}").resolve()
         self._results = (results or Path.cwd()).resolve()
         self._say = progress
@@ -66,14 +65,22 @@ class Start:
         self._proxy: ServerProcess | None = None
         self._door: Reservation | None = None
 
+    def prepare(self) -> None:
+        """Have the servers of this host import what they need, up to where they would touch a GPU; `run` goes on."""
+        self._folder.mkdir(parents=True)
+        part = HostPart(self._start_order(), self._folder, self._results, self._say, self._host_gpus)
+        self._parts = [part]  # before it begins: what it has started is stopped in any case
+        part.prepare()
+
     def run(self) -> Deployment:
         """Start everything at once, wait until it serves, and return the running deployment."""
-        self._folder.mkdir(parents=True)
+        started_unix_s = unix_s()
+        self._folder.mkdir(parents=True, exist_ok=bool(self._parts))
         has_proxy = self._architecture.front_door != "none" and self._spec.route == "proxy"
         # The front door's port first: where the wanted one is taken, nothing has been started in vain.
         self._door = reserve(LOOPBACK, self._spec.proxy_port or 0) if has_proxy else None
-        storage = self._storage()
-        self._parts = self._make_parts(StartOrder(self._launch, self._id, self._wanted(), storage), self._folder)
+        order = self._start_order()
+        self._parts = self._parts or self._make_parts(order, self._folder)
         for part in self._parts:
             self._instances += part.begin()
         # In the order of the architecture, whichever hosts they are on.
@@ -94,12 +101,12 @@ class Start:
         versions = self._launch.engine_versions
         return Deployment(
             base_url=base_url,
-            server_start=ServerStart(self._id, self._started_unix_s, tuple(records[name] for name in names), versions),
+            server_start=ServerStart(self._id, started_unix_s, tuple(records[name] for name in names), versions),
             gpu_indices=() if self._spec.hosts else tuple(i for item in self._instances for i in item.gpu_indices),
             proxy_log=self._folder / "proxy.jsonl" if has_proxy else None,
             instances=tuple(self._instances),
             proxy=self._proxy,
-            storage=storage,
+            storage=order.storage,
             metrics_urls={instance.name: instance.base_url for instance in self._instances},
             parts=tuple(self._parts),
             route=route if self._spec.route == "direct" else None,
@@ -113,6 +120,9 @@ class Start:
         self._release_door()
         if self._door is not None and is_listening(LOOPBACK, self._door.port):
             self._say(f"port {self._door.port} is still open after the proxy was stopped: {owner_of(self._door.port)}")
+
+    def _start_order(self) -> StartOrder:
+        return StartOrder(self._launch, self._id, self._wanted(), self._storage())
 
     def _on_this_host(self, order: StartOrder, folder: Path) -> Sequence[Part]:
         return [HostPart(order, folder, self._results, self._say, self._host_gpus)]

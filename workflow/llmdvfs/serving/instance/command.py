@@ -14,6 +14,8 @@ IDLE_CONNECTION_S = 3600
 """vLLM closes idle connections after 5 s; a client that opened its own beforehand would find them gone."""
 MODULE = "vllm.entrypoints.openai.api_server"
 """Run with -m: the `vllm` command looks for a distribution of that name, and CPU builds have another."""
+WAITING = "llmdvfs.serving.instance.waiting_server"
+"""Imports MODULE, and waits until it is told what `server_argv` gives."""
 FORKING = "llmdvfs.serving.instance.forking_server"
 """Runs MODULE on a CPU where its engine is to be forked: vLLM would spawn it there, whatever is asked."""
 
@@ -73,6 +75,11 @@ def server_argv(
         config = connector.kv_transfer_config(role, engine_version, deployment.device, kv)
         argv += ["--kv-transfer-config", json.dumps(config, separators=(",", ":"))]
     return (*argv, *engine.extra_args)
+
+
+def waiting_argv(python: str) -> tuple[str, ...]:
+    """Return the command of a server that is prepared: it can do without flags until it is told to serve."""
+    return (python, "-m", WAITING, MODULE)
 
 
 def engine_flags(engine: EngineSpec) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmdvfs.errors import ConfigError
-from llmdvfs.host.lock import holder_of, lock_folder, take_lock
+from llmdvfs.host.lock import holder_of, lock_folder, open_lock, take_lock, take_opened_lock
 from llmdvfs.records.host import HostGpu
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -38,17 +38,16 @@ def take_gpus(
     host: Sequence[HostGpu],
     visible: str | None,
     leases: Path | None = None,
+    opened: Mapping[str, int] | None = None,
 ) -> LeasedGpus:
     """Lease the wanted GPUs, or the first free ones; GpusTaken says who has those that cannot be had.
 
     num_needed: how many. wanted: NVML indices, None: any. host: all GPUs of the host. visible: CUDA_VISIBLE_DEVICES as
     inherited (a scheduler sets it), None where unset. leases: folder of the leases; None: the one that all runs on this
-    host share.
+    host share. opened: UUID -> the descriptor by which that GPU is to be leased, since guards have it already.
     """
     leases = leases or lock_folder()
-    allowed = visible_gpus(host, visible)
-    if wanted is not None:
-        allowed = _wanted(wanted, allowed, visible)
+    allowed = _allowed(wanted, host, visible)
     taken: list[HostGpu] = []
     fds: list[int] = []
     refusals: list[str] = []
@@ -56,7 +55,7 @@ def take_gpus(
         if len(taken) == num_needed:
             break
         refusal = _in_use(gpu)
-        fd = None if refusal else take_lock(lease_path(gpu.uuid, leases))
+        fd = None if refusal else _lease(gpu, leases, opened or {})
         if fd is not None:
             taken.append(gpu)
             fds.append(fd)
@@ -71,6 +70,18 @@ def take_gpus(
             f"{': ' if refusals else ''}{'; '.join(refusals)}; wait for them, name others, or use fewer instances"
         )
     return LeasedGpus(tuple(taken), tuple(fds))
+
+
+def expected_gpus(
+    num_needed: int, wanted: Sequence[int] | None, host: Sequence[HostGpu], visible: str | None
+) -> tuple[HostGpu, ...]:
+    """Return the GPUs that `take_gpus` leases once whoever has them has gone."""
+    return tuple(_allowed(wanted, host, visible)[:num_needed])
+
+
+def open_lease(gpu: HostGpu) -> int:
+    """Return a descriptor of a GPU's lease that does not hold it yet: `take_gpus` takes it by that."""
+    return open_lock(lease_path(gpu.uuid, lock_folder()))
 
 
 def visible_gpus(host: Sequence[HostGpu], visible: str | None) -> list[HostGpu]:
@@ -97,6 +108,18 @@ def within_allocation(
         return wanted
     dealt = {gpu.index for gpu in visible_gpus(host, env.get(VISIBLE))}
     return wanted if dealt.issuperset(wanted) else None
+
+
+def _allowed(wanted: Sequence[int] | None, host: Sequence[HostGpu], visible: str | None) -> list[HostGpu]:
+    allowed = visible_gpus(host, visible)
+    return allowed if wanted is None else _wanted(wanted, allowed, visible)
+
+
+def _lease(gpu: HostGpu, leases: Path, opened: Mapping[str, int]) -> int | None:
+    fd = opened.get(gpu.uuid)
+    if fd is None:
+        return take_lock(lease_path(gpu.uuid, leases))
+    return os.dup(fd) if take_opened_lock(fd) else None
 
 
 def _wanted(wanted: Sequence[int], allowed: Sequence[HostGpu], visible: str | None) -> list[HostGpu]:

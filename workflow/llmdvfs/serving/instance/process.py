@@ -1,6 +1,7 @@
 """Starts one server under guard, and tells whether it lives and why it ended."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -35,7 +36,9 @@ class ServerProcess:
         *,
         remove: Sequence[Path] = (),
         lease_fds: Sequence[int] = (),
+        waits: bool = False,
     ) -> None:
+        """Start it. waits: it is a `waiting_server`, which serves once it is told to."""
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError(
                 f"{name} was started from a thread, and would be ended with it: start it in the main one"
@@ -52,11 +55,22 @@ class ServerProcess:
             self._guard = subprocess.Popen(
                 [*guard, "--", *argv],
                 env=library_environment(env),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if waits else subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 pass_fds=tuple(lease_fds),
             )
+
+    def tell(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """Have a server that waits go on as `python -m` with these arguments and further variables; it starts now.
+
+        Whether it does is seen as with any server: it may have ended while it waited.
+        """
+        assert self._guard.stdin is not None
+        order = json.dumps({"argv": list(argv), "env": dict(env)})
+        with contextlib.suppress(BrokenPipeError), self._guard.stdin as told:
+            told.write(f"{order}\n".encode())
+        self.started_s = time.monotonic()
 
     @property
     def guard_pid(self) -> int:

@@ -1,0 +1,27 @@
+"""Launches whose servers are prepared while the launch before is started: how Snakemake runs two of them at once.
+
+It counts cores, so the numbers below are chosen to fit: two launches and never three, and beside a launch nothing that
+makes numbers or figures. Which of the two measures is decided by the lock of the host (benchmark/host_lock.py).
+"""
+
+from llmdvfs.errors import ConfigError
+from llmdvfs.records.job import MeasureSettings
+
+
+def cores_of_launch(num_cores: int) -> int:
+    """Return the cores that a launch asks for: more than a third of them, and at most half where they are even."""
+    return num_cores // 3 + 1
+
+
+def cores_of_making(num_cores: int) -> int:
+    """Return the cores that whatever is made of measurements asks for: one more than a launch leaves."""
+    return num_cores - num_cores // 3
+
+
+def check_prepared(settings: MeasureSettings) -> None:
+    """Raise ConfigError where servers cannot be prepared."""
+    if settings.prepare_servers and settings.side_by_side:
+        raise ConfigError(
+            "measure.prepare_servers: true: expected false beside measure.side_by_side: launches side by side start "
+            "while others measure, and wait for nobody"
+        )
