@@ -106,7 +106,7 @@ class HostPart:
         self._opened = {gpu.uuid: open_lease(gpu) for gpu in gpus}
         for role, number, own in self._expected:
             name = f"{role}-{number}"
-            argv = waiting_argv(self._spec.python or sys.executable)
+            argv = waiting_argv(self._spec.python or sys.executable, self._spec.device)
             self._waiting[name] = self._launched(name, argv, self._env(role, own, None), waits=True)
         deadline = time.monotonic() + self._spec.startup_timeout_s
         while any(self._imports(process) for process in self._waiting.values()) and time.monotonic() < deadline:

@@ -15,7 +15,9 @@ IDLE_CONNECTION_S = 3600
 MODULE = "vllm.entrypoints.openai.api_server"
 """Run with -m: the `vllm` command looks for a distribution of that name, and CPU builds have another."""
 WAITING = "llmdvfs.serving.instance.waiting_server"
-"""Imports MODULE, and waits until it is told what `server_argv` gives."""
+"""Imports MODULE and what the engine's worker is made of, and waits until it is told what `server_argv` gives."""
+WORKER: dict[Device, str] = {"cuda": "vllm.v1.worker.gpu_worker"}
+"""What an engine that is forked would import once it holds the GPU. On a CPU the order of imports matters to vLLM."""
 FORKING = "llmdvfs.serving.instance.forking_server"
 """Runs MODULE on a CPU where its engine is to be forked: vLLM would spawn it there, whatever is asked."""
 
@@ -77,9 +79,9 @@ def server_argv(
     return (*argv, *engine.extra_args)
 
 
-def waiting_argv(python: str) -> tuple[str, ...]:
+def waiting_argv(python: str, device: Device) -> tuple[str, ...]:
     """Return the command of a server that is prepared: it can do without flags until it is told to serve."""
-    return (python, "-m", WAITING, MODULE)
+    return (python, "-m", WAITING, MODULE, *([WORKER[device]] if device in WORKER else []))
 
 
 def engine_flags(engine: EngineSpec) -> list[str]:

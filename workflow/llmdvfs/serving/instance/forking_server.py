@@ -43,8 +43,14 @@ def import_uncollected(module: str) -> None:
     gc.enable()
 
 
+def run_as_main(argv: list[str]) -> None:
+    """Go on as `python -m` with these arguments does."""
+    sys.modules.pop(argv[0], None)  # imported before, it runs once more all the same
+    sys.argv = argv
+    runpy.run_module(argv[0], run_name="__main__", alter_sys=True)
+
+
 if __name__ == "__main__":
-    del sys.argv[0]
     fork_engines()
     import_uncollected(MOST_IMPORTS)
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    run_as_main(sys.argv[1:])
