@@ -39,15 +39,11 @@ from llmdvfs.serving.instance.leftovers import end_leftovers
 from llmdvfs.serving.instance.memory import Forecast, gpu_forecast, host_forecast, host_total_bytes
 from llmdvfs.serving.instance.ports import Reservation, is_listening, owner_of, reserve
 from llmdvfs.serving.instance.process import ServerProcess
-from llmdvfs.serving.instance.waiting_server import PREPARED
 from llmdvfs.serving.part import Instance
+from llmdvfs.serving.prepared import Place, Prepared, imported_s, name_of
 
 GPU_POLL_INTERVAL_S = 1.0
-IMPORT_POLL_INTERVAL_S = 0.1
 ENDING_LIMIT_S = 15.0  # the guards of a killed run take up to 11 s to end its servers
-
-Place = tuple[Role, int, Sequence[HostGpu]]
-"""An instance's role, its number within the role, and its GPUs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +86,7 @@ class HostPart:
         self._temporary: Path | None = None
         self._instances: list[Instance] = []
         self._processes: list[ServerProcess] = []
-        self._waiting: dict[str, ServerProcess] = {}
-        self._expected: list[Place] = []
-        self._opened: dict[str, int] = {}
+        self._prepared = Prepared()
 
     def prepare(self) -> None:
         """Have servers import what they need, and wait for `begin`: on the GPUs that are expected then, untouched yet.
@@ -101,16 +95,15 @@ class HostPart:
         """
         self._bring_model()
         self._make_temporary()
-        gpus = self._gpus_to_come() if self._spec.device == "cuda" else ()
-        self._expected = self._dealt(gpus)
-        self._opened = {gpu.uuid: open_lease(gpu) for gpu in gpus}
-        for role, number, own in self._expected:
-            name = f"{role}-{number}"
-            argv = waiting_argv(self._spec.python or sys.executable, self._spec.device)
-            self._waiting[name] = self._launched(name, argv, self._env(role, own, None), waits=True)
-        deadline = time.monotonic() + self._spec.startup_timeout_s
-        while any(self._imports(process) for process in self._waiting.values()) and time.monotonic() < deadline:
-            time.sleep(IMPORT_POLL_INTERVAL_S)
+        prepared, gpus = self._prepared, self._gpus_to_come()
+        prepared.places = self._dealt(gpus)
+        for gpu in gpus:
+            prepared.leases[gpu.uuid] = open_lease(gpu)
+        argv, leases = waiting_argv(self._spec.python or sys.executable, self._spec.device), prepared.leases.values()
+        for role, number, own in prepared.places:
+            name, env = name_of(role, number), self._env(role, own, None)
+            prepared.servers[name] = self._launched(name, argv, env, tuple(leases), waits=True)
+        prepared.await_imports(self._spec.startup_timeout_s)
 
     def begin(self) -> Sequence[Instance]:
         """Start all instances at once and return them; ConfigError where that cannot succeed."""
@@ -121,8 +114,10 @@ class HostPart:
         if self._order.storage is not None:
             self._order.storage.mkdir(parents=True, exist_ok=True)
         self._make_temporary()
-        if self._waiting and not self._is_as_prepared(places):
-            self._end_waiting()
+        if self._prepared.servers and not self._prepared.fits(places):
+            self._say("what was prepared has ended, or other GPUs are free than were expected: the servers start anew")
+            end_servers(list(self._prepared.servers.values()), self._say)
+            self._prepared.servers.clear()
         for role, number, gpus in places:
             self._start_instance(role, number, gpus)
         return self._instances
@@ -141,8 +136,7 @@ class HostPart:
         end_servers(self._processes, self._say)
         self.ready()
         self._leased.release()
-        while self._opened:
-            os.close(self._opened.popitem()[1])
+        self._prepared.release()
         for folder in self._removed():
             shutil.rmtree(folder, ignore_errors=True)
         for port in self._ports:
@@ -167,7 +161,7 @@ class HostPart:
             log=os.path.relpath(item.process.log, self._results),
             kv_cache=kv_cache_made(log, has_override=self._spec.engine[item.role].num_gpu_blocks_override is not None),
             engine_process=start_method_seen(item.env.get(START_METHOD), self._spec.device, log),
-            prepared_s=float(said[1]) if item.name in self._waiting and (said := PREPARED.search(log)) else None,
+            prepared_s=imported_s(log) if item.name in self._prepared.servers else None,
         )
 
     def _bring_model(self) -> None:
@@ -202,7 +196,7 @@ class HostPart:
         deadline = time.monotonic() + ENDING_LIMIT_S
         while True:
             try:
-                return take_gpus(num_needed, wanted, self._host_gpus(), visible, opened=self._opened)
+                return take_gpus(num_needed, wanted, self._host_gpus(), visible, opened=self._prepared.leases)
             except GpusTaken as taken:
                 if time.monotonic() > deadline:
                     raise
@@ -210,6 +204,9 @@ class HostPart:
             time.sleep(GPU_POLL_INTERVAL_S)
 
     def _gpus_to_come(self) -> Sequence[HostGpu]:
+        """Return the GPUs that a start would get if the launch that has them now were over."""
+        if self._spec.device != "cuda":
+            return ()
         host = self._host_gpus()
         wanted = within_allocation(self._spec.gpu_indices, host, os.environ)
         return expected_gpus(sum(self._sizes()), wanted, host, os.environ.get(VISIBLE))
@@ -243,7 +240,7 @@ class HostPart:
                 self._say(f"foreseen, and tried all the same: {said}")
 
     def _start_instance(self, role: Role, number: int, gpus: Sequence[HostGpu]) -> None:
-        spec, name = self._spec, f"{role}-{number}"
+        spec, name = self._spec, name_of(role, number)
         size = spec.engine[role].tensor_parallel_size
         http_port = self._reserve()
         kv = None
@@ -264,17 +261,18 @@ class HostPart:
             host=self._address,
         )
         env = self._env(role, gpus, kv)
-        if (waiting := self._waiting.get(name)) is not None:
-            waiting.tell(argv[argv.index("-m") + 1 :], env)
-        process = waiting or self._launched(name, argv, env)
+        process = self._prepared.servers.get(name)
+        if process is None:
+            process = self._launched(name, argv, env, self._leased.fds)
+        else:
+            process.tell(argv[argv.index("-m") + 1 :], env)
         base_url = f"http://{self._address}:{http_port}"
         indices = tuple(gpu.index for gpu in gpus)
         self._instances.append(Instance(name, role, base_url, process, argv, env, indices, kv))
 
     def _launched(
-        self, name: str, argv: Sequence[str], env: Mapping[str, str], *, waits: bool = False
+        self, name: str, argv: Sequence[str], env: Mapping[str, str], leases: Sequence[int], *, waits: bool = False
     ) -> ServerProcess:
-        leases = tuple(self._opened.values()) if waits else self._leased.fds
         log = self._folder / f"{name}.log"
         process = ServerProcess(name, argv, env, log, remove=self._removed(), lease_fds=leases, waits=waits)
         self._processes.append(process)
@@ -285,20 +283,6 @@ class HostPart:
         own = [str(gpu.index) for gpu in gpus]
         env = self._temporary_env() | network_env(self._order.host)
         return env | server_env(self._spec, role, engine_version=version, kv=kv, gpus=own, host=self._address)
-
-    @staticmethod
-    def _imports(process: ServerProcess) -> bool:
-        return process.exit_code() is None and not PREPARED.search(process.log_tail())
-
-    def _is_as_prepared(self, places: Sequence[Place]) -> bool:
-        """Return whether all servers still wait, each on the GPUs that it was to have."""
-        uuids = [[[gpu.uuid for gpu in gpus] for _, _, gpus in given] for given in (places, self._expected)]
-        return uuids[0] == uuids[1] and all(process.exit_code() is None for process in self._waiting.values())
-
-    def _end_waiting(self) -> None:
-        self._say("what was prepared has ended, or other GPUs are free than were expected: the servers start anew")
-        end_servers(list(self._waiting.values()), self._say)
-        self._waiting.clear()
 
     def _make_temporary(self) -> None:
         if self._temporary is None:
