@@ -27,6 +27,33 @@ def python_with_fake_engine(folder: Path) -> str:
     return str(script)
 
 
+TOY_SERVER = """
+import os, sys
+print("imported by", os.getpid(), flush=True)
+if "FAKE_IMPORT_FAILS" in os.environ:
+    sys.exit("no such library")
+if __name__ == "__main__":
+    sys.path.insert(0, {tests!r})
+    import asyncio
+    from fakes.engine import serve
+    print("serves on", os.environ.get("CUDA_VISIBLE_DEVICES"), "with input", repr(sys.stdin.read()), flush=True)
+    asyncio.run(serve(int(sys.argv[sys.argv.index("--port") + 1])))
+"""
+
+
+def python_with_toy_vllm(folder: Path) -> str:
+    """Return the path of a Python in which vLLM's server is a module that says who imported it, and serves."""
+    package = folder / "toy" / "vllm" / "entrypoints" / "openai"
+    package.mkdir(parents=True)
+    for folder_of_package in (package, *package.parents[:2]):
+        (folder_of_package / "__init__.py").touch()
+    (package / "api_server.py").write_text(TOY_SERVER.format(tests=str(Path(__file__).parents[1])))
+    script = folder / "python"
+    script.write_text(f'#!/bin/sh\nPYTHONPATH="{folder / "toy"}:$PYTHONPATH" exec {sys.executable} "$@"\n')
+    script.chmod(0o755)
+    return str(script)
+
+
 class DiesCold(FakeUpstream):
     """As vLLM 0.32 did on a CPU with AMX: by an illegal instruction, unless it has prefilled something before."""
 

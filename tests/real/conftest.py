@@ -61,11 +61,11 @@ class Job:
 
 
 @contextlib.contextmanager
-def job(architecture: str, folder: Path) -> Iterator[Job]:
+def job(architecture: str, folder: Path, *how: str) -> Iterator[Job]:
     """Start a job and wait until its servers are ready."""
     with (folder / "stderr.log").open("w") as errors:
         process = subprocess.Popen(
-            [*BEHIND_OTHERS, sys.executable, str(HERE / "job.py"), architecture, str(folder)],
+            [*BEHIND_OTHERS, sys.executable, str(HERE / "job.py"), architecture, str(folder), *how],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -174,6 +174,9 @@ def answers(forty: list[list[int]], tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def disaggregated(answers: Answers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
-    """Two prefill servers and one decode server (after `answers`, so that never more than three servers run)."""
-    with job("disaggregated-2p1d", tmp_path_factory.mktemp("disaggregated")) as running:
+    """Two prefill servers and one decode server (after `answers`, so that never more than three servers run).
+
+    They are prepared, and those of `answers` are not: their answers are compared.
+    """
+    with job("disaggregated-2p1d", tmp_path_factory.mktemp("disaggregated"), "prepared") as running:
         yield running

@@ -1,8 +1,10 @@
 """A job as the benchmark is one: it deploys real servers, tells its test about them and waits until it is ended.
 
-python job.py ARCHITECTURE FOLDER -> on standard output one JSON object a line: "ready", then "dead" when one died.
+python job.py ARCHITECTURE FOLDER [prepared] -> on standard output one JSON object a line: "ready", then "dead" when one
+died. prepared: the servers import first, and are told to serve then.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -14,7 +16,7 @@ from typing import Any
 
 from llmdvfs.architectures.table import parse_architecture
 from llmdvfs.records.spec import DeploymentSpec, EngineSpec, ModelSpec
-from llmdvfs.serving.deploy import Deployment, deploy
+from llmdvfs.serving.deploy import Deployment, deploy, prepare
 from llmdvfs.serving.lifetime import become_subreaper_with_parent_death_signal, descendants
 from llmdvfs.serving.planned import plan_launch
 
@@ -57,6 +59,7 @@ def tell_ready(deployment: Deployment) -> None:
         base_url=deployment.base_url,
         instances={instance.name: instance.base_url for instance in deployment.instances},
         pids={process.name: process.server_pid() for process in deployment.processes()},
+        prepared_s=[instance.prepared_s for instance in deployment.server_start.instances],
         startup_s={instance.name: instance.startup_s for instance in deployment.server_start.instances},
         storage=str(deployment.storage),
         plan=str(deployment.proxy_log.with_name("proxy_plan.json")) if deployment.proxy_log else None,
@@ -68,12 +71,16 @@ def interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def main(architecture: str, folder: Path) -> None:
+def main(architecture: str, folder: Path, *how: str) -> None:
     signal.signal(signal.SIGTERM, interrupt)
     become_subreaper_with_parent_death_signal()
     launch = plan_launch(spec(architecture), folder / "models")
     log = (folder / "progress.log").open("a", buffering=1)
-    with deploy(launch, logs=folder / "logs", progress=lambda text: print(text, file=log)) as deployment:
+    logs = folder / "logs"
+    with contextlib.ExitStack() as block:
+        start = block.enter_context(prepare(launch, logs=logs)) if how == ("prepared",) else None
+        progress = lambda text: print(text, file=log)  # noqa: E731
+        deployment = block.enter_context(deploy(launch, logs=logs, progress=progress, prepared=start))
         tell_ready(deployment)
         while (dead := deployment.first_dead()) is None:
             time.sleep(0.05)
@@ -83,6 +90,6 @@ def main(architecture: str, folder: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1], Path(sys.argv[2]))
+        main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])
     except KeyboardInterrupt:
         sys.exit(130)

@@ -133,6 +133,12 @@ def asked_by_the_client(job: Job, folder: Path, route: RoutePlan | None) -> list
     return list(read_lines(folder / "requests.jsonl", RequestRecord))
 
 
+def test_these_servers_were_prepared(disaggregated: Job) -> None:
+    """So what is told of them here is told of servers that imported first, and were told to serve then."""
+    assert all(imported_s > 1 for imported_s in disaggregated.facts["prepared_s"])
+    assert max(disaggregated.facts["startup_s"].values()) > 0
+
+
 def test_without_the_proxy_answers_and_transfers_are_the_same(disaggregated: Job, tmp_path: Path) -> None:
     """The load generator as its own router (serving.route: direct), before one prefill and the decode server."""
     plan = read_record(Path(disaggregated.facts["plan"]), ProxyPlan)

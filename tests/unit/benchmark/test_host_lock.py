@@ -1,9 +1,10 @@
 """Who measures alone keeps everybody out; who measures side by side keeps out only those who measure alone."""
 
 import threading
+import time
 from pathlib import Path
 
-from llmdvfs.benchmark.host_lock import host_lock
+from llmdvfs.benchmark.host_lock import await_preparations, host_lock, preparing
 from llmdvfs.host.lock import share_lock, take_lock
 
 
@@ -33,3 +34,37 @@ def test_a_launch_side_by_side_waits_for_one_alone(tmp_path: Path) -> None:
         order.append("alone")
     waiting.join(10)
     assert order == ["alone", "beside"]
+
+
+def test_who_waits_for_the_host_prepares_meanwhile(tmp_path: Path) -> None:
+    lock, order = tmp_path / "lock", []
+
+    def waits() -> None:
+        with host_lock(lock, meanwhile=lambda: order.append("prepares")):
+            order.append("measures")
+
+    waiting = threading.Thread(target=waits)
+    with host_lock(lock, meanwhile=lambda: order.append("nobody was there")):
+        waiting.start()
+        while not order:
+            time.sleep(0.01)
+        order.append("other launch ends")
+    waiting.join(10)
+    assert order == ["prepares", "other launch ends", "measures"]
+
+
+def test_a_load_begins_only_when_nobody_prepares() -> None:
+    """Imports take a core for seconds: beside a load they would be measured with it."""
+    order = []
+
+    def measures() -> None:
+        await_preparations()
+        order.append("load")
+
+    measuring = threading.Thread(target=measures)
+    with preparing(), preparing():
+        measuring.start()
+        measuring.join(0.2)
+        order.append("imported")
+    measuring.join(10)
+    assert order == ["imported", "load"]

@@ -1,5 +1,6 @@
 """What a launch does with what its cells end in."""
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,10 +13,11 @@ from fakes.requests import ok_request
 from fakes.workloads import workload
 
 from llmdvfs.benchmark import launch, waiting
+from llmdvfs.benchmark.host_lock import host_lock
 from llmdvfs.benchmark.shared_idle import SharedIdle
 from llmdvfs.benchmark.store import draft, is_finished
 from llmdvfs.benchmark.task import CellTask
-from llmdvfs.errors import ClockControlError, GpusNotRestored, LlmDvfsError
+from llmdvfs.errors import ClockControlError, GpusNotRestored, LlmDvfsError, ServerDied
 from llmdvfs.plan.cells import cell_folder
 from llmdvfs.records.job import CellJob, LaunchJob, LaunchRecord, MeasureSettings
 from llmdvfs.records.load import CalibrationShape
@@ -45,8 +47,8 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     tried: list[str] = []
 
     @contextmanager
-    def no_servers(task: CellTask, results: Path) -> Iterator[None]:
-        tried.append("servers start")
+    def no_servers(task: CellTask, results: Path, prepared: object) -> Iterator[None]:
+        tried.append("servers start" if prepared is None else f"servers start, {prepared}")
         try:
             yield None
         finally:
@@ -161,3 +163,39 @@ def test_neighbours_at_one_operating_point_share_an_idle_window(
     launch.measure_launch(LAUNCH, job, tmp_path)
     runs = [read_record(store_entry(tmp_path, cell.key) / "run.json", RunRecord) for cell in job.cells]
     assert [run.idle_before_of for run in runs] == [None, "chat-low", None, "chat-stock", "long-stock"]
+
+
+def test_servers_are_prepared_while_another_launch_has_the_host(
+    measured: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Only the first start of a launch: after a death nobody else has the host."""
+
+    @contextmanager
+    def prepare(task: CellTask, results: Path) -> Iterator[list[str]]:
+        measured.append("prepares")
+        other_ends.set()
+        yield ["prepared"]
+        measured.append("ends what was prepared")
+
+    def other_launch() -> None:
+        with host_lock():
+            other_measures.set()
+            other_ends.wait(10)
+
+    monkeypatch.setattr(launch, "_prepared", prepare)
+    job = replace(JOB, settings=MeasureSettings(prepare_servers=True, calibrate_client=False))
+    other_measures, other_ends = threading.Event(), threading.Event()
+    other = threading.Thread(target=other_launch)
+    other.start()
+    other_measures.wait(10)
+    ends_with(monkeypatch, measured, {"low": ServerDied("single-0: killed")})
+    with pytest.raises(launch.CellsFailed):
+        launch.measure_launch(LAUNCH, job, tmp_path)
+    other.join(10)
+    starts = [event for event in measured if event.startswith(("prepares", "servers start", "ends"))]
+    assert starts[:3] == ["prepares", "servers start, prepared", "servers start"]
+    assert starts[-1] == "ends what was prepared"
+    measured.clear()
+    ends_with(monkeypatch, measured, {})
+    launch.measure_launch(LAUNCH, replace(job, launch=2), tmp_path / "alone")
+    assert "prepares" not in measured

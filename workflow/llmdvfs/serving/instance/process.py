@@ -136,6 +136,8 @@ class ServerProcess:
 
     def wait_ended(self, limit_s: float = STOP_LIMIT_S) -> bool:
         """Wait until the server and all that it started have ended; False: the guard had to be killed."""
+        if self._guard.stdin is not None:
+            self._guard.stdin.close()  # it was never told to serve
         deadline = time.monotonic() + limit_s
         try:
             self._guard.wait(limit_s)

@@ -1,0 +1,43 @@
+"""Two launches at once and never three, and beside a launch nothing that makes numbers or figures."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.plan.test_cells import cell_key, with_results
+from unit.plan.test_forecast import LOAD
+
+from llmdvfs.errors import ConfigError
+from llmdvfs.plan.cells import all_cells
+from llmdvfs.plan.prepared import cores_of_launch, cores_of_making
+
+STUDY: dict[str, Any] = {
+    "device": "cuda",
+    "architectures": ["single"],
+    "workloads": {"w": LOAD},
+    "launches": 2,
+    "serving__gpus": [0, 1],
+}
+
+
+@pytest.mark.parametrize("num_cores", range(1, 257))
+def test_cores_that_a_launch_asks_for(num_cores: int) -> None:
+    launch, making = cores_of_launch(num_cores), cores_of_making(num_cores)
+    assert 1 <= launch <= num_cores
+    assert 1 <= making <= num_cores
+    assert 3 * launch > num_cores
+    assert launch + making > num_cores
+    if num_cores not in (1, 3):
+        assert 2 * launch <= num_cores
+
+
+def test_a_prepared_launch_is_the_same_measurement(tmp_path: Path) -> None:
+    study, prepared = with_results(tmp_path, **STUDY), with_results(tmp_path, **STUDY, measure__prepare_servers=True)
+    assert [cell_key(study, cell) for cell in all_cells(study)] == [
+        cell_key(prepared, cell) for cell in all_cells(prepared)
+    ]
+
+
+def test_side_by_side_nothing_is_prepared(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"measure\.prepare_servers: true: expected false beside"):
+        with_results(tmp_path, **STUDY, measure__prepare_servers=True, measure__side_by_side=True)
