@@ -73,7 +73,7 @@ from llmdvfs.plan.locked_engine import engine_of
 from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.otherwise import measured_otherwise
 from llmdvfs.plan.preflight import check_preconditions
-from llmdvfs.plan.prepared import cores_of_launch, cores_of_making
+from llmdvfs.plan.prepared import cores_of_launch, cores_of_making, is_prepared
 from llmdvfs.plan.progress import awaited_launches, expected_progress
 from llmdvfs.plan.recorded import check_recorded, recorded_engine
 from llmdvfs.plan.rule_names import rule_names
@@ -160,7 +160,11 @@ RESULTS = str(STUDY.results)
 ON_CLUSTER = workflow.resource_settings.nodes is not None
 AWAITED = [planned for planned in PENDING if ON_CLUSTER or planned.job.side_by_side]
 # The next launch may be prepared while another is measured: two jobs at once, and nothing else beside them.
-PREPARING = STUDY.settings.prepare_servers and len(PENDING) > 1 and not ON_CLUSTER and workflow.cores is not None
+PREPARING = (
+    workflow.cores is not None
+    and not ON_CLUSTER
+    and sum(is_prepared(STUDY.deployments[planned.deployment], STUDY.settings) for planned in PENDING) > 1
+)
 CORES_OF_MAKING = cores_of_making(workflow.cores) if PREPARING else 1
 # What is made of a measurement carries in the names of its stamps what it was made from (records/made.py).
 MADE = made_cells(

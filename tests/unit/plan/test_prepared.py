@@ -7,9 +7,8 @@ import pytest
 from unit.plan.test_cells import cell_key, with_results
 from unit.plan.test_forecast import LOAD
 
-from llmdvfs.errors import ConfigError
 from llmdvfs.plan.cells import all_cells
-from llmdvfs.plan.prepared import cores_of_launch, cores_of_making
+from llmdvfs.plan.prepared import cores_of_launch, cores_of_making, is_prepared
 
 STUDY: dict[str, Any] = {
     "device": "cuda",
@@ -38,6 +37,16 @@ def test_a_prepared_launch_is_the_same_measurement(tmp_path: Path) -> None:
     ]
 
 
-def test_side_by_side_nothing_is_prepared(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"measure\.prepare_servers: true: expected false beside"):
-        with_results(tmp_path, **STUDY, measure__prepare_servers=True, measure__side_by_side=True)
+@pytest.mark.parametrize(
+    ("further", "expected"),
+    [
+        ({}, True),
+        ({"measure__side_by_side": True}, False),
+        ({"measure__prepare_servers": False}, False),
+        ({"architectures": ["external"], "serving__gpus": None, "serving__base_url": "http://127.0.0.1:1"}, False),
+    ],
+)
+def test_what_is_prepared(tmp_path: Path, further: dict[str, Any], expected: bool) -> None:
+    study = with_results(tmp_path, **{**STUDY, "measure__prepare_servers": True, **further})
+    (deployment,) = study.deployments.values()
+    assert is_prepared(deployment, study.settings) == expected

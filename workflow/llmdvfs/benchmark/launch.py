@@ -24,6 +24,7 @@ from llmdvfs.benchmark.waiting import calibrate_waiting
 from llmdvfs.errors import GpusNotRestored, LlmDvfsError, ServerDied, in_full
 from llmdvfs.hosts.all_hosts import all_hosts
 from llmdvfs.hosts.gpus import host_gpus
+from llmdvfs.plan.prepared import is_prepared
 from llmdvfs.plan.under_load import is_under_load
 from llmdvfs.records.job import LaunchJob, LaunchRecord
 from llmdvfs.records.places import RUN, cell_folder
@@ -88,7 +89,7 @@ def _measure_and_calibrate(tasks: Sequence[CellTask], results: Path) -> dict[str
     prepared: list[Start] = []
     with ExitStack() as stack:
         meanwhile = None
-        if tasks[0].job.settings.prepare_servers:
+        if is_prepared(tasks[0].launch.deployment, tasks[0].job.settings):
             meanwhile = lambda: prepared.extend(stack.enter_context(_prepared(tasks[0], results)))  # noqa: E731
         stack.enter_context(host_lock(shared=tasks[0].job.side_by_side, meanwhile=meanwhile))
         calibrate_waiting(cells, results)

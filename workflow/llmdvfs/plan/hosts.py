@@ -53,7 +53,7 @@ def check_hosts(
         raise ConfigError(
             f"serving.gpus: {list(gpus)}: expected null beside serving.hosts: `gpus` of each host names its own"
         )
-    for name in ("points_under_load", "soak", "side_by_side", "prepare_servers"):
+    for name in ("points_under_load", "soak", "side_by_side"):
         if getattr(settings, name):
             raise ConfigError(
                 f"measure.{name}: {getattr(settings, name)}: expected it off beside serving.hosts: it is for GPUs of "

@@ -4,8 +4,14 @@ It counts cores, so the numbers below are chosen to fit: two launches and never 
 makes numbers or figures. Which of the two measures is decided by the lock of the host (benchmark/host_lock.py).
 """
 
-from llmdvfs.errors import ConfigError
 from llmdvfs.records.job import MeasureSettings
+from llmdvfs.records.spec import DeploymentSpec
+
+
+def is_prepared(deployment: DeploymentSpec, settings: MeasureSettings) -> bool:
+    """Return whether a deployment's servers import while they wait for the host: where they run on it, and wait."""
+    on_this_host = not deployment.hosts and deployment.device != "external"
+    return settings.prepare_servers and on_this_host and not settings.side_by_side
 
 
 def cores_of_launch(num_cores: int) -> int:
@@ -16,12 +22,3 @@ def cores_of_launch(num_cores: int) -> int:
 def cores_of_making(num_cores: int) -> int:
     """Return the cores that whatever is made of measurements asks for: one more than a launch leaves."""
     return num_cores - num_cores // 3
-
-
-def check_prepared(settings: MeasureSettings) -> None:
-    """Raise ConfigError where servers cannot be prepared."""
-    if settings.prepare_servers and settings.side_by_side:
-        raise ConfigError(
-            "measure.prepare_servers: true: expected false beside measure.side_by_side: launches side by side start "
-            "while others measure, and wait for nobody"
-        )

@@ -16,7 +16,6 @@ from llmdvfs.errors import ConfigError
 from llmdvfs.inputs.traces.table import trace_format_named
 from llmdvfs.plan.hosts import check_hosts, exporter_specs, host_specs
 from llmdvfs.plan.points import operating_points
-from llmdvfs.plan.prepared import check_prepared
 from llmdvfs.plan.search import search_settings
 from llmdvfs.plan.sequential import decided_launches, sequential_settings
 from llmdvfs.plan.side_by_side import check_side_by_side
@@ -114,7 +113,6 @@ def make_study(config: Mapping[str, Any], look_up_engine: Callable[[str | None],
     results, num_launches = Path(config["results"]), config["launches"]
     points = operating_points(config)
     check_side_by_side(settings, config["device"], config["serving"]["gpus"], points)
-    check_prepared(settings)
     check_hosts(deployments, settings, points, config["serving"]["gpus"])
     if any(is_under_load(workload, settings) for workload in workloads):
         points = with_stock_repeats(points)

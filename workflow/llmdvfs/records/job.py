@@ -49,7 +49,7 @@ class MeasureSettings(SamplerSettings):
     prepare_servers: bool = False
     """While a launch is started, the servers of the next one import vLLM on other cores and wait, without touching a
     GPU; no load begins before they have. On hosts with cores to spare it takes the imports, 18 of 41 s of a start on an
-    H100, off the time for which GPUs are held."""
+    H100, off the time for which GPUs are held. Not side by side and not over several hosts: nothing waits there."""
     half_width_fraction: Annotated[float | None, Allowed(above=0, maximum=0.5)] = None
     """Under load, a step's window ends once half the 95 % interval of its energy per token is within this fraction,
     after 6 s at the earliest and `duration_s` at the latest; null: every window lasts `duration_s`."""
