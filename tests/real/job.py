@@ -78,8 +78,9 @@ def main(architecture: str, folder: Path, *how: str) -> None:
     log = (folder / "progress.log").open("a", buffering=1)
     logs = folder / "logs"
     with contextlib.ExitStack() as block:
-        start = block.enter_context(prepare(launch, logs=logs)) if how == ("prepared",) else None
         progress = lambda text: print(text, file=log)  # noqa: E731
+        prepares = how == ("prepared",)
+        start = block.enter_context(prepare(launch, logs=logs, progress=progress)) if prepares else None
         deployment = block.enter_context(deploy(launch, logs=logs, progress=progress, prepared=start))
         tell_ready(deployment)
         while (dead := deployment.first_dead()) is None:

@@ -44,7 +44,7 @@ def deploy(
     host_gpus: lists this host's GPUs and who uses them; called only where the deployment is, or says that it is, on
     GPUs. endpoints: kinds that will be asked; somebody else's endpoint need not have others. make_parts: starts the
     instances on the hosts that the deployment names; None: it names none. prepared: the start of this launch that
-    `prepare` has begun. Must be called in the main thread of a
+    `prepare` has begun, with its logs, results, progress and GPUs. Must be called in the main thread of a
     process that `become_subreaper_with_parent_death_signal` was called in.
     """
     if launch.deployment.device == "external":
