@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from llmdvfs.serving.proxy.inlet import Inlet
 from llmdvfs.serving.proxy.pool import Pool
 from llmdvfs.serving.proxy.upstream import READ_AHEAD_BYTES
 
@@ -52,7 +53,7 @@ class Instance:
 @contextlib.asynccontextmanager
 async def pool_of(instance: Instance) -> AsyncIterator[Pool]:
     server = await asyncio.start_server(instance.serve, "127.0.0.1")
-    pool = Pool(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    pool = Pool(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", Inlet())
     async with server, asyncio.timeout(10):
         yield pool
         pool.close()
@@ -223,7 +224,7 @@ async def test_reading_stops_while_an_answer_is_held() -> None:
 
 
 async def test_nobody_there_is_told() -> None:
-    Pool("http://127.0.0.1:9").ask("/v1/completions", b"{}", "r1", seen := Seen())
+    Pool("http://127.0.0.1:9", Inlet()).ask("/v1/completions", b"{}", "r1", seen := Seen())
     async with asyncio.timeout(10):
         await seen.end()
     assert "9" in seen.taken[0]
@@ -231,7 +232,7 @@ async def test_nobody_there_is_told() -> None:
 
 async def test_answers_that_never_came_leave_nothing_to_collect() -> None:
     """Answer and parser refer to each other: each stayed until a collection, which stops all streams."""
-    pool = Pool("http://127.0.0.1:9")
+    pool = Pool("http://127.0.0.1:9", Inlet())
     answer = weakref.ref(pool.ask("/v1/completions", b"{}", "r1", seen := Seen()))
     closed = pool.ask("/v1/completions", b"{}", "r2", Seen())
     closed.close()
