@@ -199,6 +199,16 @@ async def test_a_connection_that_was_closed_or_spoke_unasked_is_not_used_again(l
     assert instance.num_connections == 2
 
 
+@pytest.mark.parametrize("more", [WHOLE, b"HTTP", b"?"])
+async def test_a_connection_that_says_more_than_one_answer_is_not_used_again(more: bytes) -> None:
+    """What came with the end of an answer was kept by the parser, which the next answer has too."""
+    instance = Instance([WHOLE + more], [WHOLE])
+    async with pool_of(instance) as pool:
+        assert await whole(pool, "r1") == b"abc"
+        assert await whole(pool, "r2") == b"abc"
+    assert instance.num_connections == 2
+
+
 async def test_a_server_that_closes_is_believed() -> None:
     closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"
     instance = Instance([closing], [closing])
