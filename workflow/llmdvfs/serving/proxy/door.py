@@ -159,9 +159,12 @@ class Door(HttpToolsProtocol):
 
     def take(self, piece: bytes, is_last: bool) -> None:
         """Send what has come of an answer as one chunk, and where it is the last the end of all chunks."""
-        head, self._head = self._head, b""
-        chunk = b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
-        self._outlet.write(b"%b%b%b" % (head, chunk, b"0\r\n\r\n" if is_last else b""))
+        data = b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
+        if self._head:
+            data, self._head = self._head + data, b""
+        if is_last:
+            data += b"0\r\n\r\n"
+        self._outlet.write(data)
 
     def refuse(self, status: int, body: bytes) -> None:
         """Send a whole answer of JSON."""
