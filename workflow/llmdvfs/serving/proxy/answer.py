@@ -23,7 +23,7 @@ class Carrier(Protocol):
         """Read no more."""
 
     def resume(self) -> None:
-        """Read on."""
+        """Read on from there."""
 
     def abort(self) -> None:
         """Drop the connection."""
