@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from llmdvfs.serving.proxy.inlet import Inlet
 from llmdvfs.serving.proxy.pool import Pool
 from llmdvfs.serving.proxy.upstream import READ_AHEAD_BYTES
 
@@ -52,7 +53,7 @@ class Instance:
 @contextlib.asynccontextmanager
 async def pool_of(instance: Instance) -> AsyncIterator[Pool]:
     server = await asyncio.start_server(instance.serve, "127.0.0.1")
-    pool = Pool(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    pool = Pool(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", Inlet())
     async with server, asyncio.timeout(10):
         yield pool
         pool.close()
@@ -198,6 +199,16 @@ async def test_a_connection_that_was_closed_or_spoke_unasked_is_not_used_again(l
     assert instance.num_connections == 2
 
 
+@pytest.mark.parametrize("more", [WHOLE, b"HTTP", b"?"])
+async def test_a_connection_that_says_more_than_one_answer_is_not_used_again(more: bytes) -> None:
+    """What came with the end of an answer was kept by the parser, which the next answer has too."""
+    instance = Instance([WHOLE + more], [WHOLE])
+    async with pool_of(instance) as pool:
+        assert await whole(pool, "r1") == b"abc"
+        assert await whole(pool, "r2") == b"abc"
+    assert instance.num_connections == 2
+
+
 async def test_a_server_that_closes_is_believed() -> None:
     closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"
     instance = Instance([closing], [closing])
@@ -223,7 +234,7 @@ async def test_reading_stops_while_an_answer_is_held() -> None:
 
 
 async def test_nobody_there_is_told() -> None:
-    Pool("http://127.0.0.1:9").ask("/v1/completions", b"{}", "r1", seen := Seen())
+    Pool("http://127.0.0.1:9", Inlet()).ask("/v1/completions", b"{}", "r1", seen := Seen())
     async with asyncio.timeout(10):
         await seen.end()
     assert "9" in seen.taken[0]
@@ -231,7 +242,7 @@ async def test_nobody_there_is_told() -> None:
 
 async def test_answers_that_never_came_leave_nothing_to_collect() -> None:
     """Answer and parser refer to each other: each stayed until a collection, which stops all streams."""
-    pool = Pool("http://127.0.0.1:9")
+    pool = Pool("http://127.0.0.1:9", Inlet())
     answer = weakref.ref(pool.ask("/v1/completions", b"{}", "r1", seen := Seen()))
     closed = pool.ask("/v1/completions", b"{}", "r2", Seen())
     closed.close()

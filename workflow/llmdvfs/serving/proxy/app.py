@@ -12,6 +12,7 @@ from llmdvfs.routing.balancer import Backend
 from llmdvfs.routing.failure import error_body
 from llmdvfs.serving.proxy.admission import Admission
 from llmdvfs.serving.proxy.exchange import Client, Exchange
+from llmdvfs.serving.proxy.inlet import Inlet
 from llmdvfs.serving.proxy.journal import Journal, Stamps
 from llmdvfs.serving.proxy.plan import ProxyPlan
 from llmdvfs.serving.proxy.relay import Relay
@@ -41,12 +42,13 @@ class Service:
         self._log = log
         self._session: aiohttp.ClientSession
         self._relay: Relay
+        self.inlet = Inlet()
         self.admission = Admission(plan.max_in_flight, plan.max_waiting)
 
     async def start(self) -> None:
         """Open the relay, when the server begins to serve."""
         self._session = aiohttp.ClientSession(auto_decompress=False)
-        self._relay = Relay(self._plan, Journal(self._log))
+        self._relay = Relay(self._plan, Journal(self._log), self.inlet)
 
     async def stop(self) -> None:
         """Close the relay, when the server ends."""

@@ -16,6 +16,7 @@ from llmdvfs.clock import mono_ns
 from llmdvfs.routing.failure import error_body
 from llmdvfs.serving.proxy.admission import Admission
 from llmdvfs.serving.proxy.exchange import Client, Exchange
+from llmdvfs.serving.proxy.inlet import Inlet
 from llmdvfs.serving.proxy.journal import Stamps
 from llmdvfs.serving.proxy.outlet import Outlet
 
@@ -28,6 +29,7 @@ class RequestService(Protocol):
     """What the door needs of the application: a place in the queue, and a request's way through the instances."""
 
     admission: Admission
+    inlet: Inlet
 
     def exchange(self, endpoint: str, content: bytes, stamps: Stamps, client: Client) -> Exchange:
         """Return the request's way through the instances."""
@@ -59,12 +61,14 @@ class Door(HttpToolsProtocol):
     # ---- called by the event loop, and by uvicorn when it ends
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Keep what answers are written to."""
+        """Keep what answers are written to, and have requests read before tokens."""
         super().connection_made(transport)
         self._outlet = Outlet(transport)
+        self._service.inlet.add(self._outlet.fd, self)
 
     def connection_lost(self, error: Exception | None) -> None:
         """End what the client no longer waits for, and with it everything upstream."""
+        self._service.inlet.remove(self._outlet.fd)
         super().connection_lost(error)
         self._service.admission.forget(self._start)
         self._end()
@@ -89,6 +93,15 @@ class Door(HttpToolsProtocol):
 
     # ---- called by the parser
 
+    def on_message_begin(self) -> None:
+        """Begin to keep what is read; uvicorn's scope is made where the message turns out to be its own."""
+        self.url = b""
+        self.headers = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header."""
+        self.headers.append((name.lower(), value))
+
     def on_headers_complete(self) -> None:
         """Find out where the message goes."""
         path = self.url.partition(b"?")[0]
@@ -103,13 +116,11 @@ class Door(HttpToolsProtocol):
             self._to = "relay"
             self._path = path
             self._is_last = self._is_last or not self.parser.should_keep_alive()
-            self._stamps = Stamps(self._request_id() or uuid.uuid4().hex, mono_ns())
             self._num_left = MAX_BODY_BYTES
-            if self.expect_100_continue:
-                self._outlet.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._read_headers()
         else:
             self._to = "app"
-            super().on_headers_complete()
+            self._tell_uvicorn()
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of a completion's body, up to MAX_BODY_BYTES."""
@@ -148,9 +159,12 @@ class Door(HttpToolsProtocol):
 
     def take(self, piece: bytes, is_last: bool) -> None:
         """Send what has come of an answer as one chunk, and where it is the last the end of all chunks."""
-        head, self._head = self._head, b""
-        chunk = b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
-        self._outlet.write(b"%b%b%b" % (head, chunk, b"0\r\n\r\n" if is_last else b""))
+        data = b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
+        if self._head:
+            data, self._head = self._head + data, b""
+        if is_last:
+            data += b"0\r\n\r\n"
+        self._outlet.write(data)
 
     def refuse(self, status: int, body: bytes) -> None:
         """Send a whole answer of JSON."""
@@ -187,11 +201,24 @@ class Door(HttpToolsProtocol):
     def _closing_header(self) -> bytes:
         return b"connection: close\r\n" if self._is_last else b""
 
-    def _request_id(self) -> str | None:
+    def _read_headers(self) -> None:
+        """Stamp the request, and tell a client to go on that waits for that before it sends the body."""
+        received_mono_ns, request_id = mono_ns(), None
         for name, value in self.headers:
             if name == b"x-request-id":
-                return str(value.decode("latin-1"))
-        return None
+                request_id = value.decode("latin-1")
+            elif name == b"expect" and value.lower() == b"100-continue":
+                self._outlet.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._stamps = Stamps(request_id or uuid.uuid4().hex, received_mono_ns)
+
+    def _tell_uvicorn(self) -> None:
+        """Tell uvicorn what has come of a message that is its own."""
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        super().on_url(url)
+        for name, value in headers:
+            super().on_header(name, value)
+        super().on_headers_complete()
 
 
 _STATUS_LINES = {status: f"HTTP/1.1 {status} {responses.get(status, '')}".encode() for status in range(100, 1000)}

@@ -6,8 +6,8 @@ from llmdvfs.clock import mono_ns
 from llmdvfs.connectors.connector import Body
 from llmdvfs.routing.failure import prefill_failed
 from llmdvfs.routing.pair import OK, Pair
+from llmdvfs.serving.proxy.answer import Answer, Receiver
 from llmdvfs.serving.proxy.legs import Legs
-from llmdvfs.serving.proxy.upstream import Receiver, ResponseStream
 
 
 class Handover:
@@ -36,7 +36,7 @@ class Handover:
             body,
             legs.stamps.request_id,
         )
-        self._prefilling: ResponseStream | None = None
+        self._prefilling: Answer | None = None
         self._status: int
         self._pieces: list[bytes] = []
 

@@ -3,9 +3,9 @@
 from llmdvfs.clock import mono_ns
 from llmdvfs.routing.balancer import Backend, Balancer
 from llmdvfs.routing.failure import BAD_GATEWAY, UpstreamFailed
+from llmdvfs.serving.proxy.answer import Answer, Receiver
 from llmdvfs.serving.proxy.journal import Stamps
 from llmdvfs.serving.proxy.relay import Relay
-from llmdvfs.serving.proxy.upstream import Receiver, ResponseStream
 
 
 class Legs:
@@ -15,7 +15,7 @@ class Legs:
         self.relay = relay
         self.endpoint = endpoint
         self.stamps = stamps
-        self.answer: ResponseStream | None = None
+        self.answer: Answer | None = None
         """That of the instance that streams, once it was asked."""
         self._busy: list[Backend] = []
 

@@ -11,11 +11,11 @@ class Outlet:
     came together, the first would go on when the last has been looked at.
     """
 
-    __slots__ = ("_fd", "transport")
+    __slots__ = ("fd", "transport")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
-        self._fd: int = transport.get_extra_info("socket").fileno()
+        self.fd: int = transport.get_extra_info("socket").fileno()
 
     def write(self, data: bytes) -> None:
         """Write what the socket takes, and leave the rest to the transport.
@@ -28,7 +28,7 @@ class Outlet:
         num_written = 0
         if not transport.get_write_buffer_size():
             try:
-                num_written = os.write(self._fd, data)
+                num_written = os.write(self.fd, data)
             except BlockingIOError:
                 pass
             except OSError:

@@ -1,6 +1,7 @@
 """The instances of a proxy, and the connections to them (no web framework here)."""
 
 from llmdvfs.routing.balancer import Backend, balancers
+from llmdvfs.serving.proxy.inlet import Inlet
 from llmdvfs.serving.proxy.journal import Journal
 from llmdvfs.serving.proxy.plan import ProxyPlan
 from llmdvfs.serving.proxy.pool import Pool
@@ -9,10 +10,10 @@ from llmdvfs.serving.proxy.pool import Pool
 class Relay:
     """The instances of a proxy, and which of them has been given what."""
 
-    def __init__(self, plan: ProxyPlan, journal: Journal) -> None:
+    def __init__(self, plan: ProxyPlan, journal: Journal, inlet: Inlet) -> None:
         self.connector = plan.connector
         self.prefill, self.decode = balancers(plan)
-        self.pools = {backend.upstream.name: Pool(backend.upstream.base_url) for backend in self.backends()}
+        self.pools = {backend.upstream.name: Pool(backend.upstream.base_url, inlet) for backend in self.backends()}
         self.journal = journal
 
     def backends(self) -> list[Backend]:
