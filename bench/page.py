@@ -1,21 +1,37 @@
 """What a bench writes into a page of docs/: its table, and the conditions that it was measured under."""
 
+import argparse
 import os
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 END = "<!-- end -->"
 
 
+def marked_page(script: str) -> Callable[[str], Path]:
+    """Return what `--page` takes: a page with the script's mark. One without it is told before hours of measuring."""
+
+    def page(path: str) -> Path:
+        if _mark(script) not in Path(path).read_text():
+            raise argparse.ArgumentTypeError(f"{path} has no line {_mark(script)!r} that says where the table belongs")
+        return Path(path)
+
+    return page
+
+
 def write_measured(page: Path, script: str, text: str) -> None:
     """Replace the part of the page between the script's mark and the next end mark."""
-    begin = f"<!-- measured: {script} writes this part -->"
-    before, mark, rest = page.read_text().partition(begin)
+    before, mark, rest = page.read_text().partition(_mark(script))
     if not mark:
-        raise SystemExit(f"{page} has no line {begin!r} that says where the table belongs")
-    page.write_text(f"{before}{begin}\n{text}\n{END}{rest.partition(END)[2]}")
+        raise SystemExit(f"{page} has no line {_mark(script)!r} that says where the table belongs")
+    page.write_text(f"{before}{mark}\n{text}\n{END}{rest.partition(END)[2]}")
+
+
+def _mark(script: str) -> str:
+    return f"<!-- measured: {script} writes this part -->"
 
 
 def host() -> str:

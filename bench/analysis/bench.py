@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from made_cell import make_raw
-from page import host, write_measured
+from page import host, marked_page, write_measured
 
 CHECKOUT = Path(__file__).parents[2]
 COMMANDS = ("merge", "analyse", "figures")
@@ -71,7 +71,9 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=64)
     parser.add_argument("--gpus", type=int, default=8)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--page", type=Path, help="page of docs/ to write the table into")
+    parser.add_argument(
+        "--page", type=marked_page("bench/analysis/bench.py"), help="page of docs/ to write the table into"
+    )
     options = parser.parse_args()
     checkouts = [CHECKOUT, *([options.against.resolve()] if options.against else [])]
     with tempfile.TemporaryDirectory() as name:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(Path(__file__).parent)]
 
 from clients import CLIENTS, HERE, Case  # noqa: E402
-from page import host, write_measured  # noqa: E402
+from page import host, marked_page, write_measured  # noqa: E402
 from peers import installed  # noqa: E402
 
 from llmdvfs.load.peers.lens import numbers, read_seen  # noqa: E402
@@ -176,7 +176,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=8)
     parser.add_argument("--only", nargs="+", choices=PEERS, default=list(PEERS))
-    parser.add_argument("--page", type=Path)
+    parser.add_argument("--page", type=marked_page("bench/client/lenses.py"))
     args = parser.parse_args()
     lines = ["| peer | figure | lens on our run, ms | the peer of its own, ms | difference |", "|---|---|---|---|---|"]
     with tempfile.TemporaryDirectory() as name:

@@ -26,7 +26,7 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(Path(__file__).parent)]
 
-from page import host, write_measured  # noqa: E402
+from page import host, marked_page, write_measured  # noqa: E402
 from run import CLIENT_CORE, ENVIRONMENT, MOCK_CORE, Pace, mock_server  # noqa: E402
 
 from llmdvfs.models.resolve import resolve_model  # noqa: E402
@@ -192,7 +192,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=int, nargs="+", default=[32, 128, 512])
     parser.add_argument("--places", nargs="+", choices=PLACES, default=list(PLACES))
     parser.add_argument("--duration-s", type=float, default=20)
-    parser.add_argument("--page", type=Path, help="a page with a marked part that the table replaces: docs/client.md")
+    parser.add_argument(
+        "--page",
+        type=marked_page("bench/client/priority.py"),
+        help="a page with a marked part that the table replaces: docs/client.md",
+    )
     return parser.parse_args()
 
 

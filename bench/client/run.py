@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(Path(__file__).parent)]
 
 from clients import CLIENTS, LOCKS, Case, Client  # noqa: E402
-from page import host, write_measured  # noqa: E402
+from page import host, marked_page, write_measured  # noqa: E402
 from peers import installed  # noqa: E402
 from watch import watch  # noqa: E402
 
@@ -233,7 +233,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=int, nargs="+", default=[32, 128, 256, 512])
     parser.add_argument("--only", nargs="+", help="names of clients")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench")
-    parser.add_argument("--page", type=Path, help="a page with a marked part that the tables replace: docs/client.md")
+    parser.add_argument(
+        "--page",
+        type=marked_page("bench/client/run.py"),
+        help="a page with a marked part that the tables replace: docs/client.md",
+    )
     return parser.parse_args()
 
 

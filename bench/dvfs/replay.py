@@ -20,7 +20,7 @@ import pandas as pd
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench")]
 
-from page import host, write_measured  # noqa: E402
+from page import host, marked_page, write_measured  # noqa: E402
 
 from llmdvfs.answers.axis import Axis  # noqa: E402
 from llmdvfs.answers.choice import Table, choose, full_launches, lowest_energy, mean_ratios  # noqa: E402
@@ -150,7 +150,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sweeps", type=Path, required=True)
     parser.add_argument("--studies", type=int, default=200)
-    parser.add_argument("--page", type=Path)
+    parser.add_argument("--page", type=marked_page("bench/dvfs/replay.py"))
     options = parser.parse_args()
     text = "\n".join(table(options.sweeps, options.studies))
     print(text)

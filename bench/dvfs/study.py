@@ -28,7 +28,7 @@ sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(ROOT / "tests")
 
 from fakes.searches import Machine  # noqa: E402
 from modelled.truths import COMPUTE_SHARE, HIGH_MHZ, LOW_MHZ, STEP_MHZ, Truth, draw  # noqa: E402
-from page import host, write_measured  # noqa: E402
+from page import host, marked_page, write_measured  # noqa: E402
 
 from llmdvfs.answers.answer import answers  # noqa: E402
 from llmdvfs.answers.choice import Confirmed  # noqa: E402
@@ -226,7 +226,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=300, help="of searches")
     parser.add_argument("--grid-seeds", type=int, default=100)
-    parser.add_argument("--page", type=Path)
+    parser.add_argument("--page", type=marked_page("bench/dvfs/study.py"))
     options = parser.parse_args()
     done = run_all(options.seeds, options.grid_seeds)
     text = "\n".join([*quality(done), "", *costs(done)])

@@ -24,7 +24,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench")]
 
-from page import host, write_measured  # noqa: E402
+from page import host, marked_page, write_measured  # noqa: E402
 
 from llmdvfs.analysis.axis.merge import merge  # noqa: E402
 from llmdvfs.analysis.cell import analyze_cell  # noqa: E402
@@ -63,7 +63,9 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True, help="an empty folder for both measurements")
     parser.add_argument("--points", type=int, default=5)
     parser.add_argument("--duration-s", type=float, default=10.0)
-    parser.add_argument("--page", type=Path, help="page of docs/ that takes the table")
+    parser.add_argument(
+        "--page", type=marked_page("bench/dvfs/under_load.py"), help="page of docs/ that takes the table"
+    )
     options = parser.parse_args()
     ways = [measure(name, shares, options) for name, shares in WAYS.items()]
     text = "\n".join([f"{host()}; {options.points} points of {options.duration_s:g} s each.", "", *table(ways)])

@@ -31,7 +31,7 @@ sys.path[:0] = [str(BENCH), str(BENCH.parent / "workflow"), str(BENCH.parent / "
 
 from fakes.nvml import FakeNvml  # noqa: E402 (the path comes first)
 from faults.place import Machine, Place, make_machine  # noqa: E402
-from page import host, write_measured  # noqa: E402
+from page import host, marked_page, write_measured  # noqa: E402
 
 STUDY = {
     "launches": 2,
@@ -79,7 +79,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=6, help="of each search")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--at-once", type=int, default=2)
-    parser.add_argument("--page", type=Path)
+    parser.add_argument("--page", type=marked_page("bench/faults/search_kills.py"))
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="llmdvfs-search-kills-"))
     machine = make_machine(folder, FakeNvml.build(folder))

@@ -22,7 +22,7 @@ from typing import Any
 CHECKOUT = Path(__file__).parents[2]
 sys.path[:0] = [str(CHECKOUT / "workflow"), str(CHECKOUT / "bench")]
 
-from page import write_measured  # noqa: E402
+from page import marked_page, write_measured  # noqa: E402
 from started import end_started, mark  # noqa: E402
 
 from llmdvfs.models.facts import kv_bytes_per_token, weight_bytes  # noqa: E402
@@ -125,7 +125,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--flag", action="append", default=[], help="a further argument of every server, e.g. --flag=--seed=1"
     )
-    parser.add_argument("--page", type=Path)
+    parser.add_argument("--page", type=marked_page("bench/models/starts.py"))
     given = parser.parse_args()
     if given.page:
         lines = [line for name in given.names for line in Path(name).read_text().splitlines()]

@@ -23,7 +23,7 @@ from scipy.stats import binomtest
 
 BENCH = Path(__file__).parents[1]
 sys.path.insert(0, str(BENCH))
-from page import host, write_measured  # noqa: E402
+from page import host, marked_page, write_measured  # noqa: E402
 from peers import installed  # noqa: E402
 
 TESTS = {
@@ -57,7 +57,9 @@ def main() -> None:
     parser.add_argument("--rooms", nargs="+", default=list(TESTS), choices=TESTS)
     parser.add_argument("--num", type=int, default=40, help="mutants of each room")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--page", type=Path, help="page of docs/ to write the table into")
+    parser.add_argument(
+        "--page", type=marked_page("bench/mutation/run.py"), help="page of docs/ to write the table into"
+    )
     options = parser.parse_args()
     rows = ["| room | places | mutants | killed (95 % interval) |", "|---|---|---|---|"]
     print("\n".join(rows), flush=True)

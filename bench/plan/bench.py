@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from page import host, write_measured
+from page import host, marked_page, write_measured
 
 CHECKOUT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--against", type=Path, required=True, help="a checkout of another version of this project")
     parser.add_argument("--cells", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--page", type=Path, help="page of docs/ to write the table into")
+    parser.add_argument("--page", type=marked_page("bench/plan/bench.py"), help="page of docs/ to write the table into")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     rows = [

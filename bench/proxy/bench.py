@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(Path(__file__).parent)]
 os.environ["PYTHONPATH"] = str(ROOT / "workflow")
 
-from page import host, write_measured  # noqa: E402
+from page import host, marked_page, write_measured  # noqa: E402
 from peers import installed  # noqa: E402
 from routers import ROUTERS, VLLM_ROUTER, Router, Site, before, route_of  # noqa: E402
 
@@ -293,7 +293,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="a row of that checkout's proxy")
     parser.add_argument("--add", action="store_true", help="add to the runs that proxy.json has")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench")
-    parser.add_argument("--page", type=Path, help="a page with a marked part that the tables replace: docs/proxy.md")
+    parser.add_argument(
+        "--page",
+        type=marked_page("bench/proxy/bench.py"),
+        help="a page with a marked part that the tables replace: docs/proxy.md",
+    )
     return parser.parse_args()
 
 

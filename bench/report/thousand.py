@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "bench")]
 
-from page import host, write_measured  # noqa: E402
+from page import host, marked_page, write_measured  # noqa: E402
 
 MEASURED = ROOT / "tests" / "golden" / "disaggregated_small"
 CELLS_A_JOB = 16  # as the workflow's jobs have them
@@ -146,7 +146,9 @@ def main() -> None:
     """Measure, and print or write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=1000)
-    parser.add_argument("--page", type=Path, help="page of docs/ to write the table into")
+    parser.add_argument(
+        "--page", type=marked_page("bench/report/thousand.py"), help="page of docs/ to write the table into"
+    )
     options = parser.parse_args()
     text = table(options.cells)
     if options.page is None:

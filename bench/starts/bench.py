@@ -24,7 +24,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[2]
 sys.path[:0] = [str(CHECKOUT / "workflow"), str(CHECKOUT / "bench")]
 
-from page import host, write_measured  # noqa: E402
+from page import host, marked_page, write_measured  # noqa: E402
 from started import end_started, mark  # noqa: E402
 
 from llmdvfs.host.child import library_environment  # noqa: E402
@@ -110,7 +110,9 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", default=["spawn", "fork", "forkserver"])
     parser.add_argument("--limit-s", type=float, default=1e9, help="no variant begins later than this")
     parser.add_argument("--output", type=Path, help="folder that takes logs and starts.json")
-    parser.add_argument("--page", type=Path, help="page of docs/ to write the table into")
+    parser.add_argument(
+        "--page", type=marked_page("bench/starts/bench.py"), help="page of docs/ to write the table into"
+    )
     parser.add_argument("flags", nargs="*", help="further flags of the server, after --")
     options = parser.parse_args()
     folder = options.output or Path(tempfile.mkdtemp())

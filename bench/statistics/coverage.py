@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(ROOT / "bench" / "statistics")]
 
 from methods import METHODS, Claims  # noqa: E402
-from page import write_measured  # noqa: E402
+from page import marked_page, write_measured  # noqa: E402
 from studies import SHAPES, SPREADS, Array, Shape, simulate  # noqa: E402
 
 RATIOS = (1.00, 1.02, 1.10)
@@ -180,7 +180,9 @@ def main() -> None:
     """Simulate, and print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=200, help="studies of each kind")
-    parser.add_argument("--page", type=Path, help="page of docs/ to write the tables into")
+    parser.add_argument(
+        "--page", type=marked_page("bench/statistics/coverage.py"), help="page of docs/ to write the tables into"
+    )
     options = parser.parse_args()
     text = table(options.studies)
     if options.page is None:

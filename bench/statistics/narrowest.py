@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(ROOT / "bench" / "statistics")]
 
 from methods import METHODS  # noqa: E402
-from page import write_measured  # noqa: E402
+from page import marked_page, write_measured  # noqa: E402
 from studies import SHAPES, SPREADS, Shape, simulate  # noqa: E402
 
 SHOWN = (
@@ -98,7 +98,9 @@ def main() -> None:
     """Simulate, and print or write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=200, help="studies of each kind")
-    parser.add_argument("--page", type=Path, help="page of docs/ to write the table into")
+    parser.add_argument(
+        "--page", type=marked_page("bench/statistics/narrowest.py"), help="page of docs/ to write the table into"
+    )
     options = parser.parse_args()
     head = ["At most, % of the narrowest tenth where all cover 97 % and all ratios spread alike (worked out):", ""]
     head += [*bounds(), ""]

@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from page import beside, host, write_measured
+from page import beside, host, marked_page, write_measured
 from study_folder import Used, copy_of, remove_made, run_study
 
 CHECKOUT = Path(__file__).parents[2]
@@ -68,7 +68,9 @@ def main() -> None:
     parser.add_argument("--against", type=Path, help="a checkout of another version of this project")
     parser.add_argument("--launches", type=int, default=NUM_LAUNCHES, help="of six cells each")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--page", type=Path, help="page of docs/ to write the table into")
+    parser.add_argument(
+        "--page", type=marked_page("bench/study/after.py"), help="page of docs/ to write the table into"
+    )
     options = parser.parse_args()
     named = {"this": CHECKOUT} | ({"before": options.against.resolve()} if options.against else {})
     seen: dict[str, list[Used]] = {name: [] for name in named}

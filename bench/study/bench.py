@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from page import beside, host, write_measured
+from page import beside, host, marked_page, write_measured
 from study_folder import copy_of, remove_made, run_study
-from timeline import timeline
+from timeline import held, timeline
 
 CHECKOUT = Path(__file__).parents[2]
 NS_PER_S = 1e9
@@ -35,17 +35,26 @@ def measured_share(folder: Path) -> float:
     return sum(load_s for own in starts.values() for _, _, load_s in own) / held_s
 
 
-def measure(checkout: Path, settings: list[str]) -> tuple[float, ...]:
-    """Return wall and CPU of the whole study and of what follows its measurements, and the share of measured load."""
+def measure(checkout: Path, settings: list[str]) -> dict[str, float]:
+    """Return what the whole study took, what it went into, and what is taken by what follows its measurements."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy_of(checkout, folder)
         whole = run_study(folder, settings)
+        starts = held(folder).values()
         share = measured_share(folder)
         print(f"{checkout}: {whole.wall_s:.1f} s\n\n{timeline(folder)}\n", flush=True)
         remove_made(folder)
         after = run_study(folder, settings)
-        return whole.wall_s, whole.cpu_s, after.wall_s, after.cpu_s, share
+        return {
+            "study, wall s": whole.wall_s,
+            "of it starts of servers": sum(parts["start of the servers"] for parts in starts),
+            "load": sum(parts["load"] for parts in starts),
+            "study, CPU s": whole.cpu_s,
+            "after the measurements, wall s": after.wall_s,
+            "after the measurements, CPU s": after.cpu_s,
+            "measured load, share of the servers' time": share,
+        }
 
 
 def main() -> None:
@@ -54,16 +63,17 @@ def main() -> None:
     parser.add_argument("--against", type=Path, help="a checkout of another version of this project")
     parser.add_argument("--set", nargs="*", default=[], help="settings of both, as after snakemake's --config")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--page", type=Path, help="page of docs/ to write the table into")
+    parser.add_argument(
+        "--page", type=marked_page("bench/study/bench.py"), help="page of docs/ to write the table into"
+    )
     options = parser.parse_args()
     checkouts = [CHECKOUT, *([options.against.resolve()] if options.against else [])]
-    seen: list[list[tuple[float, ...]]] = [[] for _ in checkouts]
+    seen: list[list[dict[str, float]]] = [[] for _ in checkouts]
     for _ in range(options.runs):
         for checkout, found in zip(checkouts, seen, strict=True):
             found.append(measure(checkout, options.set))
-    names = ("study, wall s", "study, CPU s", "after the measurements, wall s", "CPU s", "measured load, share")
     heads = ["this", "before", "ratio"] if options.against else ["this"]
-    rows = {name: [[run[number] for run in found] for found in seen] for number, name in enumerate(names)}
+    rows = {name: [[run[name] for run in found] for found in seen] for name in seen[0][0]}
     title = f"{host()}; medians of {options.runs} runs in turns; {' '.join(options.set) or 'as configured'}"
     table = beside(title, heads, rows)
     print(table)

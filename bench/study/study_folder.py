@@ -26,16 +26,21 @@ def copy_of(checkout: Path, folder: Path) -> None:
     """Copy into a folder what a checkout needs to run a study."""
     for part in PARTS:
         source = checkout / part
-        (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / part)
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, folder / part)
 
 
 def run_study(folder: Path, settings: list[str]) -> Used:
     """Run Snakemake in a folder until everything is made."""
+    # As on a user's machine, where the second process finds compiled what the first one has imported.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     begin = time.monotonic()
     command = [str(SNAKEMAKE), "--cores", "all"]
     command += ["--config", *settings] if settings else []
     with (folder / "snakemake.log").open("a") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fakes.requests import ok_request
 
-from llmdvfs.benchmark.calibration import calibrate_cell, cell_shape
+from llmdvfs.benchmark.calibration import calibrate_cell, calibrate_together, cell_shape
 from llmdvfs.errors import ServerNotReady
 from llmdvfs.records import raw
 from llmdvfs.records.load import CalibrationResult, CalibrationShape
@@ -28,15 +28,16 @@ def cell(tmp_path: Path) -> Path:
 class Calibrator:
     """Fails so many times, as with a mock server that was killed, then answers."""
 
-    def __init__(self, num_failures: int) -> None:
+    def __init__(self, num_failures: int, error_s: float = 1e-5) -> None:
         self.num_failures = num_failures
+        self.error_s = error_s
         self.num_calls = 0
 
     def __call__(self, shape: CalibrationShape, folder: Path) -> CalibrationResult:
         self.num_calls += 1
         if self.num_calls <= self.num_failures:
             raise ServerNotReady("the mock server ended before it wrote send_log.jsonl; was it killed?")
-        return CalibrationResult(shape, 4, 8, 100.0, 1e-5, 1e-5, 1e-5, 1e-6, 1e-5, 1e-5, 0.01)
+        return CalibrationResult(shape, 4, 8, 100.0, self.error_s, self.error_s, self.error_s, 1e-6, 1e-5, 1e-5, 0.01)
 
 
 def calibrated(cell: Path, results: Path, calibrate: Calibrator) -> str | None:
@@ -85,3 +86,34 @@ def test_a_neighbouring_shape_is_not_calibrated_again(cell: Path, tmp_path: Path
         gaps_s.append(read_record(cell / raw.CALIBRATION, CalibrationResult).shape.gap_s)
     assert calibrate.num_calls == 1
     assert gaps_s == [0.005, 0.005]
+
+
+SHAPES = [
+    CalibrationShape(1, 0.01, 0.05, 1),
+    CalibrationShape(1, 0.005, 0.002, 64),
+    CalibrationShape(8, 0.02, 0.02, 30),
+]
+
+
+@pytest.mark.parametrize(("error_s", "num_calls"), [(1e-5, 1), (0.1, 4)])
+def test_one_calibration_serves_several_loads_unless_its_errors_matter(
+    tmp_path: Path, error_s: float, num_calls: int
+) -> None:
+    """With errors of 0.1 s each load gets its own, once: what is kept is not made again in the next launch."""
+    calibrate = Calibrator(0, error_s)
+    for launch in range(2):
+        calibrate_together(SHAPES, tmp_path, calibrate)
+        for number, shape in enumerate(SHAPES):
+            folder = tmp_path / f"{launch}-{number}"
+            folder.mkdir()
+            assert calibrate_cell(folder, shape, tmp_path, calibrate) is None
+            shared = read_record(folder / raw.CALIBRATION, CalibrationResult).shape
+            assert shared == (CalibrationShape(8, 0.005, 0.002, 64) if num_calls == 1 else shape)
+    assert calibrate.num_calls == num_calls
+
+
+def test_a_shared_calibration_that_fails_is_left_to_each_load(tmp_path: Path) -> None:
+    calibrate = Calibrator(1)
+    calibrate_together(SHAPES, tmp_path, calibrate)
+    assert calibrate_cell(tmp_path, SHAPES[0], tmp_path, calibrate) is None
+    assert read_record(tmp_path / raw.CALIBRATION, CalibrationResult).shape == SHAPES[0]

@@ -1,5 +1,6 @@
 """The client is calibrated while no server runs, and a kill before that costs no measurement."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,11 @@ class Calibrations:
 
     def __init__(self, warning: str | None = None) -> None:
         self.asked: list[CalibrationShape] = []
+        self.asked_together: list[list[CalibrationShape]] = []
         self.warning = warning
+
+    def together(self, shapes: Sequence[CalibrationShape], results: Path) -> None:
+        self.asked_together.append(list(shapes))
 
     def __call__(self, folder: Path, shape: CalibrationShape, results: Path) -> str | None:
         self.asked.append(shape)
@@ -42,6 +47,7 @@ class Calibrations:
 def calibrations(monkeypatch: pytest.MonkeyPatch) -> Calibrations:
     made = Calibrations()
     monkeypatch.setattr(waiting, "calibrate_cell", made)
+    monkeypatch.setattr(waiting, "calibrate_together", made.together)
     return made
 
 
@@ -85,6 +91,8 @@ def test_the_hardest_load_is_calibrated_first(tmp_path: Path, calibrations: Cali
     cells = [measured(tmp_path, f"key-{gap_ms}", gap_ms) for gap_ms in (20, 5, 50)]
     waiting.calibrate_waiting(cells, tmp_path)
     assert [shape.gap_s for shape in calibrations.asked] == [0.005, 0.02, 0.05]
+    [together] = calibrations.asked_together
+    assert [shape.gap_s for shape in together] == [0.02, 0.005, 0.05]
 
 
 def test_a_calibration_that_fails_is_a_warning_of_the_cell(tmp_path: Path, calibrations: Calibrations) -> None:

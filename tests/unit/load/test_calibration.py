@@ -1,4 +1,4 @@
-"""The client's error against a known truth, and the shape of the load that it is measured at."""
+"""The client's error against a known truth."""
 
 import os
 import threading
@@ -10,9 +10,10 @@ from fakes.requests import ok_request
 
 from llmdvfs.errors import LlmDvfsError
 from llmdvfs.load.own_error import calibration
-from llmdvfs.load.own_error.calibration import calibrate, calibration_shape, client_error, serves
-from llmdvfs.records.load import CalibrationShape, LoadReport, SendRecord
+from llmdvfs.load.own_error.calibration import calibrate, client_error
+from llmdvfs.records.load import CalibrationShape, LoadReport, LoadSpec, SendRecord
 from llmdvfs.records.request import RequestRecord
+from llmdvfs.records.store import read_record
 
 MS = 1_000_000
 
@@ -78,57 +79,6 @@ def test_lost_tokens_are_not_compared() -> None:
         client_error(SHAPE, [seen(0, 0.0, [51.0], 52.0)], [SendRecord("r0", 0, (1, 2))], report(0, 60, 0.001))
 
 
-def test_shape_of_a_load_is_rounded_to_the_harder_side() -> None:
-    """Three streams at once, TTFT 52 ms, gaps of 12.5 ms."""
-    tokens = [52.0, 64.5, 77.0]
-    requests = [seen(i, 0.1 * i, [token + 0.1 * i for token in tokens], 80.0) for i in range(3)]
-    assert calibration_shape(requests) == CalibrationShape(num_streams=4, ttft_s=0.05, gap_s=0.01, num_output_tokens=60)
-
-
-def test_shape_of_a_prefill_load_has_one_token() -> None:
-    shape = calibration_shape([seen(0, 0.0, [30.0], 31.0)])
-    assert shape is not None
-    assert (shape.num_streams, shape.ttft_s, shape.num_output_tokens) == (1, 0.02, 1)
-
-
-def test_slow_and_fast_loads_stay_within_what_the_mock_can_do() -> None:
-    slow = calibration_shape([seen(0, 0.0, [30_000.0, 60_000.0], 60_001.0)])
-    fast = calibration_shape([seen(0, 0.0, [0.2, 0.3, 0.4], 0.5)])
-    assert slow is not None
-    assert fast is not None
-    assert (slow.ttft_s, slow.gap_s, slow.num_output_tokens) == (0.5, 0.05, 12)
-    assert (fast.ttft_s, fast.gap_s, fast.num_output_tokens) == (0.005, 0.001, 64)
-
-
-@pytest.mark.parametrize(
-    ("known", "served"),
-    [
-        (CalibrationShape(4, 0.05, 0.02, 30), True),
-        (CalibrationShape(4, 0.02, 0.01, 60), True),  # a step harder in both
-        (CalibrationShape(4, 0.05, 0.05, 12), False),  # easier: its error says too little
-        (CalibrationShape(4, 0.05, 0.005, 64), False),  # two steps harder: its error says too much
-        (CalibrationShape(4, 0.5, 0.01, 60), True),  # tokens make the rate: how long the first took is nothing to it
-        (CalibrationShape(8, 0.05, 0.02, 30), True),  # a step more streams
-        (CalibrationShape(16, 0.05, 0.02, 30), False),
-        (CalibrationShape(2, 0.05, 0.02, 30), False),
-        (CalibrationShape(4, 0.05, 0.02, 1), False),
-    ],
-)
-def test_a_calibration_serves_the_shapes_beside_its_own(known: CalibrationShape, served: bool) -> None:
-    """18 cells had 13 shapes: the same cell another one from launch to launch."""
-    assert serves(known, CalibrationShape(num_streams=4, ttft_s=0.05, gap_s=0.02, num_output_tokens=30)) is served
-
-
-@pytest.mark.parametrize(("ttft_s", "served"), [(0.05, True), (0.02, True), (0.01, False), (0.1, False)])
-def test_first_tokens_alone_are_served_by_their_rate(ttft_s: float, served: bool) -> None:
-    """Of a load of prompts alone the wait for the token is the only gap there is."""
-    assert serves(CalibrationShape(4, ttft_s, 0.05, 1), CalibrationShape(4, 0.05, 0.05, 1)) is served
-
-
-def test_no_success_no_shape() -> None:
-    assert calibration_shape([]) is None
-
-
 def test_a_real_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client and the mock in processes of their own, a short load: all is measured, and the error is small."""
     monkeypatch.setattr("llmdvfs.load.own_error.calibration.TARGET_S", 0.1)
@@ -140,6 +90,22 @@ def test_a_real_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert abs(result.ttft_error_s) < 0.05
     assert result.gap_error_p99_s is not None
     assert result.cpu_per_token_s > 0
+
+
+def test_a_calibration_ends_once_its_tokens_carry_a_p99(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four streams of 64 tokens: 8 rounds are 2,048 tokens. In 3 s they made 21 rounds."""
+    asked: list[LoadSpec] = []
+
+    def read_the_spec(path: Path) -> None:
+        asked.append(read_record(path, LoadSpec))
+        raise LlmDvfsError("enough seen")
+
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3] / "workflow"))
+    monkeypatch.setattr(calibration, "_run_client", read_the_spec)
+    for shape in (CalibrationShape(4, 0.01, 0.002, 64), CalibrationShape(1, 0.01, 0.05, 12)):
+        with pytest.raises(LlmDvfsError, match="enough seen"):
+            calibrate(shape, tmp_path)
+    assert [spec.workload.num_requests for spec in asked] == [32, 4]  # the slow one: 0.61 s a round, 3 s at most
 
 
 def test_a_mock_server_that_is_killed_is_an_error_of_the_calibration(

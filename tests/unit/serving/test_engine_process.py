@@ -1,5 +1,6 @@
 """The engine's process is forked from its server, which has imported everything: what is asked, done and recorded."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from llmdvfs.host.child import library_environment
 from llmdvfs.records.spec import EngineSpec
 from llmdvfs.serving.instance.engine_process import START_METHOD, start_method, start_method_seen
-from llmdvfs.serving.instance.forking_server import FORKED
+from llmdvfs.serving.instance.forking_server import FORKED, import_uncollected
 
 # As vLLM does it on a CPU: the variable is overwritten while the server starts, and decides a moment later.
 CHOOSES = """
@@ -60,6 +61,18 @@ def test_an_engine_that_would_be_spawned_on_a_cpu_is_forked(tmp_path: Path) -> N
     said = serve(tmp_path, "llmdvfs.serving.instance.forking_server")
     assert sorted(said) == sorted([FORKED, "imported once --port 1", "others get spawn"])
     assert start_method_seen("fork", "cpu", "\n".join(said)) == "fork"
+
+
+def test_what_was_imported_is_never_looked_through_for_garbage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """vLLM looks through all of its heap where it is ready, server and engine each: 0.4 s for torch alone."""
+    (tmp_path / "imported_in_full.py").write_text("MADE = [[] for _ in range(10_000)]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        import_uncollected("imported_in_full")
+        assert gc.get_freeze_count() >= 10_000
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.parametrize(

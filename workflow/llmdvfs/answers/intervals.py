@@ -11,7 +11,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
+import numpy.typing as npt
+from scipy.special import stdtrit  # not the slow scipy.stats: a second
 
 from llmdvfs.records.result import Estimate
 
@@ -35,7 +36,7 @@ def ratio_of_logs(logs: Sequence[float]) -> Estimate:
     mean = float(np.mean(logs))
     if len(logs) < 2:
         return Estimate(math.exp(mean), reason=ONE_LAUNCH)
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(logs) - 1) * stats.sem(logs))
+    half = float(stdtrit(len(logs) - 1, (1 + CONFIDENCE) / 2) * _standard_error(logs))
     return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
 
 
@@ -44,7 +45,7 @@ def upper_bound(values: Sequence[float]) -> float | None:
     if len(values) < 2:
         return None
     logs = np.log(values)
-    return math.exp(float(logs.mean() + stats.t.ppf(CONFIDENCE, len(logs) - 1) * stats.sem(logs)))
+    return math.exp(float(logs.mean() + stdtrit(len(logs) - 1, CONFIDENCE) * _standard_error(logs)))
 
 
 def ties_with_lowest(energy_j: Mapping[str, Mapping[int, float]]) -> set[str]:
@@ -72,5 +73,9 @@ def ties_with_lowest(energy_j: Mapping[str, Mapping[int, float]]) -> set[str]:
     means, spread = effects[: len(names)], np.linalg.pinv(design.T @ design)[: len(names), : len(names)]
     lowest = int(np.argmin(means))
     variance = spread[lowest, lowest] + np.diag(spread) - 2 * spread[lowest]
-    margin = float(stats.t.ppf(CONFIDENCE, degrees)) * np.sqrt(np.maximum(variance, 0) * noise)
+    margin = float(stdtrit(degrees, CONFIDENCE)) * np.sqrt(np.maximum(variance, 0) * noise)
     return {name for name, above, allowed in zip(names, means - means[lowest], margin, strict=True) if above <= allowed}
+
+
+def _standard_error(logs: Sequence[float] | npt.NDArray[np.float64]) -> float:
+    return float(np.std(logs, ddof=1)) / math.sqrt(len(logs))

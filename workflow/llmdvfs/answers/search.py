@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit  # not the slow scipy.stats: a second
 
 from llmdvfs.records.search import ClockRange, RoundKind
 
@@ -151,7 +151,7 @@ def lowest_by_parabola(tried: Sequence[Tried], allowed: ClockRange) -> Found:
     chosen = int(grid[int(np.argmin(fitted))])
     contrasts = _terms(np.array([chosen]), centre) - _terms(grid, centre)
     errors = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", contrasts, inverse, contrasts) * variance, 0))
-    bounds = contrasts @ coefficients + float(stats.t.ppf(CONFIDENCE, degrees)) * errors
+    bounds = contrasts @ coefficients + float(stdtrit(degrees, CONFIDENCE)) * errors
     tied = grid[bounds >= 0]
     return Found(chosen, math.expm1(float(bounds.max())), (int(tied.min()), int(tied.max())))
 

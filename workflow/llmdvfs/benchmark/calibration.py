@@ -1,20 +1,23 @@
-"""Gives a cell the client's own error at its load; one calibration serves all cells of a shape on a host."""
+"""Gives a cell the client's own error at its load; one calibration serves the cells of a study on a host, mostly."""
 
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 from llmdvfs.errors import LlmDvfsError, SchemaError, in_full
 from llmdvfs.host.hardware import hardware
-from llmdvfs.load.own_error.calibration import calibrate, calibration_shape, serves
+from llmdvfs.load.own_error.calibration import calibrate
+from llmdvfs.load.own_error.shape import calibration_shape, serves, shared_shape
 from llmdvfs.plan.measuring import MEASURING_VERSION
 from llmdvfs.records import raw
 from llmdvfs.records.load import CalibrationResult, CalibrationShape
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.store import compact_json, read_lines, read_record, write_record
 
+Calibrate = Callable[[CalibrationShape, Path], CalibrationResult]
 LOG = logging.getLogger(__name__)
 NUM_TRIES = 2  # a mock server that somebody killed is not killed again
 
@@ -24,27 +27,30 @@ def cell_shape(folder: Path) -> CalibrationShape | None:
     return calibration_shape(list(read_lines(folder / raw.REQUESTS, RequestRecord)))
 
 
+def calibrate_together(shapes: Collection[CalibrationShape], results: Path, calibrate: Calibrate = calibrate) -> None:
+    """Calibrate once for several loads, at one as hard as each; what that does not serve is for calibrate_cell."""
+    unserved = {shape for shape in shapes if _kept(results, shape) is None}
+    shared = shared_shape(unserved) if len(unserved) > 1 else None
+    if shared is None or (_place(results, shared) / raw.CALIBRATION).exists():
+        return
+    try:
+        _calibrated(shared, results, calibrate)
+    except LlmDvfsError as error:
+        LOG.warning("the client's calibration failed: %s", in_full(error))
+
+
 def calibrate_cell(
-    folder: Path,
-    shape: CalibrationShape,
-    results: Path,
-    calibrate: Callable[[CalibrationShape, Path], CalibrationResult] = calibrate,
+    folder: Path, shape: CalibrationShape, results: Path, calibrate: Calibrate = calibrate
 ) -> str | None:
     """Write calibration.json into a cell's raw folder: one that is kept and serves the shape, or a new one.
 
     Return a warning where the calibration failed NUM_TRIES times, None otherwise: the load that it is about has been
     measured, and is not thrown away for that.
     """
-    # Another client or another host needs another calibration.
-    host = _digest(f"measuring version {MEASURING_VERSION} {sorted(hardware().items())}")
-    known = results / "calibration" / f"{host}-{_digest(compact_json(shape))}"
-    result, failure = _kept(known.parent.glob(f"{host}-*"), shape), None
+    result, failure = _kept(results, shape), None
     for _ in range(NUM_TRIES if result is None else 0):
-        LOG.info("calibrating the client at %d streams, a token every %g s", shape.num_streams, shape.gap_s)
-        shutil.rmtree(known, ignore_errors=True)
         try:
-            result = calibrate(shape, known / "run")
-            write_record(known / raw.CALIBRATION, result)
+            result = _calibrated(shape, results, calibrate)
             break
         except LlmDvfsError as error:
             failure = in_full(error)
@@ -55,16 +61,32 @@ def calibrate_cell(
     return None
 
 
-def _kept(folders: Iterable[Path], shape: CalibrationShape) -> CalibrationResult | None:
-    """Return a calibration that was made before and serves the shape; None: there is none, or of another version."""
-    for folder in sorted(folders):
-        try:
+def _calibrated(shape: CalibrationShape, results: Path, calibrate: Calibrate) -> CalibrationResult:
+    """Calibrate the client at a shape, and keep the result."""
+    LOG.info("calibrating the client at %d streams, a token every %g s", shape.num_streams, shape.gap_s)
+    place = _place(results, shape)
+    shutil.rmtree(place, ignore_errors=True)
+    result = calibrate(shape, place / "run")
+    write_record(place / raw.CALIBRATION, result)
+    return result
+
+
+def _kept(results: Path, shape: CalibrationShape) -> CalibrationResult | None:
+    """Return the easiest calibration that was made before and serves the shape; None: there is none of this version."""
+    place = _place(results, shape)
+    serving = list[CalibrationResult]()
+    for folder in place.parent.glob(f"{place.name.partition('-')[0]}-*"):
+        with suppress(SchemaError):
             known = read_record(folder / raw.CALIBRATION, CalibrationResult)
-        except SchemaError:
-            continue
-        if serves(known.shape, shape):
-            return known
-    return None
+            if serves(known, shape):
+                serving.append(known)
+    return min(serving, key=lambda known: (known.token_rate_per_s, known.shape.num_streams), default=None)
+
+
+def _place(results: Path, shape: CalibrationShape) -> Path:
+    # Another client or another host needs another calibration.
+    host = _digest(f"measuring version {MEASURING_VERSION} {sorted(hardware().items())}")
+    return results / "calibration" / f"{host}-{_digest(compact_json(shape))}"
 
 
 def _digest(text: str) -> str:

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from llmdvfs.benchmark.client import load_client
+from llmdvfs.benchmark.client import LoadClient, load_client
 from llmdvfs.benchmark.host_cpu import HostCpu, host_cpu, others_between
 from llmdvfs.benchmark.run_record import joined, lost_warnings, run_record, write_sealed
 from llmdvfs.benchmark.samplers import Samplers
@@ -25,7 +25,7 @@ from llmdvfs.errors import ServerDied, TelemetryError
 from llmdvfs.hosts.all_hosts import paths_between
 from llmdvfs.records import raw
 from llmdvfs.records.host_files import header_of_all
-from llmdvfs.records.load import LoadReport, LoadSpec
+from llmdvfs.records.load import LoadReport
 from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.run import OthersCpu, RunRecord
 from llmdvfs.records.store import read_lines, read_record, write_lines, write_record
@@ -59,13 +59,17 @@ def _record_cell(
     foreign = foreign_on_all(deployment)
     paths = paths_between(remote_hosts(deployment), task.launch.deployment)
     started = (unix_s(), mono_ns()) if shared is None else (shared.started_unix_s, shared.started_mono_ns)
-    with start_watching(deployment, settings, folder / raw.TELEMETRY, is_beside=task.job.side_by_side) as sampler:
+    with (
+        start_watching(deployment, settings, folder / raw.TELEMETRY, is_beside=task.job.side_by_side) as sampler,
+        load_client(load, held=True) as client,  # starts beside the sampler, and is as idle as it in the idle window
+    ):
         sampler.wait_ready()
+        client.wait_ready()
         cpu_at_start = host_cpu()
         idle_before = idle(settings.idle_s) if shared is None else shared.window
         write_record(folder / raw.METRICS_BEFORE, deployment.scrape_metrics())
         cpu_before_load = host_cpu()
-        report = _run_load(load, deployment, sampler, folder, held)
+        report = _run_load(client, deployment, sampler, folder, held)
         cpu_after_load = host_cpu()
         write_record(folder / raw.METRICS_AFTER, deployment.scrape_metrics())
         idle_after = idle(settings.idle_s)
@@ -113,15 +117,17 @@ def _others_cpu(
     return None if start is None else others_between(start, load_begin), others_between(load_begin, load_end)
 
 
-def _run_load(load: LoadSpec, deployment: Deployment, sampler: Samplers, folder: Path, held: HeldPoint) -> LoadReport:
-    """Run the load generator in a process of its own and watch everything else meanwhile."""
-    with load_client(load) as client:
-        while not client.has_ended():
-            check(deployment, sampler, "under load")
-            held.check()
-            time.sleep(WATCH_INTERVAL_S)
-        check(deployment, sampler, "under load")  # a client fails when its server has died: that is what to tell
-        client.check_ended_well()
+def _run_load(
+    client: LoadClient, deployment: Deployment, sampler: Samplers, folder: Path, held: HeldPoint
+) -> LoadReport:
+    """Let the load generator, a process of its own, begin, and watch everything else until it ends."""
+    client.begin()
+    while not client.has_ended():
+        check(deployment, sampler, "under load")
+        held.check()
+        time.sleep(WATCH_INTERVAL_S)
+    check(deployment, sampler, "under load")  # a client fails when its server has died: that is what to tell
+    client.check_ended_well()
     report = read_record(folder / raw.LOAD_REPORT, LoadReport)
     if report.stopped_early is not None:
         raise ServerDied(f"the load was ended early: {report.stopped_early}")

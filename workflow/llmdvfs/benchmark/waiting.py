@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from llmdvfs.benchmark.calibration import calibrate_cell, cell_shape
+from llmdvfs.benchmark.calibration import calibrate_cell, calibrate_together, cell_shape
 from llmdvfs.benchmark.run_record import write_sealed
 from llmdvfs.benchmark.store import enter, is_finished, is_measured, waiting_entry
 from llmdvfs.records.job import CellJob
@@ -21,10 +21,12 @@ from llmdvfs.records.store import read_record
 def calibrate_waiting(cells: Iterable[CellJob], results: Path) -> None:
     """Calibrate the client at the loads of those of these cells that wait for it, and bring them into the store.
 
-    The hardest load comes first: what is measured at it serves the one beside it, too.
+    One calibration serves them all where it can. Otherwise the hardest load comes first: what is measured at it serves
+    the one beside it, too.
     """
     waiting = [cell for cell in cells if is_measured(results, cell.key) and not is_finished(results, cell.key)]
     shapes = [(cell_shape(waiting_entry(results, cell.key)), cell) for cell in waiting]
+    calibrate_together([shape for shape, _ in shapes if shape is not None], results)
     for shape, cell in sorted(shapes, key=lambda found: _hardness(found[0]), reverse=True):
         folder = waiting_entry(results, cell.key)
         run = read_record(folder / RUN, RunRecord)

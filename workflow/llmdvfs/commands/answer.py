@@ -4,8 +4,6 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from llmdvfs.answers.answer import answers
 from llmdvfs.answers.choice import Confirmed
 from llmdvfs.answers.lookup import lookup_rows, lookup_table
@@ -14,6 +12,7 @@ from llmdvfs.answers.table import answer_rows
 from llmdvfs.answers.words import table
 from llmdvfs.figures.answer_figures import ANSWER_FIGURES
 from llmdvfs.figures.parts.style import save_figure
+from llmdvfs.records.csv_text import csv_text
 from llmdvfs.records.places import RAW, RUN, listed_cells
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
@@ -44,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
     write_record(options.output, record)
     lookup = lookup_table(record.answers)
     write_record(options.recommended, replace(recommend(record, measured), lookup=lookup))
-    write_text(options.lookup, pd.DataFrame(list(lookup_rows(lookup, modelled=record.modelled))).to_csv(index=False))
-    write_text(options.csv, pd.DataFrame(list(answer_rows(record))).to_csv(index=False))
+    write_text(options.lookup, csv_text(lookup_rows(lookup, modelled=record.modelled)))
+    write_text(options.csv, csv_text(answer_rows(record)))
     write_text(options.table, table(record))
     for name, draw in ANSWER_FIGURES.items():
         save_figure(draw(record), options.figures / f"{name}.png", modelled=record.modelled)

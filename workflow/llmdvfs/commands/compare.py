@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from llmdvfs.commands.files import file_to_write
 from llmdvfs.commands.numbers import not_below_zero
 from llmdvfs.comparison.groups import MARGIN_FRACTION, compare
@@ -14,6 +12,7 @@ from llmdvfs.comparison.words.rows import comparison_rows, summary_rows
 from llmdvfs.comparison.words.text import comparison_text
 from llmdvfs.errors import DataError
 from llmdvfs.records.comparison import ComparisonRecord
+from llmdvfs.records.csv_text import csv_text
 from llmdvfs.records.failed import FailedCell
 from llmdvfs.records.places import FAILED, RAW, RUN, listed_cells, result_folders
 from llmdvfs.records.result import CellResult
@@ -49,9 +48,9 @@ def run(options: argparse.Namespace) -> int:
     if options.output is not None:
         write_record(options.output, record)
     if options.csv is not None:
-        write_text(options.csv, pd.DataFrame(comparison_rows(record)).to_csv(index=False))
+        write_text(options.csv, csv_text(comparison_rows(record)))
     if options.frequencies is not None:
-        write_text(options.frequencies, pd.DataFrame(summary_rows(record)).to_csv(index=False))
+        write_text(options.frequencies, csv_text(summary_rows(record)))
     if options.folders:
         print(comparison_text(record), end="")
     return 0

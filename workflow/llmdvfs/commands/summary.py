@@ -3,13 +3,12 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from llmdvfs.commands.files import file_to_write
 from llmdvfs.comparison.words.markdown import comparison_markdown
 from llmdvfs.comparison.words.rows import tidy_rows
 from llmdvfs.comparison.words.text import comparison_text
 from llmdvfs.records.comparison import ComparisonRecord
+from llmdvfs.records.csv_text import csv_text
 from llmdvfs.records.store import read_record, write_text
 
 
@@ -31,5 +30,5 @@ def run(options: argparse.Namespace) -> int:
     if options.markdown is not None:
         write_text(options.markdown, comparison_markdown(record))
     if options.csv is not None:
-        write_text(options.csv, pd.DataFrame(list(tidy_rows(record))).to_csv(index=False))
+        write_text(options.csv, csv_text(tidy_rows(record)))
     return 0

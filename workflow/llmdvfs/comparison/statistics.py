@@ -9,10 +9,9 @@ degrees of freedom are given instead of estimated: a study has too few deploymen
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, variance
+from statistics import fmean, stdev, variance
 
-from scipy import stats
-from scipy.special import psi, stdtr, stdtrit
+from scipy.special import psi, stdtr, stdtrit  # not the slow scipy.stats: a second
 
 from llmdvfs.records.result import Estimate
 
@@ -157,11 +156,8 @@ def mean_interval(values: Sequence[float]) -> Estimate:
     mean = _mean(values)
     if len(values) < 2:
         return Estimate(mean, reason="one server start: no interval")
-    if len(set(values)) == 1:  # no spread: the t-statistic would be 0 / 0
-        return Estimate(mean, mean, mean)
-    # Of deviations: scipy sees a spread of a few roundings beside a large mean as lost precision, and warns.
-    deviations = stats.ttest_1samp([value - mean for value in values], 0.0).confidence_interval(CONFIDENCE)
-    return Estimate(mean, mean + float(deviations.low), mean + float(deviations.high))
+    half = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * stdev(values) / math.sqrt(len(values))
+    return Estimate(mean, mean - half, mean + half)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

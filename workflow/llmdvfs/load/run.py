@@ -4,7 +4,7 @@ import asyncio
 import resource
 import signal
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
@@ -52,12 +52,12 @@ class _Run:
     warmup: WarmupSpool
 
 
-def run_load(spec: LoadSpec, api_key: str | None = None) -> LoadReport:
+def run_load(spec: LoadSpec, api_key: str | None = None, hold: Callable[[], None] = lambda: None) -> LoadReport:
     """Run a load in this process, and return its report; its folder takes what LoadSpec says of it.
 
-    api_key: of an endpoint that wants one.
+    api_key: of an endpoint that wants one. hold: called when everything is ready, before anything is sent.
     """
-    run = _run_in_loop(spec, api_key)
+    run = _run_in_loop(spec, api_key, hold)
     cpu_s = process_time()
     folder = Path(spec.folder)
     requests = read_requests(folder / JOURNAL, token_counter(_tokenizer_folder(spec)))
@@ -69,20 +69,20 @@ def run_load(spec: LoadSpec, api_key: str | None = None) -> LoadReport:
     return report
 
 
-def run_load_until_told(spec: LoadSpec, api_key: str | None = None) -> int:
+def run_load_until_told(spec: LoadSpec, api_key: str | None = None, hold: Callable[[], None] = lambda: None) -> int:
     """Run a load until SIGTERM, then until what is in flight has ended; return how many requests have ended.
 
     spec: of a workload whose plan does not end before that, and `until_told`. Its folder takes journal.bin, into which
     each request is written soon after its end, and progress.jsonl (LoadProgress); nothing is read back.
     """
-    return _run_in_loop(spec, api_key).num_ended
+    return _run_in_loop(spec, api_key, hold).num_ended
 
 
 def _tokenizer_folder(spec: LoadSpec) -> Path | None:
     return Path(spec.tokenizer_folder) if spec.tokenizer_folder else None
 
 
-def _run_in_loop(spec: LoadSpec, api_key: str | None) -> _Run:
+def _run_in_loop(spec: LoadSpec, api_key: str | None, hold: Callable[[], None]) -> _Run:
     """Run the load in an event loop of its own, and close the journal after it."""
     workload, folder, tokenizer_folder = spec.workload, Path(spec.folder), _tokenizer_folder(spec)
     seeds = (spec.seed_prompts, spec.seed_arrivals)
@@ -96,6 +96,7 @@ def _run_in_loop(spec: LoadSpec, api_key: str | None) -> _Run:
     with JournalWriter(folder / JOURNAL, api_key) as writer, asyncio.Runner(loop_factory=_fast_loop) as runner:
         spool = Spool(writer, max_held_reads=0) if spec.until_told else Spool(writer)
         progress = ProgressWriter(folder / PROGRESS, spool) if spec.until_told else None
+        hold()
         return runner.run(_run(workload, shape, _route(spec, to), feed, warmup, spool, progress))
 
 

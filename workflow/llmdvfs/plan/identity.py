@@ -8,16 +8,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmdvfs.plan.content import content_fingerprint, study_files
 from llmdvfs.plan.measuring import MEASURING_VERSION
 from llmdvfs.plan.side_by_side import is_beside
-from llmdvfs.plan.study import Study
 from llmdvfs.plan.under_load import is_under_load
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.spec import CellId, DeploymentSpec, SloSpec, WorkloadSpec
+
+if TYPE_CHECKING:  # every benchmark job imports this file, and no study's settings
+    from llmdvfs.plan.study import Study
 
 KEY_DIGITS = 16
 
@@ -55,7 +57,7 @@ class StudyIdentities:
     The parts that many cells share are worked out, and written as text, only once.
     """
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: "Study") -> None:
         self._settings = study.settings
         self._shared = {
             "measuring_version": MEASURING_VERSION,
@@ -169,7 +171,7 @@ def workload_identity(workload: WorkloadSpec) -> dict[str, Any]:
     return asdict(relevant)
 
 
-def _deployment(deployment: DeploymentSpec, study: Study) -> dict[str, Any]:
+def _deployment(deployment: DeploymentSpec, study: "Study") -> dict[str, Any]:
     return {
         "deployment": deployment_identity(deployment),
         "engine": {} if deployment.device == "external" else dict(study.engine_versions),

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,46 +19,12 @@ from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec, WorkloadSpec
 from llmdvfs.records.store import read_lines, read_record, write_record
 
-STEPS = (1.0, 2.0, 5.0)  # a decade of the values that a shape may have: few shapes, few calibrations
-WIDEST_STEP = 2.5
-MIN_GAP_S, MAX_GAP_S = 0.001, 0.05  # a slower stream is no harder to read
-MIN_TTFT_S, MAX_TTFT_S = 0.005, 0.5
-MAX_STREAM_S = 0.6  # the longest that the mock decodes one request
-MAX_TOKENS = 64
 MIN_ROUNDS, MAX_ROUNDS = 4, 50  # of requests, one after another in each stream
-TARGET_S = 3.0  # about how long a calibration loads the client
+TARGET_S = 3.0  # about how long a calibration loads the client at most
+ENOUGH_TOKENS = 2_000  # 20 of them lie above the p99
 PROMPT_TOKENS = 64
 CLIENT_TIMEOUT_S = 120.0
 END_LIMIT_S = 10.0  # the mock writes its log when it is told to end
-
-
-def calibration_shape(requests: Sequence[RequestRecord]) -> CalibrationShape | None:
-    """Return the shape of a cell's load, rounded to the harder side; None where no request of it succeeded."""
-    ok = [r for r in requests if r.ok and r.sent_mono_ns is not None and r.end_mono_ns is not None]
-    if not ok:
-        return None
-    gaps_s = np.concatenate([np.diff(np.asarray(r.chunk_mono_ns, dtype=np.int64)) for r in ok]) / NS_PER_S
-    ttft_s = float(np.median([(r.chunk_mono_ns[0] - (r.sent_mono_ns or 0)) / NS_PER_S for r in ok]))
-    gap_s = _stepped(float(np.median(gaps_s)), MIN_GAP_S, MAX_GAP_S) if gaps_s.size else MAX_GAP_S
-    num_tokens = max(1, min(MAX_TOKENS, round(MAX_STREAM_S / gap_s))) if gaps_s.size else 1
-    num_streams = 1 << (_peak_in_flight(ok) - 1).bit_length()
-    return CalibrationShape(num_streams, _stepped(ttft_s, MIN_TTFT_S, MAX_TTFT_S), gap_s, num_tokens)
-
-
-def serves(known: CalibrationShape, asked: CalibrationShape) -> bool:
-    """Return whether the client's error at a known shape may stand for that at another: as hard, or one step harder.
-
-    The same cell has neighbouring shapes from launch to launch, where what was measured lies at an edge between them.
-    Steps of the rate (tokens a stream gets in a second) and of the number of streams count one by one. The wait for
-    the first token makes the rate where there is no other token; otherwise nothing comes meanwhile, and it is no load.
-    """
-    is_of_firsts = asked.num_output_tokens == 1
-    known_s, asked_s = (known.ttft_s, asked.ttft_s) if is_of_firsts else (known.gap_s, asked.gap_s)
-    return (
-        (known.num_output_tokens == 1) == is_of_firsts
-        and asked.num_streams <= known.num_streams <= 2 * asked.num_streams
-        and known_s <= asked_s <= known_s * WIDEST_STEP * (1 + 1e-9)
-    )
 
 
 def calibrate(shape: CalibrationShape, folder: Path) -> CalibrationResult:
@@ -69,7 +35,8 @@ def calibrate(shape: CalibrationShape, folder: Path) -> CalibrationResult:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "send_log.jsonl"
     stream_s = shape.ttft_s + shape.num_output_tokens * shape.gap_s
-    num_rounds = min(max(int(TARGET_S / stream_s), MIN_ROUNDS), MAX_ROUNDS)
+    num_enough = -(-ENOUGH_TOKENS // (shape.num_streams * shape.num_output_tokens))
+    num_rounds = min(max(min(int(TARGET_S / stream_s), num_enough), MIN_ROUNDS), MAX_ROUNDS)
     workload = WorkloadSpec(
         id="calibration",
         prompts=PromptSpec(
@@ -167,18 +134,6 @@ def _run_client(spec: Path) -> None:
         raise LlmDvfsError(f"the client did not end within {CLIENT_TIMEOUT_S:g} s in its calibration") from error
     if client.returncode != 0:
         raise LlmDvfsError(f"the client ended with {client.returncode} in its calibration: {client.stderr.strip()}")
-
-
-def _stepped(value: float, low: float, high: float) -> float:
-    """Return the largest value of the series 1, 2, 5, 10, 20 ... that is not above, within the limits."""
-    decade = 10.0 ** np.floor(np.log10(max(value, low)))
-    below = [step * decade for step in STEPS if step * decade <= value * (1 + 1e-9)]
-    return float(f"{min(max(below[-1] if below else low, low), high):.3g}")
-
-
-def _peak_in_flight(requests: Sequence[RequestRecord]) -> int:
-    changes = sorted([(r.sent_mono_ns, 1) for r in requests] + [(r.end_mono_ns, -1) for r in requests])
-    return int(np.cumsum([change for _, change in changes]).max())
 
 
 def _p99_s(values_ns: npt.NDArray[np.int64]) -> float:
