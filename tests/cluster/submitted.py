@@ -18,6 +18,7 @@ from modelled.study import Modelled
 from llmdvfs.host.lock import take_lock
 
 WAIT_LIMIT_S = 240.0
+UNFINISHED = "PENDING,RUNNING,COMPLETING"
 
 
 class InFolder(Protocol):
@@ -105,10 +106,9 @@ def wait_until(
 def nothing_is_left(cluster: OneNode, study: InFolder) -> None:
     """No job, no process that has the study's environment, no GPU or host that is locked."""
     deadline = time.monotonic() + 30
-    while (left := processes_of(study)) and time.monotonic() < deadline:
+    while (left := [*processes_of(study), *cluster.jobs(UNFINISHED)]) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == []
-    assert not cluster.jobs("PENDING,RUNNING,COMPLETING")
     for lock in (study.folder / "locks").glob("*.lock"):
         handle = take_lock(lock)
         assert handle is not None, lock
