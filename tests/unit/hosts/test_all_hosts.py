@@ -46,7 +46,7 @@ def test_outside_of_a_job_there_are_no_nodes(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_in_a_step_on_one_node_the_jobs_other_nodes_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Snakemake's executor runs a rule in a step of one node: `slurm:1` was never there."""
+    """Where the executor plugin starts a rule the variable has its step's nodes: `slurm:1` was never there."""
     commands = {"squeue": '[ "$*" = "--noheader --format=%N --jobs=71" ] && echo gpu[07,12]'}
     commands["scontrol"] = '[ "$*" = "show hostnames gpu[07,12]" ] && printf "gpu07\\ngpu12\\n"'
     for name, script in commands.items():

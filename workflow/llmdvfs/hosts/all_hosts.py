@@ -26,7 +26,8 @@ Nodes = Callable[[], Sequence[str]]
 def allocated_nodes() -> list[str]:
     """Return the nodes of the SLURM job that this process belongs to; ConfigError where there is none.
 
-    SLURM_JOB_NODELIST does not tell them: in a step, which Snakemake's executor runs rules in, it holds the step's.
+    SLURM_JOB_NODELIST does not tell them: Snakemake's executor plugin drops it before it starts a rule by srun, which
+    then puts the nodes of that step there, one.
     """
     job = os.environ.get(JOB_VARIABLE)
     if not job:
