@@ -87,10 +87,23 @@ def said(study: InFolder) -> str:
     return "".join(log.read_text() for log in sorted(study.folder.glob("snakemake-*.log")))[-6000:]
 
 
-def launches(cluster: OneNode, numbers: tuple[int, ...], deployment: str = "single_modelled") -> list[str]:
-    """Return the SLURM jobs that are running and measure these launches of a deployment."""
-    ours = cluster.jobs("RUNNING").items()
+def launches(
+    cluster: OneNode, numbers: tuple[int, ...], deployment: str = "single_modelled", state: str = "RUNNING"
+) -> list[str]:
+    """Return the SLURM jobs of a state that measure these launches of a deployment."""
+    ours = cluster.jobs(state).items()
     return [job for job, rule in ours if any(f"benchmark_{deployment}_launch_{n}" in rule for n in numbers)]
+
+
+def start_alone_first(cluster: OneNode, deployments: tuple[str, ...] = ("single_modelled",)) -> None:
+    """Let jobs start that wait on a cluster that is held, and first those that want the node to themselves.
+
+    The executor plugin submits them by threads, in any order: one that is alone between two others keeps them apart.
+    """
+    for deployment in deployments:
+        [job] = launches(cluster, (1,), deployment, "PENDING")
+        cluster.first(job)
+    cluster.release()
 
 
 def wait_until(
