@@ -127,6 +127,10 @@ class OneNode:
         """Let jobs start."""
         self.ask("scontrol", "update", f"PartitionName={PARTITION}", "State=UP")
 
+    def first(self, job: str) -> None:
+        """Have a job that waits start before all others."""
+        self.ask("scontrol", "top", job)
+
     def ask(self, *command: str, environment: Mapping[str, str] | None = None) -> str:
         """Return what one of SLURM's commands says. environment: that of whoever asks, in place of this process's."""
         done = subprocess.run(

@@ -18,6 +18,7 @@ from modelled.study import Modelled
 from llmdvfs.host.lock import take_lock
 
 WAIT_LIMIT_S = 240.0
+UNFINISHED = "PENDING,RUNNING,COMPLETING"
 
 
 class InFolder(Protocol):
@@ -86,10 +87,23 @@ def said(study: InFolder) -> str:
     return "".join(log.read_text() for log in sorted(study.folder.glob("snakemake-*.log")))[-6000:]
 
 
-def launches(cluster: OneNode, numbers: tuple[int, ...], deployment: str = "single_modelled") -> list[str]:
-    """Return the SLURM jobs that are running and measure these launches of a deployment."""
-    ours = cluster.jobs("RUNNING").items()
+def launches(
+    cluster: OneNode, numbers: tuple[int, ...], deployment: str = "single_modelled", state: str = "RUNNING"
+) -> list[str]:
+    """Return the SLURM jobs of a state that measure these launches of a deployment."""
+    ours = cluster.jobs(state).items()
     return [job for job, rule in ours if any(f"benchmark_{deployment}_launch_{n}" in rule for n in numbers)]
+
+
+def start_alone_first(cluster: OneNode, deployments: tuple[str, ...] = ("single_modelled",)) -> None:
+    """Let jobs start that wait on a cluster that is held, and first those that want the node to themselves.
+
+    The executor plugin submits them by threads, in any order: one that is alone between two others keeps them apart.
+    """
+    for deployment in deployments:
+        [job] = launches(cluster, (1,), deployment, "PENDING")
+        cluster.first(job)
+    cluster.release()
 
 
 def wait_until(
@@ -105,10 +119,9 @@ def wait_until(
 def nothing_is_left(cluster: OneNode, study: InFolder) -> None:
     """No job, no process that has the study's environment, no GPU or host that is locked."""
     deadline = time.monotonic() + 30
-    while (left := processes_of(study)) and time.monotonic() < deadline:
+    while (left := [*processes_of(study), *cluster.jobs(UNFINISHED)]) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == []
-    assert not cluster.jobs("PENDING,RUNNING,COMPLETING")
     for lock in (study.folder / "locks").glob("*.lock"):
         handle = take_lock(lock)
         assert handle is not None, lock

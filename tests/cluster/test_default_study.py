@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from cluster.one_node import OneNode, missing_for_slurm
-from cluster.submitted import launches, nothing_is_left, said, submitted, wait_until
+from cluster.submitted import launches, nothing_is_left, said, start_alone_first, submitted, wait_until
 from modelled.server import ROOT
 from modelled.study import Modelled
 
@@ -89,7 +89,7 @@ def test_the_default_study_survives_a_killed_slurmd_and_scancel(tmp_path: Path, 
         cluster.hold()
         run = start()
         wait_until(lambda: len(cluster.jobs("PENDING")) == 6, run, study)
-        cluster.release()
+        start_alone_first(cluster, (SINGLE, APART))
         wait_until(lambda: len(served(study)) == 2, run, study, LIMIT_S)
         cluster.kill_slurmd()
         time.sleep(3)

@@ -78,17 +78,13 @@ def check_answers(told: dict[str, Any], asked: list[list[int]]) -> None:
 
 
 def check_rate(told: dict[str, Any]) -> None:
-    """The engine's own counters, and the stream before the cell, tell the cap; of a packet 3.5 % are heads.
-
-    KV falls further short, 84 % on busy cores and on quiet ones, for a cause that is not known: NIXL by itself reaches
-    95 %.
-    """
+    """The engine's own counters, and the stream before the cell, tell the cap; of a packet 3.5 % are heads."""
     moved, path = told["moved_alone"], told["path"]
     print(f"KV {moved['bytes']} B in {moved['seconds']} s = {moved['bytes'] / moved['seconds']} B/s; path {path}")
     assert moved["bytes"] == -(-LONG_TOKENS // BLOCK) * BLOCK * KV_BYTES_PER_TOKEN
     cap = CAP_MBIT_PER_S * 1e6 / 8
     assert path["rate_bytes_per_s"] == pytest.approx(cap, rel=0.1)
-    assert 0.8 * cap < moved["bytes"] / moved["seconds"] < cap
+    assert 0.9 * cap < moved["bytes"] / moved["seconds"] < cap
     assert path["round_trip_s"] >= 2 * DELAY_S
 
 

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 from cluster.one_node import OneNode, missing_for_slurm
-from cluster.submitted import WAIT_LIMIT_S, launches, nothing_is_left, processes_of, said, submitted, wait_until
+from cluster.submitted import (
+    WAIT_LIMIT_S,
+    launches,
+    nothing_is_left,
+    processes_of,
+    said,
+    start_alone_first,
+    submitted,
+    wait_until,
+)
 from modelled.side_by_side import CELLS, STUDY, runs_of_two_at_once
 from modelled.study import Modelled
 
@@ -29,7 +38,11 @@ def test_two_cells_at_a_time_on_gpus_of_their_own(tmp_path: Path, nvml_library: 
     """Launch 1 has the node to itself. 2 and 3 measure at once, on the GPU that SLURM dealt to each."""
     study = Modelled(tmp_path / "study", STUDY, seed=1, num_gpus=2)
     with submitted(cluster, study, nvml_library) as start:
-        assert start().wait(WAIT_LIMIT_S) == 0, said(study)
+        cluster.hold()
+        run = start()
+        wait_until(lambda: len(cluster.jobs("PENDING")) == 3, run, study)
+        start_alone_first(cluster)
+        assert run.wait(WAIT_LIMIT_S) == 0, said(study)
         nothing_is_left(cluster, study)
     runs_of_two_at_once(study.folder)
 

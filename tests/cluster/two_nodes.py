@@ -1,6 +1,6 @@
 """A SLURM of two nodes, each a network namespace with an address and a host name of its own. Needs root.
 
-The controller, and whoever submits, are on the first node. See one_node.py.
+The controller, and whoever submits, are on the first node; the other one's CLOCK_MONOTONIC is ahead. See one_node.py.
 """
 
 import subprocess
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cluster.one_node import NODE, OneNode, configuration, prepare
 from fakes.namespaces import TwoHosts
+from fakes.spread_study import AHEAD_S
 
 NAMES = ("n0", "n1")
 PORTS = "SlurmctldPort=6817\nSlurmdPort=6818"  # nobody else is in these namespaces
@@ -28,11 +29,12 @@ class TwoNodes(OneNode):
         nodes = [f"NodeName={name} NodeAddr={at} {NODE}" for name, at in of_both]
         lines = "\n".join([f"SlurmctldHost=n0({hosts.addresses[0]})", PORTS, *nodes])
         (folder / "slurm.conf").write_text(configuration(folder, lines, NAMES))
-        first, second = (
-            _enters(namespace, name, folder) for namespace, name in zip((hosts.here, hosts.there), NAMES, strict=True)
-        )
-        cluster = cls(folder, ",".join(NAMES), enters=first)
+        clock = subprocess.Popen(["unshare", "--time", "--monotonic", str(AHEAD_S), "sleep", "infinity"])
+        first = _enters(hosts.here, NAMES[0], folder)
+        second = _enters(hosts.there, NAMES[1], folder, f"--time=/proc/{clock.pid}/ns/time_for_children")
+        cluster = cls(folder, ",".join(NAMES), {"clock": clock}, enters=first)
         try:
+            cluster._wait(lambda: Path(f"/proc/{clock.pid}/comm").read_text() == "sleep\n", "no namespace of time")
             cluster.start_munged()
             cluster.start("slurmctld", "-D", "-f", str(folder / "slurm.conf"), enters=first)
             for name, enters in zip(NAMES, (first, second), strict=True):
@@ -44,11 +46,15 @@ class TwoNodes(OneNode):
             cluster.stop()
 
 
-def _enters(namespace: str, name: str, folder: Path) -> tuple[str, ...]:
-    """Return the command that runs another one in a namespace, under a host name, with both nodes in /etc/hosts."""
+def _enters(namespace: str, name: str, folder: Path, *others: str) -> tuple[str, ...]:
+    """Return the command that runs another one in a namespace, under a host name, with both nodes in /etc/hosts.
+
+    others: what nsenter is to enter beside it.
+    """
     script = f'mount --bind {folder}/hosts /etc/hosts && hostname {name} && exec "$@"'
     # Not `ip netns exec`, which mounts a /sys without the cgroups that slurmd looks for.
-    return ("nsenter", f"--net=/run/netns/{namespace}", "unshare", "--mount", "--uts", "sh", "-c", script, "sh")
+    enter = ("nsenter", f"--net=/run/netns/{namespace}", *others)
+    return (*enter, "unshare", "--mount", "--uts", "sh", "-c", script, "sh")
 
 
 def node_of(pid: int, hosts: TwoHosts) -> str | None:

@@ -1,9 +1,11 @@
 """A link between two network namespaces that takes its time and loses packets, for kernels without netem.
 
 Each end is a TUN device; a process hands every IP packet from one to the other when its time has come, or never. What
-TCP makes of that is the kernel's own: retransmissions, congestion windows and all.
+TCP makes of that is the kernel's own: retransmissions, congestion windows and all. The process goes before all others
+where it may: a real link does not wait for a core while engines compute, and TCP took such waits for a slower link.
 """
 
+import contextlib
 import fcntl
 import heapq
 import itertools
@@ -75,6 +77,8 @@ def _relay(ends: list[int], delay_s: float, loss_fraction: float) -> None:
 
 
 if __name__ == "__main__":
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     both = [_end_in(namespace, sys.argv[1]) for namespace in sys.argv[2:4]]
     print("ready", flush=True)
     _relay(both, float(sys.argv[4]), float(sys.argv[5]))

@@ -37,11 +37,11 @@ class SpreadStudy:
         here, there = self.namespaces.addresses
         enters = ["ip", "netns", "exec", self.namespaces.there, "unshare", "-T", "--monotonic", str(AHEAD_S), "--fork"]
         hosts = [
-            {"name": "n0", "address": here, "folder": str(self.folder / "shared"), "roles": ["prefill"]},
+            {"name": "n0", "address": here, "folder": str(self.there), "roles": ["prefill"]},
             {
                 "name": "n1",
                 "address": there,
-                "folder": str(self.folder / "shared"),
+                "folder": str(self.there),
                 "roles": ["decode"],
                 "reach": list(self.reach) or enters,
             },
@@ -79,6 +79,11 @@ class SpreadStudy:
             text=True,
             env=os.environ | {"PYTHONPATH": str(WORKFLOW)},
         )
+
+    @property
+    def there(self) -> Path:
+        """Folder of both agents; ssh hands its name to a shell, which would take it apart."""
+        return self.folder / "shared by both"
 
     @property
     def cell(self) -> Path:

@@ -72,7 +72,7 @@ def test_a_cell_over_two_hosts_is_on_one_axis(study: SpreadStudy) -> None:
     assert result.transfer is not None
     assert result.transfer.link is not None
     assert result.transfer.link.is_measured
-    assert list((study.folder / "shared").iterdir()) == []
+    assert list(study.there.iterdir()) == []
 
 
 @pytest.mark.parametrize("namespaces", [{"delay_s": 0.02, "loss_fraction": 0.01}], indirect=True)
@@ -101,7 +101,7 @@ def test_a_cut_link_ends_the_cell_within_ten_seconds_by_name(study: SpreadStudy)
     told, _ = job.communicate(timeout=LIMIT_S)
     assert job.returncode == 1
     assert any(f"link {which} died under load" in told for which in ("to n1", "n0 - n1")), told
-    assert list((study.folder / "shared").iterdir()) == []
+    assert list(study.there.iterdir()) == []
     left = subprocess.run(["ip", "netns", "pids", study.namespaces.there], capture_output=True, text=True, check=True)
     assert left.stdout == ""
 

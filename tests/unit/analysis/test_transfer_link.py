@@ -98,3 +98,21 @@ def test_between_hosts_kv_is_held_against_what_one_stream_carried() -> None:
     assert transfer_warnings(transfer(7e6, link), KV_BYTES_PER_TOKEN) == ()
     (text,) = transfer_warnings(transfer(5e6, link), KV_BYTES_PER_TOKEN)
     assert text.startswith("KV rate 0.005 GB/s, 41.7% of the 0.012 GB/s of the network, as one TCP stream measured it")
+
+
+def test_transfers_that_fill_the_network_together_are_not_slow() -> None:
+    """Four at a time had a quarter of 12 MB/s each, and KV was called slow where the network was full."""
+    link = TransferLink("network", 12e6, None, is_measured=True)
+    four = replace(transfer(3e6, link), carried_bytes_per_s=11e6)
+    assert transfer_warnings(four, KV_BYTES_PER_TOKEN) == ()
+    (text,) = transfer_warnings(replace(four, carried_bytes_per_s=3.5e6), KV_BYTES_PER_TOKEN)
+    assert text.startswith("KV rate 0.003 GB/s, 25.0%")
+
+
+@pytest.mark.parametrize(("link_bytes_per_s", "is_told"), [(12e6, False), (3e9, True)])
+def test_small_pieces_hold_up_a_fast_network_only(link_bytes_per_s: float, is_told: bool) -> None:
+    """32 KiB take 2.7 ms at 12 MB/s and 11 us at 3 GB/s; to start them takes 3 us."""
+    link = TransferLink("network", link_bytes_per_s, None, is_measured=True)
+    slow = replace(transfer(link_bytes_per_s / 4, link), piece_bytes=32 * 1024)
+    (text,) = transfer_warnings(slow, KV_BYTES_PER_TOKEN)
+    assert ("raise serving.engine.block_size" in text) == is_told

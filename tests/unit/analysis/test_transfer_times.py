@@ -10,6 +10,7 @@ from fakes.requests import ok_request
 
 from llmdvfs.analysis.requests.samples import latency_samples
 from llmdvfs.analysis.transfer.cell import transfer_result
+from llmdvfs.analysis.transfer.times import carried_bytes_per_s
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.phases import PhaseInterval
 from llmdvfs.records.proxy import ProxyRecord
@@ -68,3 +69,16 @@ def test_one_instance_has_no_transfers_to_draw() -> None:
     raw = cast(RawCell, SimpleNamespace(requests=REQUESTS, run=replace(fake_cell(Toy()).run, started_mono_ns=0)))
     phases = replace(CELL.phases, intervals=())
     assert not latency_samples(raw.run, raw.requests, phases, Window(0.0, 10.0, "steady", ""))["kv_transfer_s"].size
+
+
+def test_what_a_link_carries_is_all_bytes_over_the_time_in_which_any_moves() -> None:
+    """Two of 300 bytes take 2 s each and share one of them, one of 200 takes 1 s later on: 800 in 4 s."""
+    spans = {0: (0.0, 2.0), 1: (1.0, 3.0), 2: (5.0, 6.0)}
+    intervals = [PhaseInterval(i, "transfer", "decode", *span, True) for i, span in spans.items()]
+    intervals += [
+        PhaseInterval(0, "decode", "decode", 2.0, 9.0, False),
+        PhaseInterval(7, "transfer", "decode", 8, 9, True),
+    ]
+    sizes = {0: 300.0, 1: 300.0, 2: 200.0, 3: 1e6}  # of 3 no time shows; 7 failed
+    assert carried_bytes_per_s(sizes, intervals) == 800 / 4
+    assert carried_bytes_per_s(sizes, intervals[3:]) is None

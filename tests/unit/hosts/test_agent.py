@@ -249,3 +249,27 @@ def test_the_command_of_an_agent() -> None:
         *("/opt/python", "-m", "llmdvfs", "agent", "--address", "10.0.0.2", "--folder", "/scratch"),
     ]
     assert agent_command(HostSpec("n0", "10.0.0.1"))[:4] == [sys.executable, "-m", "llmdvfs", "agent"]
+
+
+@pytest.mark.parametrize(
+    ("reach", "python"),
+    [
+        (("ssh", "-T", "{address}"), "/home/me/llm dvfs/bin/python"),
+        (("/usr/bin/ssh", "login", "ssh", "{address}"), "/home/me/llm dvfs/bin/python"),  # a shell there has ~
+        (("srun", "-w", "{address}"), "~/llm dvfs/bin/python"),
+    ],
+)
+def test_a_path_with_blanks_comes_through_the_shells_of_ssh_as_it_is(reach: tuple[str, ...], python: str) -> None:
+    """Ssh joins words with blanks: of the folder `/scratch/of all; us` the agent had `/scratch/of`."""
+    spec = HostSpec("n1", "10.0.0.2", reach, "~/llm dvfs/bin/python", "/scratch/of all; us")
+    words = agent_command(spec)[len(reach) :]
+    for _ in range(sum("ssh" in word for word in reach)):
+        words = words_of_a_shell(" ".join(words))
+    assert words == [python, "-m", "llmdvfs", "agent", "--address", "10.0.0.2", "--folder", "/scratch/of all; us"]
+
+
+def words_of_a_shell(line: str) -> list[str]:
+    """Return the words that sh makes of a line."""
+    script = f"for word in {line}; do printf '%s\\0' \"$word\"; done"
+    told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, env={"HOME": "/home/me"})
+    return told.stdout.split("\0")[:-1]

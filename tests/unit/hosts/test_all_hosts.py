@@ -1,6 +1,8 @@
 """Hosts of a SLURM job by number."""
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -38,8 +40,28 @@ def test_a_node_that_the_job_does_not_have_is_told() -> None:
 
 
 def test_outside_of_a_job_there_are_no_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SLURM_JOB_NODELIST", raising=False)
-    with pytest.raises(ConfigError, match="SLURM_JOB_NODELIST is not set"):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    with pytest.raises(ConfigError, match="SLURM_JOB_ID is not set"):
+        allocated_nodes()
+
+
+def test_in_a_step_on_one_node_the_jobs_other_nodes_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the executor plugin starts a rule the variable has its step's nodes: `slurm:1` was never there."""
+    commands = {"squeue": '[ "$*" = "--noheader --format=%N --jobs=71" ] && echo gpu[07,12]'}
+    commands["scontrol"] = '[ "$*" = "show hostnames gpu[07,12]" ] && printf "gpu07\\ngpu12\\n"'
+    for name, script in commands.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("SLURM_JOB_ID", "71")
+    monkeypatch.setenv("SLURM_JOB_NODELIST", "gpu07")
+    assert allocated_nodes() == ["gpu07", "gpu12"]
+
+
+def test_a_slurm_that_cannot_be_asked_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("SLURM_JOB_ID", "71")
+    with pytest.raises(ConfigError, match="squeue cannot say which nodes this job has"):
         allocated_nodes()
 
 

@@ -16,33 +16,35 @@ from llmdvfs.serving.host_part import StartOrder
 from llmdvfs.serving.instance.health import Say
 
 NODE = "slurm:"
-NODES_VARIABLE = "SLURM_JOB_NODELIST"
-EXPAND_LIMIT_S = 30.0
+JOB_VARIABLE = "SLURM_JOB_ID"
+ASK_LIMIT_S = 30.0
 
 Nodes = Callable[[], Sequence[str]]
 """Returns the names of the nodes of this job's allocation."""
 
 
 def allocated_nodes() -> list[str]:
-    """Return the nodes of the SLURM job that this process belongs to; ConfigError where there is none."""
-    listed = os.environ.get(NODES_VARIABLE)
-    if not listed:
+    """Return the nodes of the SLURM job that this process belongs to; ConfigError where there is none.
+
+    SLURM_JOB_NODELIST does not tell them: Snakemake's executor plugin drops it before it starts a rule by srun, which
+    then puts the nodes of that step there, one.
+    """
+    job = os.environ.get(JOB_VARIABLE)
+    if not job:
         raise ConfigError(
-            f"serving.hosts: an address is slurm:N, and {NODES_VARIABLE} is not set; expected to run in a SLURM job"
+            f"serving.hosts: an address is slurm:N, and {JOB_VARIABLE} is not set; expected to run in a SLURM job"
         )
+    listed = _told_by("squeue", "--noheader", "--format=%N", f"--jobs={job}").strip()
+    return _told_by("scontrol", "show", "hostnames", listed).split()
+
+
+def _told_by(*command: str) -> str:
     try:
-        found = subprocess.run(
-            ["scontrol", "show", "hostnames", listed],
-            capture_output=True,
-            text=True,
-            timeout=EXPAND_LIMIT_S,
-            check=True,
-        )
+        return subprocess.run(command, capture_output=True, text=True, timeout=ASK_LIMIT_S, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise ConfigError(
-            f"scontrol cannot say which nodes {listed} are: {error}; expected SLURM's commands"
+            f"{command[0]} cannot say which nodes this job has: {error}; expected SLURM's commands"
         ) from error
-    return found.stdout.split()
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,19 @@ class RemoteHost:
 
 
 def agent_command(spec: HostSpec) -> list[str]:
-    """Return the command that runs a host's agent; `{address}` in `reach` stands for the host's address."""
+    """Return the command that runs a host's agent; `{address}` in `reach` stands for the host's address.
+
+    srun and its like hand words on as they are. ssh joins them with blanks, for a shell there to take apart again.
+    """
     reach = [word.replace("{address}", spec.address) for word in spec.reach]
     agent = [spec.python or sys.executable, "-m", "llmdvfs", "agent", "--address", spec.address]
-    return [*reach, *agent, *(["--folder", spec.folder] if spec.folder else [])]
+    agent += ["--folder", spec.folder] if spec.folder else []
+    for _ in range(sum(Path(word).name == "ssh" for word in reach)):  # a shell for each, as in `ssh login ssh node`
+        agent = [_quoted(word) for word in agent]
+    return [*reach, *agent]
+
+
+def _quoted(word: str) -> str:
+    """Return a word as a shell reads it; but a home folder's `~/` is for that shell to find."""
+    home = "~/" if word.startswith("~/") else ""
+    return home + shlex.quote(word.removeprefix(home))

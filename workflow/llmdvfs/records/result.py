@@ -108,6 +108,8 @@ class TransferResult:
     """All that the connector says it has moved, warm-up included; None: it does not tell."""
     link: TransferLink | None = None
     """None: the instances are not on GPUs of one host, or it was not recorded."""
+    carried_bytes_per_s: float | None = None
+    """All requests' KV over the time in which any of it was on its way; None: size or times are not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from llmdvfs.analysis.distribution import distribution
 from llmdvfs.analysis.engine_metrics import increase
 from llmdvfs.analysis.transfer.link import transfer_link
-from llmdvfs.analysis.transfer.times import transfer_times_s
+from llmdvfs.analysis.transfer.times import carried_bytes_per_s, transfer_times_s
 from llmdvfs.clock import NS_PER_S
 from llmdvfs.records.metrics import MetricsRecord
 from llmdvfs.records.phases import PhaseInterval
@@ -43,11 +43,12 @@ def transfer_result(
         external = increase(before, after, "vllm:external_prefix_cache_hits_total", instances=decoders)
     prompt_tokens = increase(before, after, "vllm:prompt_tokens_total", instances=decoders)
     times = transfer_times_s(requests, intervals)
-    sizes = [
-        float(request.num_prompt_tokens * run.kv_bytes_per_token)
+    size_of = {
+        request.index: float(request.num_prompt_tokens * run.kv_bytes_per_token)
         for request in requests
         if request.ok and request.num_prompt_tokens is not None and run.kv_bytes_per_token is not None
-    ]
+    }
+    sizes = list(size_of.values())
     connector_s = _nixl_total(run, "xfer_time_seconds", before, after)
     moved, pieces = (_nixl_total(run, name, before, after) for name in ("bytes_transferred", "num_descriptors"))
     total_s = sum(times.values()) if connector_s is None else connector_s
@@ -62,6 +63,7 @@ def transfer_result(
         piece_bytes=moved / pieces if moved and pieces else None,
         moved_bytes=moved,
         link=transfer_link(run, readings),
+        carried_bytes_per_s=carried_bytes_per_s(size_of, intervals),
     )
 
 

@@ -14,7 +14,10 @@ FAR_BELOW_MEASURED_FRACTION = 0.5
 """Of what one TCP stream carried over the same network: a connector that uses it well comes near that."""
 KIB = 1024
 SMALL_PIECE_BYTES = 128 * KIB
-"""Below it most of a transfer's time is spent on starting its pieces, some 3 us each."""
+"""Below it most of a transfer's time over NVLink is spent on starting its pieces."""
+PIECE_START_S = 3e-6
+MANY_STARTS = 10
+"""A link that takes the time of so many starts for a piece is not kept waiting by them."""
 
 
 def transfer_link(run: RunRecord, readings: Readings) -> TransferLink | None:
@@ -49,7 +52,8 @@ def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int |
     if transfer is None or link is None or transfer.rate_bytes_per_s is None or not link.rate_bytes_per_s:
         return ()
     share = transfer.rate_bytes_per_s / link.rate_bytes_per_s
-    if share >= (FAR_BELOW_MEASURED_FRACTION if link.is_measured else FAR_BELOW_FRACTION):
+    together = (transfer.carried_bytes_per_s or 0.0) / link.rate_bytes_per_s
+    if max(share, together) >= (FAR_BELOW_MEASURED_FRACTION if link.is_measured else FAR_BELOW_FRACTION):
         return ()
     rate = f"{transfer.rate_bytes_per_s / 1e9:.{3 if link.is_measured else 1}f}"
     told = rate if transfer.method == "connector_metric" else f"at least {rate}"
@@ -62,9 +66,14 @@ def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int |
         crossed = link.nvlink_sent_bytes >= moved / 2
         other_way = "" if crossed == (link.kind == "nvlink") else ": it took another way"
         parts.append(f"{link.nvlink_sent_bytes / 1e9:.1f} GB crossed NVLink for {moved / 1e9:.1f} GB of KV{other_way}")
-    if transfer.piece_bytes is not None and transfer.piece_bytes < SMALL_PIECE_BYTES:
+    if transfer.piece_bytes is not None and _waits_for_starts(transfer.piece_bytes, link.rate_bytes_per_s):
         parts.append(f"in pieces of {transfer.piece_bytes / KIB:.0f} KiB: raise serving.engine.block_size")
     return ("; ".join([*parts, "see docs/kv-transfer.md"]),)
+
+
+def _waits_for_starts(piece_bytes: float, link_bytes_per_s: float) -> bool:
+    """Say whether pieces are so small for their link that starting them takes a good part of the time."""
+    return piece_bytes < SMALL_PIECE_BYTES and piece_bytes / link_bytes_per_s < MANY_STARTS * PIECE_START_S
 
 
 LINK_NAMES = {"nvlink": "NVLink between its GPUs", "pcie": "PCIe between its GPUs", "network": "network"}
