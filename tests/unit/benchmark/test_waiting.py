@@ -1,5 +1,7 @@
 """The client is calibrated while no server runs, and a kill before that costs no measurement."""
 
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -113,3 +115,27 @@ def test_only_the_asked_cells_are_taken(tmp_path: Path, calibrations: Calibratio
     first, _ = measured(tmp_path, "key"), measured(tmp_path, "other")
     waiting.calibrate_waiting([first], tmp_path)
     assert (is_finished(tmp_path, "key"), is_finished(tmp_path, "other")) == (True, False)
+
+
+def test_launches_that_end_together_calibrate_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Side by side on two GPUs they removed each other's send logs, and 9 of 12 calibrations failed."""
+    at_once, most = [0], [0]
+
+    def calibrate(folder: Path, shape: CalibrationShape, results: Path) -> None:
+        at_once[0] += 1
+        most[0] = max(most[0], at_once[0])
+        time.sleep(0.05)
+        at_once[0] -= 1
+
+    monkeypatch.setattr(waiting, "calibrate_cell", calibrate)
+    monkeypatch.setattr(waiting, "calibrate_together", lambda shapes, results: None)
+    launches = [[measured(tmp_path, f"{launch}-{cell}") for cell in range(2)] for launch in "ab"]
+    ending = [threading.Thread(target=waiting.calibrate_waiting, args=(cells, tmp_path)) for cells in launches]
+    for thread in ending:
+        thread.start()
+    for thread in ending:
+        thread.join(20)
+    assert most == [1]
+    assert all(is_finished(tmp_path, cell.key) for cells in launches for cell in cells)

@@ -53,6 +53,17 @@ def preparing() -> Iterator[None]:
             os.close(handle)
 
 
+@contextmanager
+def calibrating() -> Iterator[None]:
+    """Wait until no other launch of this host calibrates the client, and be the one that does, for a block."""
+    handle = take_lock(lock_folder() / "llmdvfs-calibrating.lock", wait=True)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
 def await_preparations() -> None:
     """Wait until nobody on this host is `preparing`."""
     if (handle := take_lock(_preparing_lock())) is None:

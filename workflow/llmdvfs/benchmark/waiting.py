@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from llmdvfs.benchmark.calibration import calibrate_cell, calibrate_together, cell_shape
+from llmdvfs.benchmark.host_lock import calibrating
 from llmdvfs.benchmark.run_record import write_sealed
 from llmdvfs.benchmark.store import enter, is_finished, is_measured, waiting_entry
 from llmdvfs.records.job import CellJob
@@ -26,14 +27,17 @@ def calibrate_waiting(cells: Iterable[CellJob], results: Path) -> None:
     """
     waiting = [cell for cell in cells if is_measured(results, cell.key) and not is_finished(results, cell.key)]
     shapes = [(cell_shape(waiting_entry(results, cell.key)), cell) for cell in waiting]
-    calibrate_together([shape for shape, _ in shapes if shape is not None], results)
-    for shape, cell in sorted(shapes, key=lambda found: _hardness(found[0]), reverse=True):
-        folder = waiting_entry(results, cell.key)
-        run = read_record(folder / RUN, RunRecord)
-        if shape is not None and (warning := calibrate_cell(folder, shape, results)):
-            run = replace(run, warnings=(*run.warnings, warning))
-        write_sealed(folder, run)
-        enter(results, folder, cell.key, cell.identity)
+    if not shapes:
+        return
+    with calibrating():  # launches side by side end together, and would take each other's files and CPU time
+        calibrate_together([shape for shape, _ in shapes if shape is not None], results)
+        for shape, cell in sorted(shapes, key=lambda found: _hardness(found[0]), reverse=True):
+            folder = waiting_entry(results, cell.key)
+            run = read_record(folder / RUN, RunRecord)
+            if shape is not None and (warning := calibrate_cell(folder, shape, results)):
+                run = replace(run, warnings=(*run.warnings, warning))
+            write_sealed(folder, run)
+            enter(results, folder, cell.key, cell.identity)
 
 
 def _hardness(shape: CalibrationShape | None) -> tuple[float, ...]:
