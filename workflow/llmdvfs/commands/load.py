@@ -9,6 +9,7 @@ from llmdvfs.errors import ConfigError
 from llmdvfs.host.child import set_parent_death_signal
 from llmdvfs.load.run import run_load, run_load_until_told
 from llmdvfs.records.api_key import api_key
+from llmdvfs.records.counted import counted
 from llmdvfs.records.load import LoadSpec
 from llmdvfs.records.store import read_record
 
@@ -25,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
         set_parent_death_signal(signal.SIGKILL, args.parent)
     spec = read_record(args.spec, LoadSpec)
     if spec.until_told:
-        print(f"{run_load_until_told(spec, _api_key(spec.api_key_env))} requests ended")
+        print(f"{counted(run_load_until_told(spec, _api_key(spec.api_key_env)), 'request')} ended")
         return 0
     report = run_load(spec, _api_key(spec.api_key_env))
     print(", ".join(f"{num} {outcome}" for outcome, num in sorted(report.outcomes.items())) or "no request")
