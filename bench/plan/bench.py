@@ -24,6 +24,8 @@ from page import host, write_measured
 CHECKOUT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
+MADE = ("timeline.csv", "phases.json", "result.json", "timeline.png", "timeline.pdf", "latency.png", "latency.pdf")
+"""What a stamp of a cell stands for; a build may declare these files as outputs too, or not."""
 NUM_WORKLOADS, NUM_POINTS = 10, 10
 FINISH = """
 import json
@@ -87,7 +89,8 @@ def prepared(checkout: Path, num_cells: int, finished: bool, folder: Path) -> Pa
         )
         for line in listing.stdout.splitlines()[1:]:
             path = folder / line.split("\t")[0]
-            for file in {path, path.with_suffix(".pdf") if path.suffix == ".png" else path}:
+            beside = [path.parents[1] / name for name in MADE] if path.parent.name == ".made" else []
+            for file in {path, path.with_suffix(".pdf") if path.suffix == ".png" else path, *beside}:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 if not file.exists():
                     file.write_text("{}\n")  # with content: an empty one is made again

@@ -47,9 +47,13 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_left(tmp_path: Path) -> None
 
 
 def test_who_is_stopped_while_writing_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    def half() -> None:
+        with whole_file(tmp_path / "a.png") as file:
+            file.write(b"half")
+            file.flush()
+            raise KeyboardInterrupt
+
     (tmp_path / "a.png").write_bytes(b"before")
-    with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "a.png") as file:
-        file.write(b"half")
-        file.flush()
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        half()
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.png", b"before")]
