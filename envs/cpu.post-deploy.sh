@@ -9,7 +9,7 @@ python -c 'import os, sys; sys.exit(not os.path.samefile(sys.prefix, sys.argv[1]
   exit 1
 }
 cd "$LLMDVFS_ENVS"
-echo "bf2dba6651aed80bb1b868acc28cc95eb451e6f6a990b83946221e344f326021  cpu.lock" | sha256sum --check --quiet
+echo "9f887aad4a9395408e0341f2b46c3c0a27f0740d91056dd6c157f7e83f8fb679  cpu.lock" | sha256sum --check --quiet
 python -m pip install --no-deps \
   --extra-index-url https://download.pytorch.org/whl/cpu torch==2.13.0+cpu \
   -r cpu.lock

@@ -3,7 +3,9 @@
 Two plans, of studies with a given number of cells (workloads x operating points x launches of one deployment): `dry
 run`, nothing measured yet, and `no-op`, everything finished. The files of a finished study are stand-ins, all of
 one age, and Snakemake remembers nothing of them, as after `make clean`: what is timed is the planning. Runs of the two
-checkouts take turns. Medians of CPU seconds (user and system, of the whole process), of wall time and of peak memory.
+checkouts take turns, each with the executor plugins of its own lock. Then Snakemake alone: as many jobs and outputs as
+this checkout's dry run has, and nothing of ours. Medians of CPU seconds (user and system, of the whole process), of
+wall time and of peak memory.
 """
 
 import argparse
@@ -24,6 +26,18 @@ from page import host, marked_page, write_measured
 CHECKOUT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
+MADE = ("timeline.csv", "phases.json", "result.json", "timeline.png", "timeline.pdf", "latency.png", "latency.pdf")
+"""What a stamp of a cell stands for; a build may declare these files as outputs too, or not."""
+CELLS_A_JOB = 16
+# Snakemake imports every executor plugin that it finds, SLURM's with pandas: a checkout has those of its own lock.
+HIDING = """
+import pkgutil
+known, found = {known!r}, pkgutil.iter_modules
+def iter_modules(*args, **kwargs):
+    plugin = "snakemake_executor_plugin_"
+    return (own for own in found(*args, **kwargs) if not own.name.startswith(plugin) or own.name in known)
+pkgutil.iter_modules = iter_modules
+"""
 NUM_WORKLOADS, NUM_POINTS = 10, 10
 FINISH = """
 import json
@@ -87,12 +101,49 @@ def prepared(checkout: Path, num_cells: int, finished: bool, folder: Path) -> Pa
         )
         for line in listing.stdout.splitlines()[1:]:
             path = folder / line.split("\t")[0]
-            for file in {path, path.with_suffix(".pdf") if path.suffix == ".png" else path}:
+            beside = [path.parents[1] / name for name in MADE] if path.parent.name == ".made" else []
+            for file in {path, path.with_suffix(".pdf") if path.suffix == ".png" else path, *beside}:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 if not file.exists():
                     file.write_text("{}\n")  # with content: an empty one is made again
         for file in (folder / "results").rglob("*"):
             os.utime(file, (0, 0), follow_symlinks=False)
+    return folder
+
+
+def plugins(checkout: Path) -> list[str]:
+    """Return the executor plugins that `make run` installs."""
+    lock = (checkout / "envs" / "cpu.lock").read_text().splitlines()
+    names = [line.split("==")[0].replace("-", "_") for line in lock]
+    return [name for name in names if name.startswith("snakemake_executor_plugin_")]
+
+
+def alone(num_cells: int, folder: Path) -> Path:
+    """Write a Snakefile with as many jobs and outputs as the plan of so many cells, and nothing of ours."""
+    names = [f"cells/single_tiny/w/p/launch-{number}" for number in range(num_cells)]
+    launches = [names[first : first + NUM_WORKLOADS * NUM_POINTS] for first in range(0, num_cells, 100)]
+    groups = [names[first : first + CELLS_A_JOB] for first in range(0, num_cells, CELLS_A_JOB)]
+    jobs = [([], [f"{name}/measured" for name in launch]) for launch in launches]
+    for group in groups:
+        jobs.append(([f"{name}/measured" for name in group], [f"{name}/merge" for name in group]))
+        jobs.append(([f"{group[0]}/merge"], [f"{name}/analyze" for name in group]))
+        jobs.append(([f"{group[0]}/analyze"], [f"{name}/figures" for name in group]))
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    (folder / "Snakefile").write_text(
+        "import json\n"
+        "JOBS = json.load(open('jobs.json'))\n"
+        "rule all:\n    input: [made[0] for needed, made in JOBS if 'figures' in made[0]]\n"
+        "for number, (needed, made) in enumerate(JOBS):\n"
+        "    rule:\n        name: f'job_{number}'\n        input: needed\n        output: made\n"
+        "        shell: 'touch {output}'\n"
+    )
+    return folder
+
+
+def with_plugins_of(checkout: Path, folder: Path) -> Path:
+    """Have Snakemake find in a folder the executor plugins of a checkout's lock, whatever else is installed."""
+    (folder / "site").mkdir()
+    (folder / "site" / "sitecustomize.py").write_text(HIDING.format(known=plugins(checkout)))
     return folder
 
 
@@ -102,6 +153,7 @@ def plan_once(folder: Path) -> tuple[float, float, float]:
     process = subprocess.Popen(
         [SNAKEMAKE, "--cores", "2", "-n", "--quiet", "all"],
         cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder / "site")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -120,7 +172,7 @@ def compare(against: Path, num_cells: int, finished: bool, runs: int) -> list[st
         folders = [Path(name) / "this", Path(name) / "other"]
         for folder, checkout in zip(folders, (CHECKOUT, against), strict=True):
             folder.mkdir()
-            prepared(checkout, num_cells, finished, folder)
+            with_plugins_of(checkout, prepared(checkout, num_cells, finished, folder))
             plan_once(folder)
         seen: list[list[tuple[float, float, float]]] = [[], []]
         for _ in range(runs):
@@ -131,6 +183,16 @@ def compare(against: Path, num_cells: int, finished: bool, runs: int) -> list[st
     kind = "no-op" if finished else "dry run"
     row = " | ".join(f"{a:.2f} | {b:.2f} | {ratio:.2f}" for a, b, ratio in zip(this, other, ratios, strict=True))
     return [f"| {kind}, {num_cells:,} cells | {row} |"]
+
+
+def floor(num_cells: int, runs: int) -> str:
+    """Return the table's row of Snakemake alone."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = with_plugins_of(CHECKOUT, alone(num_cells, Path(name)))
+        seen = [plan_once(folder) for _ in range(runs)]
+    row = " | ".join(f"{statistics.median(column):.2f} | |" for column in zip(*seen, strict=True))
+    what = f"as many jobs and outputs as {num_cells:,} cells" if num_cells else "no job"
+    return f"| Snakemake alone, {what} | {row} |"
 
 
 def main() -> None:
@@ -148,6 +210,7 @@ def main() -> None:
         for finished in (False, True)
         for row in compare(options.against.resolve(), num_cells, finished, options.runs)
     ]
+    rows += [floor(num_cells, options.runs) for num_cells in (0, *options.cells)]
     table = "\n".join(
         [
             f"{host()}; medians of {options.runs} runs in turns",

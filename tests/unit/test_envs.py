@@ -85,3 +85,9 @@ def test_a_python_that_is_named_is_asked_itself() -> None:
     look_up = engine_of(ROOT / "envs" / "gpu.yaml", lambda python: {"vllm": f"of {python}"})
     assert look_up("/opt/python")["vllm"] == "of /opt/python"
     assert look_up(None)["vllm"] == "0.23.0"
+
+
+def test_a_run_installs_no_plugin_that_every_start_of_snakemake_would_import() -> None:
+    """SLURM's took a third of an empty plan's memory, for its report in pandas; its profile says how to install it."""
+    for lock in COMPLETE:
+        assert not [name for name, _ in pins(lock) if name.startswith("snakemake-executor-plugin-")]

@@ -2,10 +2,12 @@
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from workflow.conftest import Checkout
 
 LIBRARY = "workflow/llmdvfs"
@@ -123,6 +125,35 @@ def test_deleting_a_result_makes_it_again_without_measuring(finished: Checkout) 
         os.utime(result, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert plan["analyze"] == 1
     assert not any(name.startswith("benchmark") for name in plan)
+
+
+@pytest.mark.parametrize(
+    ("name", "remade"),
+    [("latency.png", {"plot_cell"}), ("latency.pdf", {"plot_cell"}), ("result.json", FROM_ANALYSIS | {"analyze"})],
+)
+def test_a_deleted_file_is_made_again_whatever_snakemake_remembers(
+    finished: Checkout, name: str, remade: set[str]
+) -> None:
+    """Stamps stand for the files of a cell: a file that is gone beside its stamp is an output by itself."""
+    file = finished.folder / "results/cells/external_tiny/first/stock/launch-1" / name
+    memory = finished.folder / ".snakemake" / "metadata"
+    kept, aside = file.with_name(f"{name}.kept"), memory.with_name("metadata.kept")
+    file.rename(kept)
+    memory.rename(aside)
+    try:
+        plan = finished.planned()
+    finally:
+        kept.rename(file)
+        shutil.rmtree(memory, ignore_errors=True)
+        aside.rename(memory)
+    assert set(plan) == remade
+
+
+def test_a_figure_of_a_cell_can_be_asked_for_by_its_name(finished: Checkout) -> None:
+    asked = "results/cells/external_tiny/first/stock/launch-2/latency.png"
+    plan = finished.snakemake("-n", "--config", "launches=2", "--", asked)
+    assert plan.returncode == 0, plan.stdout + plan.stderr
+    assert "plot_cell" in plan.stdout + plan.stderr
 
 
 def test_results_that_cannot_be_written_are_told_before_the_first_job(finished: Checkout) -> None:

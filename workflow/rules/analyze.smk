@@ -35,7 +35,7 @@ for part, cells in jobs(TO_MAKE, "analyze", CELLS_OF_ONE_JOB):
         name:
             job_name("analyze", part, cells)
         input:
-            merged=[STAMPS[str(cell.folder)]["merge"] for cell in cells],
+            merged=wanted_made("merge", cells),
         output:
             made=made_by("analyze", cells),
         log:
@@ -61,7 +61,7 @@ for part, cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB):
         name:
             job_name("plot_cell", part, cells)
         input:
-            analysed=[STAMPS[str(cell.folder)]["analyze"] for cell in cells],
+            analysed=wanted_made("analyze", cells),
         output:
             made=[
                 (

@@ -184,6 +184,9 @@ NUMBERS_FIRST = 1
 CELLS_OF_ONE_JOB = 1 if STUDY.tolerate_failed_cells else CELLS_A_JOB
 # What is current has no rule, as what is measured has none. A report is made of rules, so that it has all of them.
 TO_MAKE = [replace(cell, stale=frozenset(cell.stamps)) for cell in MADE] if REPORTING else MADE
+# Whether the files of cells are outputs beside their stamps: for a report, for who asks for one by its name, and on a
+# cluster, where Snakemake waits until a shared file system shows them.
+WITH_FILES = REPORTING or ON_CLUSTER or any("/cells/" in word for word in sys.argv)
 CELLS = [str(cell_folder(STUDY.results, cell.id)) for cell in PLAN]
 # The key of the measurement that is asked for is part of this file's name: what was measured otherwise is not there.
 MEASURED = {folder: str(cell.link) for folder, cell in zip(CELLS, PLAN)}
@@ -270,21 +273,37 @@ def job_name(stage, part, cells):
 
 
 def made_by(stage, cells):
-    """Return what a job makes: stamps and files of its cells (not each PNG's PDF); where files may be none, the stamps.
+    """Return what a job makes of its cells: stamps, each of which is made last and stands for the files of its cell.
 
+    Files only where somebody looks for them (WITH_FILES), or where one of a stamped cell is gone: an output more for
+    each cell is what a plan takes most of its memory and time for (docs/planning.md). Where files may be none, never.
     The stamps come first: they are what other rules ask for, and Snakemake tries the outputs of a rule in their order.
     """
     stamps = [STAMPS[str(cell.folder)][stage] for cell in cells]
-    files = [f"{cell.folder}/{name}" for cell in cells for name in FILES[stage] if not name.endswith(".pdf")]
     may_be_none = STUDY.tolerate_failed_cells or (stage == "figures" and STUDY.drawn_cells != "all")
-    return stamps if may_be_none else [*stamps, *files]
+    named = [cell for cell, stamp in zip(cells, stamps) if not may_be_none and (WITH_FILES or Path(stamp).exists())]
+    return [*stamps, *(f"{cell.folder}/{name}" for cell in named for name in FILES[stage])]
+
+
+def wanted_made(stage, cells):
+    """Return one file of the job that makes a stage of some neighbours: one that is not there, so that all is made.
+
+    Where the stage is made of all of them, the stamp of the first.
+    """
+    stale = [cell for cell in cells if stage in cell.stale]
+    missing = (file for file in made_by(stage, stale) if not Path(file).exists())
+    return next(missing, STAMPS[str((stale or cells)[0].folder)][stage])
 
 
 def cell_files(wildcards):
-    """Return a stamp of every job that draws cells: it stands for all that the job makes."""
+    """Return a file of every job that makes something of measured cells: it stands for all that the job makes."""
     measured = set(measured_cells())
-    firsts = [str(cells[0].folder) for _, cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB)]
-    return [STAMPS[cell]["figures"] for cell in firsts if cell in measured]
+    return [
+        wanted_made(stage, cells)
+        for stage in FILES
+        for _, cells in jobs(TO_MAKE, stage, CELLS_OF_ONE_JOB)
+        if str(cells[0].folder) in measured
+    ]
 
 
 def archives():

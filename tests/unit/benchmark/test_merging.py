@@ -99,7 +99,7 @@ def test_the_command_takes_the_rest_and_tells_every_conflict(
     measured(theirs, 2, "b" * 16)
     assert main(["merge-results", str(ours), str(theirs)]) == 1
     told = capsys.readouterr()
-    assert "1 cells taken, 0 there already, 1 conflicts" in told.out
+    assert "1 cell taken, 0 there already, 1 conflict" in told.out
     assert "1 of 2 cells were not taken, nothing was overwritten" in told.err
     assert "single_m/load/stock/launch-1" in told.err
     assert measured_link(ours / "cells" / CELL.format(2), "b" * 16).exists()

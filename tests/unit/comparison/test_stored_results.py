@@ -43,7 +43,7 @@ def test_one_launch_claims_nothing(remake: ModuleType) -> None:
     """0.2925 / 0.2518 J a token of one start each, and gates failed on both sides: told, and not claimed."""
     record = remake.record_of(RESULTS / "h100-two" / "comparison.csv")
     [said] = record.verdict
-    assert "16 % more energy per output token, not significant with 1 launches (*)" in said
+    assert "16 % more energy per output token, not significant with 1 launch (*)" in said
     page = (RESULTS / "h100-two" / "README.md").read_text(encoding="utf-8")
     assert "16 % more energy" in page
     assert {row.status for row in record.cells if "load-64" in row.cell.workload} == {"gate_failed"}

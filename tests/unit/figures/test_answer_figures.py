@@ -130,3 +130,10 @@ def test_every_figure_says_that_there_is_no_answer(name: str) -> None:
     figure = ANSWER_FIGURES[name](answers([cell(None, 1, 1.0, 0.01)]))
     texts = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
     assert any(text.get_text() for text in texts)
+
+
+def test_clocks_that_were_asked_for_and_not_applied_are_named() -> None:
+    """`no core clocks were measured` stood where a launch had asked for one that the driver refused."""
+    cells = [cell(None, 1, 1.0, 0.01), cell(1200, 1, 0.5, 0.01, state="not_permitted")]
+    (text,) = dvfs_over_clock(answers(cells)).axes[0].texts
+    assert "asked for and not applied: clock-1200" in text.get_text().replace("\n", " ")

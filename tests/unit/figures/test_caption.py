@@ -58,3 +58,9 @@ def test_n_in_words() -> None:
     assert n_text([3, 3]) == "n = 3 server starts"
     assert n_text([1]) == "n = 1 server start"
     assert n_text([2, 5, 3]) == "n = 2 to 5 server starts"
+    assert n_text([]) == "n = 0 server starts"
+
+
+def test_what_no_start_has_measured_does_not_widen_n() -> None:
+    """A batch study, one of whose batches was not measured, said n = 0 to 2 below means that were all of 2 starts."""
+    assert n_text([2, 0, 2]) == "n = 2 server starts"

@@ -1,8 +1,11 @@
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 import matplotlib
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 
 from llmdvfs.figures.parts.style import ARCHITECTURES, PHASES, architecture_look, save_figure, styled
@@ -85,3 +88,22 @@ def _fonts(pdf: Path) -> bytes:
     """Return the names of the fonts in a PDF, a line each, without the six letters of their subsets."""
     names = re.findall(rb"/BaseFont /(?:[A-Z]{6}\+)?([\w-]+)", pdf.read_bytes())
     return b"".join(name + b"\n" for name in sorted(set(names)))
+
+
+@pytest.mark.parametrize("kind", ["png", "pdf"])
+def test_a_figure_that_is_not_drawn_to_its_end_leaves_no_half(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Figures were written in place: half of one had a name that Snakemake took for the whole."""
+
+    def stopped(self: object, file: BinaryIO, **_: object) -> None:
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    save_figure(small(), tmp_path / "a.png")
+    before = (tmp_path / f"a.{kind}").read_bytes()
+    monkeypatch.setattr({"png": FigureCanvasAgg, "pdf": FigureCanvasPdf}[kind], f"print_{kind}", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        save_figure(small(), tmp_path / "a.png")
+    assert (tmp_path / f"a.{kind}").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "a.pdf"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmdvfs.records.store import write_text
+from llmdvfs.records.store import whole_file, write_text
 
 
 def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
@@ -44,3 +44,16 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_left(tmp_path: Path) -> None
     (tmp_path / "result.json").symlink_to(archived)
     write_text(tmp_path / "result.json", "new")
     assert (archived.read_text(), (tmp_path / "result.json").read_text()) == ("old", "new")
+
+
+def test_who_is_stopped_while_writing_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    def half() -> None:
+        with whole_file(tmp_path / "a.png") as file:
+            file.write(b"half")
+            file.flush()
+            raise KeyboardInterrupt
+
+    (tmp_path / "a.png").write_bytes(b"before")
+    with pytest.raises(KeyboardInterrupt):
+        half()
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.png", b"before")]

@@ -211,7 +211,7 @@ def test_limits_choose_the_point_that_is_confirmed_for_them(tmp_path: Path) -> N
 def test_a_round_of_which_nothing_was_measured_stops_the_search(tmp_path: Path) -> None:
     """A measurement that ends well and leaves nothing would be asked for again for ever."""
     machine = Machine(study(tmp_path), single())
-    with pytest.raises(SearchStalled, match="6 cells were decided and none of them was measured"):
+    with pytest.raises(SearchStalled, match="of 6 cells that a round decided none was measured"):
         search(machine.study, lambda: None, lambda line: None, machine.read)
 
 

@@ -201,7 +201,8 @@ def test_a_start_that_takes_too_long_says_what_it_was_doing(launch: Launch, tmp_
     ):
         pass
     message = str(failed.value)
-    assert "not ready after 4 s: single-0: last said: Loading weights: 3 %, see " in message
+    assert "not ready after 4 s: single-0: starting for " in message
+    assert " s; last said: Loading weights: 3 %, see " in message
     assert "raise serving.startup_timeout_s" in message
 
 
@@ -234,7 +235,7 @@ def test_no_gpu_is_said_before_anything_starts(launch: Launch, tmp_path: Path) -
     on_gpus = launch("single")
     on_gpus = replace(on_gpus, deployment=replace(on_gpus.deployment, device="cuda"))
     with (
-        pytest.raises(ConfigError, match="1 GPUs needed, 0 of 0 visible free"),
+        pytest.raises(ConfigError, match="1 GPU needed, 0 of 0 visible free"),
         deploy(on_gpus, logs=tmp_path / "logs", progress=silent, host_gpus=list),
     ):
         pass

@@ -26,7 +26,7 @@ def test_two_runs_never_share(tmp_path: Path) -> None:
     second = take_gpus(2, None, HOST, None, tmp_path)
     assert indices(first.gpus) == [0, 1]
     assert indices(second.gpus) == [2, 3]
-    with pytest.raises(ConfigError, match="1 GPUs needed, 0 of 4 visible free: GPU 0 is leased to process"):
+    with pytest.raises(ConfigError, match="1 GPU needed, 0 of 4 visible free: GPU 0 is leased to process"):
         take_gpus(1, None, HOST, None, tmp_path)
     first.release()
     assert indices(take_gpus(1, None, HOST, None, tmp_path).gpus) == [0]
@@ -65,7 +65,7 @@ def test_what_the_scheduler_left_visible(visible: str | None, expected: list[int
 
 
 def test_a_host_without_gpus_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="1 GPUs needed, 0 of 0 visible free; wait"):
+    with pytest.raises(ConfigError, match="1 GPU needed, 0 of 0 visible free; wait"):
         take_gpus(1, None, [], None, tmp_path)
 
 

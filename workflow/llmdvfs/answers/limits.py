@@ -38,7 +38,7 @@ def within_limits(limits: SloSpec, latencies_s: Mapping[str, Sequence[float]], n
         shown = name.removesuffix("_s").upper()
         if bound is None:
             unjudged = unjudged or (
-                f"{shown} p99 is known of {len(values)} launches out of {num_launches} (it takes 100 requests in the "
+                f"{shown} p99 is known of {len(values)} of {num_launches} launches (it takes 100 requests in the "
                 "window), and a limit is judged over two or more: add launches, or raise duration_s"
             )
         elif bound > limit:

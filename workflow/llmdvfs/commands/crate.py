@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from llmdvfs.records.comparison import ComparisonRecord
+from llmdvfs.records.counted import counted
 from llmdvfs.records.places import RAW, RUN, comparison_file, result_folders
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.store import read_record, write_text
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     sizes = {path.relative_to(results).as_posix(): path.stat().st_size for path in _files(results, cells)}
     content = crate(read_record(comparison_file(results), ComparisonRecord), runs, sizes)
     write_text(results / METADATA, json.dumps(content, indent=1) + "\n")
-    print(f"{results / METADATA}: {len(sizes)} files of {len(cells)} cells")
+    print(f"{results / METADATA}: {counted(len(sizes), 'file')} of {counted(len(cells), 'cell')}")
     return 0
 
 

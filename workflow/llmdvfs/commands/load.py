@@ -10,6 +10,7 @@ from llmdvfs.errors import ConfigError, DataError
 from llmdvfs.host.child import set_parent_death_signal
 from llmdvfs.load.run import run_load, run_load_until_told
 from llmdvfs.records.api_key import api_key
+from llmdvfs.records.counted import counted
 from llmdvfs.records.load import LoadSpec
 from llmdvfs.records.store import read_record
 
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     spec = read_record(args.spec, LoadSpec)
     hold = _say_ready_and_wait if args.held else lambda: None
     if spec.until_told:
-        print(f"{run_load_until_told(spec, _api_key(spec.api_key_env), hold)} requests ended")
+        print(f"{counted(run_load_until_told(spec, _api_key(spec.api_key_env), hold), 'request')} ended")
         return 0
     report = run_load(spec, _api_key(spec.api_key_env), hold)
     print(", ".join(f"{num} {outcome}" for outcome, num in sorted(report.outcomes.items())) or "no request")

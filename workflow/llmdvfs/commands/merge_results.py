@@ -7,6 +7,7 @@ from pathlib import Path
 from llmdvfs.benchmark.merging import Merged, merge
 from llmdvfs.benchmark.results_lock import results_lock
 from llmdvfs.errors import DataError
+from llmdvfs.records.counted import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,4 +41,5 @@ def run(options: argparse.Namespace) -> int:
 def _told(merged: Sequence[Merged]) -> str:
     num_new = sum(item.is_new for item in merged)
     num_conflicts = sum(item.conflict is not None for item in merged)
-    return f"{num_new} cells taken, {len(merged) - num_new - num_conflicts} there already, {num_conflicts} conflicts"
+    there = len(merged) - num_new - num_conflicts
+    return f"{counted(num_new, 'cell')} taken, {there} there already, {counted(num_conflicts, 'conflict')}"

@@ -9,7 +9,7 @@ from llmdvfs.comparison.cell_metrics import metric_values
 from llmdvfs.comparison.likeness import num_gpus
 from llmdvfs.comparison.statistics import log_mean, mean_interval, usual_elsewhere
 from llmdvfs.records.comparison import METRICS, DeploymentSummary, LaunchValue, MetricSummary
-from llmdvfs.records.result import CellResult
+from llmdvfs.records.result import CellResult, Estimate
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId
 
@@ -33,10 +33,13 @@ def summarise(cells: Sequence[Measured], without_result: Iterable[CellId] = ()) 
         num_without_result=sum(_same_but_launch(cell, result.cell) for cell in without_result),
         metrics={
             name: of_launches(
-                LaunchValue(cell.cell.launch, cell.server_start_id, every[name], cell.valid, applied)
-                for cell, applied, every in values
+                (
+                    LaunchValue(cell.cell.launch, cell.server_start_id, every[name], cell.valid, applied)
+                    for cell, applied, every in values
+                ),
+                metric.most,
             )
-            for name in METRICS
+            for name, metric in METRICS.items()
         },
         sm_clock_mhz=as_applied.by_role("sm_clock_mhz") if as_applied else {},
         memory_clock_mhz=as_applied.by_role("memory_clock_mhz") if as_applied else {},
@@ -52,7 +55,7 @@ def with_shrunk_intervals(deployments: Sequence[DeploymentSummary]) -> list[Depl
     deployments: of all workloads and operating points. Arithmetic means keep Student's interval.
     """
     shrunk: list[dict[str, MetricSummary]] = [{} for _ in deployments]
-    for name in METRICS:
+    for name, metric in METRICS.items():
         of_name = [deployment.metrics[name] for deployment in deployments]
         means = [
             log_mean(values) if own.statistic == "geometric" and (values := replicates(own.by_launch)) else None
@@ -60,12 +63,16 @@ def with_shrunk_intervals(deployments: Sequence[DeploymentSummary]) -> list[Depl
         ]
         usual = usual_elsewhere([mean.spread if mean else None for mean in means])
         for index, (own, mean) in enumerate(zip(of_name, means, strict=True)):
-            shrunk[index][name] = replace(own, mean=mean.shrunk(usual[index]).interval()) if mean else own
+            interval = mean.shrunk(usual[index]).interval() if mean else own.mean
+            shrunk[index][name] = replace(own, mean=_possible(interval, metric.most))
     return [replace(own, metrics=metrics) for own, metrics in zip(deployments, shrunk, strict=True)]
 
 
-def of_launches(launches: Iterable[LaunchValue]) -> MetricSummary:
-    """Return one metric of a deployment over its server starts, with the interval that they alone give."""
+def of_launches(launches: Iterable[LaunchValue], most: float | None = None) -> MetricSummary:
+    """Return one metric of a deployment over its server starts, with the interval that they alone give.
+
+    most: the metric's highest possible value, if it has one.
+    """
     by_launch = tuple(launches)
     of_starts = replicates(by_launch)
     # A share may be 0 in a launch; what is above 0 in all of them has the mean that its ratios have too.
@@ -74,7 +81,7 @@ def of_launches(launches: Iterable[LaunchValue]) -> MetricSummary:
         by_launch=by_launch,
         n=len(of_starts),
         sd=stdev(of_starts) if len(of_starts) > 1 else None,
-        mean=log_mean(of_starts).interval() if geometric else mean_interval(of_starts),
+        mean=_possible(log_mean(of_starts).interval() if geometric else mean_interval(of_starts), most),
         statistic="geometric" if geometric or not of_starts else "arithmetic",
         lowest=min(of_starts, default=None),
         highest=max(of_starts, default=None),
@@ -91,6 +98,17 @@ def replicates(by_launch: Iterable[LaunchValue]) -> list[float]:
         if launch.value is not None and launch.applied:
             by_start[launch.server_start_id].append(launch.value)
     return [fmean(values) for values in by_start.values()]
+
+
+def _possible(mean: Estimate, most: float | None) -> Estimate:
+    """Return the mean with its interval cut to values that can be, which holds the true one no less often.
+
+    A mean beyond `most` itself, by a rounding of the telemetry, stays within its interval.
+    """
+    if mean.value is None or mean.low is None or mean.high is None:
+        return mean
+    high = mean.high if most is None else min(mean.high, max(most, mean.value))
+    return replace(mean, low=max(mean.low, 0.0), high=high)
 
 
 def _same_but_launch(a: CellId, b: CellId) -> bool:

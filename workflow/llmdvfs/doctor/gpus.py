@@ -14,6 +14,7 @@ from llmdvfs.errors import ClockControlError
 from llmdvfs.host.capabilities import SYS_ADMIN, has_capability, only_observes
 from llmdvfs.hosts.gpus import host_gpus
 from llmdvfs.plan.study import Study
+from llmdvfs.records.counted import counted
 from llmdvfs.records.doctor import Check
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.point import How, OperatingPoint
@@ -45,7 +46,7 @@ def gpus(study: Study) -> Iterator[Check]:
         return
     driver = NvmlGpu(0).details()["driver"] if count else "loaded"
     names = ", ".join(sorted({NvmlGpu(index).name() for index in range(count)})) or "no GPU"
-    yield Check("driver", "ok", f"{driver}; {count} GPUs: {names}")
+    yield Check("driver", "ok", f"{driver}; {counted(count, 'GPU')}: {names}")
     found = candidates(study)
     free = [gpu for gpu in found if not gpu.processes]
     taken = "; ".join(f"GPU {gpu.index}: {', '.join(gpu.processes)}" for gpu in found if gpu.processes)
@@ -74,7 +75,7 @@ def memory(study: Study) -> Iterator[Check]:
         elif doubts:
             yield Check("GPU memory", "warning", f"{deployment.id}: {doubts[0]}", "see the message")
         else:
-            yield Check("GPU memory", "ok", f"{deployment.id}: fits on {len(free) - len(refusals)} GPUs")
+            yield Check("GPU memory", "ok", f"{deployment.id}: fits on {counted(len(free) - len(refusals), 'GPU')}")
 
 
 def links(study: Study) -> Iterator[Check]:

@@ -7,6 +7,7 @@ from importlib import metadata
 
 from llmdvfs.plan.cells import all_cells, pending_launches
 from llmdvfs.plan.study import Study
+from llmdvfs.records.counted import counted
 from llmdvfs.records.doctor import Check
 
 OLDEST_PYTHON = (3, 11)
@@ -70,7 +71,8 @@ def study(study: Study) -> Iterator[Check]:
     yield Check(
         "configuration",
         "ok",
-        f"{', '.join(study.deployments)}: {cells} cells, {missing} to be measured in {len(launches)} server starts",
+        f"{', '.join(study.deployments)}: {counted(cells, 'cell')}, {missing} to be measured in "
+        f"{counted(len(launches), 'server start')}",
     )
 
 

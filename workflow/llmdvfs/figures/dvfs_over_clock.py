@@ -25,7 +25,7 @@ HELD_FRACTION = 0.02  # a clock further below the one asked was not held
 def dvfs_over_clock(record: AnswersRecord) -> Figure:
     """Return the figure: means with 95 % intervals at the clock held; a thin line leads there from the clock asked."""
     answers = [answer for answer in record.answers if clock_series(answer)]
-    figure, rows = answer_rows(answers, ROW_HEIGHT_IN, "no core clocks were measured beside stock")
+    figure, rows = answer_rows(answers, ROW_HEIGHT_IN, _why_none(record))
     for answer, left, right in rows:
         _panel(left, answer, "energy_ratio", f"Energy per {answer.energy_per.replace('_', ' ')}")
         _panel(right, answer, "time_ratio", TIMES[answer.time_of])
@@ -40,6 +40,11 @@ def dvfs_over_clock(record: AnswersRecord) -> Figure:
         " goes on. A thin line leads from the clock asked to the one held below it; open: breaks a latency limit.",
     )
     return figure
+
+
+def _why_none(record: AnswersRecord) -> str:
+    left_out = [flag.text for answer in record.answers for flag in answer.flags if flag.name == "not_applied"]
+    return "; ".join(["no core clock was held beside stock", *record.refused, *left_out])
 
 
 def _panel(axes: Axes, answer: Answer, quantity: str, label: str) -> None:

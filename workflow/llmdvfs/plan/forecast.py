@@ -9,6 +9,7 @@ from llmdvfs.plan.cells import PlannedCell, PlannedLaunch
 from llmdvfs.plan.per_cell import LAUNCH_OVERHEAD_S, PerCell, per_cell
 from llmdvfs.plan.side_by_side import is_beside
 from llmdvfs.plan.study import Study
+from llmdvfs.records.counted import counted
 from llmdvfs.records.forecast import Amounts, Budget, DeploymentForecast, Forecast
 from llmdvfs.records.progress import length_in_words
 
@@ -73,7 +74,7 @@ def missing_in_words(told: Forecast) -> str:
     GPU hours where there are GPUs, and energy where anything tells it.
     """
     amounts = told.missing
-    cells = "1 cell" if amounts.num_cells == 1 else f"{amounts.num_cells} cells"
+    cells = counted(amounts.num_cells, "cell")
     parts = [f"about {length_in_words(amounts.wall_s)}"]
     parts += [f"{amounts.gpu_h:.2g} GPU hours"] if amounts.gpu_s else []
     parts += [] if amounts.energy_kwh is None else [f"{amounts.energy_kwh:.2g} kWh"]

@@ -7,6 +7,7 @@ from llmdvfs.clock import unix_s
 from llmdvfs.plan.cells import PlannedCell, PlannedLaunch
 from llmdvfs.plan.past import past_cells, typical
 from llmdvfs.plan.study import Study
+from llmdvfs.records.counted import counted
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.places import PROGRESS
 from llmdvfs.records.progress import ExpectedCell, RunProgress, length_in_words
@@ -57,8 +58,9 @@ def in_words(run: RunProgress) -> str:
     length_s = sum(cell.expected_s for cell in run.cells)
     gpu_h = sum(cell.expected_s * cell.num_gpus for cell in run.cells) / S_PER_H
     gpus = f", {gpu_h:.2g} GPU hours," if gpu_h else ""
-    cells = "1 cell" if len(run.cells) == 1 else f"{len(run.cells)} cells"
-    return f"{cells} to measure: about {length_in_words(length_s)}{gpus} and the server starts"
+    return (
+        f"{counted(len(run.cells), 'cell')} to measure: about {length_in_words(length_s)}{gpus} and the server starts"
+    )
 
 
 def planned_s(settings: MeasureSettings, workload: WorkloadSpec) -> float:

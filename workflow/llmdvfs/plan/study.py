@@ -22,6 +22,7 @@ from llmdvfs.plan.side_by_side import check_side_by_side
 from llmdvfs.plan.study_file import StudySettings
 from llmdvfs.plan.tokenizers import check_tokenizers
 from llmdvfs.plan.under_load import is_under_load, with_stock_repeats
+from llmdvfs.records.counted import counted
 from llmdvfs.records.forecast import Budget
 from llmdvfs.records.job import MeasureSettings
 from llmdvfs.records.made import DrawnCells
@@ -225,7 +226,9 @@ def _deployment(
         ),
     )
     if spec.num_gpus and gpus is not None and len(gpus) < spec.num_gpus:
-        raise ConfigError(f"serving.gpus: {gpus}: {name} needs {spec.num_gpus} GPUs; name more, or null for free ones")
+        raise ConfigError(
+            f"serving.gpus: {gpus}: {name} needs {counted(spec.num_gpus, 'GPU')}; name more, or null for free ones"
+        )
     return spec
 
 

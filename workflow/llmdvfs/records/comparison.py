@@ -52,6 +52,8 @@ class Metric:
     """Whether it is compared only between values of one energy source."""
     better: Better | None = None
     """Whether higher or lower values are better; None: neither, it only describes the run."""
+    most: float | None = None
+    """The highest value that can be; None: there is none. The lowest is 0 for all."""
 
 
 METRICS: dict[str, Metric] = {
@@ -64,7 +66,7 @@ METRICS: dict[str, Metric] = {
     "decode_mean_s": Metric("E2E - TTFT mean", "ms", 1e3, better="lower"),
     "output_token_rate_per_s": Metric("Output tokens", "1/s", grows_with_gpus=True, better="higher"),
     "goodput_rps": Metric("Goodput", "req/s", grows_with_gpus=True, better="higher"),
-    "slo_attainment_fraction": Metric("Requests within the limits", "%", 1e2, better="higher"),
+    "slo_attainment_fraction": Metric("Requests within the limits", "%", 1e2, better="higher", most=1.0),
     "energy_per_output_token_j": Metric("Energy per output token", "J", of_energy=True, better="lower"),
     "energy_per_request_j": Metric("Energy per request", "J", of_energy=True, better="lower"),
     "prefill_energy_per_prompt_token_j": Metric(
@@ -84,15 +86,15 @@ METRICS: dict[str, Metric] = {
     "sm_clock_mean_mhz": Metric("Core clock", "MHz"),
     "prefill_sm_clock_mean_mhz": Metric("Core clock of prefill", "MHz"),
     "decode_sm_clock_mean_mhz": Metric("Core clock of decode", "MHz"),
-    "utilisation_mean_fraction": Metric("Utilisation", "%", 1e2),
-    "prefill_tensor_fraction": Metric("Tensor cores in prefill", "%", 1e2),
-    "decode_dram_fraction": Metric("DRAM in decode", "%", 1e2),
-    "memory_power_fraction": Metric("Memory's share of energy", "%", 1e2, of_energy=True),
+    "utilisation_mean_fraction": Metric("Utilisation", "%", 1e2, most=1.0),
+    "prefill_tensor_fraction": Metric("Tensor cores in prefill", "%", 1e2, most=1.0),
+    "decode_dram_fraction": Metric("DRAM in decode", "%", 1e2, most=1.0),
+    "memory_power_fraction": Metric("Memory's share of energy", "%", 1e2, of_energy=True, most=1.0),
     "kv_transfer_mean_s": Metric("KV transfer", "ms", 1e3, better="lower"),
     "kv_rate_bytes_per_s": Metric("KV rate", "GB/s", 1e-9, better="higher"),
-    "external_kv_fraction": Metric("Prompt taken from transferred KV", "%", 1e2),
+    "external_kv_fraction": Metric("Prompt taken from transferred KV", "%", 1e2, most=1.0),
     "imbalance_fraction": Metric("Imbalance of instances", "%", 1e2, better="lower"),
-    "failed_fraction": Metric("Failed requests", "%", 1e2, better="lower"),
+    "failed_fraction": Metric("Failed requests", "%", 1e2, better="lower", most=1.0),
 }
 
 

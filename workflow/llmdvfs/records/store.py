@@ -9,8 +9,9 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -85,16 +86,26 @@ def from_json(text: str, kind: type[T]) -> T:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: no reader ever sees a part of it. A pipe or a device is written to as it is."""
+    """Write a text as a whole file or not at all."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Give an open file that stands at `path` once all is written, or never: no reader ever sees a part of it.
+
+    A pipe or a device is written to as it is.
+    """
     if _is_way_out(path):
-        with naming(path), path.open("w", encoding="utf-8") as way:
-            way.write(text)
+        with naming(path), path.open("wb") as way:
+            yield way
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)

@@ -12,6 +12,7 @@ from llmdvfs.records.comparison import (
     MetricRatio,
 )
 from llmdvfs.records.comparison_text import baseline_pairs, equal_gpu_pairs, mean_words
+from llmdvfs.records.counted import counted
 from llmdvfs.records.short_names import ShortNames
 from llmdvfs.records.verdict_words import LANGUAGES, Language, VerdictWords
 
@@ -114,7 +115,9 @@ def _how_sure(ratio: MetricRatio, words: VerdictWords) -> str:
     if ratio.conclusion in DECIDED:
         return ""
     n = ratio.fewest_launches
-    return words.not_significant + (words.few_launches.format(n=n) if n < MIN_CLAIM_LAUNCHES else "")
+    return words.not_significant + (
+        words.few_launches.format(n=n, launches=counted(n, "launch")) if n < MIN_CLAIM_LAUNCHES else ""
+    )
 
 
 def _change(ratio: MetricRatio, metric: str, words: VerdictWords) -> str:

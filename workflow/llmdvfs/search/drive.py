@@ -5,6 +5,7 @@ from collections.abc import Callable
 from llmdvfs.errors import SearchStalled
 from llmdvfs.plan.decided import decided_so_far, with_cells_of
 from llmdvfs.plan.study import Study
+from llmdvfs.records.counted import counted
 from llmdvfs.records.places import decided_file
 from llmdvfs.records.search import SearchRecord
 from llmdvfs.records.spec import CellId
@@ -34,7 +35,7 @@ def search(
             return record
         if missing == waiting:
             raise SearchStalled(
-                f"{len(missing)} cells were decided and none of them was measured, the first being "
+                f"of {counted(len(missing), 'cell')} that a round decided none was measured, the first being "
                 f"{min(missing, key=str).folder()}; expected a measurement of each; see the log of the last run"
             )
         waiting = missing

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from llmdvfs.plan.study import Study
 from llmdvfs.records.comparison import ComparisonRecord
+from llmdvfs.records.counted import counted
 from llmdvfs.records.places import added_launches_file
 from llmdvfs.records.sequential import SequentialRecord, SequentialSettings, SequentialState
 from llmdvfs.records.store import write_record
@@ -27,7 +28,7 @@ def add_launches(
         measure()
         width = widest(compared(), settings.metrics)
         state = _state(width, number, settings)
-        text = f"{number} launches, widest {width}; asked ±{100 * settings.half_width_fraction:g} %"
+        text = f"{counted(number, 'launch')}, widest {width}; asked ±{100 * settings.half_width_fraction:g} %"
         if state != "adding":
             return _write(study, SequentialRecord(settings, number, state, text))
         say(f"sequential: {text}: one more")

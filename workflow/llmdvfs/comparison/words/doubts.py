@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from llmdvfs.records.comparison import FAMILY, MAX_MORE_LAUNCHES, METRICS, ComparisonRecord, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs, ratio_number
+from llmdvfs.records.counted import counted
 from llmdvfs.records.short_names import ShortNames
 
 
@@ -48,7 +49,7 @@ def more_launches(record: ComparisonRecord) -> Iterator[str]:
 def _launches(more: int) -> str:
     if more == MAX_MORE_LAUNCHES:
         return f"{more} launches or more"
-    return f"{more} more launch{'' if more == 1 else 'es'}"
+    return counted(more, "more launch")
 
 
 def _is_moved(ratio: MetricRatio) -> bool:

@@ -5,6 +5,7 @@ from textwrap import fill
 
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN
 from llmdvfs.records.comparison import DeploymentSummary
+from llmdvfs.records.counted import counted
 
 CHARACTERS = 125  # of a line across the double column
 INTERVALS = "95 % intervals (moderated t, of the logs where all values are above 0); an arrow: the interval goes on"
@@ -23,7 +24,7 @@ def starts_text(deployments: Iterable[DeploymentSummary]) -> str:
 def n_text(counts: Iterable[int]) -> str:
     """Return how many server starts are behind what is shown, e.g. `n = 2 to 3 server starts`.
 
-    counts: n of each thing that is shown.
+    counts: n of each thing that is shown; one without a start is in no mean, and does not widen the range.
     """
-    known = sorted(set(counts)) or [0]
-    return f"n = {' to '.join(map(str, dict.fromkeys((known[0], known[-1]))))} server start{'s' * (known != [1])}"
+    known = sorted({n for n in counts if n}) or [0]
+    return f"n = {f'{known[0]} to ' if len(known) > 1 else ''}{counted(known[-1], 'server start')}"

@@ -13,9 +13,9 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
-from llmdvfs.errors import naming
 from llmdvfs.figures.parts.intervals import end_intervals
 from llmdvfs.records.modelled import MODELLED
+from llmdvfs.records.store import whole_file
 
 SINGLE_COLUMN_IN = 3.5
 DOUBLE_COLUMN_IN = 7.2
@@ -112,11 +112,10 @@ def save_figure(figure: Figure, png: Path, *, modelled: bool = False) -> None:
     if modelled:
         mark_modelled(figure)
     with matplotlib.style.context(STYLE_FILE):
-        png.parent.mkdir(parents=True, exist_ok=True)
         figure.set_dpi(matplotlib.rcParams["savefig.dpi"])
         # by its canvas: Figure.savefig draws everything once before, to find the places
-        with naming(png):
-            FigureCanvasAgg(figure).print_png(str(png), metadata={"Software": None})
+        with whole_file(png) as file:
+            FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
         figure.set_layout_engine("none")  # the PDF keeps the places that the PNG found: they take long to find
         save_pdf(figure, png.with_suffix(".pdf"))
 
@@ -129,8 +128,7 @@ def mark_modelled(figure: Figure) -> None:
 def save_pdf(figure: Figure, pdf: Path) -> None:
     """Write the figure as PDF with its fonts embedded; equal figures give equal bytes."""
     with matplotlib.style.context(STYLE_FILE):
-        pdf.parent.mkdir(parents=True, exist_ok=True)
         figure.set_dpi(matplotlib.rcParams["savefig.dpi"])  # of what is drawn as dots
         undated = {"CreationDate": None, "Creator": None, "Producer": None}
-        with naming(pdf):
-            FigureCanvasPdf(figure).print_pdf(str(pdf), metadata=undated)
+        with whole_file(pdf) as file:
+            FigureCanvasPdf(figure).print_pdf(file, metadata=undated)

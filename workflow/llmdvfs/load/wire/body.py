@@ -17,15 +17,21 @@ class _Pieces:
 
 
 def body_pieces(reads: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """Yield instant [mono ns] and bytes of each piece of a body, up to where the answer is no HTTP."""
+    """Yield instant [mono ns] and bytes of each piece of a body, up to where the answer is no HTTP.
+
+    What a read brought before that is among them: it was received.
+    """
     pieces = _Pieces()
     parser = httptools.HttpResponseParser(pieces)
     for instant, data in reads:
+        is_http = True
         try:
             parser.feed_data(data)
         except httptools.HttpParserError:
-            return
+            is_http = False
         yield from ((instant, piece) for piece in pieces.found)
+        if not is_http:
+            return
         pieces.found.clear()
 
 

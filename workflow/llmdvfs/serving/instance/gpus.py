@@ -7,6 +7,7 @@ from pathlib import Path
 
 from llmdvfs.errors import ConfigError
 from llmdvfs.host.lock import holder_of, lock_folder, open_lock, take_lock, take_opened_lock
+from llmdvfs.records.counted import counted
 from llmdvfs.records.host import HostGpu
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -66,7 +67,7 @@ def take_gpus(
         problem = GpusTaken if num_needed <= len(allowed) else ConfigError
         among = f"of the wanted {list(wanted)}" if wanted is not None else f"of {len(allowed)} visible"
         raise problem(
-            f"serving.gpus: {num_needed} GPUs needed, {len(taken)} {among} free"
+            f"serving.gpus: {counted(num_needed, 'GPU')} needed, {len(taken)} {among} free"
             f"{': ' if refusals else ''}{'; '.join(refusals)}; wait for them, name others, or use fewer instances"
         )
     return LeasedGpus(tuple(taken), tuple(fds))

@@ -39,6 +39,7 @@ def wait_healthy(servers: Mapping[str, Server], limit_s: float, say: Say) -> dic
     begin = time.monotonic()
     next_progress = begin + PROGRESS_INTERVAL_S
     took: dict[str, float] = {}
+    doing: dict[str, str] = {}
     while len(took) < len(servers):
         check_alive([server for server in servers.values() if server.name in took])
         for url, server in servers.items():
@@ -46,17 +47,19 @@ def wait_healthy(servers: Mapping[str, Server], limit_s: float, say: Say) -> dic
                 continue
             if server.exit_code() is not None or server.engine_failed_to_start():
                 raise ServerNotReady(f"{server.name} did not start: {server.cause_of_death()}")
-            if get(f"{url}/health", HEALTH_LIMIT_S).ok:
+            reply = get(f"{url}/health", HEALTH_LIMIT_S)
+            doing[server.name] = _doing(server, reply)
+            if reply.ok:
                 took[server.name] = time.monotonic() - server.started_s
                 server.note_family()
         waiting = [server for server in servers.values() if server.name not in took]
         now = time.monotonic()
         if waiting and now - begin > limit_s:
-            raise ServerNotReady(_too_late(waiting, limit_s))
+            raise ServerNotReady(_too_late(waiting, doing, limit_s))
         if waiting and now > next_progress:
             next_progress = now + PROGRESS_INTERVAL_S
             for server in waiting:
-                say(f"{server.name}: starting for {now - server.started_s:.0f} s; {_last_line(server)}")
+                say(f"{server.name}: {doing[server.name]}")
         if waiting:
             time.sleep(POLL_INTERVAL_S)
     return took
@@ -154,13 +157,21 @@ def _text_of(choice: Mapping[str, Any]) -> Any:
     return choice.get("text") or said.get("content") or said.get("reasoning_content") or said.get("reasoning")
 
 
-def _too_late(waiting: Sequence[Server], limit_s: float) -> str:
-    seen = "; ".join(f"{server.name}: {_last_line(server)}, see {server.log}" for server in waiting)
+def _too_late(waiting: Sequence[Server], doing: Mapping[str, str], limit_s: float) -> str:
+    seen = "; ".join(f"{server.name}: {doing[server.name]}, see {server.log}" for server in waiting)
     return (
         f"not ready after {limit_s:.0f} s: {seen}; raise serving.startup_timeout_s if it was still loading, "
         "else look into the log"
     )
 
 
-def _last_line(server: Server) -> str:
-    return f"last said: {last_line(server.log_tail()) or 'nothing yet'}"
+def _doing(server: Server, health: Reply) -> str:
+    """Return in words what a server does until it is healthy: a proxy names the instances that it waits for."""
+    if health.status is None:
+        said = last_line(server.log_tail()) or "nothing yet"
+        return f"starting for {time.monotonic() - server.started_s:.0f} s; last said: {said}"
+    try:
+        waits_for = [name for name, state in json.loads(health.body)["instances"].items() if state != "ok"]
+    except MISREAD:
+        return f"/health answered {health.status}"
+    return f"is up and waits for {', '.join(waits_for)}"
