@@ -28,10 +28,11 @@ def python_with_fake_engine(folder: Path) -> str:
 
 
 TOY_SERVER = """
-import os, sys
+import os, sys, time
 print("imported by", os.getpid(), flush=True)
 if "FAKE_IMPORT_FAILS" in os.environ:
     sys.exit("no such library")
+time.sleep(float(os.environ.get("FAKE_IMPORTS_S", 0)))
 if __name__ == "__main__":
     sys.path.insert(0, {tests!r})
     import asyncio

@@ -36,6 +36,7 @@ for part, cells in jobs(TO_MAKE, "analyze", CELLS_OF_ONE_JOB):
             job_name("analyze", part, cells)
         input:
             merged=wanted_made("merge", cells),
+            launches=AFTER_LAUNCHES,
         output:
             made=made_by("analyze", cells),
         log:
@@ -43,7 +44,6 @@ for part, cells in jobs(TO_MAKE, "analyze", CELLS_OF_ONE_JOB):
         priority: NUMBERS_FIRST
         conda:
             CONDA
-        threads: CORES_OF_MAKING
         params:
             cells=[str(cell.folder) for cell in cells],
             stamps=[STAMPS[str(cell.folder)]["analyze"] for cell in cells],
@@ -62,6 +62,7 @@ for part, cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB):
             job_name("plot_cell", part, cells)
         input:
             analysed=wanted_made("analyze", cells),
+            launches=AFTER_LAUNCHES,
         output:
             made=[
                 (
@@ -87,7 +88,6 @@ for part, cells in jobs(TO_MAKE, "figures", CELLS_OF_ONE_JOB):
             f"{LOGS}/{job_name('plot_cell', part, cells)}.log",
         conda:
             CONDA
-        threads: CORES_OF_MAKING
         params:
             cells=[str(cell.folder) for cell in cells],
             stamps=[STAMPS[str(cell.folder)]["figures"] for cell in cells],

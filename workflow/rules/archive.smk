@@ -27,6 +27,7 @@ for (name, cells), stored in zip(archives().items(), STORED):
             f"{LOGS}/archive/{name}.log",
         conda:
             CONDA
+        threads: workflow.cores if PREPARING else 1  # not beside a launch
         params:
             results=RESULTS,
             names=f"{RESULTS}/jobs/{name}.txt",

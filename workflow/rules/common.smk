@@ -73,7 +73,7 @@ from llmdvfs.plan.locked_engine import engine_of
 from llmdvfs.plan.long_requests import long_requests
 from llmdvfs.plan.otherwise import measured_otherwise
 from llmdvfs.plan.preflight import check_preconditions
-from llmdvfs.plan.prepared import cores_of_launch, cores_of_making, is_prepared
+from llmdvfs.plan.prepared import cores_of_launch, fit_two, is_prepared
 from llmdvfs.plan.progress import awaited_launches, expected_progress
 from llmdvfs.plan.recorded import check_recorded, recorded_engine
 from llmdvfs.plan.rule_names import rule_names
@@ -162,10 +162,11 @@ AWAITED = [planned for planned in PENDING if ON_CLUSTER or planned.job.side_by_s
 # The next launch may be prepared while another is measured: two jobs at once, and nothing else beside them.
 PREPARING = (
     workflow.cores is not None
+    and fit_two(workflow.cores)
     and not ON_CLUSTER
     and sum(is_prepared(STUDY.deployments[planned.deployment], STUDY.settings) for planned in PENDING) > 1
 )
-CORES_OF_MAKING = cores_of_making(workflow.cores) if PREPARING else 1
+AFTER_LAUNCHES = [cell.link for planned in PENDING for cell in planned.cells] if PREPARING else []
 # What is made of a measurement carries in the names of its stamps what it was made from (records/made.py).
 MADE = made_cells(
     PLAN,

@@ -13,6 +13,7 @@ for part, cells in jobs(TO_MAKE, "merge", CELLS_OF_ONE_JOB):
             job_name("monitor_merge", part, cells)
         input:
             measured=[str(cell.measured) for cell in cells],
+            launches=AFTER_LAUNCHES,
         output:
             made=made_by("merge", cells),
         log:
@@ -20,7 +21,6 @@ for part, cells in jobs(TO_MAKE, "merge", CELLS_OF_ONE_JOB):
         priority: NUMBERS_FIRST
         conda:
             CONDA
-        threads: CORES_OF_MAKING
         params:
             cells=[str(cell.folder) for cell in cells],
             stamps=[STAMPS[str(cell.folder)]["merge"] for cell in cells],

@@ -116,3 +116,10 @@ def test_small_pieces_hold_up_a_fast_network_only(link_bytes_per_s: float, is_to
     slow = replace(transfer(link_bytes_per_s / 4, link), piece_bytes=32 * 1024)
     (text,) = transfer_warnings(slow, KV_BYTES_PER_TOKEN)
     assert ("raise serving.engine.block_size" in text) == is_told
+
+
+def test_pairs_of_gpus_have_a_link_each() -> None:
+    """Four pairs at 30 of 400 GB/s are 7.5 % of each one's link; together they looked like 30 % of one."""
+    pairs = replace(transfer(30e9, TransferLink("nvlink", 400e9, None)), carried_bytes_per_s=120e9)
+    (text,) = transfer_warnings(pairs, KV_BYTES_PER_TOKEN)
+    assert "7.5% of the 400 GB/s of the NVLink" in text

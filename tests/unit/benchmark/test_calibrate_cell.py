@@ -1,5 +1,7 @@
 """A calibration that fails does not cost the load that was measured before it."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,16 @@ def test_a_shared_calibration_that_fails_is_left_to_each_load(tmp_path: Path) ->
     calibrate_together(SHAPES, tmp_path, calibrate)
     assert calibrate_cell(tmp_path, SHAPES[0], tmp_path, calibrate) is None
     assert read_record(tmp_path / raw.CALIBRATION, CalibrationResult).shape == SHAPES[0]
+
+
+def test_what_was_measured_at_the_very_shape_goes_first(cell: Path, tmp_path: Path) -> None:
+    """An easier load beside it had no error to speak of, and hid an error of 0.1 s."""
+    shape = cell_shape(cell)
+    assert shape is not None
+    easier = replace(shape, ttft_s=shape.ttft_s * 2)
+    for name, at, error_s in (("a", easier, 1e-5), ("b", shape, 0.1)):
+        (tmp_path / name).mkdir()
+        calibrate_cell(tmp_path / name, at, tmp_path / name, Calibrator(0, error_s))
+        shutil.copytree(tmp_path / name / "calibration", tmp_path / "results" / "calibration", dirs_exist_ok=True)
+    assert calibrated(cell, tmp_path / "results", Calibrator(0)) is None
+    assert read_record(cell / raw.CALIBRATION, CalibrationResult).shape == shape

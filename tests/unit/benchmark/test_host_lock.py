@@ -4,7 +4,10 @@ import threading
 import time
 from pathlib import Path
 
-from llmdvfs.benchmark.host_lock import await_preparations, host_lock, preparing
+import pytest
+
+from llmdvfs.benchmark.host_lock import host_lock, preparing, undisturbed
+from llmdvfs.errors import LockError
 from llmdvfs.host.lock import share_lock, take_lock
 
 
@@ -58,13 +61,21 @@ def test_a_load_begins_only_when_nobody_prepares() -> None:
     order = []
 
     def measures() -> None:
-        await_preparations()
-        order.append("load")
+        with undisturbed():
+            order.append("load")
 
     measuring = threading.Thread(target=measures)
-    with preparing(), preparing():
+    with preparing():
         measuring.start()
         measuring.join(0.2)
         order.append("imported")
     measuring.join(10)
     assert order == ["imported", "load"]
+
+
+def test_nothing_is_prepared_beside_a_load() -> None:
+    """Of another study, say, that came while the load ran. Neighbours side by side measure together all the same."""
+    with undisturbed(), undisturbed(), pytest.raises(LockError, match="a load is measured on this host"), preparing():
+        pass
+    with preparing():
+        pass

@@ -63,6 +63,7 @@ def test_no_success_no_shape() -> None:
         (CalibrationShape(4, 0.05, 0.05, 12), False),  # easier: its error says too little
         (CalibrationShape(4, 0.05, 0.005, 64), False),  # two steps harder: its error says too much
         (CalibrationShape(4, 0.5, 0.01, 60), True),  # tokens make the rate: how long the first took is nothing to it
+        (CalibrationShape(4, 0.5, 0.02, 30), False),  # as fast once it runs, but it waits: 119 tokens a second, not 203
         (CalibrationShape(8, 0.05, 0.02, 30), True),  # a step more streams
         (CalibrationShape(16, 0.05, 0.02, 30), False),
         (CalibrationShape(2, 0.05, 0.02, 30), False),

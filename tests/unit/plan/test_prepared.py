@@ -1,4 +1,4 @@
-"""Two launches at once and never three, and beside a launch nothing that makes numbers or figures."""
+"""Two launches at once and never three, and what is prepared."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from unit.plan.test_cells import cell_key, with_results
 from unit.plan.test_forecast import LOAD
 
 from llmdvfs.plan.cells import all_cells
-from llmdvfs.plan.prepared import cores_of_launch, cores_of_making, is_prepared
+from llmdvfs.plan.prepared import cores_of_launch, fit_two, is_prepared
 
 STUDY: dict[str, Any] = {
     "device": "cuda",
@@ -21,13 +21,9 @@ STUDY: dict[str, Any] = {
 
 @pytest.mark.parametrize("num_cores", range(1, 257))
 def test_cores_that_a_launch_asks_for(num_cores: int) -> None:
-    launch, making = cores_of_launch(num_cores), cores_of_making(num_cores)
-    assert 1 <= launch <= num_cores
-    assert 1 <= making <= num_cores
-    assert 3 * launch > num_cores
-    assert launch + making > num_cores
-    if num_cores not in (1, 3):
-        assert 2 * launch <= num_cores
+    assert 1 <= cores_of_launch(num_cores) <= num_cores
+    assert 3 * cores_of_launch(num_cores) > num_cores
+    assert fit_two(num_cores) == (num_cores not in (1, 3))
 
 
 def test_a_prepared_launch_is_the_same_measurement(tmp_path: Path) -> None:

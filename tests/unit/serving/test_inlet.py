@@ -182,3 +182,21 @@ def test_many_requests_do_not_stop_all_tokens(run: Any) -> None:
             assert len(read) == 20
 
     run(story())
+
+
+def test_an_error_in_one_clients_request_is_that_clients_alone(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """It would rise into the connection of the instance whose token comes next, and end another client's stream."""
+
+    def fails(data: bytes) -> None:
+        raise ValueError("cannot be")
+
+    async def story() -> None:
+        inlet = Inlet()
+        async with client_of(inlet, fails) as (client, theirs):
+            theirs.sendall(b"a request")
+            looks(inlet)
+            await asyncio.sleep(0.05)
+            assert client.is_lost
+
+    run(story())
+    assert "an error that should not happen" in caplog.text

@@ -5,19 +5,22 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fakes.engine import python_with_toy_vllm
 
 from llmdvfs.architectures.table import architecture_named, parse_architecture
-from llmdvfs.errors import ConfigError
+from llmdvfs.errors import ConfigError, ServerNotReady
 from llmdvfs.host.child import library_environment
+from llmdvfs.host.lock import lock_folder
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.job import LaunchRecord
 from llmdvfs.records.spec import DeploymentSpec, EngineSpec, ModelSpec
+from llmdvfs.serving import prepared
 from llmdvfs.serving.deploy import deploy, prepare
-from llmdvfs.serving.instance.gpus import take_gpus
+from llmdvfs.serving.instance.gpus import expected_gpus, lease_path, open_lease, take_gpus
 from llmdvfs.serving.instance.http import get
 from llmdvfs.serving.lifetime import is_alive
 from llmdvfs.serving.start import Start
@@ -171,3 +174,45 @@ def test_an_import_that_takes_the_gpu_ends_the_server(tmp_path: Path) -> None:
     done = wait_alone(tmp_path, "torch")
     assert done.returncode == 1
     assert "CUDA was initialised by an import" in done.stderr
+
+
+def test_a_gpu_that_somebody_else_computes_on_is_not_waited_for(tmp_path: Path) -> None:
+    """Each launch imported for GPU 0, which was never to be had, and once more for GPU 1."""
+    free, own = gpus(tmp_path, 2)
+    foreign = replace(free, processes=("process 4711 (python train.py)",))
+    assert [gpu.index for gpu in expected_gpus(1, None, [foreign, own], None)] == [1]
+    measured = take_gpus(1, (0,), [free, own], None)
+    assert [gpu.index for gpu in expected_gpus(1, None, [foreign, own], None)] == [0]  # a launch's, which will end
+    measured.release()
+
+
+def test_a_removed_lease_costs_what_was_prepared_and_no_launch(tmp_path: Path) -> None:
+    """Cleaners of /tmp remove old files, and others lock what takes their place."""
+    host, planned, logs = gpus(tmp_path, 1), launch(tmp_path, device="cuda"), tmp_path / "logs"
+    with prepare(planned, logs=logs, host_gpus=lambda: host) as start:
+        lease_path(host[0].uuid, lock_folder()).unlink()
+        with deploy(planned, logs=logs, results=tmp_path, host_gpus=lambda: host, prepared=start) as deployment:
+            assert deployment.server_start.instances[0].prepared_s is None
+            with pytest.raises(ConfigError, match="GPU 0 is leased"):
+                take_gpus(1, None, host, None)
+
+
+def test_gpus_that_were_not_enough_are_free_again(tmp_path: Path) -> None:
+    """The guards of servers that wait keep the file of a lease open, but not the lease."""
+    host = gpus(tmp_path, 2)
+    opened = {gpu.uuid: open_lease(gpu) for gpu in host}
+    other = take_gpus(1, (1,), host, None)
+    with pytest.raises(ConfigError, match="2 GPUs needed, 1 of 2 visible free"):
+        take_gpus(2, None, host, None, opened=opened)
+    take_gpus(1, (0,), host, None).release()
+    other.release()
+    for fd in opened.values():
+        os.close(fd)
+
+
+def test_imports_without_end_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The launch that is to be measured waits for them with its GPUs."""
+    monkeypatch.setattr(prepared, "IMPORT_LIMIT_S", 1.0)
+    planned = launch(tmp_path, FAKE_IMPORTS_S="60")
+    with pytest.raises(ServerNotReady, match="single-0 still imported after 1 s"), prepare(planned, logs=tmp_path):
+        pass

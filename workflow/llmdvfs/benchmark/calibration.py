@@ -72,7 +72,10 @@ def _calibrated(shape: CalibrationShape, results: Path, calibrate: Calibrate) ->
 
 
 def _kept(results: Path, shape: CalibrationShape) -> CalibrationResult | None:
-    """Return the easiest calibration that was made before and serves the shape; None: there is none of this version."""
+    """Return what was measured before: at this very shape, else the easiest that serves it; None: nothing was.
+
+    What another version measured is nothing.
+    """
     place = _place(results, shape)
     serving = list[CalibrationResult]()
     for folder in place.parent.glob(f"{place.name.partition('-')[0]}-*"):
@@ -80,7 +83,11 @@ def _kept(results: Path, shape: CalibrationShape) -> CalibrationResult | None:
             known = read_record(folder / raw.CALIBRATION, CalibrationResult)
             if serves(known, shape):
                 serving.append(known)
-    return min(serving, key=lambda known: (known.token_rate_per_s, known.shape.num_streams), default=None)
+    return min(
+        serving,
+        key=lambda known: (known.shape != shape, known.token_rate_per_s, known.shape.num_streams),
+        default=None,
+    )
 
 
 def _place(results: Path, shape: CalibrationShape) -> Path:

@@ -1,6 +1,7 @@
 """Lets only one measurement run on a host at a time: another one beside it would make both wrong.
 
-What takes CPU time and is none, the imports of the servers of the next launch, is waited for before a load begins.
+What takes CPU time and is none, the imports of the servers of the next launch, is waited for before a load begins, and
+does not begin beside one.
 """
 
 import logging
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from llmdvfs.errors import LockError
 from llmdvfs.host.lock import holder_of, lock_folder, share_lock, take_lock
 
 LOG = logging.getLogger(__name__)
@@ -44,13 +46,14 @@ def host_lock(
 
 @contextmanager
 def preparing() -> Iterator[None]:
-    """Let who measures on this host know, for a block, that CPU time is taken which is no measurement's."""
-    handle = share_lock(_preparing_lock(), wait=True)
+    """Have loads on this host wait for a block that takes CPU time; LockError where one is measured already."""
+    handle = take_lock(_preparing_lock())
+    if handle is None:
+        raise LockError("a load is measured on this host, or the servers of another launch import")
     try:
         yield
     finally:
-        if handle is not None:
-            os.close(handle)
+        os.close(handle)
 
 
 @contextmanager
@@ -64,13 +67,17 @@ def calibrating() -> Iterator[None]:
             os.close(handle)
 
 
-def await_preparations() -> None:
-    """Wait until nobody on this host is `preparing`."""
-    if (handle := take_lock(_preparing_lock())) is None:
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Wait until nobody on this host is `preparing`, and keep it so for a block in which loads are measured."""
+    if (handle := share_lock(_preparing_lock())) is None:
         LOG.info("waiting: the servers of another launch still import (%s)", holder_of(_preparing_lock()))
-        handle = take_lock(_preparing_lock(), wait=True)
-    if handle is not None:
-        os.close(handle)
+        handle = share_lock(_preparing_lock(), wait=True)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _preparing_lock() -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from llmdvfs.benchmark.as_planned import check_as_planned
 from llmdvfs.benchmark.cell import measure_cell
-from llmdvfs.benchmark.host_lock import await_preparations, host_lock, preparing
+from llmdvfs.benchmark.host_lock import host_lock, preparing, undisturbed
 from llmdvfs.benchmark.look import first_look
 from llmdvfs.benchmark.one_start import set_aside_other_starts
 from llmdvfs.benchmark.progress import time_left
@@ -21,7 +21,7 @@ from llmdvfs.benchmark.store import clear_drafts, deliver, draft, is_finished, i
 from llmdvfs.benchmark.sweep.measure import SweepEnd, measure_sweep
 from llmdvfs.benchmark.task import CellTask
 from llmdvfs.benchmark.waiting import calibrate_waiting
-from llmdvfs.errors import GpusNotRestored, LlmDvfsError, ServerDied, in_full
+from llmdvfs.errors import GpusNotRestored, LlmDvfsError, ServerDied, in_full, told_of
 from llmdvfs.hosts.all_hosts import all_hosts
 from llmdvfs.hosts.gpus import host_gpus
 from llmdvfs.plan.prepared import is_prepared
@@ -87,11 +87,12 @@ def _measure_and_calibrate(tasks: Sequence[CellTask], results: Path) -> dict[str
     """
     cells = [task.cell for task in tasks]
     prepared: list[Start] = []
-    with ExitStack() as stack:
-        meanwhile = None
-        if is_prepared(tasks[0].launch.deployment, tasks[0].job.settings):
-            meanwhile = lambda: prepared.extend(stack.enter_context(_prepared(tasks[0], results)))  # noqa: E731
-        stack.enter_context(host_lock(shared=tasks[0].job.side_by_side, meanwhile=meanwhile))
+    unused = ExitStack()
+    meanwhile = None
+    if is_prepared(tasks[0].launch.deployment, tasks[0].job.settings):
+        meanwhile = lambda: prepared.extend(unused.enter_context(_prepared(tasks[0], results)))  # noqa: E731
+    # Twice: what was prepared ends before another launch has the host, also where the wait for it was interrupted.
+    with unused, host_lock(shared=tasks[0].job.side_by_side, meanwhile=meanwhile), unused:
         calibrate_waiting(cells, results)
         try:
             missing = [task for task in tasks if not is_finished(results, task.cell.key)]
@@ -126,10 +127,9 @@ def _measure_all(tasks: Sequence[CellTask], results: Path, prepared: list[Start]
     waiting = _grouped(tasks)
     failures: dict[str, str] = {}
     while waiting:
-        with _servers(waiting[0].tasks[0], results, prepared.pop() if prepared else None) as deployment:
+        first = prepared.pop() if prepared else None
+        with _servers(waiting[0].tasks[0], results, first) as deployment, undisturbed():
             ready_s = time.monotonic()
-            if waiting[0].tasks[0].job.settings.prepare_servers:
-                await_preparations()
             tried: list[CellTask] = []
             neighbour: CellTask | None = None
             while waiting:
@@ -242,15 +242,17 @@ def _prepared(task: CellTask, results: Path) -> Iterator[list[Start]]:
     launch, number = task.launch, task.job.launch
     with ExitStack() as stack:
         starts: list[Start] = []
-        LOG.info("%s launch %d: preparing servers", launch.deployment.id, number)
         try:
             with preparing():
+                LOG.info("%s launch %d: preparing servers", launch.deployment.id, number)
                 logs = _logs(task, results)
                 start = prepare(launch, logs=logs, results=results, progress=LOG.info, host_gpus=host_gpus)
                 starts.append(stack.enter_context(start))
             LOG.info("%s launch %d: prepared, waiting", launch.deployment.id, number)
         except LlmDvfsError as error:
             LOG.info("%s launch %d: not prepared: %s", launch.deployment.id, number, in_full(error))
+        except OSError as error:
+            LOG.info("%s launch %d: not prepared: %s", launch.deployment.id, number, told_of(error))
         yield starts
 
 

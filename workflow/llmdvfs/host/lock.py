@@ -51,19 +51,19 @@ def open_lock(path: Path) -> int:
 
 
 def take_opened_lock(fd: int) -> bool:
-    """Take a lock by a descriptor of `open_lock`, which processes may have inherited already; return whether it is had.
-
-    It is not where somebody else holds it, nor where the file was removed meanwhile: others lock what took its place.
-    """
+    """Take a lock by a descriptor of `open_lock`, which processes may have inherited already; False: another has it."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    if not os.fstat(fd).st_nlink:
-        fcntl.flock(fd, fcntl.LOCK_UN)
-        return False
     _say_holder(fd)
     return True
+
+
+def give_up_lock(fd: int) -> None:
+    """Close a descriptor, and free its lock whoever else has inherited it."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    os.close(fd)
 
 
 def take_lock(path: Path, *, wait: bool = False) -> int | None:

@@ -1,7 +1,7 @@
 """Launches whose servers are prepared while the launch before is started: how Snakemake runs two of them at once.
 
-It counts cores, so the numbers below are chosen to fit: two launches and never three, and beside a launch nothing that
-makes numbers or figures. Which of the two measures is decided by the lock of the host (benchmark/host_lock.py).
+Which of the two measures is decided by the lock of the host (benchmark/host_lock.py). Beside them nothing is to run:
+what is made of measurements waits for all launches of the run (rules/common.smk).
 """
 
 from llmdvfs.records.job import MeasureSettings
@@ -15,10 +15,10 @@ def is_prepared(deployment: DeploymentSpec, settings: MeasureSettings) -> bool:
 
 
 def cores_of_launch(num_cores: int) -> int:
-    """Return the cores that a launch asks for: more than a third of them, and at most half where they are even."""
+    """Return the cores that a launch asks Snakemake for, so that it runs two of them and never three: over a third."""
     return num_cores // 3 + 1
 
 
-def cores_of_making(num_cores: int) -> int:
-    """Return the cores that whatever is made of measurements asks for: one more than a launch leaves."""
-    return num_cores - num_cores // 3
+def fit_two(num_cores: int) -> bool:
+    """Return whether two launches fit at once; of 1 and of 3 cores they do not."""
+    return 2 * cores_of_launch(num_cores) <= num_cores

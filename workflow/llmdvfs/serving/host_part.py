@@ -91,7 +91,7 @@ class HostPart:
     def prepare(self) -> None:
         """Have servers import what they need, and wait for `begin`: on the GPUs that are expected then, untouched yet.
 
-        It returns once they have, or have ended, or the time for a start is over; `begin` goes by what it finds.
+        It returns once they have, or have ended, which `begin` finds; ServerNotReady where imports take too long.
         """
         self._bring_model()
         self._make_temporary()
@@ -103,7 +103,7 @@ class HostPart:
         for role, number, own in prepared.places:
             name, env = name_of(role, number), self._env(role, own, None)
             prepared.servers[name] = self._launched(name, argv, env, tuple(leases), waits=True)
-        prepared.await_imports(self._spec.startup_timeout_s)
+        prepared.await_imports()
 
     def begin(self) -> Sequence[Instance]:
         """Start all instances at once and return them; ConfigError where that cannot succeed."""

@@ -5,12 +5,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from llmdvfs.errors import ServerNotReady
 from llmdvfs.records.host import HostGpu
 from llmdvfs.records.spec import Role
 from llmdvfs.serving.instance.process import ServerProcess
 from llmdvfs.serving.instance.waiting_server import PREPARED
 
 POLL_INTERVAL_S = 0.1
+IMPORT_LIMIT_S = 120.0  # a launch that is ready to be measured waits for it with its GPUs
 
 Place = tuple[Role, int, Sequence[HostGpu]]
 """An instance's role, its number within the role, and its GPUs."""
@@ -28,17 +30,19 @@ class Prepared:
     servers: dict[str, ServerProcess] = field(default_factory=dict)
     """By name."""
 
-    def await_imports(self, limit_s: float) -> None:
-        """Wait until every server has imported, or has ended, or the time is over."""
-        deadline = time.monotonic() + limit_s
-        while any(_imports(server) for server in self.servers.values()) and time.monotonic() < deadline:
+    def await_imports(self) -> None:
+        """Wait until every server has imported, or has ended; ServerNotReady after IMPORT_LIMIT_S."""
+        deadline = time.monotonic() + IMPORT_LIMIT_S
+        while importing := [name for name, server in self.servers.items() if _imports(server)]:
+            if time.monotonic() > deadline:
+                raise ServerNotReady(f"{', '.join(importing)} still imported after {IMPORT_LIMIT_S:g} s")
             time.sleep(POLL_INTERVAL_S)
 
     def fits(self, places: Sequence[Place]) -> bool:
         """Return whether all servers still wait, each on the GPUs that it is to have."""
-        return _uuids(places) == _uuids(self.places) and all(
-            server.exit_code() is None for server in self.servers.values()
-        )
+        still_wait = all(server.exit_code() is None for server in self.servers.values())
+        are_leases = all(os.fstat(fd).st_nlink for fd in self.leases.values())  # or cleaners of /tmp removed the files
+        return _uuids(places) == _uuids(self.places) and still_wait and are_leases
 
     def release(self) -> None:
         """Close this process's descriptors; guards that serve keep the leases."""

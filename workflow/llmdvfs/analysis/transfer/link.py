@@ -52,7 +52,8 @@ def transfer_warnings(transfer: TransferResult | None, kv_bytes_per_token: int |
     if transfer is None or link is None or transfer.rate_bytes_per_s is None or not link.rate_bytes_per_s:
         return ()
     share = transfer.rate_bytes_per_s / link.rate_bytes_per_s
-    together = (transfer.carried_bytes_per_s or 0.0) / link.rate_bytes_per_s
+    # A network is one for all; of links between GPUs each pair has its own.
+    together = (transfer.carried_bytes_per_s or 0.0) / link.rate_bytes_per_s if link.kind == "network" else 0.0
     if max(share, together) >= (FAR_BELOW_MEASURED_FRACTION if link.is_measured else FAR_BELOW_FRACTION):
         return ()
     rate = f"{transfer.rate_bytes_per_s / 1e9:.{3 if link.is_measured else 1}f}"

@@ -17,6 +17,7 @@ MAX_STREAM_S = 0.6  # the longest that the mock decodes one request
 MAX_TOKENS = 64
 REQUEST_IN_TOKENS = 3  # the CPU time of a request of one token (26 us) over that of a token (10 us): docs/client.md
 SMALL_ERROR_FRACTION = 0.05  # half of what the gate `client_error` allows by default
+AS_MUCH_WORK = 0.8  # of another load's tokens a second: TTFTs beside each other in their steps change it by less
 MAX_SHARED_TOKENS_PER_S = 10_000  # up to there the client's errors do not grow (docs/client.md)
 
 
@@ -52,15 +53,16 @@ def serves(known: CalibrationResult, asked: CalibrationShape) -> bool:
 
 
 def _is_as_hard(known: CalibrationShape, asked: CalibrationShape) -> bool:
-    """Return whether a load has as many streams, and as frequent tokens in each.
+    """Return whether a load has as many streams, as frequent tokens in each, and as much to do in a second.
 
-    The wait for the first token is no load where others follow. Where none does, the work of all streams counts.
+    Long waits for first tokens leave little to do, however short the gaps.
     """
     if known.num_streams < asked.num_streams:
         return False
     if asked.num_output_tokens == 1:
         return _work_per_s(known) >= _work_per_s(asked) * (1 - 1e-9)
-    return known.num_output_tokens > 1 and known.gap_s <= asked.gap_s
+    is_as_frequent = known.num_output_tokens > 1 and known.gap_s <= asked.gap_s
+    return is_as_frequent and _work_per_s(known) >= AS_MUCH_WORK * _work_per_s(asked)
 
 
 def _is_beside(known: CalibrationShape, asked: CalibrationShape) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmdvfs.errors import ConfigError
-from llmdvfs.host.lock import holder_of, lock_folder, open_lock, take_lock, take_opened_lock
+from llmdvfs.host.lock import give_up_lock, holder_of, lock_folder, open_lock, take_lock, take_opened_lock
 from llmdvfs.records.counted import counted
 from llmdvfs.records.host import HostGpu
 
@@ -63,7 +63,8 @@ def take_gpus(
         else:
             refusals.append(refusal or f"GPU {gpu.index} is leased to {holder_of(lease_path(gpu.uuid, leases))}")
     if len(taken) < num_needed:
-        LeasedGpus(tuple(taken), tuple(fds)).release()
+        for fd in fds:
+            give_up_lock(fd)
         problem = GpusTaken if num_needed <= len(allowed) else ConfigError
         among = f"of the wanted {list(wanted)}" if wanted is not None else f"of {len(allowed)} visible"
         raise problem(
@@ -76,8 +77,13 @@ def take_gpus(
 def expected_gpus(
     num_needed: int, wanted: Sequence[int] | None, host: Sequence[HostGpu], visible: str | None
 ) -> tuple[HostGpu, ...]:
-    """Return the GPUs that `take_gpus` leases once whoever has them has gone."""
-    return tuple(_allowed(wanted, host, visible)[:num_needed])
+    """Return the GPUs that `take_gpus` leases once the run that has them has ended.
+
+    A GPU that is in use and leased to nobody is not a run's: it may be in use for ever. Where too few are left, they
+    are returned.
+    """
+    expected = [gpu for gpu in _allowed(wanted, host, visible) if wanted is not None or not _is_foreign(gpu)]
+    return tuple(expected[:num_needed])
 
 
 def open_lease(gpu: HostGpu) -> int:
@@ -116,9 +122,16 @@ def _allowed(wanted: Sequence[int] | None, host: Sequence[HostGpu], visible: str
     return allowed if wanted is None else _wanted(wanted, allowed, visible)
 
 
+def _is_foreign(gpu: HostGpu) -> bool:
+    if not gpu.processes or (fd := take_lock(lease_path(gpu.uuid, lock_folder()))) is None:
+        return False
+    os.close(fd)
+    return True
+
+
 def _lease(gpu: HostGpu, leases: Path, opened: Mapping[str, int]) -> int | None:
     fd = opened.get(gpu.uuid)
-    if fd is None:
+    if fd is None or not os.fstat(fd).st_nlink:  # removed, as cleaners of /tmp do: others lock what took its place
         return take_lock(lease_path(gpu.uuid, leases))
     return os.dup(fd) if take_opened_lock(fd) else None
 

@@ -6,10 +6,12 @@ waits for a request is late by some 40 us.
 """
 
 import asyncio
+import logging
 import os
 import select
 from typing import Protocol
 
+LOG = logging.getLogger(__name__)
 TOKENS_BETWEEN = 4
 """How many tokens are passed on between two looks for requests: a look takes 1.4 us."""
 REQUESTS_AT_ONCE = 8
@@ -60,4 +62,8 @@ class Inlet:
         except OSError:  # mostly BlockingIOError: the loop has read it
             return
         if data:
-            asking.data_received(data)
+            try:
+                asking.data_received(data)
+            except Exception:  # as the loop does it: one client's, and not that of the stream whose token comes next
+                LOG.exception("a client's connection is dropped for an error that should not happen")
+                asking.transport.abort()

@@ -92,10 +92,10 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, and give it to the answer's receiver at once, unless it is held."""
-        self._inlet.before_token()
         if not self._is_busy:  # nobody asked for it: nothing that comes next could be trusted
             self.abort()
             return
+        self._inlet.before_token()
         answer = self._answer
         try:
             self._parser.feed_data(data)
