@@ -35,10 +35,22 @@ SEED = "MODELLED_SEED"
 
 
 def python_with_modelled_vllm(folder: Path) -> str:
-    """Write a "Python" whose vLLM is this into a folder, and return its path."""
+    """Write a "Python" whose vLLM is this into a folder, and return its path.
+
+    A server that waits is a real one: what it imports, and runs when it is told to, is a module that runs this file.
+    """
+    package = folder / "vllm-of-python" / "vllm" / "entrypoints" / "openai"
+    package.mkdir(parents=True, exist_ok=True)
+    for parent in (package, *package.parents[:2]):
+        (parent / "__init__.py").touch()
+    (package / "api_server.py").write_text(f"""import runpy
+if __name__ == "__main__":
+    runpy.run_path({__file__!r}, run_name="__main__")
+""")
     script = folder / "python"
     script.write_text(f"""#!/bin/sh
 [ "$1" != -c ] || exec echo '{VERSIONS}'
+case "$2" in *.waiting_server) PYTHONPATH="{package.parents[2]}:$PYTHONPATH" exec {sys.executable} "$@";; esac
 exec {sys.executable} {__file__} "$@"
 """)
     script.chmod(0o755)
