@@ -37,11 +37,8 @@ def host_lock(
         if meanwhile is not None:
             meanwhile()
         handle = take(path, wait=True)
-    try:
+    with _held(handle):
         yield
-    finally:
-        if handle is not None:
-            os.close(handle)
 
 
 @contextmanager
@@ -50,21 +47,16 @@ def preparing() -> Iterator[None]:
     handle = take_lock(_preparing_lock())
     if handle is None:
         raise LockError("a load is measured on this host, or the servers of another launch import")
-    try:
+    with _held(handle):
         yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager
 def calibrating() -> Iterator[None]:
     """Wait until no other launch of this host calibrates the client, and be the one that does, for a block."""
     handle = take_lock(lock_folder() / "llmdvfs-calibrating.lock", wait=True)
-    try:
+    with _held(handle):
         yield
-    finally:
-        if handle is not None:
-            os.close(handle)
 
 
 @contextmanager
@@ -73,6 +65,13 @@ def undisturbed() -> Iterator[None]:
     if (handle := share_lock(_preparing_lock())) is None:
         LOG.info("waiting: the servers of another launch still import (%s)", holder_of(_preparing_lock()))
         handle = share_lock(_preparing_lock(), wait=True)
+    with _held(handle):
+        yield
+
+
+@contextmanager
+def _held(handle: int | None) -> Iterator[None]:
+    """Hold a lock for a block; None: there is none to hold."""
     try:
         yield
     finally:
