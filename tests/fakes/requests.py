@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from llmdvfs.records.request import RequestRecord
 
+NS_PER_MS = 1_000_000
+
 
 def ok_request(
     index: int,
@@ -36,4 +38,15 @@ def ok_request(
         http_status=200,
         finish_reason="length",
         output_sha256=None,
+    )
+
+
+def seen(index: int, sent_ms: float, tokens_ms: list[float], end_ms: float) -> RequestRecord:
+    """Return a request that succeeded, sent when it was to be; instants in milliseconds."""
+    return ok_request(
+        index,
+        scheduled_mono_ns=int(sent_ms * NS_PER_MS),
+        sent_mono_ns=int(sent_ms * NS_PER_MS),
+        chunk_mono_ns=[int(token * NS_PER_MS) for token in tokens_ms],
+        end_mono_ns=int(end_ms * NS_PER_MS),
     )

@@ -6,26 +6,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fakes.requests import ok_request
+from fakes.requests import seen
 
 from llmdvfs.errors import LlmDvfsError
 from llmdvfs.load.own_error import calibration
 from llmdvfs.load.own_error.calibration import calibrate, client_error
 from llmdvfs.records.load import CalibrationShape, LoadReport, LoadSpec, SendRecord
-from llmdvfs.records.request import RequestRecord
 from llmdvfs.records.store import read_record
 
 MS = 1_000_000
-
-
-def seen(index: int, sent_ms: float, tokens_ms: list[float], end_ms: float) -> RequestRecord:
-    return ok_request(
-        index,
-        scheduled_mono_ns=int(sent_ms * MS),
-        sent_mono_ns=int(sent_ms * MS),
-        chunk_mono_ns=[int(token * MS) for token in tokens_ms],
-        end_mono_ns=int(end_ms * MS),
-    )
 
 
 def report(begin_ms: float, end_ms: float, cpu_s: float) -> LoadReport:

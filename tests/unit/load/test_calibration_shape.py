@@ -1,26 +1,14 @@
 """The shape of a load at which the client is calibrated, and which loads a calibration speaks for."""
 
 import pytest
-from fakes.requests import ok_request
+from fakes.requests import seen
 
 from llmdvfs.load.own_error.shape import calibration_shape, serves, shared_shape
 from llmdvfs.records.load import CalibrationResult, CalibrationShape
-from llmdvfs.records.request import RequestRecord
 
-MS = 1_000_000
 PREFILL = CalibrationShape(num_streams=1, ttft_s=0.01, gap_s=0.05, num_output_tokens=1)
 DECODE = CalibrationShape(num_streams=1, ttft_s=0.005, gap_s=0.002, num_output_tokens=64)
 CONCURRENT = CalibrationShape(num_streams=4, ttft_s=0.02, gap_s=0.005, num_output_tokens=64)
-
-
-def seen(index: int, sent_ms: float, tokens_ms: list[float], end_ms: float) -> RequestRecord:
-    return ok_request(
-        index,
-        scheduled_mono_ns=int(sent_ms * MS),
-        sent_mono_ns=int(sent_ms * MS),
-        chunk_mono_ns=[int(token * MS) for token in tokens_ms],
-        end_mono_ns=int(end_ms * MS),
-    )
 
 
 def result(shape: CalibrationShape, ttft_error_s: float = 0.1, gap_p99_error_s: float = 0.1) -> CalibrationResult:

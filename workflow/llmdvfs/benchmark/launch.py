@@ -118,10 +118,11 @@ class _Waiting:
     tries_left: int
 
 
-def _measure_all(tasks: Sequence[CellTask], results: Path, prepared: list[Start] | None = None) -> dict[str, str]:
+def _measure_all(tasks: Sequence[CellTask], results: Path, prepared: list[Start]) -> dict[str, str]:
     """Measure cells, with fresh servers after a death; return the causes of those that failed, by key.
 
     prepared: the first start of the servers, if it was begun before; it is taken out of the list.
+
     GpusNotRestored is raised at once, and not counted as a failure of its cell: it would be one of every cell after it.
     """
     waiting = _grouped(tasks)

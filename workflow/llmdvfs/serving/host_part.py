@@ -39,8 +39,8 @@ from llmdvfs.serving.instance.leftovers import end_leftovers
 from llmdvfs.serving.instance.memory import Forecast, gpu_forecast, host_forecast, host_total_bytes
 from llmdvfs.serving.instance.ports import Reservation, is_listening, owner_of, reserve
 from llmdvfs.serving.instance.process import ServerProcess
-from llmdvfs.serving.part import Instance
-from llmdvfs.serving.prepared import Place, Prepared, imported_s, name_of
+from llmdvfs.serving.part import Instance, name_of
+from llmdvfs.serving.prepared import Place, Prepared, imported_s
 
 GPU_POLL_INTERVAL_S = 1.0
 ENDING_LIMIT_S = 15.0  # the guards of a killed run take up to 11 s to end its servers

@@ -10,6 +10,11 @@ from llmdvfs.records.run import InstanceRecord
 from llmdvfs.records.spec import Role
 
 
+def name_of(role: Role, number: int) -> str:
+    """Return the name of an instance by its role and its number within the role: `prefill-0`."""
+    return f"{role}-{number}"
+
+
 class Server(Protocol):
     """One server that was started, as whoever waits for it and watches over it sees it.
 

@@ -14,6 +14,7 @@ from llmdvfs.records.route import KvAddresses
 from llmdvfs.records.spec import DeploymentSpec, Role
 from llmdvfs.serving.instance.command import LOOPBACK, network_env, server_argv, server_env
 from llmdvfs.serving.instance.engine_version import engine_versions
+from llmdvfs.serving.part import name_of
 
 PORT_AT_START = 0  # in argv: the start takes a free one
 
@@ -97,4 +98,4 @@ def _instance(
         host=address,
     )
     env = network_env(host) | server_env(deployment, role, engine_version=version, kv=kv, host=address)
-    return PlannedInstance(f"{role}-{number}", role, argv, env)
+    return PlannedInstance(name_of(role, number), role, argv, env)

@@ -10,6 +10,7 @@ from llmdvfs.records.host import HostGpu
 from llmdvfs.records.spec import Role
 from llmdvfs.serving.instance.process import ServerProcess
 from llmdvfs.serving.instance.waiting_server import PREPARED
+from llmdvfs.serving.part import name_of
 
 POLL_INTERVAL_S = 0.1
 IMPORT_LIMIT_S = 120.0  # a launch that is ready to be measured waits for it with its GPUs
@@ -54,11 +55,6 @@ def imported_s(log: str) -> float | None:
     """Return how long a server imported before it was told to serve, by its log; None: it was not prepared."""
     said = PREPARED.search(log)
     return None if said is None else float(said[1])
-
-
-def name_of(role: Role, number: int) -> str:
-    """Return the name of an instance."""
-    return f"{role}-{number}"
 
 
 def _imports(server: ServerProcess) -> bool:

@@ -20,7 +20,7 @@ from llmdvfs.serving.instance.first_handover import first_handovers
 from llmdvfs.serving.instance.health import Say, first_answers, wait_healthy
 from llmdvfs.serving.instance.ports import Reservation, is_listening, owner_of, reserve
 from llmdvfs.serving.instance.process import ServerProcess
-from llmdvfs.serving.part import Instance, Part, Server
+from llmdvfs.serving.part import Instance, Part, Server, name_of
 from llmdvfs.serving.proxy.plan import ProxyPlan
 
 WARMS_UP = "example"
@@ -84,7 +84,7 @@ class Start:
         for part in self._parts:
             self._instances += part.begin()
         # In the order of the architecture, whichever hosts they are on.
-        names = [f"{role}-{number}" for role, number in self._wanted()]
+        names = [name_of(role, number) for role, number in self._wanted()]
         self._instances.sort(key=lambda instance: names.index(instance.name))
         route = self._route()
         starting = {instance.base_url: instance.process for instance in self._instances}
