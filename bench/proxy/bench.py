@@ -254,8 +254,9 @@ def tables(runs: list[Measured]) -> str:
         out += [f"### {title}", "", HEADER, "|---" * HEADER.count(" | ") + "|---|"]
         for num_streams in sorted({run.num_streams for run in runs}):
             direct = [run for run in runs if (run.router, run.num_streams) == (NO_ROUTER, num_streams)]
-            for name in dict.fromkeys(run.router for run in runs if run.path == path):
-                mine = [run for run in runs if (run.path, run.router, run.num_streams) == (path, name, num_streams)]
+            here = [run for run in runs if (run.path, run.num_streams) == (path, num_streams)]
+            for name in dict.fromkeys(run.router for run in here):
+                mine = [run for run in here if run.router == name]
                 base = {column: 0.0 if name == NO_ROUTER else _median(direct, column) for column in columns}
                 cells = [f"{_median(mine, column) - base[column]:.2f}" for column in columns]
                 load = f"{_median(mine, 'host_load'):.1f}"

@@ -7,7 +7,8 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ class Proxied:
     """A running proxy and what stands behind it."""
 
     def __init__(self, url: str, log: Path, session: aiohttp.ClientSession) -> None:
+        self.doors: Collection[Any] = ()
+        """The clients' connections as the proxy has them, where it runs in this process."""
         self.url = url
         self.log = log
         self.session = session
@@ -83,6 +86,7 @@ async def proxied(plan: ProxyPlan, folder: Path) -> AsyncIterator[Proxied]:
         async with aiohttp.ClientSession() as session:
             running = Proxied(url, log, session)
             await running.ready()
+            running.doors = server.server_state.connections
             yield running
     finally:
         server.should_exit = True
@@ -467,6 +471,64 @@ async def test_a_client_that_asks_before_it_sends_its_body_is_told_to(decode: Fa
         assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10) == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(b"{}")
         assert (await asyncio.wait_for(reader.readline(), 10)) == b"HTTP/1.1 200 OK\r\n"
+        writer.close()
+
+
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+async def test_a_client_that_would_rather_speak_http2_is_served_as_it_asked(
+    decode: FakeUpstream, tmp_path: Path, parts: int
+) -> None:
+    """curl --http2 and Java's client offer it with every request on plain HTTP: the body was taken for a request."""
+    request = REQUEST % (b"r1", OFFER) + b"{}"
+    cut = [0, *(request.index(b"\r\n\r\n") + 4 * number for number in range(1, parts)), len(request)]
+    async with proxied(ProxyPlan((upstream("single-0", "single", decode),), None), tmp_path) as running:
+        reader, writer = await by_hand(running)
+        for _ in range(2):  # the connection stays
+            for start, end in pairwise(cut):
+                writer.write(request[start:end])
+                await asyncio.sleep(0.02)
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+            await asyncio.wait_for(reader.readuntil(b"\r\n0\r\n\r\n"), 10)
+        writer.close()
+    assert len(decode.requests) == 2
+    assert {"upgrade", "connection", "http2-settings"}.isdisjoint(decode.requests[0][0])
+
+
+async def test_what_is_not_a_completion_may_offer_http2_too(pair: Proxied) -> None:
+    reader, writer = await by_hand(pair)
+    writer.write(b"POST /tokenize HTTP/1.1\r\nHost: h\r\n%bContent-Length: 2\r\n\r\n{}" % OFFER)
+    assert await asyncio.wait_for(reader.readline(), 10) == b"HTTP/1.1 200 OK\r\n"
+    assert b'{"seen": {}}' in await asyncio.wait_for(reader.readuntil(b"}}"), 10)
+    writer.close()
+
+
+async def test_a_tunnel_is_refused(pair: Proxied) -> None:
+    reader, writer = await by_hand(pair)
+    writer.write(b"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n")
+    assert (await asyncio.wait_for(reader.readline(), 10)).startswith(b"HTTP/1.1 4")
+    writer.close()
+
+
+async def test_an_answer_goes_after_what_the_application_left_to_be_written(
+    decode: FakeUpstream, tmp_path: Path
+) -> None:
+    """It goes to the socket at once, past the transport: there could still be the end of an answer before it."""
+    async with proxied(ProxyPlan((upstream("single-0", "single", decode),), None), tmp_path) as running:
+        reader, writer = await by_hand(running)
+        writer.write(b"GET /v1/models HTTP/1.1\r\nHost: h\r\n\r\n")
+        await asyncio.wait_for(reader.readuntil(b"]}"), 10)
+        ours = writer.get_extra_info("sockname")
+        (opened,) = [one for one in running.doors if one.client == ours]
+        left = b"." * (32 << 20)  # more than sockets take
+        opened.transport.write(left)
+        writer.write(REQUEST % (b"r1", b"") + b"{}")
+        assert await eventually(lambda: len(decode.requests) == 1)
+        assert await asyncio.wait_for(reader.readexactly(len(left)), 10) == left
+        assert await asyncio.wait_for(reader.readline(), 10) == b"HTTP/1.1 200 OK\r\n"
         writer.close()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from llmdvfs.serving.proxy.answer import Answer
 from llmdvfs.serving.proxy.inlet import Inlet
 from llmdvfs.serving.proxy.pool import Pool
 from llmdvfs.serving.proxy.upstream import READ_AHEAD_BYTES
@@ -20,8 +21,10 @@ WHOLE = HEAD + b"2\r\nab\r\n" + b"1\r\nc\r\n" + b"0\r\n\r\n"
 class Instance:
     """Answers each request with the next of its scripts; an item None closes the connection."""
 
-    def __init__(self, *scripts: list[bytes | None]) -> None:
+    def __init__(self, *scripts: list[bytes | None], gap_s: float | None = None) -> None:
+        """gap_s: between two items of a script; None: `go_on` is waited for."""
         self._scripts = list(scripts)
+        self._gap_s = gap_s
         self.requests: list[bytes] = []
         self.num_connections = 0
         self.num_lost = 0
@@ -42,7 +45,7 @@ class Instance:
     async def _answer(self, writer: asyncio.StreamWriter, script: list[bytes | None]) -> None:
         for number, item in enumerate(script):
             if number:
-                await self.go_on.wait()
+                await (self.go_on.wait() if self._gap_s is None else asyncio.sleep(self._gap_s))
             if item is None:
                 writer.close()
                 return
@@ -131,6 +134,59 @@ async def test_pieces_are_given_as_they_come() -> None:
         instance.go_on.set()
         await seen.end()
     assert seen.taken[2:] == [(b"c", True)]
+
+
+class Forwarding(Seen):
+    """A receiver that takes whole chunks as they came, once the first piece is there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer: Answer
+
+    def take(self, piece: bytes, is_last: bool) -> None:
+        super().take(piece, is_last)
+        if not is_last:
+            self.answer.forward = lambda framed: self.taken.append(framed)
+
+    async def end_of(self, pool: Pool) -> list[Any]:
+        """Return what an answer to one request brings, but for its head."""
+        self.answer = pool.ask("/v1/completions", b"{}", "r1", self)
+        await self.end()
+        return self.taken[1:]
+
+
+@pytest.mark.parametrize(
+    ("reads", "expected"),
+    [
+        # The parser is not asked: what came is what goes on.
+        ([b"2\r\nbc\r\n"], [b"2\r\nbc\r\n"]),
+        ([b"2\r\nbc\r\n1\r\nd\r\n"], [(b"bcd", False)]),
+        # A whole chunk by its looks, but inside one of 11 bytes.
+        (
+            [b"b\r\n", b"1\r\nd\r\n", b"efghi\r\n", b"1\r\nj\r\n"],
+            [(b"1\r\nd\r\n", False), (b"efghi", False), b"1\r\nj\r\n"],
+        ),
+        # And one that follows half a size, the two of which are 0x11.
+        ([b"1", b"1\r\nd\r\n", b"e" * 14 + b"\r", b"\n"], [(b"d\r\n", False), (b"e" * 14, False)]),
+        ([b"1\r\nb\r\n", b"1;x=y\r\nc\r\n", b"1\r\nd\r\n"], [b"1\r\nb\r\n", (b"c", False), b"1\r\nd\r\n"]),
+    ],
+)
+async def test_a_chunk_that_comes_alone_goes_on_as_it_came(reads: list[bytes], expected: list[Any]) -> None:
+    script: list[bytes | None] = [HEAD + b"1\r\na\r\n", *reads, b"0\r\n\r\n"]
+    instance = Instance(script, gap_s=0.02)
+    async with pool_of(instance) as pool:
+        assert await Forwarding().end_of(pool) == [(b"a", False), *expected, (b"", True)]
+
+
+async def test_a_body_of_a_known_length_is_no_chunks_whatever_it_looks_like() -> None:
+    """Nor is it after an answer that was: the connection is the same."""
+    plain = b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n"
+    instance = Instance([WHOLE], [plain, b"1\r\nb\r\n"[:2] + b"\r\n", b"1\r\nb\r\n", b"1234"], gap_s=0.02)
+    async with pool_of(instance) as pool:
+        await whole(pool, "r1")
+        taken = await Forwarding().end_of(pool)
+    assert taken == [(b"", False), (b"1\r\r\n", False), (b"1\r\nb\r\n", False), (b"1234", True)]
+    assert instance.num_connections == 1
 
 
 @pytest.mark.parametrize("is_held", [False, True])

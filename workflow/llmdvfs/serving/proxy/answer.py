@@ -1,5 +1,6 @@
 """One answer of an instance: what has come of it, and who is given it."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -37,6 +38,7 @@ class Answer:
         "_is_told",
         "carrier",
         "content_type",
+        "forward",
         "is_held",
         "is_whole",
         "pieces",
@@ -47,6 +49,8 @@ class Answer:
     def __init__(self, receiver: Receiver, *, is_held: bool = False) -> None:
         self.receiver: Receiver | None = receiver
         """None once it was told all there is, or no longer wants to know: the two refer to each other."""
+        self.forward: Callable[[bytes], None] | None = None
+        """Given by the receiver: takes a whole chunk as it came, in place of `take`."""
         self.is_held = is_held
         self.carrier: Carrier | None = None
         """None before there is a connection, and once the answer needs it no longer."""
@@ -76,7 +80,7 @@ class Answer:
 
     def close(self) -> None:
         """Drop the connection, unless the answer is whole, so that the instance stops computing."""
-        self.receiver = None
+        self.receiver = self.forward = None
         carrier, self.carrier = self.carrier, None
         if carrier is not None:
             carrier.abort()
@@ -84,7 +88,7 @@ class Answer:
     def lose(self, cause: str) -> None:
         """Tell the receiver that no more will come."""
         self.carrier = None
-        receiver, self.receiver = self.receiver, None
+        receiver, self.receiver, self.forward = self.receiver, None, None
         if receiver is not None:
             receiver.lost(cause)
 
@@ -102,5 +106,5 @@ class Answer:
         piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         if self.is_whole:
-            self.receiver = None
+            self.receiver = self.forward = None
         receiver.take(piece, self.is_whole)

@@ -7,14 +7,17 @@ part of what is measured.
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from http.client import responses
 from typing import Any, Literal, Protocol
 
+from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from llmdvfs.clock import mono_ns
 from llmdvfs.routing.failure import error_body
 from llmdvfs.serving.proxy.admission import Admission
+from llmdvfs.serving.proxy.chunks import END, chunk
 from llmdvfs.serving.proxy.exchange import Client, Exchange
 from llmdvfs.serving.proxy.inlet import Inlet
 from llmdvfs.serving.proxy.journal import Stamps
@@ -45,7 +48,7 @@ class Door(HttpToolsProtocol):
     def __init__(self, service: RequestService, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
         self._service = service
-        self._to: Literal["app", "relay", "nowhere"] = "app"
+        self._to: Literal["app", "relay", "again", "nowhere"] = "app"
         """Where the message that is being read goes."""
         self._parts: list[bytes] = []
         self._num_left = 0
@@ -91,6 +94,19 @@ class Door(HttpToolsProtocol):
             super().shutdown()
         self._is_last = True
 
+    def data_received(self, data: bytes) -> None:
+        """Read requests, those that offer to go on in another protocol (curl --http2) as if they did not."""
+        self._unset_keepalive_if_required()
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except HttpParserUpgrade as offer:  # the parser takes what follows the headers for the other protocol
+                data = self._head_again() + data[offer.args[0] :] if self._to == "again" else b""
+            except HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+                return
+
     # ---- called by the parser
 
     def on_message_begin(self) -> None:
@@ -104,6 +120,9 @@ class Door(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Find out where the message goes."""
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._to = "again"
+            return
         path = self.url.partition(b"?")[0]
         is_completion = path in PATHS and self.parser.get_method() == b"POST"
         is_busy = self.cycle is not None and not self.cycle.response_complete
@@ -159,12 +178,17 @@ class Door(HttpToolsProtocol):
 
     def take(self, piece: bytes, is_last: bool) -> None:
         """Send what has come of an answer as one chunk, and where it is the last the end of all chunks."""
-        data = b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
+        data = chunk(piece) if piece else b""
         if self._head:
             data, self._head = self._head + data, b""
         if is_last:
-            data += b"0\r\n\r\n"
+            data += END
         self._outlet.write(data)
+
+    @property
+    def forward(self) -> Callable[[bytes], None]:
+        """What sends a whole chunk of an answer that has begun."""
+        return self._outlet.write
 
     def refuse(self, status: int, body: bytes) -> None:
         """Send a whole answer of JSON."""
@@ -211,8 +235,15 @@ class Door(HttpToolsProtocol):
                 self._outlet.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._stamps = Stamps(request_id or uuid.uuid4().hex, received_mono_ns)
 
+    def _head_again(self) -> bytes:
+        """Return what has come of a message without its offer, which a server may ignore (RFC 9110, section 7.8)."""
+        first = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        lines = (b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade")
+        return b"".join([first, *lines, b"\r\n"])
+
     def _tell_uvicorn(self) -> None:
         """Tell uvicorn what has come of a message that is its own."""
+        self._outlet.is_behind = True  # uvicorn writes to the transport
         url, headers = self.url, self.headers
         super().on_message_begin()
         super().on_url(url)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Protocol
 
 import orjson
@@ -22,6 +23,10 @@ PROXY_FAULT = 500
 
 class Client(Protocol):
     """Whom a request came from."""
+
+    @property
+    def forward(self) -> Callable[[bytes], None]:
+        """What sends a whole chunk of the answer, after the first piece."""
 
     def begin(self, status: int, content_type: bytes, request_id: str) -> None:
         """Keep the status and headers of the answer; `take` follows at once."""
@@ -101,6 +106,8 @@ class Exchange:
         stamps = self._stamps
         if stamps.first_byte_mono_ns is None and piece:
             stamps.first_byte_mono_ns = mono_ns()
+            if self._legs.answer is not None and not is_last:
+                self._legs.answer.forward = self._client.forward
         if is_last:
             stamps.last_byte_mono_ns = mono_ns()
         self._client.take(piece, is_last)

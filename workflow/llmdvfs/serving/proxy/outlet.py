@@ -11,10 +11,12 @@ class Outlet:
     came together, the first would go on when the last has been looked at.
     """
 
-    __slots__ = ("fd", "transport")
+    __slots__ = ("fd", "is_behind", "transport")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
+        self.is_behind = False
+        """Whether the transport may still have something to write, which goes first."""
         self.fd: int = transport.get_extra_info("socket").fileno()
 
     def write(self, data: bytes) -> None:
@@ -26,7 +28,9 @@ class Outlet:
         if transport.is_closing():  # nothing may be written: the descriptor may already be another connection's
             return
         num_written = 0
-        if not transport.get_write_buffer_size():
+        if self.is_behind:
+            self.is_behind = transport.get_write_buffer_size() > 0
+        if not self.is_behind:
             try:
                 num_written = os.write(self.fd, data)
             except BlockingIOError:
@@ -35,4 +39,5 @@ class Outlet:
                 transport.abort()
                 return
         if num_written < len(data):
+            self.is_behind = True
             transport.write(data[num_written:])

@@ -12,6 +12,7 @@ from typing import Any, cast
 import httptools
 
 from llmdvfs.serving.proxy.answer import Answer
+from llmdvfs.serving.proxy.chunks import is_one_chunk
 from llmdvfs.serving.proxy.inlet import Inlet
 from llmdvfs.serving.proxy.outlet import Outlet
 
@@ -30,7 +31,9 @@ class Connection(asyncio.Protocol):
         "_answer",
         "_broken",
         "_give_back",
+        "_has_chunk_ended",
         "_inlet",
+        "_is_between_chunks",
         "_is_busy",
         "_is_paused",
         "_is_reusable",
@@ -48,6 +51,9 @@ class Connection(asyncio.Protocol):
         self._inlet = inlet
         self._answer: Answer
         """The one that is under way, or that was last."""
+        self._has_chunk_ended = False
+        self._is_between_chunks = False
+        """Whether the parser has taken some whole chunks and is to find a chunk next."""
         self._is_busy = False
         self._is_reusable = True
         self._is_paused = False
@@ -97,11 +103,15 @@ class Connection(asyncio.Protocol):
             return
         self._inlet.before_token()
         answer = self._answer
+        if self._is_between_chunks and answer.forward is not None and is_one_chunk(data):
+            answer.forward(data)  # and the parser stays where it is
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._broken = f"it does not speak HTTP: {error}"
             self._outlet.transport.abort()  # connection_lost follows
+        self._is_between_chunks = self._has_chunk_ended and data.endswith(b"\r\n")
         if answer.is_whole:
             self._end()
         if not answer.is_held:
@@ -140,6 +150,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Begin, unless this is an interim answer (100 Continue, say): the one that counts follows it."""
+        self._has_chunk_ended = False
         status = self._parser.get_status_code()
         if status >= FINAL_STATUS:
             self._answer.status = status
@@ -147,6 +158,14 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body until it is passed on."""
         self._answer.pieces.append(body)
+
+    def on_chunk_header(self) -> None:
+        """Note that a chunk has begun."""
+        self._has_chunk_ended = False
+
+    def on_chunk_complete(self) -> None:
+        """Note that a chunk has ended."""
+        self._has_chunk_ended = True
 
     def on_message_complete(self) -> None:
         """Note that the answer is whole."""
