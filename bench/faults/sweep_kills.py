@@ -36,7 +36,7 @@ sys.path[:0] = [str(BENCH), str(CHECKOUT / "workflow"), str(CHECKOUT / "tests")]
 
 from fakes.nvml import NO_PERMISSION, FakeNvml  # noqa: E402 (the path comes first)
 from faults.place import Machine, Place, make_machine  # noqa: E402
-from page import host, write_measured  # noqa: E402
+from page import host, marked_page, write_measured  # noqa: E402
 
 AS_FOUND = (0, 3201, 700)
 POINTS = {
@@ -77,8 +77,13 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=4)
     parser.add_argument("--under-load", action="store_true")
     parser.add_argument("--record", type=Path)
-    parser.add_argument("--page", type=Path)
+    parser.add_argument("--page")
     options = parser.parse_args()
+    part = f"bench/faults/sweep_kills.py{' --under-load' if options.under_load else ''}"
+    try:
+        page = marked_page(part)(options.page) if options.page else None
+    except argparse.ArgumentTypeError as error:  # it is known only now which part
+        parser.error(str(error))
     chance = random.Random(options.seed)
     folder = Path(tempfile.mkdtemp(prefix="llmdvfs-sweep-kills-"))
     machine = make_machine(folder, FakeNvml.build(folder))
@@ -106,9 +111,8 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     text = table(outcomes)
     print(f"{text}\n{time.monotonic() - begin_s:.0f} s")
-    if options.page:
-        part = f"bench/faults/sweep_kills.py{' --under-load' if options.under_load else ''}"
-        write_measured(options.page, part, f"Fake GPUs, seed {options.seed}; {host()}.\n\n{text}")
+    if page:
+        write_measured(page, part, f"Fake GPUs, seed {options.seed}; {host()}.\n\n{text}")
     return 1 if any(outcome.problem for outcome in outcomes) else 0
 
 

@@ -20,7 +20,7 @@ RANGES = (
     (0x2190, 0x22FF),  # arrows, operators
     (0x25A0, 0x25FF),  # geometric shapes
 )
-FAMILY, FULL, POSTSCRIPT = 1, 4, 6  # ids in a font's table of names
+FAMILY, FULL, POSTSCRIPT, TYPOGRAPHIC_FAMILY = 1, 4, 6, 16  # ids in a font's table of names
 
 
 def make(style: str) -> None:
@@ -35,7 +35,7 @@ def make(style: str) -> None:
     subsetter.subset(font)
     for record in font["name"].names:
         text = record.toUnicode()
-        if record.nameID in (FAMILY, FULL):
+        if record.nameID in (FAMILY, FULL, TYPOGRAPHIC_FAMILY):
             record.string = text.replace("DejaVu Sans", "DejaVu Sans Lean")
         elif record.nameID == POSTSCRIPT:
             record.string = text.replace("DejaVuSans", "DejaVuSansLean")

@@ -23,11 +23,15 @@ from typing import Any
 
 import psutil
 import yaml
-from soak_page import report, tables, write_page
+from soak_page import report, tables
 from watch import Seen, files_in, left_over, look
 
 CHECKOUT = Path(__file__).parents[2]
+sys.path.insert(0, str(CHECKOUT / "bench"))
+from page import marked_page, write_measured  # noqa: E402 (the path comes first)
+
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs", "pyproject.toml")
+SCRIPT = "bench/soak/soak.py"
 ARCHITECTURES = ("single", "disaggregated")
 PERIOD_S = 1.0
 SOCKETS_EVERY = 20
@@ -128,7 +132,7 @@ def main() -> int:
     parser.add_argument("--cells", type=int, default=300)
     parser.add_argument("--launches", type=int, default=2, help="server starts of each architecture")
     parser.add_argument("--folder", type=Path, help="a new folder that is kept (default: a temporary one)")
-    parser.add_argument("--page", type=Path, help="a page with a marked part that the tables replace")
+    parser.add_argument("--page", type=marked_page(SCRIPT), help="a page with a marked part that the tables replace")
     options = parser.parse_args()
     num_workloads = max(1, options.cells // (options.launches * len(ARCHITECTURES)))
     num_cells = num_workloads * options.launches * len(ARCHITECTURES)
@@ -142,7 +146,7 @@ def main() -> int:
         failures.append(f"snakemake ended with exit code {code}; see {folder}/snakemake.log")
     print(text)
     if options.page:
-        write_page(options.page, text)
+        write_measured(options.page, SCRIPT, text)
     for failure in failures:
         print(f"FAILED: {failure}")
     print("something grew or failed" if failures else "nothing grew")

@@ -10,7 +10,6 @@ from typing import Any
 from judge import LIMITS, MIB, NUM_SETTLING, Verdict, judge
 from watch import Seen, left_over
 
-MARK_BEGIN, MARK_END = "<!-- measured: bench/soak/soak.py writes this part -->", "<!-- end -->"
 QUANTITIES = {"rss_bytes": "memory", "num_fds": "descriptors", "num": "processes",
               "num_threads": "threads", "num_files": "files"}  # fmt: skip
 EXPECTED_TO_GROW = "results"
@@ -143,13 +142,6 @@ def _places(samples: Sequence[dict[str, Any]]) -> Iterable[str]:
             "" if place != EXPECTED_TO_GROW else f" ({size / max(1, samples[-1]['num_cells']) / 1024:.0f} KiB a cell)"
         )
         yield f"| {place} | {before} | {begin} | {num} | {size / MIB:.1f} MiB{note} |"
-
-
-def write_page(page: Path, text: str) -> None:
-    """Replace the marked part of a page."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(MARK_BEGIN)
-    _, _, after = rest.partition(MARK_END)
-    page.write_text(f"{before}{MARK_BEGIN}\n{text}\n{MARK_END}{after}", encoding="utf-8")
 
 
 assert set(QUANTITIES) == set(LIMITS)

@@ -108,7 +108,12 @@ def test_a_saving_that_needs_a_further_gpu_says_what_that_may_cost() -> None:
     """
     text = text_of(DEMAND, point(None, 50.0, 600.0), point(1200, 40.0, 350.0))
     assert "saves 2,409 kWh a year" in text
-    assert "It needs 1 GPU(s) more (2 -> 3): that pays only where a GPU costs less than 0.055 EUR an hour." in text
+    assert "It needs 1 more GPU (2 -> 3): that pays only where a GPU costs less than 0.055 EUR an hour." in text
+
+
+def test_a_saving_that_frees_gpus_says_how_many() -> None:
+    """It read "1 GPU(s) less". Two GPUs of 50/s, and at the clock 100/s: one is enough."""
+    assert "It needs 1 fewer GPU." in text_of(DEMAND, point(None, 50.0, 600.0), point(1200, 100.0, 600.0))
 
 
 def test_a_saving_that_costs_more_in_gpus_than_it_saves_is_said_so() -> None:

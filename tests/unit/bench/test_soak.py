@@ -12,7 +12,7 @@ import pytest
 BENCH = Path(__file__).parents[3] / "bench" / "soak"
 sys.path.insert(0, str(BENCH))
 from judge import MIB, judge  # noqa: E402
-from soak_page import report, tables, write_page  # noqa: E402
+from soak_page import report, tables  # noqa: E402
 from watch import Seen, files_in, kind_of, look  # noqa: E402
 
 sys.path.remove(str(BENCH))
@@ -122,12 +122,3 @@ def test_this_process_holds_memory_descriptors_and_threads(tmp_path: Path) -> No
     assert holding.num_threads >= 1
     assert str(tmp_path / "open") in seen.written
     assert files_in(tmp_path) == (1, 0)
-
-
-def test_the_marked_part_of_the_page_is_replaced(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("head\n<!-- measured: bench/soak/soak.py writes this part -->\nold\n<!-- end -->\ntail\n")
-    write_page(page, "new")
-    assert page.read_text() == (
-        "head\n<!-- measured: bench/soak/soak.py writes this part -->\nnew\n<!-- end -->\ntail\n"
-    )

@@ -36,7 +36,7 @@ def test_the_verdict_relates_equal_numbers_of_gpus(remake: ModuleType) -> None:
         "At equal GPUs (2) and 64 in flight (load-64), disaggregated-1p1d-nixl against replicated-2: 6 % more [5, 7] "
     )
     # 0.2605 / 0.2460 J a token and 4028 / 5365 tokens/s, from the page's own table
-    assert "25 % less [23, 27] output tokens per second" in nixl
+    assert "25 % fewer [23, 27] output tokens per second" in nixl
 
 
 def test_one_launch_claims_nothing(remake: ModuleType) -> None:

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 
 from llmdvfs.figures.parts.style import ARCHITECTURES, PHASES, architecture_look, save_figure, styled
 
@@ -71,6 +72,14 @@ def test_the_lean_font_draws_what_the_whole_font_draws(tmp_path: Path) -> None:
         figure.savefig(tmp_path / "text.png")
         dots.append((tmp_path / "text.png").read_bytes())
     assert dots[0] == dots[1]
+
+
+def test_the_lean_font_is_found_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It had two families, and in the own one another weight: matplotlib warned of it where its log is not silenced."""
+    own = {(font.name, font.weight) for font in fontManager.ttflist if "DejaVuSansLean" in font.fname}
+    assert own == {("DejaVu Sans Lean", 400)}
+    save_figure(small(), tmp_path / "plain.png")
+    assert caplog.messages == []
 
 
 @pytest.mark.filterwarnings("error")

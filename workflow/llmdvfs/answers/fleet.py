@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from llmdvfs.answers.observation import STOCK
 from llmdvfs.answers.recommend import recommended
 from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord
+from llmdvfs.records.counted import counted
 from llmdvfs.records.fleet import Demand, Fleet, FleetComparison, FleetRecord
 
 HOURS_A_YEAR = 8760
@@ -88,9 +89,9 @@ def _sentences(stock: Fleet, other: Fleet, demand: Demand) -> Iterator[str]:
         f"{currency or ' of energy cost'} and {saved_co2_kg:,.0f} kg of CO2, idle GPUs included."
     )
     if more_gpus <= 0:
-        yield "It needs no further GPU." if more_gpus == 0 else f"It needs {-more_gpus} GPU(s) less."
+        yield "It needs no further GPU." if more_gpus == 0 else f"It needs {counted(-more_gpus, 'fewer GPU')}."
         return
-    needs = f"It needs {more_gpus} GPU(s) more ({stock.num_gpus} -> {other.num_gpus})"
+    needs = f"It needs {counted(more_gpus, 'more GPU')} ({stock.num_gpus} -> {other.num_gpus})"
     if demand.gpu_price_per_hour is None:
         worth = saved_cost / (more_gpus * HOURS_A_YEAR)
         yield f"{needs}: that pays only where a GPU costs less than {worth:.3g}{currency} an hour."

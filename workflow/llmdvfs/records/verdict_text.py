@@ -18,6 +18,7 @@ from llmdvfs.records.verdict_words import LANGUAGES, Language, VerdictWords
 
 MAX_SENTENCES = 3
 ENERGY = ("energy_per_output_token_j", "energy_per_request_j")
+COUNTED = ("output_token_rate_per_s",)
 SPEED = ("output_token_rate_per_s", "e2e_mean_s", "ttft_p50_s")
 
 
@@ -107,8 +108,8 @@ def _claim(name: str, ratio: MetricRatio, words: VerdictWords) -> str:
         return words.no_conclusion.format(metric=metric, factor=ratio.launches_differ_factor or 1.0) + doubt
     if ratio.conclusion in ("equal", "no_loss"):
         text = words.equal if ratio.conclusion == "equal" else words.no_loss
-        return text.format(metric=metric, change=_change(ratio, "", words)) + doubt
-    return f"{_change(ratio, metric, words)}{_how_sure(ratio, words)}{doubt}"
+        return text.format(metric=metric, change=_change(name, ratio, "", words)) + doubt
+    return f"{_change(name, ratio, metric, words)}{_how_sure(ratio, words)}{doubt}"
 
 
 def _how_sure(ratio: MetricRatio, words: VerdictWords) -> str:
@@ -120,7 +121,7 @@ def _how_sure(ratio: MetricRatio, words: VerdictWords) -> str:
     )
 
 
-def _change(ratio: MetricRatio, metric: str, words: VerdictWords) -> str:
+def _change(name: str, ratio: MetricRatio, metric: str, words: VerdictWords) -> str:
     """Return `6 % more [3, 9] METRIC`, or `2.4 [2.3, 2.5] times the METRIC`, with the interval where there is one."""
     estimate = ratio.ratio
     value, low, high = estimate.value or 1.0, estimate.low, estimate.high
@@ -134,7 +135,8 @@ def _change(ratio: MetricRatio, metric: str, words: VerdictWords) -> str:
     if low is not None and high is not None:
         ends = sorted((1 if value >= 1 else -1) * (edge - 1) * 100 for edge in (low, high))
         span = f" [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
-    text = words.more if value >= 1 else words.less
+    lower = words.fewer if name in COUNTED else words.less
+    text = words.more if value >= 1 else lower
     return text.format(change=f"{change:.{digits}f} %", span=span, metric=metric).strip()
 
 

@@ -26,6 +26,8 @@ class VerdictWords:
     joint: str
     more: str
     less: str
+    fewer: str
+    """The same of what is counted."""
     times: str
     equal: str
     no_loss: str
@@ -68,6 +70,7 @@ ENGLISH = VerdictWords(
     joint="; ",
     more="{change} more{span} {metric}",
     less="{change} less{span} {metric}",
+    fewer="{change} fewer{span} {metric}",
     times="{change}{span} times the {metric}",
     equal="{metric} equal within the margin ({change})",
     no_loss="{metric}: no loss beyond the margin ({change})",
@@ -114,6 +117,7 @@ CHINESE = VerdictWords(
     joint="；",
     more="{metric}高 {change}{span}",
     less="{metric}低 {change}{span}",
+    fewer="{metric}低 {change}{span}",
     times="{metric}为其 {change}{span} 倍",
     equal="{metric}在容差内相等（{change}）",
     no_loss="{metric}没有超出容差的损失（{change}）",
