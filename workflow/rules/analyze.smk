@@ -104,14 +104,14 @@ localrules:
 # What a search needs between its rounds: numbers, no figures.
 rule analysed:
     input:
-        measured=[cell.link for cell in PLAN if not cell.is_held],
-        results=lambda wildcards: [STAMPS[cell]["analyze"] for cell in measured_cells()],
+        measured=[wanted_of(planned) for planned in PENDING],
+        results=lambda wildcards: made_of("analyze", measured_cells()),
 
 
 # As with the comparison: the files of a deployment are those of this set of measurements, and of no other.
 rule cells_of_deployment:
     input:
-        analysed=lambda wildcards: [STAMPS[cell]["analyze"] for cell in deployment_cells(wildcards.deployment)],
+        analysed=lambda wildcards: made_of("analyze", deployment_cells(wildcards.deployment)),
     output:
         cells=f"{DEPLOYMENT}/{{list}}.txt",
     log:

@@ -20,7 +20,7 @@ for (name, cells), stored in zip(archives().items(), STORED):
         name:
             rule_name
         input:
-            measured=[str(cell.link) for cell in cells],
+            measured=measurements_of([str(cell.link) for cell in cells]),
         output:
             tar=stored,
         log:
