@@ -20,7 +20,7 @@ for (name, cells), stored in zip(archives().items(), STORED):
         name:
             rule_name
         input:
-            measured=measurements_of([str(cell.link) for cell in cells]),
+            measured=[str(cell.link) for cell in cells],
         output:
             tar=stored,
         log:

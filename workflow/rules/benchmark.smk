@@ -22,17 +22,6 @@ def cores_of(planned):
     return share_of_cores(workflow.cores, deployment.num_gpus, len(deployment.gpu_indices))
 
 
-def links_of(planned):
-    """Return the links that Snakemake is told a launch makes: one that is missing, which all others come with.
-
-    Those that are there too, to be removed first; all where somebody looks for them, or asks for each (measured).
-    """
-    all_told = WITH_FILES or STUDY.tolerate_failed_cells
-    return [
-        cell.link for cell in planned.cells if all_told or cell.link == planned.missing_link or cell.link.exists()
-    ]
-
-
 def write_job_files():
     """Write what jobs are told in files: jobs on other machines find them here."""
     for planned in PENDING:
@@ -63,7 +52,7 @@ for order, (planned, walltime_min, of_cluster) in enumerate(zip(PENDING, WALLTIM
         input:
             launch=f"{RESULTS}/deployments/{planned.deployment}/launch.json",
         output:
-            measured=links_of(planned),
+            measured=[cell.link for cell in planned.cells],
             # A launch of several starts has all its cells: what is missing is that they are of one (strict_launches).
             one_start=touch(f"{RESULTS}/jobs/{planned.one_start}") if planned.one_start else [],
         log:
