@@ -1,4 +1,4 @@
-"""What a plan tells Snakemake of a job: one file for all its cells, as every file costs it time and memory."""
+"""What a plan tells Snakemake of merges and drawings: one file for all cells, as every file costs time and memory."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,6 @@ def test_a_job_of_two_cells_asks_for_one_file_and_makes_one(tmp_path: Path) -> N
     checkout = copy_checkout(tmp_path, "http://127.0.0.1:9")
     for rule, needed, made in (
         ("monitor_merge", "measured", ".made/merge"),
-        ("analyze", ".made/merge", ".made/analyze"),
         ("plot_cell", ".made/analyze", ".made/figures"),
     ):
         inputs, outputs = files_of(checkout, rule)

@@ -105,13 +105,13 @@ localrules:
 rule analysed:
     input:
         measured=[wanted_of(planned) for planned in PENDING],
-        results=lambda wildcards: made_of("analyze", measured_cells()),
+        results=lambda wildcards: [STAMPS[cell]["analyze"] for cell in measured_cells()],
 
 
 # As with the comparison: the files of a deployment are those of this set of measurements, and of no other.
 rule cells_of_deployment:
     input:
-        analysed=lambda wildcards: made_of("analyze", deployment_cells(wildcards.deployment)),
+        analysed=lambda wildcards: [STAMPS[cell]["analyze"] for cell in deployment_cells(wildcards.deployment)],
     output:
         cells=f"{DEPLOYMENT}/{{list}}.txt",
     log:

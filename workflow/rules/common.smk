@@ -288,15 +288,16 @@ def made_by(stage, cells):
     """Return what a job makes of its cells, as far as Snakemake is told: a stamp, and the files that somebody looks for.
 
     The command makes the stamps of all its cells, last of all, and one that was not there stands for them: an output
-    more for each cell is what a plan takes most of its memory and time for (docs/planning.md). All stamps and files where
-    somebody looks for them (WITH_FILES); the files of a cell where one of a stamped cell is gone, but never where files
-    may be none. The stamp comes first: it is what other rules ask for, and Snakemake tries a rule's outputs in their order.
+    more for each cell is what a plan takes most of its memory and time for (docs/planning.md). All stamps of the analysis,
+    which a deployment's files ask for: with fewer inputs once all is made, Snakemake would make those again. All stamps and
+    files where somebody looks for them (WITH_FILES); the files of a cell where one of a stamped cell is gone, but never
+    where files may be none. The stamp comes first: it is what other rules ask for, and Snakemake tries a rule's outputs in their order.
     """
     stamps = [STAMPS[str(cell.folder)][stage] for cell in cells]
     missing = [stamp for stamp in stamps if not Path(stamp).exists()]
     may_be_none = STUDY.tolerate_failed_cells or (stage == "figures" and STUDY.drawn_cells != "all")
     named = [cell for cell, stamp in zip(cells, stamps) if not may_be_none and (WITH_FILES or stamp not in missing)]
-    told = stamps if WITH_FILES else (missing or stamps)[:1]
+    told = stamps if WITH_FILES or stage == "analyze" else (missing or stamps)[:1]
     return [*told, *(f"{cell.folder}/{name}" for cell in named for name in FILES[stage])]
 
 
@@ -310,19 +311,15 @@ def wanted_made(stage, cells):
     return next(missing, STAMPS[str((stale or cells)[0].folder)][stage])
 
 
-def made_of(stage, folders):
-    """Return a file of every job that makes a stage of some measured cells: it stands for all that the job makes."""
-    measured = set(folders)
+def cell_files(wildcards):
+    """Return a file of every job that makes something of measured cells: it stands for all that the job makes."""
+    measured = set(measured_cells())
     return [
         wanted_made(stage, cells)
+        for stage in FILES
         for _, cells in jobs(TO_MAKE, stage, CELLS_OF_ONE_JOB)
         if str(cells[0].folder) in measured
     ]
-
-
-def cell_files(wildcards):
-    """Return a file of every job that makes something of measured cells."""
-    return [file for stage in FILES for file in made_of(stage, measured_cells())]
 
 
 def archives():
