@@ -1,6 +1,7 @@
 # make run     measure the default study and print what came out (ARGS="--config launches=5" goes to snakemake;
 #              `snakemake` itself names every job with its files)
 # make demo-dvfs   a whole study of clocks on a MODELLED GPU, without a real one; its answers beside the truth
+# make slurm   the environment of `snakemake --profile profiles/slurm`; `make run` makes it by itself where it finds sbatch
 # make test    the test suite, real vLLM on this machine's CPU included (ARGS goes to pytest)
 # make test-cluster   studies on a SLURM of one node and of two, and over ssh (root; Debian's munge, slurmctld, slurmd,
 #              slurm-client, openssh-server; half an hour; real KV over a network where nixl is installed)
@@ -20,15 +21,17 @@ TORCH := torch==2.13.0+cpu
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 ARGS ?=
 TRACES ?=
+# Every start of Snakemake imports the plugins that are installed, SLURM's with pandas: not where there is no SLURM.
+SLURM := $(shell command -v sbatch 2>/dev/null)
 # Processes of `make test`, one of which begins with the tests of real vLLM; tests wait for much of their time.
 WORKERS ?= 3
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Without compiled files every process of a run or a test would compile the library again.
 unexport PYTHONHOME PYTHONDONTWRITEBYTECODE
 
-.PHONY: run demo-dvfs test test-cluster check format golden measuring bench schemas clean
+.PHONY: run demo-dvfs slurm test test-cluster check format golden measuring bench schemas clean
 
-run: $(VENV)/run.stamp
+run: $(VENV)/run.stamp $(if $(SLURM),$(VENV)/slurm.stamp)
 	@$(BIN)/python -m llmdvfs unlock
 	$(BIN)/snakemake --cores all $(ARGS) --quiet host progress rules
 	@$(BIN)/snakemake --cores 1 --report results/provenance.html --quiet all $(ARGS)
@@ -36,6 +39,8 @@ run: $(VENV)/run.stamp
 
 demo-dvfs: $(VENV)/run.stamp
 	$(BIN)/python tests/modelled/demo.py $(ARGS)
+
+slurm: $(VENV)/slurm.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS)
@@ -102,7 +107,12 @@ $(VENV)/run.stamp: $(VENV)/torch.stamp envs/$(ENV).lock pyproject.toml
 	@$(BIN)/python -m compileall -q workflow/llmdvfs    # or every job would do it, where PYTHONDONTWRITEBYTECODE is set
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/run.stamp envs/dev.lock
+$(VENV)/slurm.stamp: $(VENV)/run.stamp envs/slurm.lock
+	@echo "installing envs/slurm.lock ..."
+	@$(PIP) install --no-deps -r envs/slurm.lock 2>$(VENV)/slurm.log || { cat $(VENV)/slurm.log; exit 1; }
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/slurm.stamp envs/dev.lock
 	@echo "installing envs/dev.lock ..."
 	@$(PIP) install --no-deps -r envs/dev.lock 2>$(VENV)/dev.log || { cat $(VENV)/dev.log; exit 1; }
 	@touch $@

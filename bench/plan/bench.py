@@ -11,6 +11,7 @@ wall time and of peak memory.
 import argparse
 import json
 import os
+import re
 import resource
 import shutil
 import statistics
@@ -96,11 +97,10 @@ def prepared(checkout: Path, num_cells: int, finished: bool, folder: Path) -> Pa
     if finished:
         environment = os.environ | {"PYTHONPATH": str(folder / "workflow")}
         subprocess.run([sys.executable, "-c", FINISH], cwd=folder, env=environment, check=True)
-        listing = subprocess.run(
-            [SNAKEMAKE, "--cores", "1", "--summary"], cwd=folder, check=True, capture_output=True, text=True
-        )
-        for line in listing.stdout.splitlines()[1:]:
-            path = folder / line.split("\t")[0]
+        outputs = [line.split("\t")[0] for line in _said(folder, "--summary").splitlines()[1:]]
+        # A plan tells Snakemake of one stamp a job; the job's command has those of all its cells.
+        stamps = re.findall(r"\S+/\.made/[\w-]+", _said(folder, "--dry-run", "--printshellcmds"))
+        for path in (folder / name for name in dict.fromkeys([*outputs, *stamps])):
             beside = [path.parents[1] / name for name in MADE] if path.parent.name == ".made" else []
             for file in {path, path.with_suffix(".pdf") if path.suffix == ".png" else path, *beside}:
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +109,11 @@ def prepared(checkout: Path, num_cells: int, finished: bool, folder: Path) -> Pa
         for file in (folder / "results").rglob("*"):
             os.utime(file, (0, 0), follow_symlinks=False)
     return folder
+
+
+def _said(folder: Path, *options: str) -> str:
+    command = [SNAKEMAKE, "--cores", "1", *options]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def plugins(checkout: Path) -> list[str]:

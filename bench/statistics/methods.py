@@ -13,7 +13,7 @@ from studies import Array
 
 from llmdvfs.comparison.groups import MARGIN_FRACTION
 from llmdvfs.comparison.statistics import LEAST_OF_USUAL, MAX_POOL_DEGREES, POOL_SHARE
-from llmdvfs.records.comparison import MIN_CLAIM_LAUNCHES
+from llmdvfs.records.compared import MIN_CLAIM_LAUNCHES
 
 
 class Claims(NamedTuple):

@@ -28,8 +28,8 @@ from llmdvfs.figures.batch_analysis import batch_analysis  # noqa: E402
 from llmdvfs.figures.parts.style import save_figure  # noqa: E402
 from llmdvfs.figures.performance_comparison import performance_comparison  # noqa: E402
 from llmdvfs.figures.ratios import ratios  # noqa: E402
+from llmdvfs.records.compared import METRICS  # noqa: E402
 from llmdvfs.records.comparison import (  # noqa: E402
-    METRICS,
     CellRow,
     ComparisonGroup,
     ComparisonRecord,

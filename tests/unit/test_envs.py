@@ -1,8 +1,10 @@
 """The locks pin everything, once, and have what the project asks for."""
 
 import hashlib
+import importlib.metadata
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,7 +17,7 @@ from llmdvfs.plan.locked_engine import engine_of, locked_versions
 
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "envs").glob("*.lock"))
-COMPLETE = [path for path in LOCKS if path.name != "dev.lock"]
+COMPLETE = [path for path in LOCKS if path.name not in ("dev.lock", "slurm.lock")]
 
 
 def normal(name: str) -> str:
@@ -87,7 +89,50 @@ def test_a_python_that_is_named_is_asked_itself() -> None:
     assert look_up(None)["vllm"] == "0.23.0"
 
 
-def test_a_run_installs_no_plugin_that_every_start_of_snakemake_would_import() -> None:
-    """SLURM's took a third of an empty plan's memory, for its report in pandas; its profile says how to install it."""
+def test_a_complete_lock_has_no_plugin_that_every_start_of_snakemake_would_import() -> None:
+    """SLURM's took a third of an empty plan's memory, for its report in pandas: it has a lock of its own."""
     for lock in COMPLETE:
         assert not [name for name, _ in pins(lock) if name.startswith("snakemake-executor-plugin-")]
+
+
+def locks_that_make_installs(target: str, folder: Path, programs: tuple[str, ...]) -> list[str]:
+    """Return the locks of a target in a fresh checkout, on a host with nothing but some programs on the PATH."""
+    for name in ("Makefile", "pyproject.toml", "envs"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "bin").mkdir()
+    for name in programs:
+        (folder / "bin" / name).write_text("#!/bin/sh\n")
+        (folder / "bin" / name).chmod(0o755)
+    make = shutil.which("make")
+    assert make is not None
+    command = [make, "--dry-run", target]
+    environment = {"PATH": str(folder / "bin")}
+    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return re.findall(r"-r envs/(\S+)", run.stdout)
+
+
+@pytest.mark.parametrize(
+    ("target", "programs", "locks"),
+    [
+        ("run", (), ["cpu.lock"]),
+        ("run", ("sbatch",), ["cpu.lock", "slurm.lock"]),
+        ("slurm", (), ["cpu.lock", "slurm.lock"]),  # sbatch comes with a module
+        ("test", (), ["cpu.lock", "slurm.lock", "dev.lock"]),
+    ],
+)
+def test_the_slurm_plugin_is_installed_where_there_is_a_slurm(
+    tmp_path: Path, target: str, programs: tuple[str, ...], locks: list[str]
+) -> None:
+    """Without it `snakemake --profile profiles/slurm` said "invalid choice: 'slurm'" on clusters."""
+    assert locks_that_make_installs(target, tmp_path, programs) == locks
+
+
+def test_the_slurm_plugin_needs_nothing_that_a_complete_lock_lacks() -> None:
+    needed = {
+        normal(re.split(r"[<>=!;\[( ]", text)[0])
+        for name, _ in pins(ROOT / "envs" / "slurm.lock")
+        for text in importlib.metadata.requires(name) or []
+        if "extra ==" not in text
+    }
+    for lock in COMPLETE:
+        assert needed <= {name for name, _ in pins(lock) + pins(ROOT / "envs" / "slurm.lock")}

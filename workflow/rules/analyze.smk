@@ -104,7 +104,7 @@ localrules:
 # What a search needs between its rounds: numbers, no figures.
 rule analysed:
     input:
-        measured=[cell.link for cell in PLAN if not cell.is_held],
+        measured=[wanted_of(planned) for planned in PENDING],
         results=lambda wildcards: [STAMPS[cell]["analyze"] for cell in measured_cells()],
 
 

@@ -83,7 +83,7 @@ if STUDY.tolerate_failed_cells:
     # What is analysed is known only when all launches have ended: a failed cell has failed.json in its raw folder.
     checkpoint measured:
         input:
-            measured=MEASURED.values(),
+            measured=[cell.link for cell in PLAN],
         output:
             list=f"{RESULTS}/measured.txt",
         log:

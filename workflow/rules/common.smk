@@ -1,7 +1,7 @@
 # What all rules share: the checked configuration as a Study, its cells, and the paths of their files.
 #
 # INPUTS   the configuration (config/README.md)
-# OUTPUTS  STUDY, CELLS, MEASURED, PENDING, and the paths and helpers below
+# OUTPUTS  STUDY, CELLS, PENDING, and the paths and helpers below
 # CONFIG   all keys
 
 import hashlib
@@ -166,7 +166,6 @@ PREPARING = (
     and not ON_CLUSTER
     and sum(is_prepared(STUDY.deployments[planned.deployment], STUDY.settings) for planned in PENDING) > 1
 )
-AFTER_LAUNCHES = [cell.link for planned in PENDING for cell in planned.cells] if PREPARING else []
 # What is made of a measurement carries in the names of its stamps what it was made from (records/made.py).
 MADE = made_cells(
     PLAN,
@@ -189,11 +188,9 @@ TO_MAKE = [replace(cell, stale=frozenset(cell.stamps)) for cell in MADE] if REPO
 # cluster, where Snakemake waits until a shared file system shows them.
 WITH_FILES = REPORTING or ON_CLUSTER or any("/cells/" in word for word in sys.argv)
 CELLS = [str(cell_folder(STUDY.results, cell.id)) for cell in PLAN]
-# The key of the measurement that is asked for is part of this file's name: what was measured otherwise is not there.
-MEASURED = {folder: str(cell.link) for folder, cell in zip(CELLS, PLAN)}
 
 
-STAMPS = {str(cell.folder): {stage: str(path) for stage, path in cell.stamps.items()} for cell in MADE}
+STAMPS = {str(cell.folder): cell.stamps for cell in MADE}
 
 
 def list_of(cells):
@@ -263,6 +260,20 @@ def wanted_of(planned):
     return planned.missing_link or f"{RESULTS}/jobs/{planned.one_start}"
 
 
+# A launch's job makes all that is missing of it: one file of it says that a cell is measured.
+LAUNCH_FILES = {str(cell.link): str(wanted_of(planned)) for planned in PENDING for cell in planned.cells}
+# Beside launches that are prepared nothing else is made: cores are for two of them.
+AFTER_LAUNCHES = list(dict.fromkeys(LAUNCH_FILES.values())) if PREPARING else []
+
+
+def measurements_of(links):
+    """Return what stands for some measurements: a file of each launch that is still to be measured.
+
+    All links where somebody looks for them: a file that is asked for costs a plan time and memory (docs/planning.md).
+    """
+    return links if WITH_FILES else list(dict.fromkeys(LAUNCH_FILES[link] for link in links if link in LAUNCH_FILES))
+
+
 def cells_file(deployment):
     """Return the file that lists the cells which a deployment's files are made of."""
     return f"{RESULTS}/deployments/{deployment}/{Path(list_of(cells_of(deployment))).name}"
@@ -274,16 +285,20 @@ def job_name(stage, part, cells):
 
 
 def made_by(stage, cells):
-    """Return what a job makes of its cells: stamps, each of which is made last and stands for the files of its cell.
+    """Return what a job makes of its cells, as far as Snakemake is told: a stamp, and the files that somebody looks for.
 
-    Files only where somebody looks for them (WITH_FILES), or where one of a stamped cell is gone: an output more for
-    each cell is what a plan takes most of its memory and time for (docs/planning.md). Where files may be none, never.
-    The stamps come first: they are what other rules ask for, and Snakemake tries the outputs of a rule in their order.
+    The command makes the stamps of all its cells, last of all, and one that was not there stands for them: an output
+    more for each cell is what a plan takes most of its memory and time for (docs/planning.md). All stamps of the analysis,
+    which a deployment's files ask for: with fewer inputs once all is made, Snakemake would make those again. All stamps and
+    files where somebody looks for them (WITH_FILES); the files of a cell where one of a stamped cell is gone, but never
+    where files may be none. The stamp comes first: it is what other rules ask for, and Snakemake tries a rule's outputs in their order.
     """
     stamps = [STAMPS[str(cell.folder)][stage] for cell in cells]
+    missing = [stamp for stamp in stamps if not Path(stamp).exists()]
     may_be_none = STUDY.tolerate_failed_cells or (stage == "figures" and STUDY.drawn_cells != "all")
-    named = [cell for cell, stamp in zip(cells, stamps) if not may_be_none and (WITH_FILES or Path(stamp).exists())]
-    return [*stamps, *(f"{cell.folder}/{name}" for cell in named for name in FILES[stage])]
+    named = [cell for cell, stamp in zip(cells, stamps) if not may_be_none and (WITH_FILES or stamp not in missing)]
+    told = stamps if WITH_FILES or stage == "analyze" else (missing or stamps)[:1]
+    return [*told, *(f"{cell.folder}/{name}" for cell in named for name in FILES[stage])]
 
 
 def wanted_made(stage, cells):

@@ -12,7 +12,7 @@ for part, cells in jobs(TO_MAKE, "merge", CELLS_OF_ONE_JOB):
         name:
             job_name("monitor_merge", part, cells)
         input:
-            measured=[str(cell.measured) for cell in cells],
+            measured=measurements_of([str(cell.measured) for cell in cells]),
             launches=AFTER_LAUNCHES,
         output:
             made=made_by("merge", cells),

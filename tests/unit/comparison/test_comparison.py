@@ -11,7 +11,8 @@ from llmdvfs.comparison.words.rows import comparison_rows, summary_rows
 from llmdvfs.comparison.words.text import comparison_text
 from llmdvfs.errors import DataError
 from llmdvfs.figures.parts.cell import MeasuredCell
-from llmdvfs.records.comparison import METRICS, ComparisonRecord, DeploymentPair
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import ComparisonRecord, DeploymentPair
 from llmdvfs.records.comparison_text import baseline_pairs
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId, EngineSpec, LengthSpec, ModelSpec

@@ -7,7 +7,8 @@ from fakes.records import fake_study
 from unit.comparison.studies import compared, ttft_ratio, two_deployments
 
 from llmdvfs.comparison.groups import compare
-from llmdvfs.records.comparison import FAMILY, MAX_MORE_LAUNCHES
+from llmdvfs.records.compared import FAMILY
+from llmdvfs.records.comparison import MAX_MORE_LAUNCHES
 from llmdvfs.records.comparison_text import baseline_pairs, ratio_text
 
 

@@ -8,7 +8,7 @@ from fakes.records import Toy, fake_cell
 from llmdvfs.comparison.cell_metrics import metric_values
 from llmdvfs.comparison.summary import summarise
 from llmdvfs.comparison.words.tables import SHOWN
-from llmdvfs.records.comparison import METRICS
+from llmdvfs.records.compared import METRICS
 from llmdvfs.records.result import CellResult, Estimate, PhaseEnergy
 from llmdvfs.records.spec import DeviceRole, Phase
 

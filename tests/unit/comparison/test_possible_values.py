@@ -5,7 +5,8 @@ from fakes.records import Toy, fake_cell
 from unit.comparison.studies import compared
 
 from llmdvfs.comparison.summary import of_launches
-from llmdvfs.records.comparison import METRICS, LaunchValue, MetricSummary
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import LaunchValue, MetricSummary
 
 
 def of_starts(values: list[float], most: float | None) -> MetricSummary:

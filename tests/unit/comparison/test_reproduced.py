@@ -6,7 +6,8 @@ import pytest
 
 from llmdvfs.comparison.reproduced import again_over_stored, outcome, reproduced_lines
 from llmdvfs.errors import DataError
-from llmdvfs.records.comparison import METRICS, LaunchValue, MetricRatio
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import LaunchValue, MetricRatio
 from llmdvfs.records.comparison_file import StoredCell, read_launches
 
 TTFT = "ttft_p50_s"

@@ -11,7 +11,7 @@ from llmdvfs.comparison.words.markdown import comparison_markdown
 from llmdvfs.comparison.words.rows import tidy_rows
 from llmdvfs.comparison.words.text import WIDTH, comparison_text
 from llmdvfs.figures.parts.cell import MeasuredCell
-from llmdvfs.records.comparison import METRICS
+from llmdvfs.records.compared import METRICS
 
 LONG = "disaggregated-3p2d-nixl_push_a-model-with-a-very-long-name-indeed"
 

@@ -14,7 +14,7 @@ from llmdvfs.answers.lookup import lookup_rows, lookup_table
 from llmdvfs.answers.table import answer_rows
 from llmdvfs.comparison.groups import compare
 from llmdvfs.comparison.words.rows import comparison_rows, summary_rows, tidy_rows
-from llmdvfs.records.comparison import METRICS
+from llmdvfs.records.compared import METRICS
 
 UNSET = re.compile(r"(applied_)?(sm_clock_min|memory_clock|power_limit)_<role>_(mhz|w)")
 """Settings that no cell of these tests has, and that have a column only where one has them."""

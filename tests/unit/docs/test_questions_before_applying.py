@@ -8,6 +8,7 @@ from typing import get_args
 
 from llmdvfs.figures.answer_figures import ANSWER_FIGURES
 from llmdvfs.records import answers, point
+from llmdvfs.records.rule import Rule
 
 PAGE = Path(__file__).parents[3] / "docs" / "dvfs.md"
 COMMANDS = {"fleet", "explain", "clocks apply"}
@@ -20,6 +21,6 @@ def test_every_name_in_the_twelve_answers_is_one_that_a_reader_finds() -> None:
     assert len(rows) == 12
     records = [kind for module in (answers, point) for _, kind in inspect.getmembers(module, dataclasses.is_dataclass)]
     known = {field.name for kind in records for field in dataclasses.fields(kind)}
-    known |= {*get_args(answers.FlagName), *get_args(answers.Rule), *(f"{name}.png" for name in ANSWER_FIGURES)}
+    known |= {*get_args(answers.FlagName), *get_args(Rule), *(f"{name}.png" for name in ANSWER_FIGURES)}
     told = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
     assert told <= known | COMMANDS | MARKS, told - known - COMMANDS - MARKS

@@ -15,7 +15,8 @@ from matplotlib.transforms import Bbox
 from llmdvfs.comparison.groups import compare
 from llmdvfs.figures.parts.deployments import deployment_looks, short_names
 from llmdvfs.figures.table import COMPARISON_FIGURES
-from llmdvfs.records.comparison import METRICS, ComparisonRecord
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import ComparisonRecord
 
 DEPLOYMENTS = {
     "single": "single",

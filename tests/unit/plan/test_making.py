@@ -24,8 +24,8 @@ def study(tmp_path: Path) -> Study:
     finish_all(study)
     (cell,) = made(study)
     for stage in STAGES:
-        cell.stamps[stage].parent.mkdir(exist_ok=True)
-        cell.stamps[stage].touch()
+        Path(cell.stamps[stage]).parent.mkdir(exist_ok=True)
+        Path(cell.stamps[stage]).touch()
         for name in FILES[stage]:
             (cell.folder / name).write_text("{}\n")
     return study
@@ -89,7 +89,7 @@ def test_of_doubtful_cells_the_stamp_alone_says_that_figures_were_looked_at(stud
     """A sound cell has no figures then, which nobody must take for a file that was deleted."""
     cell = drawn(study, "doubtful")
     assert cell.stale == {"figures"}  # those that are there were drawn of all
-    cell.stamps["figures"].touch()
+    Path(cell.stamps["figures"]).touch()
     (cell.folder / "latency.png").unlink()
     assert drawn(study, "doubtful").stale == frozenset()
     assert made(study)[0].stale == {"figures"}

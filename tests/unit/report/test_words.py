@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llmdvfs.records.comparison import METRICS
+from llmdvfs.records.compared import METRICS
 from llmdvfs.report.words import all_words, words_of
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "disaggregated_small" / "result.json"

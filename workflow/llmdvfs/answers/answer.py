@@ -16,8 +16,9 @@ from llmdvfs.answers.observation import STOCK
 from llmdvfs.answers.pareto import pareto_set
 from llmdvfs.answers.physical import physical_fit
 from llmdvfs.answers.point_tables import Measured, NoAnswer, PointTables, point_tables
-from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord, Choice, Flag, Rule
+from llmdvfs.records.answers import Answer, AnsweredPoint, AnswersRecord, Choice, Flag
 from llmdvfs.records.result import Estimate
+from llmdvfs.records.rule import Rule
 
 NEAR: dict[Rule, float] = {"fastest_within_2_percent": 0.02, "fastest_within_5_percent": 0.05}
 """Rule -> how far above the lowest energy the point that it takes may lie, as a fraction."""

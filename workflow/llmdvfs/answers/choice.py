@@ -8,8 +8,9 @@ import numpy as np
 
 from llmdvfs.answers.intervals import ratio_of_logs
 from llmdvfs.answers.observation import STOCK
-from llmdvfs.records.answers import Basis, Choice, Rule
+from llmdvfs.records.answers import Basis, Choice
 from llmdvfs.records.result import Estimate
+from llmdvfs.records.rule import Rule
 
 Table = Mapping[str, Mapping[int, float]]
 """point -> launch -> value; stock is one of the points."""

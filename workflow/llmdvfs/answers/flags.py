@@ -7,7 +7,8 @@ from llmdvfs.answers.axis import UNITS, Axis
 from llmdvfs.answers.intervals import paired_ratio, ratio_of_logs
 from llmdvfs.answers.measured import is_held
 from llmdvfs.answers.observation import STOCK, Observation
-from llmdvfs.records.answers import AnsweredPoint, Between, Choice, Flag, Rule
+from llmdvfs.records.answers import AnsweredPoint, Between, Choice, Flag
+from llmdvfs.records.rule import Rule
 
 FLAT_SHARE = 1 / 3  # of the measured range
 DRIFT_FRACTION = 0.01  # what a study wants to tell apart

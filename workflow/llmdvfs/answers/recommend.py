@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from llmdvfs.answers.observation import STOCK
 from llmdvfs.answers.point_tables import Measured
-from llmdvfs.records.answers import Answer, AnswersRecord, Choice, Recommendation, RecommendedClocks, Rule, Validity
+from llmdvfs.records.answers import Answer, AnswersRecord, Choice, Recommendation, RecommendedClocks, Validity
 from llmdvfs.records.point import GpuSetting
+from llmdvfs.records.rule import Rule
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import LengthSpec
 

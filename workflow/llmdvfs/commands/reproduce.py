@@ -13,7 +13,7 @@ from llmdvfs.plan.command_line import given_configuration
 from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.one_cell import only_cell
 from llmdvfs.plan.study import make_study
-from llmdvfs.records.comparison import METRICS
+from llmdvfs.records.compared import METRICS
 from llmdvfs.records.comparison_file import StoredCell, read_launches
 from llmdvfs.records.places import comparison_table
 from llmdvfs.records.store import write_text

@@ -4,15 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llmdvfs.comparison.statistics import holm
-from llmdvfs.records.comparison import (
-    FAMILY,
-    METRICS,
-    MIN_CLAIM_LAUNCHES,
-    ComparisonGroup,
-    Conclusion,
-    DeploymentPair,
-    MetricRatio,
-)
+from llmdvfs.records.compared import FAMILY, METRICS, MIN_CLAIM_LAUNCHES
+from llmdvfs.records.comparison import ComparisonGroup, Conclusion, DeploymentPair, MetricRatio
 from llmdvfs.records.comparison_text import claimed_pairs
 
 ALPHA = 0.05

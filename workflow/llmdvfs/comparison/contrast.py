@@ -7,7 +7,8 @@ from itertools import combinations
 
 from llmdvfs.comparison.statistics import LogMean, log_mean, log_ratio
 from llmdvfs.comparison.summary import replicates
-from llmdvfs.records.comparison import METRICS, DeploymentSummary, LaunchRatio, LaunchValue
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import DeploymentSummary, LaunchRatio, LaunchValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from llmdvfs.comparison.remarks import cell_warnings, mixed_launches, points_not
 from llmdvfs.comparison.summary import Measured, summarise, with_shrunk_intervals
 from llmdvfs.comparison.sweeps import sweep_names
 from llmdvfs.errors import DataError
-from llmdvfs.records.comparison import METRICS, CellRow, ComparisonGroup, ComparisonRecord
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import CellRow, ComparisonGroup, ComparisonRecord
 from llmdvfs.records.result import CellResult
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId

@@ -11,7 +11,8 @@ from llmdvfs.comparison.contrast import Contrast, contrast
 from llmdvfs.comparison.likeness import caveats, differences
 from llmdvfs.comparison.statistics import LogMean, Spread, usual_elsewhere
 from llmdvfs.comparison.summary import Measured
-from llmdvfs.records.comparison import MAX_MORE_LAUNCHES, METRICS, DeploymentPair, DeploymentSummary, MetricRatio
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import MAX_MORE_LAUNCHES, DeploymentPair, DeploymentSummary, MetricRatio
 from llmdvfs.records.result import Estimate
 from llmdvfs.records.telemetry import EnergySource
 

@@ -6,7 +6,8 @@ from typing import Literal
 from llmdvfs.comparison.conclusion import ALPHA
 from llmdvfs.comparison.contrast import Contrast
 from llmdvfs.comparison.pair import PairDraft, finish
-from llmdvfs.records.comparison import METRICS, MIN_CLAIM_LAUNCHES, DeploymentPair, LaunchValue, MetricRatio
+from llmdvfs.records.compared import METRICS, MIN_CLAIM_LAUNCHES
+from llmdvfs.records.comparison import DeploymentPair, LaunchValue, MetricRatio
 
 Outcome = Literal["reproduced", "differs", "open"]
 """reproduced: two one-sided tests find the means equal within the margin, at 5 %. differs: they are significantly

@@ -8,7 +8,8 @@ from statistics import fmean, stdev
 from llmdvfs.comparison.cell_metrics import metric_values
 from llmdvfs.comparison.likeness import num_gpus
 from llmdvfs.comparison.statistics import log_mean, mean_interval, usual_elsewhere
-from llmdvfs.records.comparison import METRICS, DeploymentSummary, LaunchValue, MetricSummary
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import DeploymentSummary, LaunchValue, MetricSummary
 from llmdvfs.records.result import CellResult, Estimate
 from llmdvfs.records.run import RunRecord
 from llmdvfs.records.spec import CellId

@@ -23,7 +23,8 @@ from llmdvfs.figures.parts.note import NOT_APPLIED, draw_note
 from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, Look, styled
 from llmdvfs.figures.parts.sweep import draw_lines, marks_of, ordered_looks, set_clock_axis
 from llmdvfs.figures.parts.titles import set_title
-from llmdvfs.records.comparison import METRICS, ComparisonGroup, ComparisonRecord, DeploymentSummary
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import ComparisonGroup, ComparisonRecord, DeploymentSummary
 
 QUANTITIES = ("energy_per_output_token_j", "tpot_mean_s", "e2e_mean_s")
 MAX_DEPLOYMENTS = 6  # columns that fit beside one another

@@ -20,7 +20,8 @@ from llmdvfs.figures.parts.note import draw_note, why_absent
 from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, SINGLE_COLUMN_IN, Look, styled
 from llmdvfs.figures.parts.summary_marks import any_gate_failed, draw_marks, gate_failed_handle
 from llmdvfs.figures.parts.titles import set_title
-from llmdvfs.records.comparison import METRICS, ComparisonGroup, ComparisonRecord, MetricSummary
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import ComparisonGroup, ComparisonRecord, MetricSummary
 from llmdvfs.records.comparison_text import group_table
 
 QUANTITIES = (

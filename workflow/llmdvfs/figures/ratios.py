@@ -17,7 +17,8 @@ from llmdvfs.figures.parts.note import draw_note
 from llmdvfs.figures.parts.style import BLACK, DOUBLE_COLUMN_IN, INVALID, Look, styled
 from llmdvfs.figures.parts.summary_marks import gate_failed_handle
 from llmdvfs.figures.parts.titles import set_title
-from llmdvfs.records.comparison import METRICS, ComparisonGroup, ComparisonRecord, DeploymentPair, MetricRatio
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import ComparisonGroup, ComparisonRecord, DeploymentPair, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs
 
 MAX_GROUPS = 4  # workloads of a panel that leave the figure on a page

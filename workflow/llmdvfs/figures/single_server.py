@@ -22,7 +22,8 @@ from llmdvfs.figures.parts.over_time import (
 from llmdvfs.figures.parts.style import DOUBLE_COLUMN_IN, PHASES, styled
 from llmdvfs.figures.parts.summary_marks import draw_marks
 from llmdvfs.figures.parts.titles import set_title
-from llmdvfs.records.comparison import METRICS, ComparisonGroup, ComparisonRecord
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import ComparisonGroup, ComparisonRecord
 
 ISOLATED = ("prefill", "decode")
 QUANTITIES = (

@@ -78,7 +78,7 @@ class _Parsed(NamedTuple):
     digest: str
     """Hash of its syntax tree without docstrings."""
     imports: tuple[Path | None, ...]
-    """Files of this library that it imports; None stands for a module of somebody else."""
+    """Files of this library that it imports; None stands for a name without one."""
 
 
 @cache
@@ -120,7 +120,7 @@ def _memory() -> dict[str, list[Any]]:
 
 
 def _parse(path: Path) -> tuple[str, list[str]]:
-    """Return the digest of a file's syntax tree without docstrings, and the dotted names that it imports."""
+    """Return the digest of a file's syntax tree without docstrings, and the dotted names of ours that it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names: list[str] = []
     for node in ast.walk(tree):
@@ -131,7 +131,8 @@ def _parse(path: Path) -> tuple[str, list[str]]:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [item for item in body if not _is_text(item)]  # type: ignore[attr-defined]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), names
+    own = sorted({name for name in names if name.split(".")[0] == PACKAGE})
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), own
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -19,8 +19,8 @@ class MadeCell:
     folder: Path
     measured: Path
     """Path of the file that stands in the folder where the measurement is there."""
-    stamps: dict[Stage, Path]
-    """Path of each stage's stamp, whose name is of what the stage is made from."""
+    stamps: dict[Stage, str]
+    """Path of each stage's stamp, whose name is of what the stage is made from: text, a third of a Path's memory."""
     stale: frozenset[Stage]
     """Stages whose files are not there, or were made from something else."""
     is_awaited: bool = False
@@ -79,16 +79,16 @@ def _made_cell(
     *,
     is_awaited: bool,
 ) -> MadeCell:
-    stamps: dict[Stage, Path] = {}
+    stamps: dict[Stage, str] = {}
     stale: set[Stage] = set()
     digest = cell.key
     for stage in stages:
         digest = hashlib.sha256(f"{digest} {made_from[stage]}".encode()).hexdigest()[:12]
-        stamps[stage] = stamp(folder, stage, digest)
+        stamps[stage] = str(stamp(folder, stage, digest))
         if stale or not cell.is_held or not _is_there(folder, files[stage], stamps[stage]):
             stale.add(stage)
     return MadeCell(folder, cell.link, stamps, frozenset(stale), is_awaited)
 
 
-def _is_there(folder: Path, files: Iterable[str], own: Path) -> bool:
-    return own.exists() and all(is_whole(folder / name) for name in files)
+def _is_there(folder: Path, files: Iterable[str], own: str) -> bool:
+    return Path(own).exists() and all(is_whole(folder / name) for name in files)

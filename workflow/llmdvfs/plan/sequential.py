@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from llmdvfs.errors import ConfigError
-from llmdvfs.records.comparison import METRICS, MIN_CLAIM_LAUNCHES
+from llmdvfs.records.compared import METRICS, MIN_CLAIM_LAUNCHES
 from llmdvfs.records.places import added_launches_file
 from llmdvfs.records.sequential import SequentialRecord, SequentialSettings
 from llmdvfs.records.store import read_record

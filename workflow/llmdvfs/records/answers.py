@@ -5,11 +5,11 @@ from typing import Literal
 
 from llmdvfs.records.point import OperatingPoint
 from llmdvfs.records.result import Estimate
+from llmdvfs.records.rule import Rule
 from llmdvfs.records.spec import Phase
 
 FlagName = Literal["edge", "cap_bound", "flat", "unconfirmed", "drift", "interacts", "not_applied", "doubtful"]
 Basis = Literal["confirming_launches", "left_out_launches", "same_launches", "none"]
-Rule = Literal["lowest_energy", "fastest_within_2_percent", "fastest_within_5_percent", "within_limits"]
 
 
 @dataclass(frozen=True, slots=True)

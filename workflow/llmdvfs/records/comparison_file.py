@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from llmdvfs.errors import DataError
-from llmdvfs.records.comparison import METRICS, LaunchValue
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import LaunchValue
 
 REQUIRED = ("deployment", "workload", "point", "launch", "status", "server_start_id")
 

@@ -2,15 +2,8 @@
 
 from collections.abc import Sequence
 
-from llmdvfs.records.comparison import (
-    METRICS,
-    ComparisonGroup,
-    DeploymentPair,
-    DeploymentSummary,
-    Metric,
-    MetricRatio,
-    MetricSummary,
-)
+from llmdvfs.records.compared import METRICS, Metric
+from llmdvfs.records.comparison import ComparisonGroup, DeploymentPair, DeploymentSummary, MetricRatio, MetricSummary
 from llmdvfs.records.verdict_words import ENGLISH, VerdictWords
 
 ELSEWHERE = "^"

@@ -27,7 +27,11 @@ def stamp(cell: Path, stage: Stage, digest: str) -> Path:
 
 
 def begin(cell: Path, stage: Stage) -> None:
-    """Remove the stamps of a stage and of all later ones from a cell's folder: the stage is about to be made anew."""
+    """Remove the stamps of a stage and of all later ones from a cell's folder: the stage is about to be made anew.
+
+    Their folder is there then: Snakemake makes that of the one stamp that it is told of a job, and no other.
+    """
+    (cell / ".made").mkdir(exist_ok=True)
     for later in STAGES[STAGES.index(stage) :]:
         for old in (cell / ".made").glob(f"{later}-*"):
             old.unlink(missing_ok=True)

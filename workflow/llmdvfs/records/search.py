@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from llmdvfs.records.allowed import Allowed
-from llmdvfs.records.answers import Rule
 from llmdvfs.records.point import OperatingPoint
+from llmdvfs.records.rule import Rule
 
 RoundKind = Literal["range", "near", "again", "cross", "confirm"]
 """range: clocks over the whole range. near: within 40 % of the lowest. again: the best and the ends of its ties.

@@ -2,15 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from llmdvfs.records.comparison import (
-    DECIDED,
-    METRICS,
-    MIN_CLAIM_LAUNCHES,
-    ComparisonGroup,
-    DeploymentPair,
-    DeploymentSummary,
-    MetricRatio,
-)
+from llmdvfs.records.compared import METRICS, MIN_CLAIM_LAUNCHES
+from llmdvfs.records.comparison import DECIDED, ComparisonGroup, DeploymentPair, DeploymentSummary, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs, equal_gpu_pairs, mean_words
 from llmdvfs.records.counted import counted
 from llmdvfs.records.short_names import ShortNames

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from llmdvfs.records.comparison import METRICS
+from llmdvfs.records.compared import METRICS
 
 Language = Literal["en", "zh"]
 MEANS = ("output_token_rate_per_s", "ttft_p50_s", "energy_per_output_token_j")

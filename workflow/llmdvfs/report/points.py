@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from llmdvfs.records.comparison import METRICS, ComparisonRecord, DeploymentSummary, MetricSummary
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import ComparisonRecord, DeploymentSummary, MetricSummary
 
 DIGITS = 5
 

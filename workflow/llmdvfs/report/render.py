@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from llmdvfs import __version__
-from llmdvfs.records.comparison import METRICS
+from llmdvfs.records.compared import METRICS
 from llmdvfs.report.cells import ReportedStudy
 from llmdvfs.report.curves import timelines
 from llmdvfs.report.gates import failed_gates

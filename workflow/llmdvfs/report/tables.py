@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from llmdvfs.records.comparison import METRICS, CellRow, ComparisonRecord, Metric, MetricRatio, MetricSummary
+from llmdvfs.records.compared import METRICS, Metric
+from llmdvfs.records.comparison import CellRow, ComparisonRecord, MetricRatio, MetricSummary
 from llmdvfs.records.comparison_text import claimed_pairs, mean_text, ratio_text
 from llmdvfs.records.verdict_words import CHINESE
 from llmdvfs.report.cells import ReportedStudy

@@ -9,8 +9,8 @@ from llmdvfs.answers.choice import lowest_energy
 from llmdvfs.answers.observation import STOCK, Observation
 from llmdvfs.answers.point_tables import Measured, NoAnswer, point_tables
 from llmdvfs.answers.recommend import PREFERRED
-from llmdvfs.records.answers import Rule
 from llmdvfs.records.point import OperatingPoint
+from llmdvfs.records.rule import Rule
 
 
 def chosen_points(measured: Sequence[Measured], found: OperatingPoint | None) -> dict[Rule, OperatingPoint]:

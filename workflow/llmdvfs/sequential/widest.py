@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from llmdvfs.errors import DataError
-from llmdvfs.records.comparison import METRICS, ComparisonRecord
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import ComparisonRecord
 from llmdvfs.records.comparison_text import claimed_pairs
 from llmdvfs.records.result import Estimate
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from llmdvfs.records.comparison import FAMILY, MAX_MORE_LAUNCHES, METRICS, ComparisonRecord, MetricRatio
+from llmdvfs.records.compared import FAMILY, METRICS
+from llmdvfs.records.comparison import MAX_MORE_LAUNCHES, ComparisonRecord, MetricRatio
 from llmdvfs.records.comparison_text import baseline_pairs, ratio_number
 from llmdvfs.records.counted import counted
 from llmdvfs.records.short_names import ShortNames

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from llmdvfs.records.compared import METRICS
 from llmdvfs.records.comparison import (
-    METRICS,
     CellRow,
     ComparisonGroup,
     ComparisonRecord,

@@ -3,17 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmdvfs.records.comparison import (
-    DECIDED,
-    FAMILY,
-    METRICS,
-    MIN_CLAIM_LAUNCHES,
-    ComparisonGroup,
-    ComparisonRecord,
-    DeploymentSummary,
-    Metric,
-    MetricRatio,
-)
+from llmdvfs.records.compared import FAMILY, METRICS, MIN_CLAIM_LAUNCHES, Metric
+from llmdvfs.records.comparison import DECIDED, ComparisonGroup, ComparisonRecord, DeploymentSummary, MetricRatio
 from llmdvfs.records.comparison_text import (
     ELSEWHERE,
     baseline_pairs,

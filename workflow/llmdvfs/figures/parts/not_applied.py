@@ -17,7 +17,8 @@ from matplotlib.patches import Rectangle
 from llmdvfs.figures.parts.note import NOT_APPLIED, NOTE_LOOK
 from llmdvfs.figures.parts.style import BLACK, Look
 from llmdvfs.figures.parts.summary_marks import SPREAD
-from llmdvfs.records.comparison import ComparisonRecord, DeploymentSummary, Metric, MetricSummary
+from llmdvfs.records.compared import Metric
+from llmdvfs.records.comparison import ComparisonRecord, DeploymentSummary, MetricSummary
 from llmdvfs.records.comparison_text import label
 from llmdvfs.records.point import in_words
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from llmdvfs.records.comparison import DeploymentSummary, Metric
+from llmdvfs.records.compared import Metric
+from llmdvfs.records.comparison import DeploymentSummary
 
 NO_POWER_DATA = "no power data on this machine"
 NOT_APPLIED = "operating point not applied"

@@ -13,7 +13,8 @@ from llmdvfs.figures.parts.limits import from_zero
 from llmdvfs.figures.parts.note import draw_note, why_absent
 from llmdvfs.figures.parts.style import LINES, MARKERS, Look
 from llmdvfs.figures.parts.summary_marks import any_gate_failed, draw_line, gate_failed_handle
-from llmdvfs.records.comparison import METRICS, DeploymentSummary
+from llmdvfs.records.compared import METRICS
+from llmdvfs.records.comparison import DeploymentSummary
 from llmdvfs.records.comparison_text import label
 
 MAX_TICKS = 8
