@@ -43,7 +43,7 @@ def test_nothing_is_left_after_sigkill_of_a_job_whose_servers_are_starting(tmp_p
             stderr=output,
             env=os.environ | {"PYTHONPATH": str(WORKFLOW)},
         )
-    assert wait_until(lambda: len(descendants(starting.pid)) >= 6, 30)  # two guards and a server, twice
+    assert wait_until(lambda: len(descendants(starting.pid)) >= 6, 120)  # two guards and a server, twice
     time.sleep(3)
     family = descendants(starting.pid)
     starting.kill()
