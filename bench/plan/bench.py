@@ -21,15 +21,16 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from page import host, marked_page, write_measured
-
 CHECKOUT = Path(__file__).parents[2]
+sys.path[:0] = [str(CHECKOUT / "bench"), str(CHECKOUT / "workflow")]
+from page import host, marked_page, write_measured  # noqa: E402
+
+from llmdvfs.plan.making import cells_a_job  # noqa: E402
+
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
 MADE = ("timeline.csv", "phases.json", "result.json", "timeline.png", "timeline.pdf", "latency.png", "latency.pdf")
 """What a stamp of a cell stands for; a build may declare these files as outputs too, or not."""
-CELLS_A_JOB = 16
 # Snakemake imports every executor plugin that it finds, SLURM's with pandas: a checkout has those of its own lock.
 HIDING = """
 import pkgutil
@@ -127,12 +128,11 @@ def alone(num_cells: int, folder: Path) -> Path:
     """Write a Snakefile with as many jobs and outputs as the plan of so many cells, and nothing of ours."""
     names = [f"cells/single_tiny/w/p/launch-{number}" for number in range(num_cells)]
     launches = [names[first : first + NUM_WORKLOADS * NUM_POINTS] for first in range(0, num_cells, 100)]
-    groups = [names[first : first + CELLS_A_JOB] for first in range(0, num_cells, CELLS_A_JOB)]
     jobs = [([], [f"{name}/measured" for name in launch]) for launch in launches]
-    for group in groups:
-        jobs.append(([f"{name}/measured" for name in group], [f"{name}/merge" for name in group]))
-        jobs.append(([f"{group[0]}/merge"], [f"{name}/analyze" for name in group]))
-        jobs.append(([f"{group[0]}/analyze"], [f"{name}/figures" for name in group]))
+    for first in names[:: cells_a_job(num_cells)]:
+        jobs.append(([made[0] for _, made in jobs[: len(launches)]], [f"{first}/merge"]))
+        jobs.append(([f"{first}/merge"], [f"{first}/analyze"]))
+        jobs.append(([f"{first}/analyze"], [f"{first}/figures"]))
     (folder / "jobs.json").write_text(json.dumps(jobs))
     (folder / "Snakefile").write_text(
         "import json\n"

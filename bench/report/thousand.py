@@ -3,7 +3,7 @@
     python bench/report/thousand.py --page docs/report.md
 
 Every cell has the raw files of one cell that was measured on two H100 (tests/golden), under ids of its own. Cells are
-merged and analysed as the workflow does it: 16 to a job, as many jobs at once as there are cores. Their latencies are
+merged and analysed as the workflow does it: some to a job, as many jobs at once as there are cores. Their latencies are
 then scaled by a made-up factor so that launches spread. The cells' own figures, which a study may do without, are timed
 on one job alone. Nothing but times and memory is measured here.
 """
@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "bench")]
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "workflow")]
 
 from page import host, marked_page, write_measured  # noqa: E402
 
+from llmdvfs.plan.making import cells_a_job  # noqa: E402
+
 MEASURED = ROOT / "tests" / "golden" / "disaggregated_small"
-CELLS_A_JOB = 16  # as the workflow's jobs have them
 NUM_DEPLOYMENTS, NUM_WORKLOADS = 5, 20
 SPREAD = 0.03  # log-sd of the made-up factor
 
@@ -101,7 +102,8 @@ def table(num: int) -> str:
     folder = Path(tempfile.mkdtemp(prefix="llmdvfs-thousand-"))
     try:
         cells = make_cells(folder, num)
-        jobs = [tuple(map(str, cells[first : first + CELLS_A_JOB])) for first in range(0, num, CELLS_A_JOB)]
+        most = cells_a_job(num)
+        jobs = [tuple(map(str, cells[first : first + most])) for first in range(0, num, most)]
         listed, comparison = str(folder / "cells.txt"), str(folder / "comparison.json")
         Path(listed).write_text("".join(f"{cell}\n" for cell in cells))
         files = ("--csv", str(folder / "c.csv"), "--frequencies", str(folder / "f.csv"))

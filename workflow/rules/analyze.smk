@@ -105,18 +105,21 @@ localrules:
 rule analysed:
     input:
         measured=[wanted_of(planned) for planned in PENDING],
-        results=lambda wildcards: [STAMPS[cell]["analyze"] for cell in measured_cells()],
+        results=lambda wildcards: wanted_stages(["analyze"], measured_cells()),
 
 
-# As with the comparison: the files of a deployment are those of this set of measurements, and of no other.
+# As with the comparison: the files of a deployment are those of this set of measurements, and of no other. What the list
+# is made from is in its name. A list that is current has no rule: it waits for what is analysed in this run, which the
+# next run does not ask for, and with fewer inputs Snakemake would make it again, and all that is made from it.
 rule cells_of_deployment:
     input:
-        analysed=lambda wildcards: [STAMPS[cell]["analyze"] for cell in deployment_cells(wildcards.deployment)],
+        analysed=lambda wildcards: wanted_stages(["analyze"], deployment_cells(wildcards.deployment)),
     output:
         cells=f"{DEPLOYMENT}/{{list}}.txt",
     log:
         f"{LOGS}/cells_of_deployment/{{deployment}}.{{list}}.log",
     wildcard_constraints:
+        deployment=one_of(filter(is_listed_anew, STUDY.deployments)) or "none",
         list="cells-[0-9a-f]+",
     priority: NUMBERS_FIRST
     conda:

@@ -36,6 +36,7 @@ rule answer:
             for name in ANSWER_FIGURE_NAMES
         ],
         pdf=[f"{ANSWERS}/{name}.pdf" for name in ANSWER_FIGURE_NAMES],
+        made=touch(of_this_set("answer")),
     log:
         f"{LOGS}/answer.log",
     conda:

@@ -67,7 +67,7 @@ from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
 from llmdvfs.plan.decided import as_decided
 from llmdvfs.plan.forecast import forecast, missing_in_words, refuse_over_budget, walltimes_min
-from llmdvfs.plan.making import CELLS_A_JOB, jobs, made_cells
+from llmdvfs.plan.making import cells_a_job, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.locked_engine import engine_of
 from llmdvfs.plan.long_requests import long_requests
@@ -181,7 +181,7 @@ MADE = made_cells(
 # Priority of what leads to the comparison: before the figures of cells, of which nothing else is made.
 NUMBERS_FIRST = 1
 # A cell that may fail has a job of its own, which nobody asks for when it has failed.
-CELLS_OF_ONE_JOB = 1 if STUDY.tolerate_failed_cells else CELLS_A_JOB
+CELLS_OF_ONE_JOB = 1 if STUDY.tolerate_failed_cells else cells_a_job(len(PLAN))
 # What is current has no rule, as what is measured has none. A report is made of rules, so that it has all of them.
 TO_MAKE = [replace(cell, stale=frozenset(cell.stamps)) for cell in MADE] if REPORTING else MADE
 # Whether the files of cells are outputs beside their stamps: for a report, for who asks for one by its name, and on a
@@ -288,16 +288,15 @@ def made_by(stage, cells):
     """Return what a job makes of its cells, as far as Snakemake is told: a stamp, and the files that somebody looks for.
 
     The command makes the stamps of all its cells, last of all, and one that was not there stands for them: an output
-    more for each cell is what a plan takes most of its memory and time for (docs/planning.md). All stamps of the analysis,
-    which a deployment's files ask for: with fewer inputs once all is made, Snakemake would make those again. All stamps and
-    files where somebody looks for them (WITH_FILES); the files of a cell where one of a stamped cell is gone, but never
-    where files may be none. The stamp comes first: it is what other rules ask for, and Snakemake tries a rule's outputs in their order.
+    more for each cell is what a plan takes most of its memory and time for (docs/planning.md). All stamps and files where
+    somebody looks for them (WITH_FILES); the files of a cell where one of a stamped cell is gone, but never where files may
+    be none. The stamp comes first: it is what other rules ask for, and Snakemake tries a rule's outputs in their order.
     """
     stamps = [STAMPS[str(cell.folder)][stage] for cell in cells]
     missing = [stamp for stamp in stamps if not Path(stamp).exists()]
     may_be_none = STUDY.tolerate_failed_cells or (stage == "figures" and STUDY.drawn_cells != "all")
     named = [cell for cell, stamp in zip(cells, stamps) if not may_be_none and (WITH_FILES or stamp not in missing)]
-    told = stamps if WITH_FILES or stage == "analyze" else (missing or stamps)[:1]
+    told = stamps if WITH_FILES else (missing or stamps)[:1]
     return [*told, *(f"{cell.folder}/{name}" for cell in named for name in FILES[stage])]
 
 
@@ -311,15 +310,33 @@ def wanted_made(stage, cells):
     return next(missing, STAMPS[str((stale or cells)[0].folder)][stage])
 
 
-def cell_files(wildcards):
-    """Return a file of every job that makes something of measured cells: it stands for all that the job makes."""
-    measured = set(measured_cells())
+def wanted_stages(stages, folders):
+    """Return a file of every job that makes a stage of some measured cells: it stands for all that the job makes."""
+    folders = set(folders)
     return [
         wanted_made(stage, cells)
-        for stage in FILES
+        for stage in stages
         for _, cells in jobs(TO_MAKE, stage, CELLS_OF_ONE_JOB)
-        if str(cells[0].folder) in measured
+        if str(cells[0].folder) in folders
     ]
+
+
+def cell_files(wildcards):
+    """Return a file of every job that makes something of measured cells."""
+    return wanted_stages(FILES, measured_cells())
+
+
+def is_listed_anew(deployment):
+    """Return whether the list of a deployment's cells has to be written: it is missing, or a cell is analysed anew.
+
+    A cell that is known to have failed is not analysed.
+    """
+    return not Path(cells_file(deployment)).exists() or any(
+        "analyze" in cell.stale
+        for cell in TO_MAKE
+        if cell.folder.parts[-4] == deployment
+        and not (STUDY.tolerate_failed_cells and cell.measured.exists() and (cell.folder / "raw" / FAILED).exists())
+    )
 
 
 def archives():

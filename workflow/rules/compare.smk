@@ -15,6 +15,17 @@ COMPARISON_FIGURE_NAMES = [
 ]
 
 
+
+
+def of_this_set(name):
+    """Return the stamp of what a rule makes of this set of measurements, for its outputs, and for who needs them.
+
+    The files themselves have one name for any set, and one that is missing in the middle of a chain is no reason to
+    Snakemake to make again what follows from it. Where its memory was lost, `snakemake summary` showed another set.
+    """
+    return f"{COMPARISON}/.made/{name}-{Path(list_of(CELLS)).stem}"
+
+
 localrules:
     compare,
     cells_compared,
@@ -51,6 +62,7 @@ rule compare:
             caption="../report/frequency_analysis_summary.rst",
             category="Numbers",
         ),
+        made=touch(of_this_set("compare")),
     log:
         f"{LOGS}/compare.log",
     priority: NUMBERS_FIRST
@@ -68,12 +80,14 @@ rule compare:
 rule plot_comparison:
     input:
         comparison=f"{COMPARISON}/comparison.json",
+        made=of_this_set("compare"),
     output:
         png=[
             report(f"{COMPARISON}/{name}.png", caption=f"../report/{name}.rst", category="Comparison")
             for name in COMPARISON_FIGURE_NAMES
         ],
         pdf=[f"{COMPARISON}/{name}.pdf" for name in COMPARISON_FIGURE_NAMES],
+        made=touch(of_this_set("figures")),
     log:
         f"{LOGS}/plot_comparison.log",
     priority: NUMBERS_FIRST

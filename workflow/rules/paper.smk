@@ -12,8 +12,10 @@ localrules:
 rule paper:
     input:
         comparison=rules.compare.output.comparison,
+        made=of_this_set("compare"),
     output:
         folder=directory(f"{RESULTS}/paper"),
+        made=touch(of_this_set("paper")),
     log:
         f"{LOGS}/paper.log",
     conda:

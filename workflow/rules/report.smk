@@ -17,10 +17,12 @@ localrules:
 rule summary:
     input:
         comparison=f"{COMPARISON}/comparison.json",
+        made=of_this_set("compare"),
     output:
         summary=report(f"{COMPARISON}/summary.txt", caption="../report/summary.rst", category="Numbers"),
         markdown=f"{COMPARISON}/summary.md",
         table=f"{COMPARISON}/summary.csv",
+        made=touch(of_this_set("summary")),
     log:
         f"{LOGS}/summary.log",
     priority: NUMBERS_FIRST

@@ -16,8 +16,10 @@ rule report_page:
         cells=rules.cells_compared.output.cells,
         comparison=rules.compare.output.comparison,
         answers=rules.answer.output.answers if ANSWER_FILES else [],
+        made=[of_this_set("compare"), of_this_set("answer")] if ANSWER_FILES else of_this_set("compare"),
     output:
         page=f"{RESULTS}/report.html",
+        made=touch(of_this_set("report")),
     log:
         f"{LOGS}/report_page.log",
     priority: NUMBERS_FIRST

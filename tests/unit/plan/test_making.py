@@ -6,7 +6,7 @@ import pytest
 from unit.plan.test_cells import finish_all, with_results
 
 from llmdvfs.plan.cells import pending_launches, plan_cells
-from llmdvfs.plan.making import MadeCell, jobs, made_cells
+from llmdvfs.plan.making import MadeCell, cells_a_job, jobs, made_cells
 from llmdvfs.plan.progress import awaited_launches, expected_progress
 from llmdvfs.plan.study import Study
 from llmdvfs.records.made import FILES, STAGES, DrawnCells
@@ -104,7 +104,7 @@ def parts(cells: list[MadeCell]) -> dict[str, list[str]]:
     """Return the cells of each merging job, `<workload><launch>`, at most two of them, by the job's name."""
     return {
         name: [f"{own.folder.parts[-3]}{own.folder.name[-1]}" for own in group]
-        for name, group in jobs(cells, "merge", cells_a_job=2)
+        for name, group in jobs(cells, "merge", most=2)
     }
 
 
@@ -130,6 +130,11 @@ def test_one_job_makes_cells_of_several_launches() -> None:
     planned = {"launches_part_0": ["a1", "b1"], "launches_part_1": ["c1", "a2"], "launches_part_2": ["b2", "c2"]}
     assert parts(several) == planned
     assert parts([*several, cell("a", 3)]) == {**planned, "launch_3_part_0": ["a3"]}
+
+
+def test_a_large_study_has_few_jobs_of_more_cells_each() -> None:
+    """A job costs a plan 45 kB: with 16 cells a job the dry run of 1,000 cells took 112 MB in place of 109."""
+    assert [cells_a_job(number) for number in (1, 84, 1_000, 100_000)] == [16, 16, 31, 128]
 
 
 def test_a_cluster_job_goes_by_what_the_run_awaited_when_it_began(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from llmdvfs.plan.cells import PlannedCell
 from llmdvfs.records.made import FILES, STAGES, DrawnCells, Stage, stamp
 from llmdvfs.records.store import is_whole
 
-CELLS_A_JOB = 16  # one start of Python and its imports (a second) serves so many; more would leave more cores idle
+FEW_CELLS = 16  # one start of Python and its imports (a second) serves so many; more would leave more cores idle
+MANY_CELLS = 128  # their folders and stamps are one argument of a shell, of which Linux takes 128 KiB
+PARTS = 32  # of a stage of a large study: each is a job, which costs a plan time and memory (docs/planning.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,13 @@ def made_cells(
     ]
 
 
-def jobs(
-    cells: Iterable[MadeCell], stage: Stage, cells_a_job: int = CELLS_A_JOB
-) -> Iterator[tuple[str, Sequence[MadeCell]]]:
-    """Yield groups of at most `cells_a_job` cells for which a stage has to be made, each with its name.
+def cells_a_job(num_cells: int) -> int:
+    """Return how many cells of a study a job is to make a stage of, at most."""
+    return min(max(FEW_CELLS, num_cells // PARTS), MANY_CELLS)
+
+
+def jobs(cells: Iterable[MadeCell], stage: Stage, most: int) -> Iterator[tuple[str, Sequence[MadeCell]]]:
+    """Yield groups of at most `most` cells for which a stage has to be made, each with its name.
 
     A group is what is stale among so many neighbours of one deployment: of one launch where that is awaited, so that
     nothing waits for other launches; else of all launches. Its name numbers the neighbours, whether stale or not. So
@@ -65,8 +70,8 @@ def jobs(
         launch = cell.folder.name.replace("-", "_") if cell.is_awaited else "launches"
         neighbours.setdefault((cell.folder.parts[-4], launch), []).append(cell)
     for (_, launch), own in neighbours.items():
-        for number, first in enumerate(range(0, len(own), cells_a_job)):
-            if stale := [cell for cell in own[first : first + cells_a_job] if stage in cell.stale]:
+        for number, first in enumerate(range(0, len(own), most)):
+            if stale := [cell for cell in own[first : first + most] if stage in cell.stale]:
                 yield f"{launch}_part_{number}", stale
 
 
