@@ -15,8 +15,6 @@ COMPARISON_FIGURE_NAMES = [
 ]
 
 
-
-
 def of_this_set(name):
     """Return the stamp of what a rule makes of this set of measurements, for its outputs, and for who needs them.
 
