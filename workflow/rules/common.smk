@@ -279,6 +279,15 @@ def cells_file(deployment):
     return f"{RESULTS}/deployments/{deployment}/{Path(list_of(cells_of(deployment))).name}"
 
 
+def of_this_set(name):
+    """Return the stamp of what a rule makes of this set of measurements, for its outputs, and for who needs them.
+
+    The files themselves have one name for any set, and one that is missing in the middle of a chain is no reason to
+    Snakemake to make again what follows from it. Where its memory was lost, `snakemake summary` showed another set.
+    """
+    return f"{COMPARISON}/.made/{name}-{Path(list_of(CELLS)).stem}"
+
+
 def job_name(stage, part, cells):
     """Return the name of the rule that makes a stage of some cells of one deployment; `jobs` names the part."""
     return f"{stage}_{RULE_NAMES[cells[0].folder.parts[-4]]}_{part}"

@@ -15,15 +15,6 @@ COMPARISON_FIGURE_NAMES = [
 ]
 
 
-def of_this_set(name):
-    """Return the stamp of what a rule makes of this set of measurements, for its outputs, and for who needs them.
-
-    The files themselves have one name for any set, and one that is missing in the middle of a chain is no reason to
-    Snakemake to make again what follows from it. Where its memory was lost, `snakemake summary` showed another set.
-    """
-    return f"{COMPARISON}/.made/{name}-{Path(list_of(CELLS)).stem}"
-
-
 localrules:
     compare,
     cells_compared,
