@@ -7,6 +7,8 @@ from modelled.study import Modelled, clock_of, lowest
 from llmdvfs.records.answers import RecommendedClocks
 from llmdvfs.records.store import read_record
 
+# A busy machine may take a second of a window (7 % of its energy), and requests that it set out of step wait for a
+# step each (3 %). The next clock differs by 11 %.
 STUDY = {
     "launches": 1,
     "architectures": ["single"],
@@ -16,9 +18,9 @@ STUDY = {
     "workloads": {
         "decode-8": {
             "isolates": "decode",
-            "prompts": {"prompt_tokens": 8, "output_tokens": 32},
+            "prompts": {"prompt_tokens": 8, "output_tokens": 64},
             "arrival": {"kind": "closed", "concurrency": 8},
-            "duration_s": 3,
+            "duration_s": 10,
             "num_warmup_requests": 1,
         }
     },
@@ -33,19 +35,21 @@ def test_the_clock_of_lowest_energy_and_its_saving_are_the_true_ones(tmp_path: P
     study = Modelled(tmp_path / "study", STUDY, seed=1)
     done = study.run(nvml_library, quiet=True)
     assert done.returncode == 0, done.stdout + done.stderr
+    results = study.folder / "results"
+    summary = (results / "comparison" / "summary.txt").read_text(encoding="utf-8")
+    print(summary)  # which cells a busy machine disturbed, where what follows fails
     record = study.answers()
     (answer,) = record.answers
     clock_mhz, stated = clock_of(lowest(answer)), lowest(answer).energy_ratio.value
     assert study.true_best_mhz("decode-8") == 810
     assert study.true_energy_j("decode-8", clock_mhz) <= 1.02 * study.true_energy_j("decode-8", 810)
     assert stated is not None
-    # bench/dvfs holds two points; here one launch has windows of 3 s, beside whatever else the machine does
+    # bench/dvfs holds two points; here one launch has windows of 10 s, beside whatever else the machine does
     assert abs(1 - stated - study.true_saving("decode-8", clock_mhz)) <= 0.03
     idle_w = {point.point.id: point.details.idle_at_point_w for point in answer.points if point.details is not None}
     known_w = [power for name in ("all-600", "all-1200", "stock") if (power := idle_w[name]) is not None]
     assert known_w == sorted(set(known_w)), "a lock is held while a cell's GPU is idle"
     assert record.modelled
-    results = study.folder / "results"
-    assert (results / "comparison" / "summary.txt").read_text(encoding="utf-8").startswith("MODELLED")
+    assert summary.startswith("MODELLED")
     assert "MODELLED" in (results / "report.html").read_text(encoding="utf-8")
     assert read_record(results / "answers" / "recommended_clocks.json", RecommendedClocks).modelled
