@@ -156,6 +156,15 @@ def test_a_figure_of_a_cell_can_be_asked_for_by_its_name(finished: Checkout) -> 
     assert "plot_cell" in plan.stdout + plan.stderr
 
 
+def test_a_current_file_of_a_cell_that_is_asked_for_by_its_name_is_nothing_to_do(finished: Checkout) -> None:
+    """What is current has no rule: Snakemake ended with `No rule to produce` a file that lay there."""
+    cell = "results/cells/external_tiny/first/stock/launch-1"
+    alone = finished.snakemake(f"{cell}/result.json", f"./{cell}/latency.png")
+    assert (alone.returncode, "nothing to be done" in alone.stderr) == (0, True), alone.stdout + alone.stderr
+    beside = finished.snakemake("-n", f"{cell}/result.json", "compare")
+    assert (beside.returncode, f"{cell}/result.json: there and current" in beside.stderr) == (1, True), beside.stderr
+
+
 def test_results_that_cannot_be_written_are_told_before_the_first_job(finished: Checkout) -> None:
     """A full disk ended a run at its start in Snakemake's words and five lines of where they were raised."""
     progress = finished.folder / "results" / "jobs" / "progress.json"

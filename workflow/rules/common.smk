@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from snakemake.cli import get_argument_parser
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -67,7 +68,7 @@ from llmdvfs.plan.config import complete_config
 from llmdvfs.plan.config_file import read_config_file
 from llmdvfs.plan.decided import as_decided
 from llmdvfs.plan.forecast import forecast, missing_in_words, refuse_over_budget, walltimes_min
-from llmdvfs.plan.making import cells_a_job, jobs, made_cells
+from llmdvfs.plan.making import cells_a_job, current_files, jobs, made_cells
 from llmdvfs.plan.older_store import older_measurements, refuse_older
 from llmdvfs.plan.locked_engine import engine_of
 from llmdvfs.plan.long_requests import long_requests
@@ -187,6 +188,17 @@ TO_MAKE = [replace(cell, stale=frozenset(cell.stamps)) for cell in MADE] if REPO
 # Whether the files of cells are outputs beside their stamps: for a report, for who asks for one by its name, and on a
 # cluster, where Snakemake waits until a shared file system shows them.
 WITH_FILES = REPORTING or ON_CLUSTER or any("/cells/" in word for word in sys.argv)
+# What is current has no rule, and Snakemake would say of a file that is asked for by its name that nothing makes it.
+ASKED = (
+    get_argument_parser().parse_known_args()[0].targets
+    if WITH_FILES and not REPORTING and workflow.is_main_process
+    else []
+)
+if CURRENT := current_files(MADE, ASKED):
+    if len(CURRENT) < len(ASKED):
+        sys.exit(f"llm-dvfs: {' '.join(CURRENT)}: there and current, so that no rule makes it; ask for the rest alone")
+    print("llm-dvfs: nothing to be done: what was asked for is there and current", file=sys.stderr)
+    sys.exit(0)
 CELLS = [str(cell_folder(STUDY.results, cell.id)) for cell in PLAN]
 
 

@@ -52,6 +52,18 @@ def made_cells(
     ]
 
 
+def current_files(cells: Iterable[MadeCell], asked: Iterable[str]) -> list[str]:
+    """Return those of some paths that are files of cells for which nothing has to be made."""
+    current = {
+        (cell.folder / name).absolute()
+        for cell in cells
+        for stage in STAGES
+        if stage not in cell.stale
+        for name in FILES[stage]
+    }
+    return [path for path in asked if Path(path).absolute() in current and Path(path).exists()]
+
+
 def cells_a_job(num_cells: int) -> int:
     """Return how many cells of a study a job is to make a stage of, at most."""
     return min(max(FEW_CELLS, num_cells // PARTS), MANY_CELLS)
