@@ -189,15 +189,12 @@ TO_MAKE = [replace(cell, stale=frozenset(cell.stamps)) for cell in MADE] if REPO
 # cluster, where Snakemake waits until a shared file system shows them.
 WITH_FILES = REPORTING or ON_CLUSTER or any("/cells/" in word for word in sys.argv)
 # What is current has no rule, and Snakemake would say of a file that is asked for by its name that nothing makes it.
-ASKED = (
-    get_argument_parser().parse_known_args()[0].targets
-    if WITH_FILES and not REPORTING and workflow.is_main_process
-    else []
-)
-if CURRENT := current_files(MADE, ASKED):
+ASKED = get_argument_parser().parse_known_args()[0].targets if WITH_FILES and workflow.is_main_process else []
+if CURRENT := current_files(TO_MAKE, ASKED):
+    told = f"llm-dvfs: {' '.join(CURRENT)}: there and current; to have it made again, remove it"
     if len(CURRENT) < len(ASKED):
-        sys.exit(f"llm-dvfs: {' '.join(CURRENT)}: there and current, so that no rule makes it; ask for the rest alone")
-    print("llm-dvfs: nothing to be done: what was asked for is there and current", file=sys.stderr)
+        sys.exit(f"{told}; beside it Snakemake would stop, so ask for the rest alone")
+    print(f"{told}; nothing to be done", file=sys.stderr)
     sys.exit(0)
 CELLS = [str(cell_folder(STUDY.results, cell.id)) for cell in PLAN]
 

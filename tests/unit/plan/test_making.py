@@ -6,7 +6,7 @@ import pytest
 from unit.plan.test_cells import finish_all, with_results
 
 from llmdvfs.plan.cells import pending_launches, plan_cells
-from llmdvfs.plan.making import MadeCell, cells_a_job, jobs, made_cells
+from llmdvfs.plan.making import MadeCell, cells_a_job, current_files, jobs, made_cells
 from llmdvfs.plan.progress import awaited_launches, expected_progress
 from llmdvfs.plan.study import Study
 from llmdvfs.records.made import FILES, STAGES, DrawnCells
@@ -93,6 +93,15 @@ def test_of_doubtful_cells_the_stamp_alone_says_that_figures_were_looked_at(stud
     (cell.folder / "latency.png").unlink()
     assert drawn(study, "doubtful").stale == frozenset()
     assert made(study)[0].stale == {"figures"}
+
+
+def test_a_file_is_current_where_its_stage_is(study: Study) -> None:
+    """Figures that a study does not draw were called current whenever some lay there, of whichever measurement."""
+    asked = [str(made(study)[0].folder / name) for name in ("result.json", "latency.png", "latency.gif", "measured")]
+    assert current_files(made(study), [*asked, "compare"]) == asked[:2]
+    assert current_files([drawn(study, "none")], asked) == asked[:1]
+    Path(asked[0]).write_text("")
+    assert current_files(made(study), asked) == []
 
 
 def cell(name: str, launch: int, *, stale: bool = True, is_awaited: bool = True) -> MadeCell:

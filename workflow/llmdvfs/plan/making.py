@@ -53,11 +53,14 @@ def made_cells(
 
 
 def current_files(cells: Iterable[MadeCell], asked: Iterable[str]) -> list[str]:
-    """Return those of some paths that are files of cells for which nothing has to be made."""
+    """Return those of some paths that are files of cells which are there and current.
+
+    Not figures where a study draws none: what lies there may be of another measurement.
+    """
     current = {
         (cell.folder / name).absolute()
         for cell in cells
-        for stage in STAGES
+        for stage in cell.stamps
         if stage not in cell.stale
         for name in FILES[stage]
     }
