@@ -5,15 +5,14 @@
 Every cell has the raw files of one cell that was measured on two H100 (tests/golden), under ids of its own. Cells are
 merged and analysed as the workflow does it: some to a job, as many jobs at once as there are cores. Their latencies are
 then scaled by a made-up factor so that launches spread. The cells' own figures, which a study may do without, are timed
-on one job alone. Nothing but times and memory is measured here.
+on one job alone. Nothing but times and memory is measured here; medians of several runs.
 """
 
 import argparse
 import json
 import os
 import random
-import resource
-import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -37,11 +36,11 @@ SPREAD = 0.03  # log-sd of the made-up factor
 class Timed(NamedTuple):
     """One step."""
 
-    name: str
     wall_s: float
     cpu_s: float
+    """User and system, of all its processes."""
     peak_mb: float
-    """Of the largest process so far."""
+    """Of its largest process."""
 
 
 def make_cells(folder: Path, num: int) -> list[Path]:
@@ -81,26 +80,30 @@ def _scaled(value: Any, factor: float) -> Any:
     return value * factor if isinstance(value, float) else value
 
 
-def ran(*command: str) -> None:
-    """Run one command of ours."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
-    subprocess.run([sys.executable, "-m", "llmdvfs", *command], env=environment, check=True, stdout=subprocess.DEVNULL)
+def ran(*command: str) -> tuple[float, float]:
+    """Run one command of ours, with the one thread that Snakemake gives its jobs; return CPU seconds and peak, MB."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow"), "OPENBLAS_NUM_THREADS": "1"}
+    command = (sys.executable, "-m", "llmdvfs", *command)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
-def timed(name: str, *commands: tuple[str, ...]) -> Timed:
+def timed(*commands: tuple[str, ...]) -> Timed:
     """Run commands of ours, as many at once as there are cores, and time them together."""
-    before, begin_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    begin_s = time.monotonic()
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as at_once:
-        list(at_once.map(lambda command: ran(*command), commands))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Timed(name, time.monotonic() - begin_s, cpu_s, after.ru_maxrss / 1024)
+        used = list(at_once.map(lambda command: ran(*command), commands))
+    return Timed(time.monotonic() - begin_s, sum(cpu_s for cpu_s, _ in used), max(peak_mb for _, peak_mb in used))
 
 
-def table(num: int) -> str:
-    """Return the table of docs/report.md."""
-    folder = Path(tempfile.mkdtemp(prefix="llmdvfs-thousand-"))
-    try:
+def measure(num: int) -> tuple[dict[str, Timed], float]:
+    """Return each step from raw files to the page, a job of cells' figures beside them, and the page's MB."""
+    with tempfile.TemporaryDirectory(prefix="llmdvfs-thousand-") as name:
+        folder = Path(name)
         cells = make_cells(folder, num)
         most = cells_a_job(num)
         jobs = [tuple(map(str, cells[first : first + most])) for first in range(0, num, most)]
@@ -109,37 +112,43 @@ def table(num: int) -> str:
         files = ("--csv", str(folder / "c.csv"), "--frequencies", str(folder / "f.csv"))
         drawn = ("figures", "comparison", "--comparison", comparison, "--output", str(folder / "f"))
         compared = ("--cells", listed, "--comparison", comparison)
-        steps = [
-            timed("merge", *[("monitor-merge", *job) for job in jobs]),
-            timed("analysis", *[("analyze", "--seed", "1", *job) for job in jobs]),
-        ]
+        steps = {
+            "merge": timed(*[("monitor-merge", *job) for job in jobs]),
+            "analysis": timed(*[("analyze", "--seed", "1", *job) for job in jobs]),
+        }
         spread(cells)
-        steps += [
-            timed("comparison", ("compare", "--cells", listed, "--output", comparison, *files)),
-            timed("its figures", drawn),
-            timed("summary", ("summary", "--comparison", comparison)),
-            timed("report", ("report", *compared, "--output", str(folder / "report.html"))),
-        ]
-        of_cells = [timed(f"figures of {len(jobs[0])} cells", ("figures", "cell", "--cell", *jobs[0]))]
-        page_mb = (folder / "report.html").stat().st_size / 1e6
-    finally:
-        shutil.rmtree(folder)
-    rows, more = (
-        [f"| {one.name} | {one.wall_s:.0f} | {one.cpu_s:.0f} | {one.peak_mb:.0f} |" for one in some]
-        for some in (steps, of_cells)
-    )
-    wall_s, cpu_s, peak_mb = (sum(one.wall_s for one in steps), sum(one.cpu_s for one in steps), steps[-1].peak_mb)
+        steps |= {
+            "comparison": timed(("compare", "--cells", listed, "--output", comparison, *files)),
+            "its figures": timed(drawn),
+            "summary": timed(("summary", "--comparison", comparison)),
+            "report": timed(("report", *compared, "--output", str(folder / "report.html"))),
+        }
+        steps["together"] = Timed(
+            sum(step.wall_s for step in steps.values()),
+            sum(step.cpu_s for step in steps.values()),
+            max(step.peak_mb for step in steps.values()),
+        )
+        of_cells = timed(("figures", "cell", "--cell", *jobs[0]))
+        return steps | {f"figures of {len(jobs[0])} cells": of_cells}, (folder / "report.html").stat().st_size / 1e6
+
+
+def table(num: int, num_runs: int) -> str:
+    """Return the table of docs/report.md: medians of so many runs."""
+    runs = [measure(num) for _ in range(num_runs)]
+    rows = []
+    for name in runs[0][0]:
+        medians = (statistics.median(values) for values in zip(*(steps[name] for steps, _ in runs), strict=True))
+        rows.append(f"| {name} | {' | '.join(f'{value:.0f}' for value in medians)} |")
     return "\n".join(
         [
-            f"{num:,} cells ({NUM_DEPLOYMENTS} deployments x {NUM_WORKLOADS} loads); {host()}.",
+            f"{num:,} cells ({NUM_DEPLOYMENTS} deployments x {NUM_WORKLOADS} loads); {host()}; "
+            f"medians of {num_runs} runs.",
             "",
-            "| step | wall, s | CPU, s | largest process so far, MB |",
+            "| step | wall, s | CPU, s | largest process, MB |",
             "|---|---|---|---|",
             *rows,
-            f"| together | {wall_s:.0f} | {cpu_s:.0f} | {peak_mb:.0f} |",
-            *more,
             "",
-            f"The page has {page_mb:.1f} MB.",
+            f"The page has {runs[0][1]:.1f} MB.",
         ]
     )
 
@@ -148,11 +157,12 @@ def main() -> None:
     """Measure, and print or write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument(
         "--page", type=marked_page("bench/report/thousand.py"), help="page of docs/ to write the table into"
     )
     options = parser.parse_args()
-    text = table(options.cells)
+    text = table(options.cells, options.runs)
     if options.page is None:
         print(text)
     else:

@@ -463,6 +463,26 @@ async def test_a_connection_that_is_to_be_closed_is(decode: FakeUpstream, tmp_pa
     assert b"\r\nconnection: close\r\n" in answer
 
 
+async def test_a_client_of_http_1_0_gets_no_chunks(decode: FakeUpstream, tmp_path: Path) -> None:
+    """It does not know them: their sizes would stand in what it takes for the answer (RFC 9112, section 6.1)."""
+    body = json.dumps(BODY).encode()
+    head = (
+        b"POST /v1/completions HTTP/1.0\r\nConnection: keep-alive\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    )
+    async with proxied(ProxyPlan((upstream("single-0", "single", decode),), None), tmp_path) as running:
+        async with running.post() as answer:
+            expected = await answer.read()
+        reader, writer = await by_hand(running)
+        writer.write(head % len(body) + body)
+        headers, _, pieces = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+        writer.close()
+    assert headers.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"transfer-encoding" not in headers
+    assert b"connection: close" in headers
+    assert expected.count(b"data: ") > 1
+    assert pieces == expected
+
+
 async def test_a_client_that_asks_before_it_sends_its_body_is_told_to(decode: FakeUpstream, tmp_path: Path) -> None:
     """curl does so with a body of a megabyte, and otherwise waits a second."""
     async with proxied(ProxyPlan((upstream("single-0", "single", decode),), None), tmp_path) as running:

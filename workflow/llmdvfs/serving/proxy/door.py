@@ -60,6 +60,8 @@ class Door(HttpToolsProtocol):
         self._is_serving = False
         self._head = b""
         self._is_last = False
+        self._takes_chunks = True
+        """Whether the client knows chunks; to one of HTTP/1.0 the end of the connection ends an answer."""
 
     # ---- called by the event loop, and by uvicorn when it ends
 
@@ -134,7 +136,8 @@ class Door(HttpToolsProtocol):
         elif is_completion:
             self._to = "relay"
             self._path = path
-            self._is_last = self._is_last or not self.parser.should_keep_alive()
+            self._takes_chunks = self.parser.get_http_version() != "1.0"
+            self._is_last = self._is_last or not self._takes_chunks or not self.parser.should_keep_alive()
             self._num_left = MAX_BODY_BYTES
             self._read_headers()
         else:
@@ -169,26 +172,27 @@ class Door(HttpToolsProtocol):
 
     def begin(self, status: int, content_type: bytes, request_id: str) -> None:
         """Keep status and headers until the first piece is there."""
-        self._head = b"%b\r\ncontent-type: %b\r\nx-request-id: %b\r\n%btransfer-encoding: chunked\r\n\r\n" % (
+        self._head = b"%b\r\ncontent-type: %b\r\nx-request-id: %b\r\n%b%b\r\n" % (
             _STATUS_LINES[status],
             content_type,
             request_id.encode("latin-1"),
             self._closing_header(),
+            b"transfer-encoding: chunked\r\n" if self._takes_chunks else b"",
         )
 
     def take(self, piece: bytes, is_last: bool) -> None:
         """Send what has come of an answer as one chunk, and where it is the last the end of all chunks."""
-        data = chunk(piece) if piece else b""
+        data = chunk(piece) if piece and self._takes_chunks else piece
         if self._head:
             data, self._head = self._head + data, b""
-        if is_last:
+        if is_last and self._takes_chunks:
             data += END
         self._outlet.write(data)
 
     @property
-    def forward(self) -> Callable[[bytes], None]:
-        """What sends a whole chunk of an answer that has begun."""
-        return self._outlet.write
+    def forward(self) -> Callable[[bytes], None] | None:
+        """What sends a whole chunk of an answer that has begun, to a client that knows chunks."""
+        return self._outlet.write if self._takes_chunks else None
 
     def refuse(self, status: int, body: bytes) -> None:
         """Send a whole answer of JSON."""
@@ -231,7 +235,7 @@ class Door(HttpToolsProtocol):
         for name, value in self.headers:
             if name == b"x-request-id":
                 request_id = value.decode("latin-1")
-            elif name == b"expect" and value.lower() == b"100-continue":
+            elif name == b"expect" and value.lower() == b"100-continue" and self._takes_chunks:
                 self._outlet.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._stamps = Stamps(request_id or uuid.uuid4().hex, received_mono_ns)
 

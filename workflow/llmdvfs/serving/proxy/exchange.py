@@ -25,8 +25,8 @@ class Client(Protocol):
     """Whom a request came from."""
 
     @property
-    def forward(self) -> Callable[[bytes], None]:
-        """What sends a whole chunk of the answer, after the first piece."""
+    def forward(self) -> Callable[[bytes], None] | None:
+        """What sends a whole chunk of the answer, after the first piece; None: chunks are not for this client."""
 
     def begin(self, status: int, content_type: bytes, request_id: str) -> None:
         """Keep the status and headers of the answer; `take` follows at once."""
