@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from jobs import job_environment
 from made_cell import make_raw
 from page import host, marked_page, write_measured
 
@@ -42,9 +43,9 @@ def commands(cell: Path, checkout: Path) -> tuple[list[str], ...]:
 
 def run_stage(command: list[str], checkout: Path) -> Used:
     """Run one command of a checkout."""
-    environment = os.environ | {"PYTHONPATH": str(checkout / "workflow")}
+    program = [sys.executable, "-m", "llmdvfs", *command]
     begin = time.monotonic()
-    process = subprocess.Popen([sys.executable, "-m", "llmdvfs", *command], cwd=checkout, env=environment)
+    process = subprocess.Popen(program, cwd=checkout, env=job_environment(checkout))
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

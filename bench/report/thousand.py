@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "workflow")]
 
+from jobs import job_environment  # noqa: E402
 from page import host, marked_page, write_measured  # noqa: E402
 
 from llmdvfs.plan.making import cells_a_job  # noqa: E402
@@ -81,10 +82,9 @@ def _scaled(value: Any, factor: float) -> Any:
 
 
 def ran(*command: str) -> tuple[float, float]:
-    """Run one command of ours, with the one thread that Snakemake gives its jobs; return CPU seconds and peak, MB."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow"), "OPENBLAS_NUM_THREADS": "1"}
+    """Run one command of ours as a job is; return CPU seconds and peak, MB."""
     command = (sys.executable, "-m", "llmdvfs", *command)
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=job_environment(ROOT), stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
