@@ -38,7 +38,7 @@ def test_what_the_client_asked_is_left_as_it_was() -> None:
     ("status", "whole", "seen", "told"),
     [
         (500, b"no", 500, "prefill-0: prefill answered 500"),
-        (200, b"no", 502, "prefill-0: the prefill answer is not JSON"),
+        (200, b"no", 502, "prefill-0: the prefill answer is not a JSON object"),
     ],
 )
 def test_a_prefill_answer_that_is_none_is_told_with_its_instance(

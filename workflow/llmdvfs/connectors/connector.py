@@ -11,7 +11,7 @@ EngineVersion = tuple[int, ...]
 """Of vLLM, e.g. (0, 32, 0)."""
 Device = Literal["cpu", "cuda", "external"]
 Body = dict[str, Any]
-"""A completion or chat request, as JSON."""
+"""A completion or chat request. A value may be JSON already (msgspec.Raw), as it came: it goes on untouched."""
 
 
 class Connector(ABC):
@@ -77,5 +77,7 @@ NOT_FOR_PREFILL = frozenset(
 
 def one_token(body: Body) -> Body:
     """Return the request with its answer cut to one token, not streamed."""
-    kept = {key: value for key, value in body.items() if key not in NOT_FOR_PREFILL}
-    return kept | {"max_tokens": 1, "stream": False}
+    cut = body | {"max_tokens": 1, "stream": False}
+    for name in NOT_FOR_PREFILL:
+        cut.pop(name, None)
+    return cut

@@ -10,6 +10,16 @@ from llmdvfs.records.spec import Role
 DIRECT_TRANSPORTS = frozenset({"all", "cuda", "cuda_ipc"})
 """Values of UCX_TLS with which one GPU's memory is read from another one."""
 
+REMOTE_DECODE = {
+    "do_remote_decode": True,
+    "do_remote_prefill": False,
+    "remote_engine_id": None,
+    "remote_block_ids": None,
+    "remote_host": None,
+    "remote_port": None,
+}
+"""The transfer parameters that a prefill request carries."""
+
 
 class NixlConnector(Connector):
     """Prefill's answer says where its blocks lie; the decode request hands that on unchanged."""
@@ -48,7 +58,7 @@ class NixlConnector(Connector):
 
     def prefill_body(self, body: Body, request_id: str) -> Body:
         """Return the prefill request, which asks prefill to keep its blocks for a reader."""
-        return one_token(body) | {"kv_transfer_params": remote_decode_params()}
+        return one_token(body) | {"kv_transfer_params": REMOTE_DECODE}
 
     def decode_body(
         self, body: Body, request_id: str, prefill_answer: Body | None, prefill: KvAddresses, endpoint: str
@@ -59,15 +69,3 @@ class NixlConnector(Connector):
             # Without it decode would compute the prompt itself, and nobody would notice.
             raise ValueError("the prefill answer carries no kv_transfer_params")
         return body | {"kv_transfer_params": params}
-
-
-def remote_decode_params() -> dict[str, Any]:
-    """Return the transfer parameters that a prefill request carries."""
-    return {
-        "do_remote_decode": True,
-        "do_remote_prefill": False,
-        "remote_engine_id": None,
-        "remote_block_ids": None,
-        "remote_host": None,
-        "remote_port": None,
-    }

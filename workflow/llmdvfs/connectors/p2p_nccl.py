@@ -1,6 +1,6 @@
 """Connector P2P NCCL: prefill sends every layer to decode; both addresses stand in the request id."""
 
-import uuid
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,4 +63,4 @@ class P2pNcclConnector(Connector):
 
     def request_id(self, client_id: str, prefill: KvAddresses, decode: KvAddresses) -> str:
         """Return an id with both addresses; the client's own is left out, since vLLM reads all before a colon."""
-        return f"___prefill_addr_{prefill.kv_address}___decode_addr_{decode.kv_address}_{uuid.uuid4().hex}"
+        return f"___prefill_addr_{prefill.kv_address}___decode_addr_{decode.kv_address}_{secrets.token_hex(16)}"

@@ -1,8 +1,9 @@
 """The two requests that one becomes on its way through prefill to decode, as its connector wants them."""
 
-import uuid
+import secrets
+from typing import Any
 
-import orjson
+import msgspec
 
 from llmdvfs.connectors.connector import Body, Connector
 from llmdvfs.connectors.table import CONNECTORS
@@ -10,6 +11,7 @@ from llmdvfs.records.route import KvAddresses, Upstream
 from llmdvfs.routing.failure import BAD_GATEWAY, UpstreamFailed
 
 OK = 200
+_ANSWER = msgspec.json.Decoder(dict[str, Any])
 
 
 class Pair:
@@ -27,7 +29,7 @@ class Pair:
         _, at_decode = _needed(connector, decode.kv)
         self._name, self._endpoint, self._body = prefill.name, endpoint, body
         # Two clients may use one id; engines and connectors must not mix the two up.
-        unique_id = f"{client_id}-{uuid.uuid4().hex[:12]}"
+        unique_id = f"{client_id}-{secrets.token_hex(6)}"
         self.request_id = self._connector.request_id(unique_id, self._at_prefill, at_decode)
         """X-Request-Id of both requests."""
 
@@ -38,17 +40,17 @@ class Pair:
 
     def prefill_content(self) -> bytes:
         """Return the body for the prefill instance."""
-        return orjson.dumps(self._connector.prefill_body(self._body, self.request_id))
+        return msgspec.json.encode(self._connector.prefill_body(self._body, self.request_id))
 
     def prefilled(self, status: int, whole: bytes) -> Body:
         """Return what a prefill instance's whole answer says; UpstreamFailed: it is not what decode needs."""
         if status != OK:
             raise UpstreamFailed(status, f"{self._name}: prefill answered {status}", whole)
         try:
-            body: Body = orjson.loads(whole)
-        except orjson.JSONDecodeError as error:
-            raise UpstreamFailed(BAD_GATEWAY, f"{self._name}: the prefill answer is not JSON ({error})") from error
-        return body
+            return _ANSWER.decode(whole)
+        except msgspec.DecodeError as error:
+            words = f"{self._name}: the prefill answer is not a JSON object ({error})"
+            raise UpstreamFailed(BAD_GATEWAY, words) from error
 
     def decode_content(self, prefilled: Body | None) -> bytes:
         """Return the body for the decode instance; UpstreamFailed: prefill's answer lacks what it needs.
@@ -59,7 +61,7 @@ class Pair:
             body = self._connector.decode_body(self._body, self.request_id, prefilled, self._at_prefill, self._endpoint)
         except ValueError as error:
             raise UpstreamFailed(BAD_GATEWAY, f"{self._name}: {error}") from error
-        return orjson.dumps(body)
+        return msgspec.json.encode(body)
 
 
 def _needed(connector: str | None, addresses: KvAddresses | None) -> tuple[Connector, KvAddresses]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from time import monotonic
 
-import orjson
+import msgspec
 
 from llmdvfs.connectors.connector import Body
 from llmdvfs.load.schedule.plan import PlannedRequest
@@ -102,7 +102,7 @@ class Feed:
         )
         if self._keeps_bodies:
             body = with_fixed_prompt(request_body(planned, self._to))
-            ready = ReadyRequest(planned.offset_s, exchange, orjson.dumps(body), body)
+            ready = ReadyRequest(planned.offset_s, exchange, msgspec.json.encode(body), body)
         else:
             ready = ReadyRequest(planned.offset_s, exchange, render_request(planned, self._to, exchange.request_id))
         self._ready.append(ready)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import msgspec
 import orjson
 
 from llmdvfs.connectors.connector import Body
@@ -92,4 +93,4 @@ def request_body(planned: PlannedRequest, to: Target) -> Body:
 def with_fixed_prompt(body: Body) -> Body:
     """Return the body with its prompt as JSON already: a request made of it later costs a copy of the prompt."""
     name = "messages" if "messages" in body else "prompt"
-    return body | {name: orjson.Fragment(orjson.dumps(body[name]))}
+    return body | {name: msgspec.Raw(orjson.dumps(body[name]))}

@@ -6,7 +6,7 @@ part of what is measured.
 """
 
 import asyncio
-import uuid
+import secrets
 from collections.abc import Callable
 from http.client import responses
 from typing import Any, Literal, Protocol
@@ -237,7 +237,7 @@ class Door(HttpToolsProtocol):
                 request_id = value.decode("latin-1")
             elif name == b"expect" and value.lower() == b"100-continue" and self._takes_chunks:
                 self._outlet.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._stamps = Stamps(request_id or uuid.uuid4().hex, received_mono_ns)
+        self._stamps = Stamps(request_id or secrets.token_hex(16), received_mono_ns)
 
     def _head_again(self) -> bytes:
         """Return what has come of a message without its offer, which a server may ignore (RFC 9110, section 7.8)."""

@@ -12,9 +12,9 @@ import select
 from typing import Protocol
 
 LOG = logging.getLogger(__name__)
-TOKENS_BETWEEN = 4
+TOKENS_BETWEEN = int(os.environ.get("TB", 4))
 """How many tokens are passed on between two looks for requests: a look takes 1.4 us."""
-REQUESTS_AT_ONCE = 2
+REQUESTS_AT_ONCE = int(os.environ.get("RO", 2))
 """How many requests are read between two tokens: with eight, a flood of them makes tokens late by a millisecond."""
 READ_BYTES = 1 << 16  # what is left of a longer request comes by the loop
 
