@@ -201,7 +201,7 @@ def test_a_dead_prefill_refuses_connections_and_is_named(run: Run) -> None:
     ("answer", "cause"),
     [
         (whole({"choices": []}), 'prefill-0: the prefill answer carries no kv_transfer_params: {"choices":[]}'),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno", "prefill-0: the prefill answer is not a JSON object,
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno", "prefill-0: the prefill answer is not a JSON object"),
     ],
 )
 def test_a_prefill_answer_that_decode_cannot_use_is_no_answer(run: Run, answer: bytes, cause: str) -> None:

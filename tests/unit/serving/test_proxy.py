@@ -219,6 +219,41 @@ async def test_a_break_in_the_stream_becomes_an_error_event(pair: Proxied, decod
     assert (await pair.get("/stats"))[1]["instances"]["decode-0"] == {"in_flight": 0, "served": 1, "failed": 1}
 
 
+async def test_a_break_before_the_first_piece_is_told_by_the_status(tmp_path: Path) -> None:
+    """Headers wait for the first piece: an answer of 200 with nothing but an error in it would look like a served one."""
+
+    async def instance(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await asyncio.sleep(0.1)
+        writer.close()
+
+    async with await asyncio.start_server(instance, "127.0.0.1") as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with proxied(ProxyPlan((Upstream("single-0", "single", url),), None), tmp_path) as running:
+            async with running.post() as answer:
+                assert answer.status == 502
+                assert (await answer.json())["error"]["message"].startswith("single-0: request failed")
+            record = await running.record()
+            assert record.headers_mono_ns is not None
+            assert (record.status, record.first_byte_mono_ns) == (502, None)
+            assert (await running.get("/stats"))[1]["instances"]["single-0"] == {
+                "in_flight": 0,
+                "served": 1,
+                "failed": 1,
+            }
+
+
+async def test_prefill_and_decode_get_what_was_asked_as_it_came(
+    pair: Proxied, prefill: FakeUpstream, decode: FakeUpstream
+) -> None:
+    """A prompt is not read: of many thousand ids that took longer than all else of a request."""
+    number = 10**30  # it was a float once a parser had read it
+    async with pair.post(BODY | {"seed": number}) as answer:
+        assert answer.status == 200
+    assert [body["seed"] for fake in (prefill, decode) for _, body in fake.requests] == [number, number]
+
+
 @pytest.mark.parametrize("where", ["prefill", "decode"])
 async def test_a_client_that_goes_away_cancels_upstream(
     pair: Proxied, prefill: FakeUpstream, decode: FakeUpstream, where: str

@@ -8,10 +8,10 @@ class Receiver(Protocol):
     """Takes an answer within the reads that bring it."""
 
     def begin(self, status: int, content_type: bytes) -> None:
-        """Take the status and the one header that is passed on; `take` follows within the same read."""
+        """Take the status and the one header that is passed on."""
 
     def take(self, piece: bytes, is_last: bool) -> None:
-        """Take what one read brought of the body: b"" where it brought the headers, or the end, and nothing else."""
+        """Take what one read brought of the body: b"" where it brought the end, and nothing else."""
 
     def lost(self, cause: str) -> None:
         """Take note that the answer broke off, perhaps before it began."""
@@ -101,7 +101,7 @@ class Answer:
         if not self._is_told:
             self._is_told = True
             receiver.begin(self.status, self.content_type)
-        elif not pieces and not self.is_whole:
+        if not pieces and not self.is_whole:
             return
         piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()

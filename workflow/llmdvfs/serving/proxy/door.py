@@ -195,7 +195,8 @@ class Door(HttpToolsProtocol):
         return self._outlet.write if self._takes_chunks else None
 
     def refuse(self, status: int, body: bytes) -> None:
-        """Send a whole answer of JSON."""
+        """Send a whole answer of JSON, in place of one of which nothing was sent."""
+        self._head = b""
         self._outlet.write(
             b"%b\r\ncontent-type: application/json\r\n%bcontent-length: %d\r\n\r\n%b"
             % (_STATUS_LINES[status], self._closing_header(), len(body), body)

@@ -30,7 +30,7 @@ class Client(Protocol):
         """What sends a whole chunk of the answer, after the first piece; None: chunks are not for this client."""
 
     def begin(self, status: int, content_type: bytes, request_id: str) -> None:
-        """Keep the status and headers of the answer; `take` follows at once."""
+        """Keep the status and headers of the answer until `take` brings its first piece, or `refuse` another answer."""
 
     def take(self, piece: bytes, is_last: bool) -> None:
         """Send a piece of the answer, with what is kept before it and, where it is the last, the end after it."""
@@ -97,7 +97,7 @@ class Exchange:
     # ---- called by the answer
 
     def begin(self, status: int, content_type: bytes) -> None:
-        """Pass status and content type on."""
+        """Have status and content type passed on with the first piece."""
         self._stamps.headers_mono_ns = mono_ns()
         self._stamps.status = status
         self._client.begin(status, content_type, self._stamps.request_id)
@@ -116,8 +116,8 @@ class Exchange:
             self._client.ended()
 
     def lost(self, cause: str) -> None:
-        """Tell the client that the answer broke off: by an error event inside it, or by an answer that says so."""
-        if self._stamps.headers_mono_ns is not None:
+        """Tell the client that the answer broke off: by an error event in it, or before its first piece by another."""
+        if self._stamps.first_byte_mono_ns is not None:
             self._decode.failed += 1
             self._stamps.error = broke_off(self._decode.upstream.name, cause)
             self._client.take(b"data: " + error_body(self._stamps.error, BAD_GATEWAY) + b"\n\n", True)
