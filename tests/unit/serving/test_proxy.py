@@ -220,7 +220,7 @@ async def test_a_break_in_the_stream_becomes_an_error_event(pair: Proxied, decod
 
 
 async def test_a_break_before_the_first_piece_is_told_by_the_status(tmp_path: Path) -> None:
-    """Headers wait for the first piece: an answer of 200 with nothing but an error in it would look like a served one."""
+    """Headers wait for the first piece: 200 with nothing but an error in it would look like an answer."""
 
     async def instance(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"}")
