@@ -12,7 +12,7 @@ import select
 from typing import Protocol
 
 LOG = logging.getLogger(__name__)
-TOKENS_BETWEEN = 4
+TOKENS_BETWEEN = 3
 """How many tokens are passed on between two requests: a request takes as long as two to four tokens, a look 1.4 us."""
 READ_BYTES = 1 << 16  # what is left of a longer request comes by the loop
 
