@@ -39,6 +39,8 @@ def test_what_the_client_asked_is_left_as_it_was() -> None:
     [
         (500, b"no", 500, "prefill-0: prefill answered 500"),
         (200, b"no", 502, "prefill-0: the prefill answer is not a JSON object"),
+        (200, b"[1]", 502, "prefill-0: the prefill answer is not a JSON object"),
+        (200, b'{"a": "\xff"}', 502, "prefill-0: the prefill answer is not a JSON object"),
     ],
 )
 def test_a_prefill_answer_that_is_none_is_told_with_its_instance(

@@ -430,7 +430,9 @@ async def test_requests_leave_nothing_to_collect(pair: Proxied) -> None:
     assert {name for name, number in left.items() if number >= 5} == set()  # what ends by chance, ends once
 
 
-@pytest.mark.parametrize("content", [b"{", b"", b"[1]"])
+@pytest.mark.parametrize(
+    "content", [b"{", b"", b"[1]", b'{"\xff": 1}', b'{"a": %b%b}' % (b"[" * 5000, b"]" * 5000)], ids=range(5)
+)
 async def test_what_is_not_a_json_object_is_the_clients_fault(pair: Proxied, content: bytes) -> None:
     async with pair.session.post(f"{pair.url}/v1/completions", data=content) as answer:
         assert answer.status == 400

@@ -11,6 +11,8 @@ from llmdvfs.records.route import KvAddresses, Upstream
 from llmdvfs.routing.failure import BAD_GATEWAY, UpstreamFailed
 
 OK = 200
+UNREADABLE = (ValueError, RecursionError)
+"""What msgspec raises: errors of its own, UnicodeDecodeError, both ValueErrors, and RecursionError for deep nesting."""
 _ANSWER = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -48,7 +50,7 @@ class Pair:
             raise UpstreamFailed(status, f"{self._name}: prefill answered {status}", whole)
         try:
             return _ANSWER.decode(whole)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             words = f"{self._name}: the prefill answer is not a JSON object ({error})"
             raise UpstreamFailed(BAD_GATEWAY, words) from error
 

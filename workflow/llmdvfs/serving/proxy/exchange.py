@@ -10,6 +10,7 @@ from llmdvfs.clock import mono_ns
 from llmdvfs.connectors.connector import Body
 from llmdvfs.routing.balancer import Backend
 from llmdvfs.routing.failure import BAD_GATEWAY, UpstreamFailed, broke_off, error_body, request_failed
+from llmdvfs.routing.pair import UNREADABLE
 from llmdvfs.serving.proxy.handover import Handover
 from llmdvfs.serving.proxy.journal import Stamps
 from llmdvfs.serving.proxy.legs import Legs
@@ -143,5 +144,5 @@ def _json_object(content: bytes) -> Body:
     """Return a request's body; UpstreamFailed: it is not a JSON object."""
     try:
         return _BODY.decode(content)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise UpstreamFailed(BAD_REQUEST, f"the request's body is not a JSON object: {error}") from error
