@@ -17,6 +17,7 @@ PACKAGES = (
     "jsonschema",
     "jinja2",
     "matplotlib",
+    "msgspec",
     "numpy",
     "nvidia-ml-py",
     "orjson",
