@@ -39,6 +39,7 @@ class Answer:
         "carrier",
         "content_type",
         "forward",
+        "forward_last",
         "is_held",
         "is_whole",
         "pieces",
@@ -51,6 +52,8 @@ class Answer:
         """None once it was told all there is, or no longer wants to know: the two refer to each other."""
         self.forward: Callable[[bytes], None] | None = None
         """Given by the receiver: takes a whole chunk as it came, in place of `take`."""
+        self.forward_last: Callable[[bytes], None] | None = None
+        """Given with it: takes the last chunks and the end as they came; `take` then tells of the end, with b""."""
         self.is_held = is_held
         self.carrier: Carrier | None = None
         """None before there is a connection, and once the answer needs it no longer."""
@@ -80,7 +83,7 @@ class Answer:
 
     def close(self) -> None:
         """Drop the connection, unless the answer is whole, so that the instance stops computing."""
-        self.receiver = self.forward = None
+        self._forget()
         carrier, self.carrier = self.carrier, None
         if carrier is not None:
             carrier.abort()
@@ -88,7 +91,8 @@ class Answer:
     def lose(self, cause: str) -> None:
         """Tell the receiver that no more will come."""
         self.carrier = None
-        receiver, self.receiver, self.forward = self.receiver, None, None
+        receiver = self.receiver
+        self._forget()
         if receiver is not None:
             receiver.lost(cause)
 
@@ -106,5 +110,8 @@ class Answer:
         piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         if self.is_whole:
-            self.receiver = self.forward = None
+            self._forget()
         receiver.take(piece, self.is_whole)
+
+    def _forget(self) -> None:
+        self.receiver = self.forward = self.forward_last = None

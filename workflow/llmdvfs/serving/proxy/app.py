@@ -12,7 +12,7 @@ from llmdvfs.routing.balancer import Backend
 from llmdvfs.routing.failure import error_body
 from llmdvfs.serving.proxy.admission import Admission
 from llmdvfs.serving.proxy.exchange import Client, Exchange
-from llmdvfs.serving.proxy.inlet import Inlet
+from llmdvfs.serving.proxy.inlet import TOKENS_BETWEEN, TOKENS_BETWEEN_WITH_PREFILL, Inlet
 from llmdvfs.serving.proxy.journal import Journal, Stamps
 from llmdvfs.serving.proxy.plan import ProxyPlan
 from llmdvfs.serving.proxy.relay import Relay
@@ -42,7 +42,7 @@ class Service:
         self._log = log
         self._session: aiohttp.ClientSession
         self._relay: Relay
-        self.inlet = Inlet()
+        self.inlet = Inlet(TOKENS_BETWEEN_WITH_PREFILL if plan.of_role("prefill") else TOKENS_BETWEEN)
         self.admission = Admission(plan.max_in_flight, plan.max_waiting)
 
     async def start(self) -> None:

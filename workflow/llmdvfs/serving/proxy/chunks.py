@@ -20,6 +20,27 @@ def is_one_chunk(data: bytes) -> bool:
     return data[:length] == beginning and data[-2:] == b"\r\n"
 
 
+def are_last_chunks(data: bytes) -> bool:
+    """Say whether what was read between two chunks is whole chunks with something in them, END and nothing after it.
+
+    False also for END alone, and where one would have to look closely, as in `is_one_chunk`.
+    """
+    if data[-7:] != _LAST:
+        return False
+    at, end = 0, len(data) - len(END)
+    while at < end:
+        size_end = data.find(b"\r\n", at)
+        size = _SIZES.get(data[at:size_end])
+        if size is None:
+            return False
+        at = size_end + size + 4
+        if data[at - 2 : at] != b"\r\n":
+            return False
+    return at == end
+
+
+_LAST = b"\r\n" + END
+_SIZES = {b"%x" % size: size for size in range(1, MAX_SIZE + 1)}
 _BEGINNINGS = {len(chunk(bytes(size))): (len(b"%x\r\n" % size), b"%x\r\n" % size) for size in range(1, MAX_SIZE + 1)}
 """How a chunk begins, by its whole length."""
 _NONE = (0, None)

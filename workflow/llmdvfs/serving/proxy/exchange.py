@@ -28,7 +28,7 @@ class Client(Protocol):
 
     @property
     def forward(self) -> Callable[[bytes], None] | None:
-        """What sends a whole chunk of the answer, after the first piece; None: chunks are not for this client."""
+        """What sends chunks of the answer as they came, after the first piece; None: they are not for this client."""
 
     def begin(self, status: int, content_type: bytes, request_id: str) -> None:
         """Keep the status and headers of the answer until `take` brings its first piece, or `refuse` another answer."""
@@ -108,11 +108,12 @@ class Exchange:
         stamps = self._stamps
         if stamps.first_byte_mono_ns is None and piece:
             stamps.first_byte_mono_ns = mono_ns()
-            if self._legs.answer is not None and not is_last:
-                self._legs.answer.forward = self._client.forward
-        if is_last:
-            stamps.last_byte_mono_ns = mono_ns()
-        self._client.take(piece, is_last)
+            if not is_last:
+                self._let_forward()
+        if stamps.last_byte_mono_ns is None:  # else all was forwarded
+            if is_last:
+                stamps.last_byte_mono_ns = mono_ns()
+            self._client.take(piece, is_last)
         if is_last:
             self._client.ended()
 
@@ -127,6 +128,18 @@ class Exchange:
             self._fail(self._legs.failed(self._decode, request_failed(self._decode.upstream.name, cause)))
 
     # ----
+
+    def _let_forward(self) -> None:
+        """Have chunks go to the client without a step here, but for the last, which are stamped."""
+        answer, forward = self._legs.answer, self._client.forward
+        if answer is None or forward is None:
+            return
+
+        def forward_last(chunks: bytes) -> None:
+            self._stamps.last_byte_mono_ns = mono_ns()
+            forward(chunks)
+
+        answer.forward, answer.forward_last = forward, forward_last
 
     def _fail(self, error: Exception) -> None:
         """End the request with an answer that says why; one that no instance caused is a fault of this program."""

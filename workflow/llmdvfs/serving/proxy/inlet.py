@@ -12,8 +12,10 @@ import select
 from typing import Protocol
 
 LOG = logging.getLogger(__name__)
-TOKENS_BETWEEN = 3
+TOKENS_BETWEEN = 2
 """How many tokens are passed on between two requests: a request takes as long as two to four tokens, a look 1.4 us."""
+TOKENS_BETWEEN_WITH_PREFILL = 3
+"""The same where a request is two, to prefill and then to decode."""
 READ_BYTES = 1 << 16  # what is left of a longer request comes by the loop
 
 
@@ -29,10 +31,11 @@ class Asking(Protocol):
 class Inlet:
     """The reading side of all clients' connections, beside the loop's: each piece is read by whoever comes first."""
 
-    def __init__(self) -> None:
+    def __init__(self, tokens_between: int = TOKENS_BETWEEN) -> None:
+        self._tokens_between = tokens_between
         self._asking: dict[int, Asking] = {}
         self._epoll = select.epoll()
-        self._num_left = TOKENS_BETWEEN
+        self._num_left = tokens_between
 
     def add(self, fd: int, asking: Asking) -> None:
         """Look at this connection too."""
@@ -44,10 +47,10 @@ class Inlet:
         del self._asking[fd]
 
     def before_token(self) -> None:
-        """Take in a request, where there is one, once in TOKENS_BETWEEN calls."""
+        """Take in a request, where there is one, once in so many calls as tokens may be between."""
         self._num_left -= 1
         if not self._num_left:
-            self._num_left = TOKENS_BETWEEN
+            self._num_left = self._tokens_between
             for fd, _ in self._epoll.poll(0, 1):
                 asking = self._asking.get(fd)
                 if asking is not None and asking.transport.is_reading():

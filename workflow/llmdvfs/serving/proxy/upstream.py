@@ -12,7 +12,7 @@ from typing import Any, cast
 import httptools
 
 from llmdvfs.serving.proxy.answer import Answer
-from llmdvfs.serving.proxy.chunks import is_one_chunk
+from llmdvfs.serving.proxy.chunks import END, are_last_chunks, is_one_chunk
 from llmdvfs.serving.proxy.inlet import Inlet
 from llmdvfs.serving.proxy.outlet import Outlet
 
@@ -103,9 +103,14 @@ class Connection(asyncio.Protocol):
             return
         self._inlet.before_token()
         answer = self._answer
-        if self._is_between_chunks and answer.forward is not None and is_one_chunk(data):
-            answer.forward(data)  # and the parser stays where it is
-            return
+        if self._is_between_chunks and answer.forward is not None:
+            if is_one_chunk(data):
+                answer.forward(data)  # and the parser stays where it is
+                return
+            if answer.forward_last is not None and are_last_chunks(data):
+                answer.carrier = None  # all has come: there is nothing left to pause or to cancel
+                answer.forward_last(data)
+                data = END
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
