@@ -24,6 +24,7 @@ from llmdvfs.records.store import write_record
 from llmdvfs.serving.instance.ports import reserve, reserved
 from llmdvfs.serving.proxy import door
 from llmdvfs.serving.proxy.admission import Admission
+from llmdvfs.serving.proxy.chunks import END, chunk
 from llmdvfs.serving.proxy.handover import Handover
 from llmdvfs.serving.proxy.journal import proxy_records
 from llmdvfs.serving.proxy.plan import ProxyPlan
@@ -242,6 +243,41 @@ async def test_a_break_before_the_first_piece_is_told_by_the_status(tmp_path: Pa
                 "served": 1,
                 "failed": 1,
             }
+
+
+async def test_the_end_that_comes_with_the_last_pieces_is_stamped_and_frees_all(tmp_path: Path) -> None:
+    """As an engine writes it: the last token, the usage and the end in one turn of its loop."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    num_connections = 0
+
+    async def instance(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal num_connections
+        num_connections += 1
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                await reader.readuntil(b"}")
+                for data in (head + chunk(b"a"), chunk(b"b"), chunk(b"c") + chunk(b"usage") + END):
+                    writer.write(data)
+                    await asyncio.sleep(0.02)
+        writer.close()
+
+    async with await asyncio.start_server(instance, "127.0.0.1") as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with proxied(ProxyPlan((Upstream("single-0", "single", url),), None), tmp_path) as running:
+            for request_id in ("r1", "r2"):
+                async with running.post(request_id=request_id) as answer:
+                    assert await answer.read() == b"abcusage"
+                record = await running.record(request_id)
+                assert (record.status, record.error) == (200, None)
+                assert record.first_byte_mono_ns is not None
+                assert record.last_byte_mono_ns is not None
+                assert record.last_byte_mono_ns - record.first_byte_mono_ns > 30e6
+            assert (await running.get("/stats"))[1]["instances"]["single-0"] == {
+                "in_flight": 0,
+                "served": 2,
+                "failed": 0,
+            }
+    assert num_connections == 1
 
 
 async def test_prefill_and_decode_get_what_was_asked_as_it_came(

@@ -146,7 +146,11 @@ class Forwarding(Seen):
     def take(self, piece: bytes, is_last: bool) -> None:
         super().take(piece, is_last)
         if not is_last:
-            self.answer.forward = lambda framed: self.taken.append(framed)
+            self.answer.forward = self.taken.append
+            self.answer.forward_last = self.forward_last
+
+    def forward_last(self, framed: bytes) -> None:
+        self.taken.append(framed)
 
     async def end_of(self, pool: Pool) -> list[Any]:
         """Return what an answer to one request brings, but for its head."""
@@ -176,6 +180,45 @@ async def test_a_chunk_that_comes_alone_goes_on_as_it_came(reads: list[bytes], e
     instance = Instance(script, gap_s=0.02)
     async with pool_of(instance) as pool:
         assert await Forwarding().end_of(pool) == [(b"a", False), *expected, (b"", True)]
+
+
+@pytest.mark.parametrize(
+    ("reads", "expected"),
+    [
+        ([b"1\r\nb\r\n1\r\nc\r\n0\r\n\r\n"], [b"1\r\nb\r\n1\r\nc\r\n0\r\n\r\n", (b"", True)]),
+        ([b"1\r\nb\r\n", b"1\r\nc\r\n0\r\n\r\n"], [b"1\r\nb\r\n", b"1\r\nc\r\n0\r\n\r\n", (b"", True)]),
+        # By their looks, but inside a chunk of 11 bytes.
+        ([b"b\r\n", b"1\r\nd\r\n0\r\n\r\n", b"\r\n0\r\n\r\n"], [(b"1\r\nd\r\n0\r\n\r\n", False), (b"", True)]),
+        # The parser's: an end alone, one in two reads, one with a trailer or with a size in another writing before it.
+        ([b"0\r\n\r\n"], [(b"", True)]),
+        ([b"1\r\nb\r\n0\r\n", b"\r\n"], [(b"b", False), (b"", True)]),
+        ([b"1\r\nb\r\n0\r\nX: 1\r\n\r\n"], [(b"b", True)]),
+        ([b"01\r\nb\r\n0\r\n\r\n"], [(b"b", True)]),
+    ],
+)
+async def test_last_chunks_that_come_with_the_end_go_on_as_they_came(reads: list[bytes], expected: list[Any]) -> None:
+    script: list[bytes | None] = [HEAD + b"1\r\na\r\n", *reads]
+    instance = Instance(script, script, gap_s=0.02)
+    async with pool_of(instance) as pool:
+        for _ in range(2):
+            assert await Forwarding().end_of(pool) == [(b"a", False), *expected]
+    assert instance.num_connections == 1
+
+
+async def test_a_client_that_is_slow_with_the_end_stops_nobody_elses_answer() -> None:
+    """It is told to wait while the end is written to it, when the connection's part is done."""
+
+    class Slow(Forwarding):
+        def forward_last(self, framed: bytes) -> None:
+            super().forward_last(framed)
+            self.answer.pause()
+
+    script: list[bytes | None] = [HEAD + b"1\r\na\r\n", b"1\r\nb\r\n0\r\n\r\n"]
+    instance = Instance(script, script, gap_s=0.02)
+    async with pool_of(instance) as pool:
+        for _ in range(2):
+            assert await Slow().end_of(pool) == [(b"a", False), b"1\r\nb\r\n0\r\n\r\n", (b"", True)]
+    assert instance.num_connections == 1
 
 
 async def test_a_body_of_a_known_length_is_no_chunks_whatever_it_looks_like() -> None:

@@ -23,24 +23,26 @@ def is_one_chunk(data: bytes) -> bool:
 def are_last_chunks(data: bytes) -> bool:
     """Say whether what was read between two chunks is whole chunks with something in them, END and nothing after it.
 
-    False also for END alone, and where one would have to look closely, as in `is_one_chunk`.
+    False also for END alone, and at a size with an extension or a 0 before it, which are the parser's.
     """
     if data[-7:] != _LAST:
         return False
     at, end = 0, len(data) - len(END)
     while at < end:
         size_end = data.find(b"\r\n", at)
-        size = _SIZES.get(data[at:size_end])
-        if size is None:
+        digits = data[at:size_end]
+        if digits[:1] == b"0" or not digits.isalnum():  # of these int takes some that are no sizes: signs, 0x
             return False
-        at = size_end + size + 4
+        try:
+            at = size_end + int(digits, 16) + 4
+        except ValueError:
+            return False
         if data[at - 2 : at] != b"\r\n":
             return False
     return at == end
 
 
 _LAST = b"\r\n" + END
-_SIZES = {b"%x" % size: size for size in range(1, MAX_SIZE + 1)}
 _BEGINNINGS = {len(chunk(bytes(size))): (len(b"%x\r\n" % size), b"%x\r\n" % size) for size in range(1, MAX_SIZE + 1)}
 """How a chunk begins, by its whole length."""
 _NONE = (0, None)
