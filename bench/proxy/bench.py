@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from scipy.stats import mannwhitneyu
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(Path(__file__).parent)]
@@ -59,11 +60,18 @@ FEW_STREAMS = 8
 TOKENS_OF_FEW, LOAD_OF_FEW_S = 8, 12.0
 """Of loads with up to FEW_STREAMS streams: with longer answers one stream would have ten first tokens a run."""
 READY_LIMIT_S = 60.0
-NO_ROUTER, PEER = "no router", "vllm-router"
+NO_ROUTER, OURS, PEER = "no router", "llm-dvfs", "vllm-router"
 HEADER = (
     "| streams | router | runs | added TTFT p50, ms | p99 | added gap p50, ms | p99 "
     "| CPU, ms per 1,000 tokens | host load |"
 )
+FIGURES = {
+    "ttft_p50_ms": "TTFT p50",
+    "ttft_p99_ms": "TTFT p99",
+    "gap_p50_ms": "gap p50",
+    "gap_p99_ms": "gap p99",
+    "cpu_ms_per_1000_tokens": "CPU",
+}
 TITLES = {"balanced": "Before one instance, as the balancer", "disaggregated": "Prefill, then decode"}
 
 
@@ -103,7 +111,7 @@ def main() -> int:
     (args.output / "proxy.json").write_text(
         json.dumps({"conditions": conditions, "runs": [asdict(run) for run in runs]}, indent=1)
     )
-    text = f"{conditions}\n\n{tables(runs)}"
+    text = f"{conditions}\n\n{tables(runs)}\n{above(runs)}"
     (args.output / "proxy.md").write_text(text)
     print(text)
     if args.page is not None:
@@ -264,6 +272,26 @@ def tables(runs: list[Measured]) -> str:
                 out.append(f"| {num_streams} | {name} | {len(mine)} | {' | '.join(cells)} | {cpu} | {load} |")
         out.append("")
     return "\n".join(out)
+
+
+def above(runs: list[Measured]) -> str:
+    """Return the figures in which llm-dvfs's median is above vllm-router's, with what the runs say of each."""
+    if not {OURS, PEER} <= {run.router for run in runs}:
+        return ""
+    words = []
+    for path, title in TITLES.items():
+        for num_streams in sorted({run.num_streams for run in runs}):
+            here = [run for run in runs if (run.path, run.num_streams) == (path, num_streams)]
+            for column, name in FIGURES.items():
+                ours, peer = ([getattr(run, column) for run in here if run.router == router] for router in (OURS, PEER))
+                excess = round(statistics.median(ours) - statistics.median(peer), 2) if ours and peer else 0.0
+                if excess > 0:
+                    p_value = mannwhitneyu(ours, peer).pvalue
+                    words.append(f"- {title}, streams {num_streams}, {name}: {excess:.2f} above, p = {p_value:.2f}")
+    if not words:
+        return f"In no figure is the median of {OURS} above that of {PEER}.\n"
+    head = f"Where the median of {OURS} is above that of {PEER} (p: two-sided Mann-Whitney test over the runs):"
+    return "\n".join([head, "", *words, ""])
 
 
 def _median(runs: list[Measured], column: str) -> float:
