@@ -25,7 +25,7 @@ def are_last_chunks(data: bytes) -> bool:
 
     False also for END alone, and at a size with an extension or a 0 before it, which are the parser's.
     """
-    if data[-7:] != _LAST:
+    if not data.endswith(_LAST):
         return False
     at, end = 0, len(data) - len(END)
     while at < end:
