@@ -1,13 +1,16 @@
 """What the proxy adds to latency, and its CPU, against the same servers without it and against vllm-router.
 
     python bench/proxy/bench.py [--streams 1 64 256] [--paths balanced disaggregated] [--only llm-dvfs vllm-router]
-                                [--before CHECKOUT] [--repeats 3] [--add] [--page docs/proxy.md]
+                                [--before CHECKOUT] [--in-step] [--repeats 3] [--add] [--page docs/proxy.md]
 
 A scripted server sends tokens at known times and logs when each went out; the workflow's load generator asks it
 directly, and through each router: as the balancer before it, and with a scripted prefill instance asked first; `direct`
-is the load generator as its own router (serving.route). A figure is what the client saw minus what the servers took,
-over the requests (TTFT) or tokens (gaps) of a run; the row "no router" is then the error of the client, and is taken
-off the others. CPU is that of the router's processes while the load ran.
+is the load generator as its own router (serving.route). A figure is a percentile of what the client saw minus what the
+servers took, request by request (TTFT) or token by token (gaps); the row "no router" is then the error of the client,
+and is taken off the others. CPU is that of the router's processes while the load ran.
+
+Answers differ in length, as those of users do. With `--in-step` they are of one length, so that all streams end in one
+step of the server and ask again at once: what such a burst costs, which depends on how it begins.
 
 Servers and client share one core, the router has another to itself. Routers and the prefill instance run at real-time
 priority where that is allowed: no slice of another program is then part of what a router adds. vllm-router is installed
@@ -21,30 +24,27 @@ import functools
 import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import psutil
-from scipy.stats import mannwhitneyu
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(Path(__file__).parent)]
 os.environ["PYTHONPATH"] = str(ROOT / "workflow")
 
+from added import Measured, figures, own_times  # noqa: E402
 from page import host, marked_page, write_measured  # noqa: E402
 from peers import installed  # noqa: E402
+from proxy_page import IN_STEP, NO_ROUTER, PEER, TITLES, above, tables  # noqa: E402
 from routers import ROUTERS, VLLM_ROUTER, Router, Site, before, route_of  # noqa: E402
 
 from llmdvfs.load.own_error.calibration import mock_server  # noqa: E402
-from llmdvfs.load.schedule.plan import plan_requests  # noqa: E402
 from llmdvfs.records.load import LoadSpec, SendRecord  # noqa: E402
 from llmdvfs.records.request import RequestRecord  # noqa: E402
 from llmdvfs.records.spec import ArrivalSpec, LengthSpec, PromptSpec, WorkloadSpec  # noqa: E402
@@ -54,41 +54,14 @@ from llmdvfs.serving.instance.ports import reserved  # noqa: E402
 
 OTHERS_CORE, ROUTER_CORE = 0, 1
 PROMPT_TOKENS, TOKENS = 64, 64
+LEAST_TOKENS, MOST_TOKENS = 32, 96
+"""Of an answer, evenly drawn, where streams are not to be in step: TOKENS on average."""
 TTFT_S, GAP_S, PREFILL_S = 0.05, 0.01, 0.02
 LOAD_S = 6.0
 FEW_STREAMS = 8
 TOKENS_OF_FEW, LOAD_OF_FEW_S = 8, 12.0
 """Of loads with up to FEW_STREAMS streams: with longer answers one stream would have ten first tokens a run."""
 READY_LIMIT_S = 60.0
-NO_ROUTER, OURS, PEER = "no router", "llm-dvfs", "vllm-router"
-HEADER = (
-    "| streams | router | runs | added TTFT p50, ms | p99 | added gap p50, ms | p99 "
-    "| CPU, ms per 1,000 tokens | host load |"
-)
-FIGURES = {
-    "ttft_p50_ms": "TTFT p50",
-    "ttft_p99_ms": "TTFT p99",
-    "gap_p50_ms": "gap p50",
-    "gap_p99_ms": "gap p99",
-    "cpu_ms_per_1000_tokens": "CPU",
-}
-TITLES = {"balanced": "Before one instance, as the balancer", "disaggregated": "Prefill, then decode"}
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One run; milliseconds, client minus servers."""
-
-    path: str
-    router: str
-    num_streams: int
-    ttft_p50_ms: float
-    ttft_p99_ms: float
-    gap_p50_ms: float
-    gap_p99_ms: float
-    cpu_ms_per_1000_tokens: float | None
-    host_load: float
-    """Load average over the minute that ended with the run."""
 
 
 def main() -> int:
@@ -105,7 +78,7 @@ def main() -> int:
         rows: list[tuple[str, Router | None]] = [("balanced", None)]
         rows += [(path, router) for path in args.paths for router in routers]
         for path, router in rows * args.repeats:  # in turns: what else the host does falls on all of them
-            runs.append(measure(path, router, num_streams))
+            runs.append(measure(path, router, num_streams, in_step=args.in_step))
             print(runs[-1], file=sys.stderr)
     conditions = f"{host()}; {_conditions()}"
     (args.output / "proxy.json").write_text(
@@ -124,8 +97,9 @@ def stored(file: Path) -> list[Measured]:
     return [Measured(**run) for run in json.loads(file.read_text())["runs"]] if file.exists() else []
 
 
-def measure(path: str, router: Router | None, num_streams: int) -> Measured:
+def measure(path: str, router: Router | None, num_streams: int, *, in_step: bool) -> Measured:
     """Run the load once."""
+    spec = workload(num_streams, in_step=in_step)
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as running:
         folder = Path(name)
         send_log, prefill_log = folder / "send_log.jsonl", folder / "prefill_log.jsonl"
@@ -135,7 +109,7 @@ def measure(path: str, router: Router | None, num_streams: int) -> Measured:
             url, own = running.enter_context(serving(router, decode, prefill, folder))
             is_direct = router is not None and router.command is None
             route = route_of(Site(decode, prefill, 0, folder)) if is_direct else None
-            load = LoadSpec(workload(num_streams), url, "mock", None, 0, 0, str(folder), route=route)
+            load = LoadSpec(spec, url, "mock", None, 0, 0, str(folder), route=route)
             write_record(folder / "load_spec.json", load)
             before_s = _cpu_s(own)
             client = [sys.executable, "-m", "llmdvfs", "load", str(folder / "load_spec.json")]
@@ -151,17 +125,20 @@ def measure(path: str, router: Router | None, num_streams: int) -> Measured:
         path,
         router.name if router else NO_ROUTER,
         num_streams,
-        **figures(requests, list(own_times(requests, sent, prefilled, num_streams))),
+        in_step,
+        **figures(requests, list(own_times(requests, sent, prefilled, spec))),
         cpu_ms_per_1000_tokens=per_1000,
         host_load=os.getloadavg()[0],
     )
 
 
-def workload(num_streams: int) -> WorkloadSpec:
-    """A closed loop of about LOAD_S; its warm-up opens every connection."""
-    tokens, load_s = (TOKENS_OF_FEW, LOAD_OF_FEW_S) if num_streams <= FEW_STREAMS else (TOKENS, LOAD_S)
+def workload(num_streams: int, *, in_step: bool) -> WorkloadSpec:
+    """A closed loop of about LOAD_S; its warm-up opens every connection. in_step: all answers are of one length."""
+    is_few = num_streams <= FEW_STREAMS
+    tokens, load_s = (TOKENS_OF_FEW, LOAD_OF_FEW_S) if is_few else (TOKENS, LOAD_S)
     rounds = max(3, round(load_s / (TTFT_S + tokens * GAP_S)))
-    prompts = PromptSpec("random", LengthSpec("fixed", value=PROMPT_TOKENS), LengthSpec("fixed", value=tokens))
+    equal, drawn = LengthSpec("fixed", value=tokens), LengthSpec("uniform", low=LEAST_TOKENS, high=MOST_TOKENS)
+    prompts = PromptSpec("random", LengthSpec("fixed", value=PROMPT_TOKENS), equal if is_few or in_step else drawn)
     arrival = ArrivalSpec("closed", concurrency=num_streams)
     return WorkloadSpec("bench", prompts, arrival, rounds * num_streams, None, num_warmup_requests=num_streams)
 
@@ -216,88 +193,6 @@ def first() -> tuple[str, ...]:
     return command if is_allowed else ()
 
 
-def own_times(
-    requests: list[RequestRecord], sent: list[SendRecord], prefilled: list[dict[str, Any]], num_streams: int
-) -> Iterator[tuple[SendRecord, int]]:
-    """Yield how each request was served, and the nanoseconds that prefill took before that."""
-    served = {record.request_id: record for record in sent}
-    if not prefilled:
-        yield from ((served[request.request_id], 0) for request in requests)
-        return
-    # A disaggregating router gives requests ids of its own, but their prompts are the client's.
-    by_prompt = {str(one["body"]["prompt"]): one for one in prefilled}
-    plan = {planned.index: str(planned.prompt_ids) for planned in plan_requests(workload(num_streams), None, 0, 0)}
-    for request in requests:
-        one = by_prompt[plan[request.index]]
-        yield served[one["request_id"]], one["answered_mono_ns"] - one["received_mono_ns"]
-
-
-def figures(requests: list[RequestRecord], served: list[tuple[SendRecord, int]]) -> dict[str, float]:
-    """Client minus servers: TTFT over requests, gaps over tokens."""
-    failed = [request for request in requests if not request.ok]
-    if failed:
-        raise SystemExit(f"{len(failed)} of {len(requests)} requests failed: {failed[0].error}")
-    ttft_ns = [
-        request.chunk_mono_ns[0]
-        - (request.sent_mono_ns or 0)
-        - (true.token_mono_ns[0] - true.received_mono_ns)
-        - before
-        for request, (true, before) in zip(requests, served, strict=True)
-    ]
-    gaps = np.concatenate([np.diff(request.chunk_mono_ns) for request in requests])
-    true_gaps = np.concatenate([np.diff(true.token_mono_ns) for true, _ in served])
-    return {
-        "ttft_p50_ms": float(np.percentile(ttft_ns, 50)) / 1e6,
-        "ttft_p99_ms": float(np.percentile(ttft_ns, 99)) / 1e6,
-        "gap_p50_ms": float(np.percentile(gaps, 50) - np.percentile(true_gaps, 50)) / 1e6,
-        "gap_p99_ms": float(np.percentile(gaps, 99) - np.percentile(true_gaps, 99)) / 1e6,
-    }
-
-
-def tables(runs: list[Measured]) -> str:
-    """Return the medians of the runs as Markdown."""
-    columns = ("ttft_p50_ms", "ttft_p99_ms", "gap_p50_ms", "gap_p99_ms")
-    out = []
-    for path, title in TITLES.items():
-        out += [f"### {title}", "", HEADER, "|---" * HEADER.count(" | ") + "|---|"]
-        for num_streams in sorted({run.num_streams for run in runs}):
-            direct = [run for run in runs if (run.router, run.num_streams) == (NO_ROUTER, num_streams)]
-            here = [run for run in runs if (run.path, run.num_streams) == (path, num_streams)]
-            for name in dict.fromkeys(run.router for run in here):
-                mine = [run for run in here if run.router == name]
-                base = {column: 0.0 if name == NO_ROUTER else _median(direct, column) for column in columns}
-                cells = [f"{_median(mine, column) - base[column]:.2f}" for column in columns]
-                load = f"{_median(mine, 'host_load'):.1f}"
-                cpu = "" if mine[0].cpu_ms_per_1000_tokens is None else f"{_median(mine, 'cpu_ms_per_1000_tokens'):.1f}"
-                out.append(f"| {num_streams} | {name} | {len(mine)} | {' | '.join(cells)} | {cpu} | {load} |")
-        out.append("")
-    return "\n".join(out)
-
-
-def above(runs: list[Measured]) -> str:
-    """Return the figures in which llm-dvfs's median is above vllm-router's, with what the runs say of each."""
-    if not {OURS, PEER} <= {run.router for run in runs}:
-        return ""
-    words = []
-    for path, title in TITLES.items():
-        for num_streams in sorted({run.num_streams for run in runs}):
-            here = [run for run in runs if (run.path, run.num_streams) == (path, num_streams)]
-            for column, name in FIGURES.items():
-                ours, peer = ([getattr(run, column) for run in here if run.router == router] for router in (OURS, PEER))
-                excess = round(statistics.median(ours) - statistics.median(peer), 2) if ours and peer else 0.0
-                if excess > 0:
-                    p_value = mannwhitneyu(ours, peer).pvalue
-                    words.append(f"- {title}, streams {num_streams}, {name}: {excess:.2f} above, p = {p_value:.2f}")
-    if not words:
-        return f"In no figure is the median of {OURS} above that of {PEER}.\n"
-    head = f"Where the median of {OURS} is above that of {PEER} (p: two-sided Mann-Whitney test over the runs):"
-    return "\n".join([head, "", *words, ""])
-
-
-def _median(runs: list[Measured], column: str) -> float:
-    return statistics.median(getattr(run, column) for run in runs)
-
-
 def _cpu_s(processes: list[psutil.Process]) -> float:
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
@@ -305,8 +200,8 @@ def _cpu_s(processes: list[psutil.Process]) -> float:
 def _conditions() -> str:
     return (
         f"router on core {ROUTER_CORE}{' at real-time priority' if first() else ''}, servers and client on core "
-        f"{OTHERS_CORE}; {TOKENS} tokens a request "
-        f"({TOKENS_OF_FEW} with one stream), {GAP_S * 1e3:g} ms between them, closed loop of about {LOAD_S:g} s "
+        f"{OTHERS_CORE}; {LEAST_TOKENS} to {MOST_TOKENS} tokens an answer ({TOKENS} with {IN_STEP}, "
+        f"{TOKENS_OF_FEW} with one stream), {GAP_S * 1e3:g} ms between them, closed loop of about {LOAD_S:g} s "
         f"({LOAD_OF_FEW_S:g} with one stream); medians of runs, those "
         f"of one number of streams in turns; "
         f"{next(pin for pin in VLLM_ROUTER.read_text().split() if pin.startswith('vllm-router=='))}."
@@ -320,6 +215,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--paths", nargs="+", choices=list(TITLES), default=list(TITLES))
     parser.add_argument("--only", nargs="+", help="names of routers")
     parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="a row of that checkout's proxy")
+    parser.add_argument("--in-step", action="store_true", help="answers of one length")
     parser.add_argument("--add", action="store_true", help="add to the runs that proxy.json has")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "bench")
     parser.add_argument(
