@@ -1,7 +1,9 @@
 """What a router adds to one run of a load: what the client saw minus what the servers took."""
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,3 +74,18 @@ def figures(requests: list[RequestRecord], served: list[tuple[SendRecord, int]])
         "gap_p50_ms": float(np.percentile(gap_ns, 50)) / 1e6,
         "gap_p99_ms": float(np.percentile(gap_ns, 99)) / 1e6,
     }
+
+
+def store(file: Path, conditions: str, runs: list[Measured]) -> None:
+    """Write the runs of before and of now."""
+    file.write_text(json.dumps({"conditions": conditions, "runs": [asdict(run) for run in runs]}, indent=1))
+
+
+def stored(file: Path) -> list[Measured]:
+    """Return the runs of before; none where there is no file. SystemExit: they are of another bench than this."""
+    try:
+        return [Measured(**run) for run in json.loads(file.read_text())["runs"]] if file.exists() else []
+    except TypeError as error:
+        raise SystemExit(
+            f"{file}: its runs cannot be added to: {error}; leave --add out, or name another --output"
+        ) from None

@@ -15,7 +15,7 @@ step of the server and ask again at once: what such a burst costs, which depends
 Servers and client share one core, the router has another to itself. Routers and the prefill instance run at real-time
 priority where that is allowed: no slice of another program is then part of what a router adds. vllm-router is installed
 once, from locks/, into .venvs/. `before` is the proxy of another checkout of this project. All rows take thirteen
-minutes; with `--add` they may be run in parts. Writes proxy.json and proxy.md into --output.
+minutes; with `--add` they may be run in parts. Writes proxy.json, after each run, and proxy.md into --output.
 """
 
 import argparse
@@ -29,7 +29,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import psutil
@@ -38,7 +37,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "bench"), str(Path(__file__).parent)]
 os.environ["PYTHONPATH"] = str(ROOT / "workflow")
 
-from added import Measured, figures, own_times  # noqa: E402
+from added import Measured, figures, own_times, store, stored  # noqa: E402
 from page import host, marked_page, write_measured  # noqa: E402
 from peers import installed  # noqa: E402
 from proxy_page import IN_STEP, NO_ROUTER, PEER, TITLES, above, tables  # noqa: E402
@@ -73,28 +72,21 @@ def main() -> int:
     if any(router.name == PEER for router in routers):
         installed(VLLM_ROUTER)
     args.output.mkdir(parents=True, exist_ok=True)
+    conditions = f"{host()}; {_conditions()}"
     runs = stored(args.output / "proxy.json") if args.add else []
     for num_streams in args.streams:
         rows: list[tuple[str, Router | None]] = [("balanced", None)]
         rows += [(path, router) for path in args.paths for router in routers]
         for path, router in rows * args.repeats:  # in turns: what else the host does falls on all of them
             runs.append(measure(path, router, num_streams, in_step=args.in_step))
+            store(args.output / "proxy.json", conditions, runs)
             print(runs[-1], file=sys.stderr)
-    conditions = f"{host()}; {_conditions()}"
-    (args.output / "proxy.json").write_text(
-        json.dumps({"conditions": conditions, "runs": [asdict(run) for run in runs]}, indent=1)
-    )
     text = f"{conditions}\n\n{tables(runs)}\n{above(runs)}"
     (args.output / "proxy.md").write_text(text)
     print(text)
     if args.page is not None:
         write_measured(args.page, "bench/proxy/bench.py", text)
     return 0
-
-
-def stored(file: Path) -> list[Measured]:
-    """Return the runs of before; none where there is no file."""
-    return [Measured(**run) for run in json.loads(file.read_text())["runs"]] if file.exists() else []
 
 
 def measure(path: str, router: Router | None, num_streams: int, *, in_step: bool) -> Measured:

@@ -11,7 +11,7 @@ from llmdvfs.records.load import SendRecord
 
 BENCH = Path(__file__).parents[3] / "bench" / "proxy"
 sys.path.insert(0, str(BENCH))
-from added import Measured, figures  # noqa: E402
+from added import Measured, figures, store, stored  # noqa: E402
 from proxy_page import above, tables  # noqa: E402
 
 sys.path.remove(str(BENCH))
@@ -61,3 +61,13 @@ def test_loads_in_step_have_tables_and_a_clients_error_of_their_own() -> None:
         "### Before one instance, as the balancer, all streams in step",
     ]
     assert [line.split(" | ")[3] for line in lines if "| llm-dvfs |" in line] == ["0.75", "1.50"]
+
+
+def test_runs_are_kept_to_be_added_to_and_those_of_another_bench_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "proxy.json"
+    assert stored(file) == []
+    store(file, "a host", [RUN])
+    assert stored(file) == [RUN]
+    file.write_text(file.read_text().replace('"in_step"', '"rounds"'))
+    with pytest.raises(SystemExit, match=r"proxy\.json: its runs cannot be added to: .*rounds"):
+        stored(file)
