@@ -245,9 +245,12 @@ async def test_a_break_before_the_first_piece_is_told_by_the_status(tmp_path: Pa
             }
 
 
-async def test_the_end_that_comes_with_the_last_pieces_is_stamped_and_frees_all(tmp_path: Path) -> None:
-    """As an engine writes it: the last token, the usage and the end in one turn of its loop."""
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("first", [(STREAM_HEAD + chunk(b"a"),), (STREAM_HEAD, chunk(b"a"))])
+async def test_what_goes_on_as_it_came_is_stamped_and_frees_all(first: tuple[bytes, ...], tmp_path: Path) -> None:
+    """As an engine writes it: headers before the first token; the last, usage and end in one turn of its loop."""
     num_connections = 0
 
     async def instance(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -256,7 +259,7 @@ async def test_the_end_that_comes_with_the_last_pieces_is_stamped_and_frees_all(
         with contextlib.suppress(asyncio.IncompleteReadError):
             while True:
                 await reader.readuntil(b"}")
-                for data in (head + chunk(b"a"), chunk(b"b"), chunk(b"c") + chunk(b"usage") + END):
+                for data in (*first, chunk(b"b"), chunk(b"c") + chunk(b"usage") + END):
                     writer.write(data)
                     await asyncio.sleep(0.02)
         writer.close()
@@ -266,6 +269,7 @@ async def test_the_end_that_comes_with_the_last_pieces_is_stamped_and_frees_all(
         async with proxied(ProxyPlan((Upstream("single-0", "single", url),), None), tmp_path) as running:
             for request_id in ("r1", "r2"):
                 async with running.post(request_id=request_id) as answer:
+                    assert (answer.status, answer.content_type) == (200, "text/event-stream")
                     assert await answer.read() == b"abcusage"
                 record = await running.record(request_id)
                 assert (record.status, record.error) == (200, None)

@@ -137,16 +137,23 @@ async def test_pieces_are_given_as_they_come() -> None:
 
 
 class Forwarding(Seen):
-    """A receiver that takes whole chunks as they came, once the first piece is there."""
+    """A receiver that takes whole chunks as they came, and the last ones once the first piece is there."""
 
     def __init__(self) -> None:
         super().__init__()
         self.answer: Answer
 
+    def begin(self, status: int, content_type: bytes) -> None:
+        super().begin(status, content_type)
+        self.answer.forward = self.forward
+
+    def forward(self, framed: bytes) -> None:
+        self.taken.append(framed)
+        self.answer.forward_last = self.forward_last
+
     def take(self, piece: bytes, is_last: bool) -> None:
         super().take(piece, is_last)
         if not is_last:
-            self.answer.forward = self.taken.append
             self.answer.forward_last = self.forward_last
 
     def forward_last(self, framed: bytes) -> None:
@@ -180,6 +187,31 @@ async def test_a_chunk_that_comes_alone_goes_on_as_it_came(reads: list[bytes], e
     instance = Instance(script, gap_s=0.02)
     async with pool_of(instance) as pool:
         assert await Forwarding().end_of(pool) == [(b"a", False), *expected, (b"", True)]
+
+
+@pytest.mark.parametrize(
+    ("reads", "expected"),
+    [
+        ([HEAD, b"1\r\na\r\n"], [b"1\r\na\r\n"]),
+        ([HEAD[:-4], b"\r\n\r\n", b"1\r\na\r\n"], [b"1\r\na\r\n"]),
+        ([HEAD.replace(b": chunked", b":Chunked"), b"1\r\na\r\n"], [b"1\r\na\r\n"]),
+        ([b"HTTP/1.1 100 Continue\r\n\r\n", HEAD, b"1\r\na\r\n"], [b"1\r\na\r\n"]),
+        # The parser's: what came with the headers, and what follows the beginning of a chunk that did.
+        ([HEAD + b"1\r\na\r\n"], [(b"a", False)]),
+        ([HEAD + b"b\r\n", b"1\r\nd\r\n", b"efghi\r\n"], [(b"1\r\nd\r\n", False), (b"efghi", False)]),
+        ([HEAD + b"1", b"1\r\nd\r\n", b"e" * 14 + b"\r", b"\n"], [(b"d\r\n", False), (b"e" * 14, False)]),
+        ([HEAD.replace(b"chunked", b"gzip, chunked"), b"1\r\na\r\n"], [(b"a", False)]),
+    ],
+)
+async def test_a_first_chunk_goes_on_as_it_came_where_the_headers_came_before_it(
+    reads: list[bytes], expected: list[Any]
+) -> None:
+    """On a connection that has had an answer in chunks, and stands where chunks end."""
+    instance = Instance([WHOLE], [*reads, b"0\r\n\r\n"], gap_s=0.02)
+    async with pool_of(instance) as pool:
+        await whole(pool, "r1")
+        assert await Forwarding().end_of(pool) == [*expected, (b"", True)]
+    assert instance.num_connections == 1
 
 
 @pytest.mark.parametrize(

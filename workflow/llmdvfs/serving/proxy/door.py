@@ -194,6 +194,11 @@ class Door(HttpToolsProtocol):
         """What sends a whole chunk of an answer that has begun, to a client that knows chunks."""
         return self._outlet.write if self._takes_chunks else None
 
+    def forward_first(self, chunk: bytes) -> None:
+        """Send status, headers and the first chunk as it came."""
+        data, self._head = self._head + chunk, b""
+        self._outlet.write(data)
+
     def refuse(self, status: int, body: bytes) -> None:
         """Send a whole answer of JSON, in place of one of which nothing was sent."""
         self._head = b""

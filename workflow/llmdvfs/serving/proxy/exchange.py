@@ -31,7 +31,10 @@ class Client(Protocol):
         """What sends chunks of the answer as they came, after the first piece; None: they are not for this client."""
 
     def begin(self, status: int, content_type: bytes, request_id: str) -> None:
-        """Keep the status and headers of the answer until `take` brings its first piece, or `refuse` another answer."""
+        """Keep the status and headers of the answer until its first piece comes, or `refuse` brings another answer."""
+
+    def forward_first(self, chunk: bytes) -> None:
+        """Send what is kept, and after it a chunk as it came; for a client that has `forward`."""
 
     def take(self, piece: bytes, is_last: bool) -> None:
         """Send a piece of the answer, with what is kept before it and, where it is the last, the end after it."""
@@ -102,6 +105,9 @@ class Exchange:
         self._stamps.headers_mono_ns = mono_ns()
         self._stamps.status = status
         self._client.begin(status, content_type, self._stamps.request_id)
+        answer = self._legs.answer
+        if answer is not None and self._client.forward is not None:
+            answer.forward = self._forward_first
 
     def take(self, piece: bytes, is_last: bool) -> None:
         """Pass a piece of the answer on."""
@@ -128,6 +134,12 @@ class Exchange:
             self._fail(self._legs.failed(self._decode, request_failed(self._decode.upstream.name, cause)))
 
     # ----
+
+    def _forward_first(self, chunk: bytes) -> None:
+        """Stamp the first chunk and send it."""
+        self._stamps.first_byte_mono_ns = mono_ns()
+        self._client.forward_first(chunk)
+        self._let_forward()
 
     def _let_forward(self) -> None:
         """Have chunks go to the client without a step here, but for the last, which are stamped."""

@@ -31,10 +31,11 @@ class Connection(asyncio.Protocol):
         "_answer",
         "_broken",
         "_give_back",
-        "_has_chunk_ended",
         "_inlet",
         "_is_between_chunks",
         "_is_busy",
+        "_is_chunk_next",
+        "_is_chunked",
         "_is_paused",
         "_is_reusable",
         "_outlet",
@@ -51,9 +52,12 @@ class Connection(asyncio.Protocol):
         self._inlet = inlet
         self._answer: Answer
         """The one that is under way, or that was last."""
-        self._has_chunk_ended = False
+        self._is_chunked = False
+        """Whether the body of the answer that is being read comes in chunks."""
+        self._is_chunk_next = False
+        """Whether the parser has last told of headers or a chunk that a chunk has to follow."""
         self._is_between_chunks = False
-        """Whether the parser has taken some whole chunks and is to find a chunk next."""
+        """Whether nothing of that chunk has come yet."""
         self._is_busy = False
         self._is_reusable = True
         self._is_paused = False
@@ -116,7 +120,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._broken = f"it does not speak HTTP: {error}"
             self._outlet.transport.abort()  # connection_lost follows
-        self._is_between_chunks = self._has_chunk_ended and data.endswith(b"\r\n")
+        self._is_between_chunks = self._is_chunk_next and data.endswith(b"\r\n")
         if answer.is_whole:
             self._end()
         if not answer.is_held:
@@ -147,18 +151,22 @@ class Connection(asyncio.Protocol):
         """Stop the parser where a second answer follows the one that was asked for."""
         if self._answer.is_whole:
             raise ValueError("an answer that nobody asked for")
+        self._is_chunked = self._is_chunk_next = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the one header that is passed on."""
-        if name.lower() == b"content-type":
+        """Keep the one header that is passed on, and whether chunks follow."""
+        name = name.lower()
+        if name == b"content-type":
             self._answer.content_type = value
+        elif name == b"transfer-encoding":
+            self._is_chunked = value.lower() == b"chunked"
 
     def on_headers_complete(self) -> None:
         """Begin, unless this is an interim answer (100 Continue, say): the one that counts follows it."""
-        self._has_chunk_ended = False
         status = self._parser.get_status_code()
         if status >= FINAL_STATUS:
             self._answer.status = status
+            self._is_chunk_next = self._is_chunked
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body until it is passed on."""
@@ -166,11 +174,11 @@ class Connection(asyncio.Protocol):
 
     def on_chunk_header(self) -> None:
         """Note that a chunk has begun."""
-        self._has_chunk_ended = False
+        self._is_chunk_next = False
 
     def on_chunk_complete(self) -> None:
         """Note that a chunk has ended."""
-        self._has_chunk_ended = True
+        self._is_chunk_next = True
 
     def on_message_complete(self) -> None:
         """Note that the answer is whole."""
