@@ -12,7 +12,7 @@ import select
 from typing import Protocol
 
 LOG = logging.getLogger(__name__)
-TOKENS_BETWEEN = 2
+TOKENS_BETWEEN = 1
 """How many tokens are passed on between two requests: a request takes as long as two to four tokens, a look 1.4 us."""
 TOKENS_BETWEEN_WITH_PREFILL = 3
 """The same where a request is two, to prefill and then to decode."""
