@@ -51,7 +51,7 @@ async def client_of(inlet: Inlet, on_read: Callable[[bytes], None]) -> AsyncIter
         inlet.add(fd, client)
         yield client, theirs
         client.transport.abort()
-        inlet.remove(fd)
+        inlet.expect_none(fd)
 
 
 class Seen:
@@ -127,6 +127,33 @@ def test_what_the_loop_has_read_is_not_read_again(run: Any) -> None:
             assert read == [b"by the loop", b"by the inlet"]
             await asyncio.sleep(0.05)
             assert len(read) == 2
+
+    run(story())
+
+
+def test_a_connection_that_is_being_served_is_left_to_the_loop(run: Any) -> None:
+    """What it sends is no request, or one that comes too early; after its answer it is looked at as before."""
+
+    async def story() -> None:
+        read: list[bytes] = []
+        inlet = Inlet()
+        async with client_of(inlet, read.append) as (client, theirs), client_of(inlet, read.append) as (other, others):
+            fds = [each.transport.get_extra_info("socket").fileno() for each in (client, other)]
+            inlet.expect_none(fds[0])
+            theirs.sendall(b"too early")
+            looks(inlet)
+            assert read == []
+            others.sendall(b"request")
+            looks(inlet)
+            assert read == [b"request"]
+            inlet.expect_none(fds[1])
+            looks(inlet)
+            await asyncio.sleep(0.05)
+            assert read == [b"request", b"too early"]
+            inlet.expect(fds[0], client)
+            theirs.sendall(b"request")
+            looks(inlet)
+            assert read == [b"request", b"too early", b"request"]
 
     run(story())
 

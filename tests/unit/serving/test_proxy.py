@@ -248,8 +248,21 @@ async def test_a_break_before_the_first_piece_is_told_by_the_status(tmp_path: Pa
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-@pytest.mark.parametrize("first", [(STREAM_HEAD + chunk(b"a"),), (STREAM_HEAD, chunk(b"a"))])
-async def test_what_goes_on_as_it_came_is_stamped_and_frees_all(first: tuple[bytes, ...], tmp_path: Path) -> None:
+LAST = chunk(b"c") + chunk(b"usage") + END
+
+
+@pytest.mark.parametrize(
+    ("reads", "text", "num_later"),
+    [
+        ((STREAM_HEAD + chunk(b"a"), chunk(b"b"), LAST), b"abcusage", 2),
+        ((STREAM_HEAD, chunk(b"a"), chunk(b"b"), LAST), b"abcusage", 2),
+        ((STREAM_HEAD, chunk(b"a") + chunk(b"b"), LAST), b"abcusage", 1),
+        ((STREAM_HEAD, LAST), b"cusage", 0),
+    ],
+)
+async def test_what_goes_on_as_it_came_is_stamped_and_frees_all(
+    reads: tuple[bytes, ...], text: bytes, num_later: int, tmp_path: Path
+) -> None:
     """As an engine writes it: headers before the first token; the last, usage and end in one turn of its loop."""
     num_connections = 0
 
@@ -259,7 +272,7 @@ async def test_what_goes_on_as_it_came_is_stamped_and_frees_all(first: tuple[byt
         with contextlib.suppress(asyncio.IncompleteReadError):
             while True:
                 await reader.readuntil(b"}")
-                for data in (*first, chunk(b"b"), chunk(b"c") + chunk(b"usage") + END):
+                for data in reads:
                     writer.write(data)
                     await asyncio.sleep(0.02)
         writer.close()
@@ -270,12 +283,13 @@ async def test_what_goes_on_as_it_came_is_stamped_and_frees_all(first: tuple[byt
             for request_id in ("r1", "r2"):
                 async with running.post(request_id=request_id) as answer:
                     assert (answer.status, answer.content_type) == (200, "text/event-stream")
-                    assert await answer.read() == b"abcusage"
+                    assert await answer.read() == text
                 record = await running.record(request_id)
                 assert (record.status, record.error) == (200, None)
                 assert record.first_byte_mono_ns is not None
                 assert record.last_byte_mono_ns is not None
-                assert record.last_byte_mono_ns - record.first_byte_mono_ns > 30e6
+                assert record.first_byte_mono_ns < record.last_byte_mono_ns
+                assert record.last_byte_mono_ns - record.first_byte_mono_ns > num_later * 15e6
             assert (await running.get("/stats"))[1]["instances"]["single-0"] == {
                 "in_flight": 0,
                 "served": 2,
@@ -446,6 +460,26 @@ async def test_a_balancer_takes_turns_and_passes_requests_unchanged(decode: Fake
         headers, body = decode.requests[0]
         assert body == BODY
         assert headers["x-request-id"] == "r0"
+
+
+async def test_requests_are_looked_for_where_nothing_is_under_way(pair: Proxied, decode: FakeUpstream) -> None:
+    """A client that has asked cannot ask again before its answer has ended, and a look costs as much as a token."""
+
+    (door,) = pair.doors
+    looked_at = door._service.inlet._asking
+    assert list(looked_at.values()) == [door]
+    decode.chunk_gap_s = 0.1
+    for _ in range(2):
+        async with pair.post() as answer:
+            await answer.content.readany()
+            assert not looked_at
+            await answer.read()
+        assert list(looked_at.values()) == [door]
+    async with pair.session.post(f"{pair.url}/v1/completions", data=b"{") as answer:
+        assert answer.status == 400
+    assert list(looked_at.values()) == [door]
+    await pair.session.close()
+    assert await eventually(lambda: not looked_at)
 
 
 async def test_requests_leave_nothing_to_collect(pair: Proxied) -> None:

@@ -137,7 +137,7 @@ async def test_pieces_are_given_as_they_come() -> None:
 
 
 class Forwarding(Seen):
-    """A receiver that takes whole chunks as they came, and the last ones once the first piece is there."""
+    """A receiver that takes whole chunks as they came."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,17 +146,9 @@ class Forwarding(Seen):
     def begin(self, status: int, content_type: bytes) -> None:
         super().begin(status, content_type)
         self.answer.forward = self.forward
+        self.answer.forwarded_last = lambda: self.taken.append("last")
 
     def forward(self, framed: bytes) -> None:
-        self.taken.append(framed)
-        self.answer.forward_last = self.forward_last
-
-    def take(self, piece: bytes, is_last: bool) -> None:
-        super().take(piece, is_last)
-        if not is_last:
-            self.answer.forward_last = self.forward_last
-
-    def forward_last(self, framed: bytes) -> None:
         self.taken.append(framed)
 
     async def end_of(self, pool: Pool) -> list[Any]:
@@ -171,7 +163,9 @@ class Forwarding(Seen):
     [
         # The parser is not asked: what came is what goes on.
         ([b"2\r\nbc\r\n"], [b"2\r\nbc\r\n"]),
-        ([b"2\r\nbc\r\n1\r\nd\r\n"], [(b"bcd", False)]),
+        ([b"2\r\nbc\r\n1\r\nd\r\n", b"1\r\ne\r\n"], [b"2\r\nbc\r\n1\r\nd\r\n", b"1\r\ne\r\n"]),
+        # The second of two has only begun.
+        ([b"1\r\nb\r\n2\r\nc", b"d\r\n", b"1\r\ne\r\n"], [(b"bc", False), (b"d", False), b"1\r\ne\r\n"]),
         # A whole chunk by its looks, but inside one of 11 bytes.
         (
             [b"b\r\n", b"1\r\nd\r\n", b"efghi\r\n", b"1\r\nj\r\n"],
@@ -182,7 +176,7 @@ class Forwarding(Seen):
         ([b"1\r\nb\r\n", b"1;x=y\r\nc\r\n", b"1\r\nd\r\n"], [b"1\r\nb\r\n", (b"c", False), b"1\r\nd\r\n"]),
     ],
 )
-async def test_a_chunk_that_comes_alone_goes_on_as_it_came(reads: list[bytes], expected: list[Any]) -> None:
+async def test_whole_chunks_go_on_as_they_came(reads: list[bytes], expected: list[Any]) -> None:
     script: list[bytes | None] = [HEAD + b"1\r\na\r\n", *reads, b"0\r\n\r\n"]
     instance = Instance(script, gap_s=0.02)
     async with pool_of(instance) as pool:
@@ -193,6 +187,7 @@ async def test_a_chunk_that_comes_alone_goes_on_as_it_came(reads: list[bytes], e
     ("reads", "expected"),
     [
         ([HEAD, b"1\r\na\r\n"], [b"1\r\na\r\n"]),
+        ([HEAD, b"1\r\na\r\n1\r\nb\r\n"], [b"1\r\na\r\n1\r\nb\r\n"]),
         ([HEAD[:-4], b"\r\n\r\n", b"1\r\na\r\n"], [b"1\r\na\r\n"]),
         ([HEAD.replace(b": chunked", b":Chunked"), b"1\r\na\r\n"], [b"1\r\na\r\n"]),
         ([b"HTTP/1.1 100 Continue\r\n\r\n", HEAD, b"1\r\na\r\n"], [b"1\r\na\r\n"]),
@@ -217,8 +212,8 @@ async def test_a_first_chunk_goes_on_as_it_came_where_the_headers_came_before_it
 @pytest.mark.parametrize(
     ("reads", "expected"),
     [
-        ([b"1\r\nb\r\n1\r\nc\r\n0\r\n\r\n"], [b"1\r\nb\r\n1\r\nc\r\n0\r\n\r\n", (b"", True)]),
-        ([b"1\r\nb\r\n", b"1\r\nc\r\n0\r\n\r\n"], [b"1\r\nb\r\n", b"1\r\nc\r\n0\r\n\r\n", (b"", True)]),
+        ([b"1\r\nb\r\n1\r\nc\r\n0\r\n\r\n"], [b"1\r\nb\r\n1\r\nc\r\n0\r\n\r\n", "last", (b"", True)]),
+        ([b"1\r\nb\r\n", b"1\r\nc\r\n0\r\n\r\n"], [b"1\r\nb\r\n", b"1\r\nc\r\n0\r\n\r\n", "last", (b"", True)]),
         # By their looks, but inside a chunk of 11 bytes.
         ([b"b\r\n", b"1\r\nd\r\n0\r\n\r\n", b"\r\n0\r\n\r\n"], [(b"1\r\nd\r\n0\r\n\r\n", False), (b"", True)]),
         # The parser's: an end alone, one in two reads, one with a trailer or with a size in another writing before it.
@@ -241,15 +236,15 @@ async def test_a_client_that_is_slow_with_the_end_stops_nobody_elses_answer() ->
     """It is told to wait while the end is written to it, when the connection's part is done."""
 
     class Slow(Forwarding):
-        def forward_last(self, framed: bytes) -> None:
-            super().forward_last(framed)
+        def forward(self, framed: bytes) -> None:
+            super().forward(framed)
             self.answer.pause()
 
     script: list[bytes | None] = [HEAD + b"1\r\na\r\n", b"1\r\nb\r\n0\r\n\r\n"]
     instance = Instance(script, script, gap_s=0.02)
     async with pool_of(instance) as pool:
         for _ in range(2):
-            assert await Slow().end_of(pool) == [(b"a", False), b"1\r\nb\r\n0\r\n\r\n", (b"", True)]
+            assert await Slow().end_of(pool) == [(b"a", False), b"1\r\nb\r\n0\r\n\r\n", "last", (b"", True)]
     assert instance.num_connections == 1
 
 

@@ -39,7 +39,7 @@ class Answer:
         "carrier",
         "content_type",
         "forward",
-        "forward_last",
+        "forwarded_last",
         "is_held",
         "is_whole",
         "pieces",
@@ -51,9 +51,9 @@ class Answer:
         self.receiver: Receiver | None = receiver
         """None once it was told all there is, or no longer wants to know: the two refer to each other."""
         self.forward: Callable[[bytes], None] | None = None
-        """Given by the receiver: takes a whole chunk as it came, in place of `take`."""
-        self.forward_last: Callable[[bytes], None] | None = None
-        """Given with it: takes the last chunks and the end as they came; `take` then tells of the end, with b""."""
+        """Given by the receiver: takes whole chunks as they came, in place of `take`, the last with the end of all."""
+        self.forwarded_last: Callable[[], None] | None = None
+        """Given with it: called when it has taken the last; `take` then tells of the end, with b""."""
         self.is_held = is_held
         self.carrier: Carrier | None = None
         """None before there is a connection, and once the answer needs it no longer."""
@@ -114,4 +114,4 @@ class Answer:
         receiver.take(piece, self.is_whole)
 
     def _forget(self) -> None:
-        self.receiver = self.forward = self.forward_last = None
+        self.receiver = self.forward = self.forwarded_last = None

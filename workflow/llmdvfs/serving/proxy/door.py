@@ -73,10 +73,10 @@ class Door(HttpToolsProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """End what the client no longer waits for, and with it everything upstream."""
-        self._service.inlet.remove(self._outlet.fd)
         super().connection_lost(error)
         self._service.admission.forget(self._start)
         self._end()
+        self._service.inlet.expect_none(self._outlet.fd)
 
     def pause_writing(self) -> None:
         """Let the instance wait for a client that does not take what it was sent."""
@@ -164,6 +164,7 @@ class Door(HttpToolsProtocol):
             self._content = b"".join(self._parts)
             self._parts.clear()
             self._is_serving = True
+            self._service.inlet.expect_none(self._outlet.fd)
             if not self._service.admission.enter(self._start):
                 self.refuse(503, error_body("too many requests are waiting already; try later", 503))
                 self.ended()
@@ -194,9 +195,9 @@ class Door(HttpToolsProtocol):
         """What sends a whole chunk of an answer that has begun, to a client that knows chunks."""
         return self._outlet.write if self._takes_chunks else None
 
-    def forward_first(self, chunk: bytes) -> None:
-        """Send status, headers and the first chunk as it came."""
-        data, self._head = self._head + chunk, b""
+    def forward_first(self, chunks: bytes) -> None:
+        """Send status, headers and the first chunks as they came."""
+        data, self._head = self._head + chunks, b""
         self._outlet.write(data)
 
     def refuse(self, status: int, body: bytes) -> None:
@@ -227,6 +228,7 @@ class Door(HttpToolsProtocol):
     def _end(self) -> None:
         """Free what the request held: its place in the queue, and everything upstream."""
         self._is_serving = False
+        self._service.inlet.expect(self._outlet.fd, self)
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.close()

@@ -33,8 +33,8 @@ class Client(Protocol):
     def begin(self, status: int, content_type: bytes, request_id: str) -> None:
         """Keep the status and headers of the answer until its first piece comes, or `refuse` brings another answer."""
 
-    def forward_first(self, chunk: bytes) -> None:
-        """Send what is kept, and after it a chunk as it came; for a client that has `forward`."""
+    def forward_first(self, chunks: bytes) -> None:
+        """Send what is kept, and after it chunks as they came; for a client that has `forward`."""
 
     def take(self, piece: bytes, is_last: bool) -> None:
         """Send a piece of the answer, with what is kept before it and, where it is the last, the end after it."""
@@ -107,7 +107,7 @@ class Exchange:
         self._client.begin(status, content_type, self._stamps.request_id)
         answer = self._legs.answer
         if answer is not None and self._client.forward is not None:
-            answer.forward = self._forward_first
+            answer.forward, answer.forwarded_last = self._forward_first, self._forwarded_last
 
     def take(self, piece: bytes, is_last: bool) -> None:
         """Pass a piece of the answer on."""
@@ -135,23 +135,20 @@ class Exchange:
 
     # ----
 
-    def _forward_first(self, chunk: bytes) -> None:
-        """Stamp the first chunk and send it."""
+    def _forward_first(self, chunks: bytes) -> None:
+        """Stamp the first chunks and send them."""
         self._stamps.first_byte_mono_ns = mono_ns()
-        self._client.forward_first(chunk)
+        self._client.forward_first(chunks)
         self._let_forward()
 
     def _let_forward(self) -> None:
-        """Have chunks go to the client without a step here, but for the last, which are stamped."""
-        answer, forward = self._legs.answer, self._client.forward
-        if answer is None or forward is None:
-            return
+        """Have chunks go to the client without a step here."""
+        if self._legs.answer is not None:
+            self._legs.answer.forward = self._client.forward
 
-        def forward_last(chunks: bytes) -> None:
-            self._stamps.last_byte_mono_ns = mono_ns()
-            forward(chunks)
-
-        answer.forward, answer.forward_last = forward, forward_last
+    def _forwarded_last(self) -> None:
+        """Stamp the last byte, now that it has gone: what runs once an answer is cold, and would have delayed it."""
+        self._stamps.last_byte_mono_ns = mono_ns()
 
     def _fail(self, error: Exception) -> None:
         """End the request with an answer that says why; one that no instance caused is a fault of this program."""

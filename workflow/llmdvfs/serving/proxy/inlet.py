@@ -38,16 +38,25 @@ class Inlet:
         self._num_left = tokens_between
 
     def add(self, fd: int, asking: Asking) -> None:
-        """Look at this connection too."""
-        self._asking[fd] = asking
+        """Look at this connection too, from now on."""
         self._epoll.register(fd, select.EPOLLIN | select.EPOLLET)  # told once; else all that the loop reads too
+        self.expect(fd, asking)
 
-    def remove(self, fd: int) -> None:
-        """Forget a connection that is lost; the descriptor leaves the epoll when the loop closes it."""
-        del self._asking[fd]
+    def expect(self, fd: int, asking: Asking) -> None:
+        """Look for a request on this connection."""
+        self._asking[fd] = asking
+
+    def expect_none(self, fd: int) -> None:
+        """Look no more: it is being served, or lost; the descriptor leaves the epoll when the loop closes it."""
+        self._asking.pop(fd, None)
 
     def before_token(self) -> None:
-        """Take in a request, where there is one, once in so many calls as tokens may be between."""
+        """Take in a request, where there is one, once in so many calls as tokens may be between.
+
+        Where all connections are being served none can come, and a look is spared.
+        """
+        if not self._asking:
+            return
         self._num_left -= 1
         if not self._num_left:
             self._num_left = self._tokens_between

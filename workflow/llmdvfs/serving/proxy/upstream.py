@@ -12,7 +12,7 @@ from typing import Any, cast
 import httptools
 
 from llmdvfs.serving.proxy.answer import Answer
-from llmdvfs.serving.proxy.chunks import END, are_last_chunks, is_one_chunk
+from llmdvfs.serving.proxy.chunks import END, length_of_chunks
 from llmdvfs.serving.proxy.inlet import Inlet
 from llmdvfs.serving.proxy.outlet import Outlet
 
@@ -108,12 +108,15 @@ class Connection(asyncio.Protocol):
         self._inlet.before_token()
         answer = self._answer
         if self._is_between_chunks and answer.forward is not None:
-            if is_one_chunk(data):
+            length = length_of_chunks(data)
+            if length == len(data):
                 answer.forward(data)  # and the parser stays where it is
                 return
-            if answer.forward_last is not None and are_last_chunks(data):
+            if length and data[length:] == END:
                 answer.carrier = None  # all has come: there is nothing left to pause or to cancel
-                answer.forward_last(data)
+                answer.forward(data)
+                if answer.forwarded_last is not None:
+                    answer.forwarded_last()
                 data = END
         try:
             self._parser.feed_data(data)
