@@ -29,6 +29,7 @@ from llmdvfs.serving.proxy.handover import Handover
 from llmdvfs.serving.proxy.journal import proxy_records
 from llmdvfs.serving.proxy.plan import ProxyPlan
 from llmdvfs.serving.proxy.server import make_server
+from llmdvfs.serving.proxy.upstream import Connection
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / "workflow")}
 BODY = {"model": "m", "prompt": [1, 2, 3], "max_tokens": 8, "stream": True}
@@ -460,6 +461,21 @@ async def test_a_balancer_takes_turns_and_passes_requests_unchanged(decode: Fake
         headers, body = decode.requests[0]
         assert body == BODY
         assert headers["x-request-id"] == "r0"
+
+
+async def test_tokens_after_the_first_are_acknowledged_less_often(
+    pair: Proxied, decode: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said once an answer, when its first token has gone: the pause before it makes the kernel do otherwise."""
+    told: list[Connection] = []
+    monkeypatch.setattr(Connection, "acknowledge_less", lambda connection: told.append(connection))
+    decode.chunk_gap_s = 0.1
+    for number in (1, 2):
+        async with pair.post() as answer:
+            await answer.content.readany()
+            assert len(told) == number
+            await answer.read()
+    assert len(told) == 2
 
 
 async def test_requests_are_looked_for_where_nothing_is_under_way(pair: Proxied, decode: FakeUpstream) -> None:

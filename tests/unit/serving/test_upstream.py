@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import gc
+import socket
 import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import uvloop
 
 from llmdvfs.serving.proxy.answer import Answer
 from llmdvfs.serving.proxy.inlet import Inlet
@@ -284,6 +286,28 @@ async def test_what_came_before_a_break_is_given_first() -> None:
         instance.go_on.set()
         await seen.until(3)
         assert seen.taken[1:] == [(b"ab", False), "it closed the connection before the end of the answer"]
+
+
+@pytest.mark.parametrize("new_event_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_tokens_may_be_acknowledged_less_often(new_event_loop: Any) -> None:
+    """Each was, within the read that brought it: the kernel turns to that where nothing is sent back for 40 ms."""
+
+    async def story() -> None:
+        instance = Instance([HEAD, b"1\r\na\r\n", b"1\r\nb\r\n0\r\n\r\n"], gap_s=0.1)
+        async with pool_of(instance) as pool:
+            answer = pool.ask("/v1/completions", b"{}", "r1", seen := Seen())
+            await seen.until(2)
+            carrier: Any = answer.carrier
+            upstream = carrier._outlet.transport.get_extra_info("socket")
+            assert upstream.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK)
+            answer.acknowledge_less()
+            assert not upstream.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK)
+            await seen.end()
+            answer.acknowledge_less()  # which has no connection left
+            assert seen.body == b"ab"
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(story())
 
 
 async def test_closing_an_unfinished_answer_drops_its_connection() -> None:

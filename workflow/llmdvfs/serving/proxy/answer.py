@@ -26,6 +26,9 @@ class Carrier(Protocol):
     def resume(self) -> None:
         """Read on from there."""
 
+    def acknowledge_less(self) -> None:
+        """Have what follows acknowledged less often."""
+
     def abort(self) -> None:
         """Drop the connection."""
 
@@ -80,6 +83,11 @@ class Answer:
         """Read on from where it was paused."""
         if self.carrier is not None:
             self.carrier.resume()
+
+    def acknowledge_less(self) -> None:
+        """Have what follows acknowledged less often."""
+        if self.carrier is not None:
+            self.carrier.acknowledge_less()
 
     def close(self) -> None:
         """Drop the connection, unless the answer is whole, so that the instance stops computing."""

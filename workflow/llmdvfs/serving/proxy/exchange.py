@@ -112,16 +112,17 @@ class Exchange:
     def take(self, piece: bytes, is_last: bool) -> None:
         """Pass a piece of the answer on."""
         stamps = self._stamps
-        if stamps.first_byte_mono_ns is None and piece:
+        is_first = bool(piece) and stamps.first_byte_mono_ns is None
+        if is_first:
             stamps.first_byte_mono_ns = mono_ns()
-            if not is_last:
-                self._let_forward()
         if stamps.last_byte_mono_ns is None:  # else all was forwarded
             if is_last:
                 stamps.last_byte_mono_ns = mono_ns()
             self._client.take(piece, is_last)
         if is_last:
             self._client.ended()
+        elif is_first:
+            self._stream_on()
 
     def lost(self, cause: str) -> None:
         """Tell the client that the answer broke off: by an error event in it, or before its first piece by another."""
@@ -139,12 +140,14 @@ class Exchange:
         """Stamp the first chunks and send them."""
         self._stamps.first_byte_mono_ns = mono_ns()
         self._client.forward_first(chunks)
-        self._let_forward()
+        self._stream_on()
 
-    def _let_forward(self) -> None:
-        """Have chunks go to the client without a step here."""
-        if self._legs.answer is not None:
-            self._legs.answer.forward = self._client.forward
+    def _stream_on(self) -> None:
+        """Have chunks go to the client without a step here, after the first has."""
+        answer = self._legs.answer
+        if answer is not None:
+            answer.forward = self._client.forward
+            answer.acknowledge_less()
 
     def _forwarded_last(self) -> None:
         """Stamp the last byte, now that it has gone: what runs once an answer is cold, and would have delayed it."""

@@ -5,6 +5,7 @@ Not aiohttp's client: while a token is passed on, all other streams wait, and wi
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, cast
@@ -87,6 +88,14 @@ class Connection(asyncio.Protocol):
         if self._is_paused:
             self._is_paused = False
             self._outlet.transport.resume_reading()
+
+    def acknowledge_less(self) -> None:
+        """Have the kernel acknowledge two tokens at a time, and not each within the read that brings it, while it waits.
+
+        It turns to that where nothing is sent back for 40 ms, as before many a first token; a tenth of the proxy's CPU.
+        """
+        if self.is_open:
+            self._outlet.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
 
     def abort(self) -> None:
         """Drop the connection, and tell nobody."""
