@@ -90,7 +90,7 @@ class Connection(asyncio.Protocol):
             self._outlet.transport.resume_reading()
 
     def acknowledge_less(self) -> None:
-        """Have the kernel acknowledge two tokens at a time, and not each within the read that brings it, while it waits.
+        """Have the kernel acknowledge two tokens at a time, and not each within the read that brings it, as it waits.
 
         It turns to that where nothing is sent back for 40 ms, as before many a first token; a tenth of the proxy's CPU.
         """
