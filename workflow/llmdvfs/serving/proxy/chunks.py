@@ -30,5 +30,5 @@ def length_of_chunks(data: bytes) -> int:
 
 
 _SIZES = {b"%x" % size: size for size in range(1, MAX_SIZE + 1)}
-"""A look costs half of what int does, which also takes some that are no sizes: signs, 0x."""
+"""A look costs less than int, which also takes some that are no sizes: signs, 0x."""
 _MAX_LINE = len(b"%x\r\n" % MAX_SIZE)
