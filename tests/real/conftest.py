@@ -8,7 +8,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from llmdvfs.serving.instance.diagnosis import diagnose, last_error_line
 from llmdvfs.serving.instance.http import get, post
 from llmdvfs.serving.instance.scrape import scrape
 from llmdvfs.serving.lifetime import is_alive
@@ -37,6 +38,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real)
             if importlib.util.find_spec("vllm") is None:
                 item.add_marker(pytest.mark.skip(reason="vLLM is not installed in this Python"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell beside a failed test why its servers died, or their last errors: nobody sees their logs afterwards."""
+    report = yield
+    jobs = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Job)]
+    if report.failed:
+        for log in (path for job in jobs for path in sorted((job.folder / "logs").rglob("*.log"))):
+            text = log.read_text(errors="replace")
+            report.sections.append((log.name, str(diagnose(text) or last_error_line(text))))
+    return report
 
 
 @dataclass

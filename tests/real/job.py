@@ -27,7 +27,8 @@ ENGINE = EngineSpec(
     max_model_len=4096,
     max_num_seqs=16,
     block_size=32,
-    num_gpu_blocks_override=512,
+    # 16 requests of the longest, 2,024 tokens: none is ever preempted, which the example connector would not survive.
+    num_gpu_blocks_override=1024,
     cpu_kv_cache_gib=1,
     omp_num_threads=1,
     extra_args=("--max-logprobs", "1000"),  # for answers of many bytes

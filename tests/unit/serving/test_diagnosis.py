@@ -4,6 +4,10 @@ import pytest
 
 from llmdvfs.serving.instance.diagnosis import diagnose, last_error_line, last_line
 
+PREEMPTED = (
+    "KV cache of the decode instance too small, so that a request was preempted, and behind the example connector "
+    "none can go on"
+)
 NOISE_BEFORE = """\
 (APIServer pid=15207) INFO 11-22 14:17:04 [api_utils.py:286] non-default args: {'port': 18055, 'dtype': 'bfloat16'}
 (APIServer pid=15207) WARNING 11-22 14:17:16 [arg_utils.py:3005] CUDA out of memory may follow if this is ignored.
@@ -109,6 +113,19 @@ NOISE_AFTER = """
         ("ValueError: Model architectures ['NewLM'] are not supported for now.", "model architecture", "newer engine"),
         ("ModuleNotFoundError: No module named 'flashinfer'", "engine's Python lacks a package", "serving.python"),
         ("FileNotFoundError: [Errno 2] No such file or directory: '/m/tokenizer.json'", "missing file", "model folder"),
+        (
+            "(EngineCore pid=4077) ERROR 11-29 22:34:23 [core.py:1512] FileNotFoundError: No such file or directory: "
+            "/r/start-5dcd5c042c34/kv/f12c4562e75dff075a3d1fd3c0043637/model.layers.0.self_attn.attn.safetensors",
+            PREEMPTED,
+            "max_num_seqs",
+        ),
+        (
+            "FileNotFoundError: No such file or directory: "
+            "/shared/llmdvfs-kv-5dcd5c042c34/f12c4562e75dff075a3d1fd3c0043637/model.layers.0.self_attn.attn.safetensors",
+            PREEMPTED,
+            "another connector",
+        ),
+        ("FileNotFoundError: No such file or directory: /m/kv/model-1.safetensors", "missing file", "model folder"),
     ],
 )
 def test_a_known_cause_is_found_among_noise(line: str, cause: str, key: str) -> None:

@@ -169,6 +169,15 @@ CAUSES: tuple[Cause, ...] = (
         "check models.NAME.location (a folder, or a hub name; gated ones need HF_TOKEN in the environment)",
     ),
     Cause(
+        # vLLM's example connector stores a prompt under the hash of its tokens, and looks for a preempted request,
+        # when its turn comes again, under that of the prompt and what was generated of the answer.
+        "KV cache of the decode instance too small, so that a request was preempted, and behind the example connector "
+        "none can go on",
+        r"no such file or directory: .*/(llmdvfs-)?kv(-[^/]+)?/[0-9a-f]{32}/.*\.safetensors",
+        "give the decode instance more KV cache (serving.engine: gpu_memory_utilization; on a CPU cpu_kv_cache_gib, "
+        "num_gpu_blocks_override) or fewer requests at once (max_num_seqs), or choose another connector",
+    ),
+    Cause(
         "missing file",
         r"filenotfounderror|no such file or directory|appears path-like, but doesn't exist",
         "check the model folder and the paths in the configuration",
