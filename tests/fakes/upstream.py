@@ -77,6 +77,8 @@ class FakeUpstream:
         return web.json_response(len(self.requests))
 
     async def models(self, request: web.Request) -> web.Response:
+        if self.hold is not None:
+            await self.hold.wait()
         return web.json_response({"data": [{"id": "m"}]})
 
     async def tokenize(self, request: web.Request) -> web.Response:

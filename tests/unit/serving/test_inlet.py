@@ -110,7 +110,7 @@ def test_a_request_goes_before_the_tokens_that_came_with_the_turn(run: Any) -> N
 
 def looks(inlet: Inlet) -> None:
     for _ in range(TOKENS_BETWEEN):
-        inlet.before_token()
+        inlet.after_token()
 
 
 def test_what_the_loop_has_read_is_not_read_again(run: Any) -> None:

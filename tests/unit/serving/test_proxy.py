@@ -466,16 +466,20 @@ async def test_a_balancer_takes_turns_and_passes_requests_unchanged(decode: Fake
 async def test_tokens_after_the_first_are_acknowledged_less_often(
     pair: Proxied, decode: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Said once an answer, when its first token has gone: the pause before it makes the kernel do otherwise."""
+    """Said once an answer, since the pause before the first token makes the kernel do otherwise: after the first and,
+    in every other answer, after the second, or answers in step would have theirs at the same tokens.
+    """
     told: list[Connection] = []
     monkeypatch.setattr(Connection, "acknowledge_less", lambda connection: told.append(connection))
     decode.chunk_gap_s = 0.1
-    for number in (1, 2):
+    for after_first, after_second in ((1, 1), (1, 2), (3, 3), (3, 4)):
         async with pair.post() as answer:
             await answer.content.readany()
-            assert len(told) == number
+            assert len(told) == after_first
+            await answer.content.readany()
+            assert len(told) == after_second
             await answer.read()
-    assert len(told) == 2
+    assert len(told) == 4
 
 
 async def test_requests_are_looked_for_where_nothing_is_under_way(pair: Proxied, decode: FakeUpstream) -> None:
@@ -579,6 +583,101 @@ async def test_a_request_that_does_not_wait_for_the_last_answer_finds_its_connec
     assert answer.count(b"HTTP/1.1 200 OK") == 1
     assert answer.endswith(b"}\r\n0\r\n\r\n")
     assert len(decode.requests) == 1
+
+
+def asking(request_id: bytes, body: bytes = b"{}", more: bytes = b"") -> bytes:
+    return REQUEST.replace(b" 2\r\n", b" %d\r\n" % len(body)) % (request_id, more) + body
+
+
+async def whole(reader: asyncio.StreamReader) -> bytes:
+    """Return the next answer of a connection."""
+    return await asyncio.wait_for(reader.readuntil(b"\r\n0\r\n\r\n"), 10)
+
+
+@pytest.fixture
+def heads_parsed(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """One item for each head that the parser has read."""
+    heads: list[None] = []
+    begin = door.Door.on_message_begin
+
+    def begin_and_count(connection: door.Door) -> None:
+        heads.append(None)
+        begin(connection)
+
+    monkeypatch.setattr(door.Door, "on_message_begin", begin_and_count)
+    return heads
+
+
+@pytest.fixture
+async def balanced(decode: FakeUpstream, tmp_path: Path) -> AsyncIterator[Proxied]:
+    async with proxied(ProxyPlan((upstream("single-0", "single", decode),), None), tmp_path) as running:
+        yield running
+
+
+async def test_a_head_is_parsed_once(balanced: Proxied, decode: FakeUpstream, heads_parsed: list[None]) -> None:
+    """Of each form; ids and bodies are those of each request all the same."""
+    reader, writer = await by_hand(balanced)
+    parsed = []
+    for number, more in enumerate([b"", b"", b"A: 1\r\n", b"A: 1\r\n", b"", b""]):
+        writer.write(asking(b"r%d" % number, b'{"of": %d}' % 10**number, more))
+        assert b"x-request-id: r%d\r\n" % number in await whole(reader)
+        parsed.append(len(heads_parsed))
+    writer.close()
+    assert parsed == [1, 1, 2, 2, 3, 3]
+    assert [body for _, body in decode.requests] == [{"of": 10**number} for number in range(6)]
+    records = [await balanced.record(f"r{number}") for number in range(6)]
+    assert [record.status for record in records] == [200] * 6
+    received = [record.received_mono_ns for record in records]
+    assert received == sorted(received)
+
+
+async def test_a_request_in_two_reads_is_parsed(balanced: Proxied, heads_parsed: list[None]) -> None:
+    reader, writer = await by_hand(balanced)
+    writer.write(asking(b"r1"))
+    await whole(reader)
+    for piece in (asking(b"r2")[:60], asking(b"r2")[60:]):
+        writer.write(piece)
+        await asyncio.sleep(0.1)
+    assert b"x-request-id: r2\r\n" in await whole(reader)
+    assert len(heads_parsed) == 2
+    writer.close()
+
+
+async def test_a_body_is_never_taken_for_a_request(balanced: Proxied, decode: FakeUpstream) -> None:
+    """One that reads like the last request comes in a read of its own; nor is one kept as the head of the next."""
+    reader, writer = await by_hand(balanced)
+    writer.write(asking(b"r1"))
+    await whole(reader)
+    for inner in (asking(b"inner"), asking(b"inner", more=b"A: 1\r\n")):
+        head, body = asking(b"outer", inner).split(b"\r\n\r\n", 1)
+        writer.write(head + b"\r\n\r\n")
+        await asyncio.sleep(0.1)
+        writer.write(body)
+        answer = await whole(reader)
+        assert answer.startswith(b"HTTP/1.1 400 ")  # by the instance: the body is no JSON
+        assert b"x-request-id: outer\r\n" in answer
+    assert len(decode.requests) == 1
+    (connection,) = (each for each in balanced.doors if getattr(each, "_stamps", None) is not None)
+    assert connection._familiar.split(asking(b"inner", more=b"A: 1\r\n")) is None
+    writer.close()
+
+
+async def test_a_request_behind_an_unanswered_one_to_the_application_is_not_served(
+    balanced: Proxied, decode: FakeUpstream
+) -> None:
+    reader, writer = await by_hand(balanced)
+    writer.write(asking(b"r1"))
+    await whole(reader)
+    decode.hold = asyncio.Event()
+    writer.write(b"GET /v1/models HTTP/1.1\r\nHost: h\r\n\r\n")
+    await asyncio.sleep(0.1)
+    writer.write(asking(b"r2"))
+    await asyncio.sleep(0.1)
+    decode.hold.set()
+    answer = await asyncio.wait_for(reader.read(), 10)  # and the connection closes
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert len(decode.requests) == 1
+    writer.close()
 
 
 async def test_a_connection_that_is_to_be_closed_is(decode: FakeUpstream, tmp_path: Path) -> None:

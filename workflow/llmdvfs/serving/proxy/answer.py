@@ -56,7 +56,7 @@ class Answer:
         self.forward: Callable[[bytes], None] | None = None
         """Given by the receiver: takes whole chunks as they came, in place of `take`, the last with the end of all."""
         self.forwarded_last: Callable[[], None] | None = None
-        """Given with it: called when it has taken the last; `take` then tells of the end, with b""."""
+        """Given with it: called when it has taken the last, in place of what `take` would tell of the end."""
         self.is_held = is_held
         self.carrier: Carrier | None = None
         """None before there is a connection, and once the answer needs it no longer."""

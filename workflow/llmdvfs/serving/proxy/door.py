@@ -19,6 +19,7 @@ from llmdvfs.routing.failure import error_body
 from llmdvfs.serving.proxy.admission import Admission
 from llmdvfs.serving.proxy.chunks import END, chunk
 from llmdvfs.serving.proxy.exchange import Client, Exchange
+from llmdvfs.serving.proxy.familiar import FamiliarHead
 from llmdvfs.serving.proxy.inlet import Inlet
 from llmdvfs.serving.proxy.journal import Stamps
 from llmdvfs.serving.proxy.outlet import Outlet
@@ -58,6 +59,10 @@ class Door(HttpToolsProtocol):
         self._exchange: Exchange | None = None
         self._content = b""
         self._is_serving = False
+        self._is_within = False
+        """Whether a message has begun, of which more is to come."""
+        self._familiar: FamiliarHead | None = None
+        """The head of the last completion, where the next may have the same."""
         self._head = b""
         self._is_last = False
         self._takes_chunks = True
@@ -97,22 +102,25 @@ class Door(HttpToolsProtocol):
         self._is_last = True
 
     def data_received(self, data: bytes) -> None:
-        """Read requests, those that offer to go on in another protocol (curl --http2) as if they did not."""
+        """Read requests; one whose head is that of the one before it is not parsed again."""
         self._unset_keepalive_if_required()
-        while data:
-            try:
-                self.parser.feed_data(data)
+        is_between = not (self._is_within or self._is_serving or self._is_busy)
+        if is_between and self._familiar is not None:
+            found = self._familiar.split(data)
+            if found is not None:
+                self._stamps = Stamps(found[0], mono_ns())
+                self._path = self._familiar.path
+                self._serve(found[1])
                 return
-            except HttpParserUpgrade as offer:  # the parser takes what follows the headers for the other protocol
-                data = self._head_again() + data[offer.args[0] :] if self._to == "again" else b""
-            except HttpParserError:
-                self.send_400_response("Invalid HTTP request received.")
-                return
+        self._parse(data)
+        if is_between and self._is_serving and not (self._is_within or self._is_last):
+            self._familiar = FamiliarHead.of(data, self._path, self._stamps.request_id)
 
     # ---- called by the parser
 
     def on_message_begin(self) -> None:
         """Begin to keep what is read; uvicorn's scope is made where the message turns out to be its own."""
+        self._is_within = True
         self.url = b""
         self.headers = []
 
@@ -127,11 +135,10 @@ class Door(HttpToolsProtocol):
             return
         path = self.url.partition(b"?")[0]
         is_completion = path in PATHS and self.parser.get_method() == b"POST"
-        is_busy = self.cycle is not None and not self.cycle.response_complete
-        if self._is_serving or (is_completion and is_busy):
+        if self._is_serving or (is_completion and self._is_busy):
             self._to = "nowhere"
             self._is_last = True
-            if is_busy:
+            if self._is_busy:
                 self.cycle.keep_alive = False
         elif is_completion:
             self._to = "relay"
@@ -158,16 +165,13 @@ class Door(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Serve a completion."""
+        self._is_within = False
         if self._to == "app":
             super().on_message_complete()
         elif self._to == "relay":
-            self._content = b"".join(self._parts)
+            content = b"".join(self._parts)
             self._parts.clear()
-            self._is_serving = True
-            self._service.inlet.expect_none(self._outlet.fd)
-            if not self._service.admission.enter(self._start):
-                self.refuse(503, error_body("too many requests are waiting already; try later", 503))
-                self.ended()
+            self._serve(content)
 
     # ---- called by the exchange
 
@@ -215,6 +219,32 @@ class Door(HttpToolsProtocol):
             self.transport.close()
 
     # ----
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether the application has a request that it has not answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _parse(self, data: bytes) -> None:
+        """Read messages, those that offer to go on in another protocol (curl --http2) as if they did not."""
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except HttpParserUpgrade as offer:  # the parser takes what follows the headers for the other protocol
+                data = self._head_again() + data[offer.args[0] :] if self._to == "again" else b""
+            except HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+                return
+
+    def _serve(self, content: bytes) -> None:
+        """Take a completion in, or refuse it."""
+        self._content = content
+        self._is_serving = True
+        self._service.inlet.expect_none(self._outlet.fd)
+        if not self._service.admission.enter(self._start):
+            self.refuse(503, error_body("too many requests are waiting already; try later", 503))
+            self.ended()
 
     def _start(self) -> None:
         """Begin the request's way through the instances, now that it has a place."""

@@ -50,7 +50,7 @@ class Inlet:
         """Look no more: it is being served, or lost; the descriptor leaves the epoll when the loop closes it."""
         self._asking.pop(fd, None)
 
-    def before_token(self) -> None:
+    def after_token(self) -> None:
         """Take in a request, where there is one, once in so many calls as tokens may be between.
 
         Where all connections are being served none can come, and a look is spared.

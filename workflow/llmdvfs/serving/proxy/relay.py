@@ -1,5 +1,7 @@
 """The instances of a proxy, and the connections to them (no web framework here)."""
 
+from itertools import cycle
+
 from llmdvfs.routing.balancer import Backend, balancers
 from llmdvfs.serving.proxy.inlet import Inlet
 from llmdvfs.serving.proxy.journal import Journal
@@ -15,6 +17,8 @@ class Relay:
         self.prefill, self.decode = balancers(plan)
         self.pools = {backend.upstream.name: Pool(backend.upstream.base_url, inlet) for backend in self.backends()}
         self.journal = journal
+        self.is_later = cycle((False, True))
+        """Of each answer: whether its tokens are acknowledged two at a time from the third on, or from the second."""
 
     def backends(self) -> list[Backend]:
         """Return every instance, those of prefill first."""

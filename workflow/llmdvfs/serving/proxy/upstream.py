@@ -110,11 +110,22 @@ class Connection(asyncio.Protocol):
         self._parser: Any = httptools.HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, and give it to the answer's receiver at once, unless it is held."""
+        """Take what came, and after it a client's request, where there is one."""
         if not self._is_busy:  # nobody asked for it: nothing that comes next could be trusted
             self.abort()
             return
-        self._inlet.before_token()
+        self._take(data)
+        self._inlet.after_token()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell the receiver that the answer broke off."""
+        self._parser = None  # the two refer to each other
+        if self._is_busy:
+            self._is_busy = False
+            self._answer.lose(self._broken or str(error or "it closed the connection before the end of the answer"))
+
+    def _take(self, data: bytes) -> None:
+        """Give what came to the answer's receiver at once, unless it is held."""
         answer = self._answer
         if self._is_between_chunks and answer.forward is not None:
             length = length_of_chunks(data)
@@ -139,13 +150,6 @@ class Connection(asyncio.Protocol):
             answer.pass_on()
         elif sum(map(len, answer.pieces)) > READ_AHEAD_BYTES:
             answer.pause()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Tell the receiver that the answer broke off."""
-        self._parser = None  # the two refer to each other
-        if self._is_busy:
-            self._is_busy = False
-            self._answer.lose(self._broken or str(error or "it closed the connection before the end of the answer"))
 
     def _end(self) -> None:
         """Be idle again, or close."""
