@@ -80,6 +80,17 @@ def test_no_part_of_a_request_is_taken_for_one() -> None:
     assert [cut for cut in range(len(whole)) if head.split(whole[:cut]) is not None] == []
 
 
+def test_no_byte_of_a_head_but_the_id_may_differ() -> None:
+    first = message(more=b"After: 1\r\n").replace(b"\r\nContent-L", b"\r\nBetween: 1\r\nContent-L")
+    head = known(first)
+    others = [first[:at] + bytes([first[at] ^ 1]) + first[at + 1 :] for at in range(first.index(BODY))]
+    assert [found for other in others if (found := head.split(other)) is not None] == [
+        ("s-1", BODY),
+        ("r,1", BODY),
+        ("r-0", BODY),
+    ]
+
+
 @pytest.mark.parametrize(
     "first",
     [
