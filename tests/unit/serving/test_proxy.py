@@ -467,19 +467,29 @@ async def test_tokens_after_the_first_are_acknowledged_less_often(
     pair: Proxied, decode: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Said once an answer, since the pause before the first token makes the kernel do otherwise: after the first and,
-    in every other answer, after the second, or answers in step would have theirs at the same tokens.
+    in every other answer among several, after the second, or answers in step would have theirs at the same tokens.
     """
     told: list[Connection] = []
     monkeypatch.setattr(Connection, "acknowledge_less", lambda connection: told.append(connection))
     decode.chunk_gap_s = 0.1
-    for after_first, after_second in ((1, 1), (1, 2), (3, 3), (3, 4)):
+    for number in (1, 2):  # alone
         async with pair.post() as answer:
             await answer.content.readany()
-            assert len(told) == after_first
-            await answer.content.readany()
-            assert len(told) == after_second
+            assert len(told) == number
             await answer.read()
-    assert len(told) == 4
+    decode.num_chunks = 20
+    async with pair.post(request_id="other") as other:
+        await other.content.readany()
+        decode.num_chunks = 3
+        for after_first, after_second in ((4, 4), (4, 5)):
+            async with pair.post() as answer:
+                await answer.content.readany()
+                assert len(told) == after_first
+                await answer.content.readany()
+                assert len(told) == after_second
+                await answer.read()
+        await other.read()
+    assert len(told) == 5
 
 
 async def test_requests_are_looked_for_where_nothing_is_under_way(pair: Proxied, decode: FakeUpstream) -> None:

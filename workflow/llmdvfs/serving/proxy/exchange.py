@@ -142,15 +142,15 @@ class Exchange:
         self._stream_on()
 
     def _stream_on(self) -> None:
-        """Have chunks go to the client without a step here, of every second answer from its third token on.
+        """Have chunks go to the client without a step here, of every second answer among several from its third on.
 
-        What is acknowledged two tokens at a time is so from then on: of answers in step one half are at the odd tokens,
-        the other at the even ones. All at once, every second step took longer than the one before it.
+        Tokens are acknowledged two at a time from then on: of answers in step one half are at the odd tokens, the other
+        at the even ones. All at once, every second step took longer than the one before it.
         """
         answer = self._legs.answer
         if answer is not None:
             answer.forward = self._client.forward
-            if answer.forward is not None and next(self._relay.is_later):
+            if answer.forward is not None and self._decode.in_flight > 1 and next(self._relay.is_later):
                 answer.forward = self._forward_second
             else:
                 answer.acknowledge_less()

@@ -18,7 +18,7 @@ class Relay:
         self.pools = {backend.upstream.name: Pool(backend.upstream.base_url, inlet) for backend in self.backends()}
         self.journal = journal
         self.is_later = cycle((False, True))
-        """Of each answer: whether its tokens are acknowledged two at a time from the third on, or from the second."""
+        """Of answers among several: whether tokens are acknowledged two at a time from the third on, or the second."""
 
     def backends(self) -> list[Backend]:
         """Return every instance, those of prefill first."""
