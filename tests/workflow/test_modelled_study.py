@@ -31,14 +31,21 @@ STUDY = {
 
 
 def test_the_clock_of_lowest_energy_and_its_saving_are_the_true_ones(tmp_path: Path, nvml_library: Path) -> None:
-    """Of 210 to 1980 MHz the true best is 810, which saves 47 %; 600 and 1200 are out of reach of the noise."""
-    study = Modelled(tmp_path / "study", STUDY, seed=1)
-    done = study.run(nvml_library, quiet=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    results = study.folder / "results"
-    summary = (results / "comparison" / "summary.txt").read_text(encoding="utf-8")
-    print(summary)  # which cells a busy machine disturbed, where what follows fails
-    record = study.answers()
+    """Of 210 to 1980 MHz the true best is 810, which saves 47 %; 600 and 1200 are out of reach of the noise.
+
+    Where a busy machine disturbed the cell that all others are related to, there is no answer, and the study runs once
+    more.
+    """
+    for seed in (1, 2):
+        study = Modelled(tmp_path / f"study-{seed}", STUDY, seed=seed)
+        done = study.run(nvml_library, quiet=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        results = study.folder / "results"
+        summary = (results / "comparison" / "summary.txt").read_text(encoding="utf-8")
+        print(summary)  # which cells were disturbed, where what follows fails
+        record = study.answers()
+        if record.answers:
+            break
     (answer,) = record.answers
     clock_mhz, stated = clock_of(lowest(answer)), lowest(answer).energy_ratio.value
     assert study.true_best_mhz("decode-8") == 810

@@ -38,6 +38,7 @@ class _Server(uvicorn.Server):
 
     @should_exit.setter
     def should_exit(self, value: bool) -> None:
+        """Tell it to end."""
         if value:
             self._is_told_to_exit.set()
         else:
