@@ -1,6 +1,6 @@
 """Requests that differ from the one before on their connection in their id and their body alone, as most do.
 
-A parser costs them a third of their way through the proxy, in which all that came with them waits
+A parser costs them a quarter of their Python in the proxy, in which all that came with them waits
 (docs/decisions/0022-a-familiar-head-is-not-parsed-again.md).
 """
 
