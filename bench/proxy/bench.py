@@ -66,6 +66,7 @@ READY_LIMIT_S = 60.0
 def main() -> int:
     """Measure all rows and print the tables."""
     args = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that its servers and router end too
     os.sched_setaffinity(0, {OTHERS_CORE})  # and with it everything started from here, but for the routers
     known = [*ROUTERS, before(args.before)] if args.before else ROUTERS
     routers = [router for router in known if not args.only or router.name in args.only]
