@@ -37,7 +37,7 @@ def tables(runs: list[Measured]) -> str:
             for name in dict.fromkeys(run.router for run in here):
                 mine = [run for run in here if run.router == name]
                 base = {column: 0.0 if name == NO_ROUTER else _median(direct, column) for column in columns}
-                cells = [f"{_median(mine, column) - base[column]:.2f}" for column in columns]
+                cells = [f"{_median(mine, column) - base[column]:z.2f}" for column in columns]
                 load = f"{_median(mine, 'host_load'):.1f}"
                 cpu = "" if mine[0].cpu_ms_per_1000_tokens is None else f"{_median(mine, 'cpu_ms_per_1000_tokens'):.1f}"
                 out.append(f"| {num_streams} | {name} | {len(mine)} | {' | '.join(cells)} | {cpu} | {load} |")
