@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from unit.comparison.studies import two_deployments, with_ttft
+from unit.comparison.studies import two_deployments
 
 from llmdvfs.comparison.summary import Measured
 from llmdvfs.comparison.two_folders import compare_two, labels_of
@@ -29,6 +29,15 @@ def study(factor: float = 1.0) -> list[MeasuredCell]:
 def with_vllm(cell: MeasuredCell, version: str) -> MeasuredCell:
     start = replace(cell.run.server_start, engine_versions={"vllm": version})
     return replace(cell, run=replace(cell.run, server_start=start))
+
+
+def with_workload(cell: MeasuredCell, workload: str) -> MeasuredCell:
+    own, key = replace(cell.run.cell, workload=workload), f"{cell.run.key}-{workload}"
+    return replace(cell, run=replace(cell.run, cell=own, key=key), result=replace(cell.result, cell=own, key=key))
+
+
+def with_start(cell: MeasuredCell, start: str) -> MeasuredCell:
+    return replace(cell, result=replace(cell.result, server_start_id=start))
 
 
 def test_a_deployment_is_related_to_itself_in_the_other_folder() -> None:
@@ -77,6 +86,18 @@ def test_another_route_is_told_and_is_what_the_two_are_compared_for() -> None:
     assert "route proxy" in routed.pairs[0].held_equal
 
 
+def test_each_deployment_of_a_folder_has_servers_of_its_own() -> None:
+    """They share a name where folders are compared, and were told to be one launch that was measured in parts."""
+    assert not [warning for warning in compared(study(), study()).warnings if "server starts" in warning]
+
+
+def test_a_launch_that_was_measured_in_parts_is_told_with_its_folder() -> None:
+    again = [with_start(with_workload(cell, "later"), "again") for cell in study()[:1]]
+    told = [warning for warning in compared([*study(), *again], [*study(), *again]).warnings if "starts" in warning]
+    assert [warning.split(": ")[0] for warning in told] == ["new:single_tiny launch 1", "old:single_tiny launch 1"]
+    assert "old:again, old:start-single_tiny-1" in told[1]
+
+
 def test_other_deployments_at_the_same_load_are_related_to_the_simplest_one() -> None:
     cells = study()
     record = compared(cells[:3], cells[3:])
@@ -85,12 +106,8 @@ def test_other_deployments_at_the_same_load_are_related_to_the_simplest_one() ->
 
 
 def test_folders_without_a_load_in_common_are_refused() -> None:
-    def renamed(cell: MeasuredCell) -> MeasuredCell:
-        own = replace(cell.run.cell, workload="another")
-        return replace(cell, run=replace(cell.run, cell=own), result=replace(cell.result, cell=own))
-
     with pytest.raises(DataError, match=r"no workload at one operating point in common: .*concurrent \(stock\)"):
-        compared(study(), [renamed(with_ttft(cell, 1.0)) for cell in study()])
+        compared(study(), [with_workload(cell, "another") for cell in study()])
 
 
 def test_folders_are_named_by_what_tells_them_apart(tmp_path: Path) -> None:

@@ -37,6 +37,20 @@ def test_a_pair_is_told_in_both_languages() -> None:
     assert sentence.zh.endswith("；n = 3。")
 
 
+def test_n_is_of_the_metrics_that_the_sentence_names() -> None:
+    """A launch without a TTFT has its energy and its tokens all the same: it said n = 2 of three launches."""
+    cells = [
+        with_energy(fake_cell(Toy(name, launch=launch, gpu=True, duration_s=0.5)), 0.2)
+        for name in ("single", "disaggregated")
+        for launch in (1, 2, 3)
+    ]
+    latency = replace(cells[0].result.latency, ttft_s=replace(cells[0].result.latency.ttft_s, p50=None))
+    cells[0] = replace(cells[0], result=replace(cells[0].result, latency=latency))
+    comparison = reported(cells).comparison
+    assert comparison.groups[0].pairs[0].ratios["ttft_p50_s"].fewest_launches == 2
+    assert comparison.verdict[0].endswith("; n = 3.")
+
+
 def test_launches_without_a_pair_have_no_sentence_but_a_headline() -> None:
     own = verdict_of(reported([fake_cell(Toy(gpu=True, duration_s=0.5))]).comparison)
     assert own.sentences == ()

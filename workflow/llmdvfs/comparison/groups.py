@@ -62,7 +62,7 @@ def compare(
             *unlike_gpus(run for _, run in measured),
             *several_hosts(run for _, run in measured),
             *disturbed(measured),
-            *mixed_launches(results),
+            *mixed_launches(measured),
             *cell_warnings(measured),
         ),
         verdict=verdict(groups),

@@ -15,7 +15,8 @@ def deployment_order(run: RunRecord, baseline: str | None) -> tuple[bool, int, s
     deployment = run.deployment
     known = deployment.architecture in ARCHITECTURE_ORDER
     rank = ARCHITECTURE_ORDER.index(deployment.architecture) if known else len(ARCHITECTURE_ORDER)
-    return deployment.id != f"{baseline}_{deployment.model.name}", rank, deployment.id
+    name = run.cell.deployment
+    return name != f"{baseline}_{deployment.model.name}", rank, name
 
 
 def cell_order(cell: CellId) -> tuple[str, str, str, int]:

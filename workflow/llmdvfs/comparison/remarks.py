@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from llmdvfs.comparison.order import cell_order
 from llmdvfs.comparison.summary import Measured
 from llmdvfs.records.point import PointState
-from llmdvfs.records.result import CellResult
 
 
 def points_not_applied(measured: Iterable[Measured]) -> Iterator[str]:
@@ -49,11 +48,11 @@ def cell_warnings(measured: Iterable[Measured]) -> Iterator[str]:
         yield from (f"{name}: {warning}{more}" for warning in first)
 
 
-def mixed_launches(results: Iterable[CellResult]) -> Iterator[str]:
+def mixed_launches(measured: Iterable[Measured]) -> Iterator[str]:
     """Yield a sentence for each launch that was measured in parts: a re-run that added cells restarted the servers."""
     starts: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for result in results:
-        starts[result.cell.deployment, result.cell.launch].add(result.server_start_id)
+    for result, run in measured:
+        starts[run.deployment.id, result.cell.launch].add(result.server_start_id)
     for (deployment, launch), ids in sorted(starts.items()):
         if len(ids) > 1:
             yield (

@@ -80,13 +80,17 @@ def _prefixed(cell: Measured, label: str) -> Measured:
 
 
 def _named(cell: Measured, deployment: str, workload: str, label: str) -> Measured:
-    """Return the cell under other names; keys and starts carry the folder's, for both may hold the same measurement."""
+    """Return the cell under other names.
+
+    Keys, starts and started deployments carry the folder's, for both may hold the same measurement.
+    """
     result, run = cell
     own = replace(result.cell, deployment=deployment, workload=workload)
+    started = replace(run.deployment, id=f"{label}:{run.deployment.id}")
     key = f"{label}:{result.key}"
     return (
         replace(result, cell=own, key=key, server_start_id=f"{label}:{result.server_start_id}"),
-        replace(run, cell=own, key=key, deployment=replace(run.deployment, id=deployment)),
+        replace(run, cell=own, key=key, deployment=started),
     )
 
 

@@ -59,17 +59,14 @@ def busiest(groups: Iterable[ComparisonGroup]) -> ComparisonGroup | None:
 
 
 def _sentence(group: ComparisonGroup, pair: DeploymentPair, short: ShortNames, words: VerdictWords) -> str:
-    said = [
-        _claim(name, pair.ratios[name], words)
-        for name in (_first(pair, ENERGY), _first(pair, SPEED))
-        if name is not None
-    ]
+    claimed = [name for name in (_first(pair, ENERGY), _first(pair, SPEED)) if name is not None]
+    said = [_claim(name, pair.ratios[name], words) for name in claimed]
     return words.sentence.format(
         where=_circumstances(group, pair, words),
         other=short(pair.other),
         baseline=short(pair.baseline),
         said=words.joint.join(said or [words.nothing_related]),
-        n=_fewest_launches(pair),
+        n=_fewest_launches(pair, claimed),
     )
 
 
@@ -133,8 +130,10 @@ def _change(name: str, ratio: MetricRatio, metric: str, words: VerdictWords) -> 
     return text.format(change=f"{change:.{digits}f} %", span=span, metric=metric).strip()
 
 
-def _fewest_launches(pair: DeploymentPair) -> int:
-    return min((ratio.fewest_launches for ratio in pair.ratios.values() if ratio.ratio.value is not None), default=0)
+def _fewest_launches(pair: DeploymentPair, claimed: Sequence[str]) -> int:
+    """Return the server starts behind what is claimed; where nothing is, behind the ratio that has fewest."""
+    ratios = [pair.ratios[name] for name in claimed or pair.ratios]
+    return min((ratio.fewest_launches for ratio in ratios if ratio.ratio.value is not None), default=0)
 
 
 def _first(pair: DeploymentPair, names: Sequence[str]) -> str | None:
