@@ -581,6 +581,37 @@ async def by_hand(running: Proxied) -> tuple[asyncio.StreamReader, asyncio.Strea
     return await asyncio.open_connection("127.0.0.1", int(running.url.rpartition(":")[2]))
 
 
+async def test_instances_have_connections_before_there_is_a_request(tmp_path: Path) -> None:
+    """As many as clients have, shared by the instances; clients that come after others have gone find them there."""
+    opened: list[list[asyncio.StreamWriter]] = [[], []]
+
+    def instance(number: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
+        return lambda _reader, writer: opened[number].append(writer)
+
+    def numbers() -> list[int]:
+        return [len(writers) for writers in opened]
+
+    async with contextlib.AsyncExitStack() as servers:
+        upstreams = []
+        for number in range(2):
+            server = await servers.enter_async_context(await asyncio.start_server(instance(number), "127.0.0.1"))
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            upstreams.append(Upstream(f"single-{number}", "single", url, KvAddresses("127.0.0.1", 1, 2, "/kv", "e")))
+        async with proxied(ProxyPlan(tuple(upstreams), None), tmp_path) as running:
+            for _ in range(2):
+                clients = [await by_hand(running) for _ in range(5)]  # and that of the session
+                assert await eventually(lambda: numbers() == [3, 3])
+                for _, writer in clients:
+                    writer.close()
+                assert await eventually(lambda: len(running.doors) == 1)
+            await asyncio.sleep(0.1)
+            assert numbers() == [3, 3]
+        for writer in [*opened[0], *opened[1]]:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+
 async def test_a_request_that_does_not_wait_for_the_last_answer_finds_its_connection_closed(
     decode: FakeUpstream, tmp_path: Path
 ) -> None:

@@ -383,6 +383,54 @@ async def test_reading_stops_while_an_answer_is_held() -> None:
         assert sum(len(piece) for piece, _ in seen.taken[1:]) == 100_000_000
 
 
+async def test_a_connection_opened_beforehand_is_used() -> None:
+    instance = Instance([WHOLE], [WHOLE])
+    instance.go_on.set()
+    async with pool_of(instance) as pool:
+        for _ in range(3):
+            pool.prepare(2)  # the third finds enough
+        while instance.num_connections < 2:
+            await asyncio.sleep(0.01)
+        first, second = Seen(), Seen()
+        pool.ask("/v1/completions", b"{}", "r1", first)
+        pool.ask("/v1/completions", b"{}", "r2", second)
+        await first.end()
+        await second.end()
+        assert (first.body, second.body, instance.num_connections) == (b"abc", b"abc", 2)
+
+
+async def test_requests_take_the_connections_that_are_being_opened() -> None:
+    """One was being opened and is taken by the first; a second is opened for the other, and none for who has gone."""
+    instance = Instance([WHOLE], [WHOLE])
+    instance.go_on.set()
+    async with pool_of(instance) as pool:
+        pool.prepare(1)
+        gone, first, second = Seen(), Seen(), Seen()
+        pool.ask("/v1/completions", b"{}", "r0", gone).close()
+        pool.ask("/v1/completions", b"{}", "r1", first)
+        pool.ask("/v1/completions", b"{}", "r2", second)
+        await first.end()
+        await second.end()
+        assert (first.body, second.body, gone.taken) == (b"abc", b"abc", [])
+        assert instance.num_connections <= 3
+
+
+async def test_each_request_without_a_connection_is_told() -> None:
+    """Also where one was being opened beforehand; a failure of one that nobody waits for is nobody's."""
+    pool = Pool("http://127.0.0.1:9", Inlet())
+    pool.prepare(1)
+    async with asyncio.timeout(10):
+        while pool._num_opening:
+            await asyncio.sleep(0.01)
+        pool.prepare(1)
+        asked = [Seen() for _ in range(3)]
+        for seen in asked:
+            pool.ask("/v1/completions", b"{}", "r1", seen)
+        for seen in asked:
+            await seen.end()
+    assert all("9" in seen.taken[0] for seen in asked)
+
+
 async def test_nobody_there_is_told() -> None:
     Pool("http://127.0.0.1:9", Inlet()).ask("/v1/completions", b"{}", "r1", seen := Seen())
     async with asyncio.timeout(10):

@@ -55,6 +55,14 @@ class Service:
         await self._session.close()
         self._relay.close()
 
+    def client_came(self) -> None:
+        """Have connections to the instances ready, for a client that has opened one."""
+        self._relay.client_came()
+
+    def client_left(self) -> None:
+        """Expect one client less."""
+        self._relay.client_left()
+
     def exchange(self, endpoint: str, content: bytes, stamps: Stamps, client: Client) -> Exchange:
         """Return a request's way through the instances."""
         return Exchange(self._relay, endpoint, content, stamps, client)

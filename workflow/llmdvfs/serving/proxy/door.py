@@ -35,6 +35,12 @@ class RequestService(Protocol):
     admission: Admission
     inlet: Inlet
 
+    def client_came(self) -> None:
+        """Have connections to the instances ready, for a client that has opened one."""
+
+    def client_left(self) -> None:
+        """Expect one client less."""
+
     def exchange(self, endpoint: str, content: bytes, stamps: Stamps, client: Client) -> Exchange:
         """Return the request's way through the instances."""
 
@@ -71,14 +77,16 @@ class Door(HttpToolsProtocol):
     # ---- called by the event loop, and by uvicorn when it ends
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Keep what answers are written to, and have requests read before tokens."""
+        """Keep what answers are written to, have requests read before tokens, and connections to instances opened."""
         super().connection_made(transport)
         self._outlet = Outlet(transport)
         self._service.inlet.add(self._outlet.fd, self)
+        self._service.client_came()
 
     def connection_lost(self, error: Exception | None) -> None:
         """End what the client no longer waits for, and with it everything upstream."""
         super().connection_lost(error)
+        self._service.client_left()
         self._service.admission.forget(self._start)
         self._end()
         self._service.inlet.expect_none(self._outlet.fd)
