@@ -35,7 +35,7 @@ def can_be_bound(port: int) -> bool:
 
 
 def test_a_range_is_consecutive_and_freed_together() -> None:
-    """A range may hold ports whose connections, of other tests, have just ended: those no stranger may bind (TIME_WAIT).
+    """A range may hold ports whose connections, of other tests, have just ended: nobody may bind them (TIME_WAIT).
 
     So of five ranges one at least has to be free after its release.
     """
